@@ -1,0 +1,53 @@
+"""npvae: variational autoencoders in pure NumPy, every gradient derived by hand and proven.
+
+The public names below are loaded when they are first used, so that ``import npvae`` costs little
+more than ``import numpy`` and inference never meets numba or matplotlib.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from ._version import __version__
+
+_NAMES = {
+    "models": ("VAE", "Model", "value_and_grad"),
+    "train": ("fit",),
+    "history": ("History",),
+    "objectives": ("ELBO", "IWAE"),
+    "optim": ("Adam",),
+    "schedules": ("Cosine", "Linear"),
+    "callbacks": ("EarlyStopping",),
+    "evaluate": ("active_units", "evaluate", "log_likelihood"),
+    "checkpoint": ("load", "save"),
+    "gradcheck": ("check_gradients",),
+    "core": ("Part", "Terms", "registered"),
+    "likelihoods": ("Bernoulli", "Gaussian", "Likelihood"),
+    "posteriors": ("DiagonalGaussian",),
+    "priors": ("StandardNormal",),
+    "kernels": ("kernels_in_use", "use_kernels"),
+    "errors": (
+        "ConfigError", "DataError", "MissingDependency", "ModelFileError", "NonFiniteLoss",
+        "NpvaeError",
+    ),
+}  # fmt: skip
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
+_MODULES = ("datasets", "gradcheck", "layers", "plots")
+
+__all__ = ["__version__", *sorted(_HOME), *_MODULES]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    elif name in _MODULES:
+        value = import_module(f".{name}", __name__)
+    else:
+        raise AttributeError(f"module 'npvae' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -1,0 +1,190 @@
+"""Models on disk: one .npz of plain arrays, a JSON header and a format version; never pickle.
+
+A file holds ``npvae.json`` (format, model name, config, and what a caller adds) and one array per
+parameter, ``params/<name>.npy``, stored and not compressed. So no header can make `load` take more
+memory than the file has bytes, and ``np.load`` reads the arrays without npvae.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import zipfile
+import zlib
+from collections.abc import Mapping
+from typing import IO, Any
+
+import numpy as np
+
+from .core import registered
+from .errors import ConfigError, ModelFileError, nearest
+from .files import replacing
+from .models import Model
+
+Array = np.ndarray
+
+FORMAT = 1
+HEADER = "npvae.json"
+
+
+def save(model: Model, path: Any) -> None:
+    """Write a model to `path`: to a temporary file beside it, flushed to disk, then renamed.
+
+    Equal models give equal bytes.
+
+    Raises
+    ------
+    WriteError
+        If the folder is missing or can't be written; what was at `path` is then untouched.
+    """
+    write(path, model, {}, {})
+
+
+def load(source: Any) -> Any:
+    """Read a model from a path, from bytes or from a binary file object.
+
+    Raises
+    ------
+    ModelFileError
+        If it is no npvae model, is cut short or altered, or is of a newer format.
+    """
+    header, arrays = read(source)
+    return build(header, arrays, _label(source))
+
+
+def write(
+    path: Any, model: Model, extra: Mapping[str, Any], extra_arrays: Mapping[str, Array]
+) -> None:
+    """`save`, with more JSON in the header and more arrays beside the parameters."""
+    header = {"format": FORMAT, "model": model.name, "config": model.config, **extra}
+    arrays = {f"params/{name}": value for name, value in model.params.items()} | extra_arrays
+    with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        _write_member(archive, HEADER, json.dumps(header, indent=1).encode())
+        for name, array in arrays.items():
+            buffer = io.BytesIO()
+            little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+            np.lib.format.write_array(buffer, little, allow_pickle=False)
+            _write_member(archive, f"{name}.npy", buffer.getvalue())
+
+
+def _write_member(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    archive.writestr(zipfile.ZipInfo(name), data)  # ZipInfo's own date is fixed: 1980-01-01
+
+
+def read(source: Any) -> tuple[dict[str, Any], dict[str, Array]]:
+    """The header and all arrays of a model file; raises `ModelFileError` for anything else."""
+    label = _label(source)
+    try:
+        file, size = _open(source)
+    except OSError as error:
+        raise ModelFileError(
+            f"{label} can't be read: {(error.strerror or str(error)).lower()}; "
+            "give the path of a model.npz that `nv.save` or `npvae train` wrote."
+        ) from error
+    try:
+        with file, zipfile.ZipFile(file) as archive:
+            members = archive.infolist()
+            if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+                raise ModelFileError(
+                    f"{label} is no npvae model: its members are compressed, and npvae's are not."
+                )
+            if sum(member.file_size for member in members) > size:
+                raise ModelFileError(f"{label} is altered: it claims to be larger than it is.")
+            data = {member.filename: archive.read(member) for member in members}
+    except (
+        zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError, KeyError,
+        OverflowError, MemoryError, IndexError,
+    ) as error:  # what zipfile raises on damaged archives
+        if isinstance(error, ModelFileError):
+            raise
+        raise ModelFileError(
+            f"{label} is no npvae model, or was cut short or altered ({error}); "
+            "write it again with nv.save."
+        ) from error  # fmt: skip
+    if HEADER not in data:
+        raise ModelFileError(
+            f"{label} is no npvae model: it has no {HEADER!r}; give a file that nv.save wrote."
+        )
+    header = _header(data.pop(HEADER), label)
+    arrays = {_stem(name): _array(content, name, label) for name, content in data.items()}
+    return header, arrays
+
+
+def build(header: Mapping[str, Any], arrays: Mapping[str, Array], label: str) -> Any:
+    """The model that a header and its arrays describe."""
+    known = registered("model")
+    name = header.get("model")
+    if not isinstance(name, str) or name not in known:
+        raise ModelFileError(
+            f"{label} holds a model {name!r} that this npvae does not know. "
+            f"{nearest(str(name), known)}"
+        )
+    prefix = "params/"
+    parameters = {n[len(prefix) :]: a for n, a in arrays.items() if n.startswith(prefix)}
+    try:
+        return known[name](**header["config"], parameters=parameters)
+    except (ConfigError, ModelFileError, TypeError, KeyError, RecursionError) as error:
+        raise ModelFileError(f"{label} holds no usable model: {error}") from error
+
+
+def _label(source: Any) -> str:
+    if isinstance(source, (str, os.PathLike)):
+        return f"'{os.fspath(source)}'"
+    return "the given bytes" if isinstance(source, bytes) else "the given file"
+
+
+def _open(source: Any) -> tuple[IO[bytes], int]:
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return io.BytesIO(source), len(source)
+    if hasattr(source, "read"):
+        content = source.read()  # not every file object can seek, and the caller's stays open
+        if isinstance(content, str):
+            raise ModelFileError("a model is read from a binary file; open it with mode 'rb'.")
+        return io.BytesIO(content), len(content)
+    if not isinstance(source, (str, os.PathLike)):
+        raise ModelFileError(
+            f"a model is loaded from a path, bytes or a file object; got {type(source).__name__}."
+        )
+    file = open(source, "rb")  # noqa: SIM115  (the caller closes it)
+    return file, os.fstat(file.fileno()).st_size
+
+
+def _header(content: bytes, label: str) -> dict[str, Any]:
+    try:
+        header = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(f"{label} is altered: its header is no JSON ({error}).") from error
+    if not isinstance(header, dict) or not isinstance(header.get("format"), int):
+        raise ModelFileError(f"{label} is no npvae model: its header gives no format.")
+    if header["format"] > FORMAT:
+        raise ModelFileError(
+            f"{label} has format {header['format']}, and this npvae reads up to {FORMAT}; "
+            "upgrade npvae."
+        )
+    if not isinstance(header.get("config"), dict):
+        raise ModelFileError(f"{label} is no npvae model: its header gives no config.")
+    return header
+
+
+def _stem(name: str) -> str:
+    return name[: -len(".npy")] if name.endswith(".npy") else name
+
+
+def _array(content: bytes, name: str, label: str) -> Array:
+    """An array of the .npy format, its header checked against its length before it is built."""
+    stream = io.BytesIO(content)
+    try:
+        if np.lib.format.read_magic(stream) != (1, 0):
+            raise ValueError("it is not of .npy version 1.0")
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+        start = stream.tell()
+        if dtype.kind not in "fiu" or fortran or any(n < 0 for n in shape):
+            raise ValueError(f"it holds {dtype} of shape {shape}")
+        if math.prod(shape) * dtype.itemsize != len(content) - start:
+            raise ValueError(f"its header says {shape} {dtype}, its length says otherwise")
+        array = np.frombuffer(content, dtype, offset=start).reshape(shape)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ModelFileError(f"{label} is altered: {name!r} can't be read ({error}).") from error
+    return array.astype(dtype.newbyteorder("="))

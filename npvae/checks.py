@@ -1,0 +1,31 @@
+"""Checks of arguments, with the same words everywhere."""
+
+from __future__ import annotations
+
+import math
+import operator
+from numbers import Real
+from typing import Any
+
+from .errors import ConfigError
+
+
+def whole(what: str, value: Any, least: int = 1) -> int:
+    """A whole number, `least` or more, as an int; `what` names it in the error."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise ConfigError(f"{what} is a whole number, {least} or more; got {value!r}.")
+    return number
+
+
+def number(what: str, value: Any, above: float = -math.inf, least: float = -math.inf) -> float:
+    """A finite number greater than `above` and not less than `least`, as a float."""
+    fits = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    if not fits or value <= above or value < least:
+        bound = f" above {above:g}" if above > -math.inf else ""
+        bound = f", {least:g} or more" if least > -math.inf else bound
+        raise ConfigError(f"{what} is a finite number{bound}; got {value!r}.")
+    return float(value)

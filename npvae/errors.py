@@ -1,0 +1,38 @@
+"""The errors that npvae raises on purpose: one sentence with the rule, what came, the likely fix."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class NpvaeError(Exception):
+    """Base of them all; the command line prints its text and exits with 2."""
+
+
+class DataError(NpvaeError, ValueError):
+    """Data that can't be read, or that the model can't take."""
+
+
+class ConfigError(NpvaeError, ValueError):
+    """An argument that makes no model, objective or training run."""
+
+
+class ModelFileError(NpvaeError, ValueError):
+    """A file that is no npvae model, or is one no longer."""
+
+
+class MissingDependency(NpvaeError, ImportError):
+    """An optional package that the call needs is not installed."""
+
+
+class NonFiniteLoss(NpvaeError, FloatingPointError):
+    """Training met a loss that is NaN or infinite and stopped before the weights took it in."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Say which known names there are, the likeliest first: the tail of an error message."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}Known: {', '.join(known)}."

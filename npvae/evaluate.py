@@ -1,0 +1,86 @@
+"""How good a trained model is: bounds, likelihoods, and how much of the latent space is used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .checks import number, whole
+from .models import Model
+
+Array = np.ndarray
+
+_BLOCK = 1 << 22
+"""Numbers in the largest array of an importance sampling block; bounds memory, not precision."""
+
+
+def log_likelihood(
+    model: Model, x: Any, n_samples: int = 5000, seed: int = 0, context: Any = None
+) -> Array:
+    """log p(x) of each row by importance sampling, (N,), in nats.
+
+        log p(x) ≈ log 1/K Σ_k p(x given z_k) p(z_k) / q(z_k given x),   z_k ~ q(z given x)
+
+    A lower bound in expectation that rises to log p(x) with K = n_samples.
+    Source: Rezende, Mohamed & Wierstra 2014, appendix E; Burda et al. 2016, theorem 1.
+
+    Raises
+    ------
+    DataError
+        If x is not such data as the model takes.
+    """
+    n_samples = whole("n_samples", n_samples)
+    rng = np.random.default_rng(seed)
+    estimates = []
+    for xb, cb in model.batches(x, context):
+        block = max(1, _BLOCK // (len(xb) * model.x_dim))
+        total = np.full(len(xb), -np.inf)
+        for start in range(0, n_samples, block):
+            eps = model.draw_noise(len(xb), min(block, n_samples - start), rng)
+            terms, _ = model.forward(xb, eps, cb, needs=("log_px", "log_pz", "log_qz"))
+            log_w = terms.log_px + sum(terms.log_pz) - sum(terms.log_qz)
+            total = np.logaddexp(total, np.logaddexp.reduce(log_w, axis=0))
+        estimates.append(total - np.log(n_samples))
+    return np.concatenate(estimates)
+
+
+def active_units(model: Any, x: Any, threshold: float = 0.01, context: Any = None) -> Array:
+    """Which latent dimensions are used: those whose posterior mean varies over the data, (Z,) bool.
+
+    A dimension is active where the variance over x of E[z given x] is above `threshold`.
+    Source: Burda et al. 2016, section 5.2.
+    """
+    mu, _ = model.encode(x, context)
+    return mu.var(axis=0, dtype=np.float64) > number("threshold", threshold, least=0)
+
+
+def evaluate(
+    model: Any, x: Any, n_samples: int = 5000, seed: int = 0, context: Any = None
+) -> dict[str, Any]:
+    """The figures by which VAEs are compared, means over the rows of x.
+
+    Returns
+    -------
+    dict
+        ``n`` rows; ``elbo``, ``rec`` = -E_q[log p(x given z)] and ``kl`` with elbo = -(rec + kl);
+        ``log_likelihood`` importance-sampled with `n_samples`, and ``log_likelihood_se``, its
+        standard error over the rows (None for a single one); all in nats per example.
+        ``active_units`` counts the latent dimensions in use, of ``z_dim``.
+    """
+    elbo = model.elbo(x, seed=seed, context=context)
+    mu, logvar = model.encode(x, context)
+    kl = 0.5 * (mu.astype(np.float64) ** 2 + np.expm1(logvar, dtype=np.float64) - logvar).sum(1)
+    log_px = log_likelihood(model, x, n_samples, seed, context)
+    n = len(elbo)
+    return {
+        "n": n,
+        "elbo": float(elbo.mean()),
+        "rec": float(-(elbo + kl).mean()),
+        "kl": float(kl.mean()),
+        "log_likelihood": float(log_px.mean()),
+        "log_likelihood_se": float(log_px.std(ddof=1) / np.sqrt(n)) if n > 1 else None,
+        "n_samples": n_samples,
+        "active_units": int(active_units(model, x, context=context).sum()),
+        "z_dim": int(model.z_dim),
+    }

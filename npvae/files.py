@@ -1,0 +1,74 @@
+"""Writing a file so that it is either whole and new, or the old one untouched."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from .errors import NpvaeError
+
+
+class WriteError(NpvaeError, OSError):
+    """A file or folder that can't be written."""
+
+
+@contextlib.contextmanager
+def replacing(path: Any) -> Iterator[IO[bytes]]:
+    """A temporary file beside `path`, flushed to disk and renamed to it when the block succeeds.
+
+    Raises
+    ------
+    WriteError
+        If the folder is missing or can't be written.
+    """
+    path = Path(path)
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise WriteError(_refusal(path, error)) from error
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        _keep_permissions(path, temporary)
+        try:
+            os.replace(temporary, path)
+        except OSError as error:
+            raise WriteError(_refusal(path, error)) from error
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def make_folder(path: Any) -> Path:
+    """The folder at `path`, made with its parents where it is missing."""
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(_refusal(path, error)) from error
+    return path
+
+
+def _refusal(path: Path, error: OSError) -> str:
+    return (
+        f"'{path}' can't be written: {(error.strerror or str(error)).lower()}; "
+        "choose a path in a folder that exists and is yours to write."
+    )
+
+
+def _keep_permissions(path: Path, temporary: str) -> None:
+    """mkstemp makes files for their owner alone; a new file gets what the umask leaves instead."""
+    if path.exists():
+        mode = path.stat().st_mode & 0o777
+    else:
+        umask = os.umask(0)
+        os.umask(umask)
+        mode = 0o666 & ~umask
+    os.chmod(temporary, mode)

@@ -1,0 +1,81 @@
+"""The seam: which kernel set runs an operation.
+
+Parts say ``from .. import kernels as k`` and call ``k.bias_relu(a, b)``. Eager code runs the NumPy
+reference, so that inference needs NumPy alone and gives the same bits everywhere; `fit` runs the
+compiled twin where numba is installed; `use_kernels` overrides both.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+from importlib import import_module, util
+from types import ModuleType
+from typing import Any
+
+from ..errors import ConfigError, MissingDependency, nearest
+from . import reference
+
+_MODULES = {"numpy": ".reference", "numba": ".compiled"}
+
+_override: str | None = None
+# A context variable, so that a thread that trains leaves eager calls in other threads alone.
+_active: ContextVar[ModuleType] = ContextVar("npvae_kernels", default=reference)
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):  # the import system's own questions
+        raise AttributeError(name)
+    return getattr(_active.get() if _override is None else _module(_override), name)
+
+
+def _module(name: str) -> ModuleType:
+    if name not in _MODULES:
+        raise ConfigError(f"there is no kernel set {name!r}. {nearest(name, _MODULES)}")
+    if name == "numba" and not numba_installed():
+        raise MissingDependency(
+            "the compiled kernels need numba, which is not installed; "
+            "install it with: pip install 'npvae[fast]'"
+        )
+    return import_module(_MODULES[name], __name__)
+
+
+def numba_installed() -> bool:
+    return util.find_spec("numba") is not None
+
+
+def use_kernels(name: str | None) -> None:
+    """Run everything, eager calls and `fit`, on one kernel set.
+
+    Parameters
+    ----------
+    name : {"numpy", "numba"} or None
+        None goes back to the default: eager calls on NumPy, `fit` on numba where it is installed.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such kernel set.
+    MissingDependency
+        If numba is asked for and not installed.
+    """
+    global _override
+    if name is not None:
+        _module(name)
+    _override = name
+
+
+def kernels_in_use() -> str:
+    """The kernel set that `fit` trains on: "numpy" or "numba"."""
+    return _override or ("numba" if numba_installed() else "numpy")
+
+
+@contextlib.contextmanager
+def running(name: str) -> Iterator[None]:
+    """Run the block, in this thread, on a kernel set (unless `use_kernels` overrides it)."""
+    token = _active.set(_module(name))
+    try:
+        yield
+    finally:
+        _active.reset(token)

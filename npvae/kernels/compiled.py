@@ -1,0 +1,356 @@
+"""The Numba twins of the reference kernels: same names, same meaning, for real arrays.
+
+The mathematics, the shapes and the reasons stand in `reference.py`. Here each kernel is one pass
+over its arrays. No `fastmath` as a whole: it would assume that NaN and Inf do not exist; of its
+flags only those are set that let sums be reordered and products be contracted.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+
+# Matrix products stay in BLAS, and these gain nothing from being compiled.
+from .reference import (  # noqa: F401
+    add,
+    concat,
+    concat_backward,
+    gaussian_heads,
+    gaussian_heads_backward,
+    gaussian_log_prob,
+    gaussian_log_prob_backward,
+    linear,
+    linear_dw,
+    linear_dx,
+    standard_normal_log_prob,
+    standard_normal_log_prob_backward,
+)
+
+_FLAGS = {"reassoc", "contract", "nsz", "arcp"}
+
+
+def _kernel(function):
+    options = dict(nogil=True, fastmath=_FLAGS, error_model="numpy")
+    try:
+        return numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # no folder to keep a cache in can be written
+        return numba.njit(**options)(function)
+
+
+@_kernel
+def bias_identity(a, b):
+    h = np.empty_like(a)
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            h[i, j] = a[i, j] + b[j]
+    return h
+
+
+@_kernel
+def bias_identity_backward(dh):
+    db = np.zeros(dh.shape[1], dh.dtype)
+    for i in range(dh.shape[0]):
+        for j in range(dh.shape[1]):
+            db[j] += dh[i, j]
+    return dh, db
+
+
+@_kernel
+def bias_relu(a, b):
+    h = np.empty_like(a)
+    zero = a.dtype.type(0)
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            s = a[i, j] + b[j]
+            h[i, j] = zero if s <= zero else s  # in this order NaN passes through
+    return h
+
+
+@_kernel
+def bias_relu_backward(dh, h):
+    da, db = np.empty_like(dh), np.zeros(dh.shape[1], dh.dtype)
+    zero = dh.dtype.type(0)
+    for i in range(dh.shape[0]):
+        for j in range(dh.shape[1]):
+            d = dh[i, j] if h[i, j] > zero else zero
+            da[i, j] = d
+            db[j] += d
+    return da, db
+
+
+@_kernel
+def bias_leaky_relu(a, b, slope):
+    h = np.empty_like(a)
+    slope = a.dtype.type(slope)
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            s = a[i, j] + b[j]
+            h[i, j] = s if s > 0 else slope * s
+    return h
+
+
+@_kernel
+def bias_leaky_relu_backward(dh, h, slope):
+    da, db = np.empty_like(dh), np.zeros(dh.shape[1], dh.dtype)
+    slope = dh.dtype.type(slope)
+    for i in range(dh.shape[0]):
+        for j in range(dh.shape[1]):
+            d = dh[i, j] if h[i, j] > 0 else slope * dh[i, j]
+            da[i, j] = d
+            db[j] += d
+    return da, db
+
+
+@_kernel
+def bias_tanh(a, b):
+    h = np.empty_like(a)
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            h[i, j] = math.tanh(a[i, j] + b[j])
+    return h
+
+
+@_kernel
+def bias_tanh_backward(dh, h):
+    da, db = np.empty_like(dh), np.zeros(dh.shape[1], dh.dtype)
+    one = dh.dtype.type(1)
+    for i in range(dh.shape[0]):
+        for j in range(dh.shape[1]):
+            d = dh[i, j] * (one - h[i, j]) * (one + h[i, j])
+            da[i, j] = d
+            db[j] += d
+    return da, db
+
+
+@_kernel
+def _sigmoid(s):
+    one = type(s)(1)
+    e = math.exp(-abs(s))
+    return (one if s >= 0 else e) / (one + e)
+
+
+@_kernel
+def bias_sigmoid(a, b):
+    h = np.empty_like(a)
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            h[i, j] = _sigmoid(a[i, j] + b[j])
+    return h
+
+
+@_kernel
+def bias_sigmoid_backward(dh, h):
+    da, db = np.empty_like(dh), np.zeros(dh.shape[1], dh.dtype)
+    one = dh.dtype.type(1)
+    for i in range(dh.shape[0]):
+        for j in range(dh.shape[1]):
+            d = dh[i, j] * h[i, j] * (one - h[i, j])
+            da[i, j] = d
+            db[j] += d
+    return da, db
+
+
+@_kernel
+def bias_softplus(a, b):
+    h = np.empty_like(a)
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            s = a[i, j] + b[j]
+            h[i, j] = (s if s > 0 else a.dtype.type(0)) + math.log1p(math.exp(-abs(s)))
+    return h
+
+
+@_kernel
+def bias_softplus_backward(dh, h):
+    da, db = np.empty_like(dh), np.zeros(dh.shape[1], dh.dtype)
+    for i in range(dh.shape[0]):
+        for j in range(dh.shape[1]):
+            d = dh[i, j] * -math.expm1(-h[i, j])
+            da[i, j] = d
+            db[j] += d
+    return da, db
+
+
+@_kernel
+def bias_elu(a, b, alpha):
+    h = np.empty_like(a)
+    alpha = a.dtype.type(alpha)
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            s = a[i, j] + b[j]
+            h[i, j] = s if s > 0 else alpha * math.expm1(s)
+    return h
+
+
+@_kernel
+def bias_elu_backward(dh, h, alpha):
+    da, db = np.empty_like(dh), np.zeros(dh.shape[1], dh.dtype)
+    alpha = dh.dtype.type(alpha)
+    for i in range(dh.shape[0]):
+        for j in range(dh.shape[1]):
+            d = dh[i, j] if h[i, j] > 0 else dh[i, j] * (h[i, j] + alpha)
+            da[i, j] = d
+            db[j] += d
+    return da, db
+
+
+@_kernel
+def bias_gelu(a, b):
+    h, s = np.empty_like(a), np.empty_like(a)
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            v = a[i, j] + b[j]
+            s[i, j] = v
+            h[i, j] = v * (0.5 * math.erfc(-v * math.sqrt(0.5)))
+    return h, s
+
+
+@_kernel
+def bias_gelu_backward(dh, s):
+    da, db = np.empty_like(dh), np.zeros(dh.shape[1], dh.dtype)
+    log_2pi = math.log(2 * math.pi)
+    for i in range(dh.shape[0]):
+        for j in range(dh.shape[1]):
+            v = s[i, j]
+            density = math.exp(-0.5 * (v * v + log_2pi))
+            d = dh[i, j] * (0.5 * math.erfc(-v * math.sqrt(0.5)) + v * density)
+            da[i, j] = d
+            db[j] += d
+    return da, db
+
+
+@_kernel
+def bias_silu(a, b):
+    h, s = np.empty_like(a), np.empty_like(a)
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            v = a[i, j] + b[j]
+            s[i, j] = v
+            h[i, j] = v * _sigmoid(v)
+    return h, s
+
+
+@_kernel
+def bias_silu_backward(dh, s):
+    da, db = np.empty_like(dh), np.zeros(dh.shape[1], dh.dtype)
+    one = dh.dtype.type(1)
+    for i in range(dh.shape[0]):
+        for j in range(dh.shape[1]):
+            g = _sigmoid(s[i, j])
+            d = dh[i, j] * (g + s[i, j] * g * (one - g))
+            da[i, j] = d
+            db[j] += d
+    return da, db
+
+
+@_kernel
+def bernoulli(logits, x):
+    r = np.empty_like(logits)
+    log_p = np.empty(logits.shape[:2])
+    one, zero = logits.dtype.type(1), logits.dtype.type(0)
+    for k in range(logits.shape[0]):
+        for i in range(logits.shape[1]):
+            total = 0.0
+            for j in range(logits.shape[2]):
+                v = logits[k, i, j]
+                e = math.exp(-abs(v))
+                total += x[i, j] * v - (v if v > zero else zero) - math.log1p(e)
+                r[k, i, j] = x[i, j] - (one if v >= zero else e) / (one + e)
+            log_p[k, i] = total
+    return log_p, r
+
+
+@_kernel
+def gaussian(mean, x, scale):
+    r = np.empty_like(mean)
+    log_p = np.empty(mean.shape[:2])
+    inverse = mean.dtype.type(1 / scale)
+    constant = mean.shape[2] * (math.log(scale) + 0.5 * math.log(2 * math.pi))
+    for k in range(mean.shape[0]):
+        for i in range(mean.shape[1]):
+            total = 0.0
+            for j in range(mean.shape[2]):
+                u = (x[i, j] - mean[k, i, j]) * inverse
+                total += u * u
+                r[k, i, j] = u * inverse
+            log_p[k, i] = -0.5 * total - constant
+    return log_p, r
+
+
+@_kernel
+def scale_rows(d, r):
+    out = np.empty_like(r)
+    for k in range(r.shape[0]):
+        for i in range(r.shape[1]):
+            scale = r.dtype.type(d[k, i])
+            for j in range(r.shape[2]):
+                out[k, i, j] = scale * r[k, i, j]
+    return out
+
+
+@_kernel
+def reparameterise(mu, logvar, eps):
+    z, std = np.empty_like(eps), np.empty_like(mu)
+    half = mu.dtype.type(0.5)
+    for i in range(mu.shape[0]):
+        for j in range(mu.shape[1]):
+            std[i, j] = math.exp(half * logvar[i, j])
+    for k in range(eps.shape[0]):
+        for i in range(mu.shape[0]):
+            for j in range(mu.shape[1]):
+                z[k, i, j] = mu[i, j] + std[i, j] * eps[k, i, j]
+    return z, std
+
+
+@_kernel
+def reparameterise_backward(dz, std, eps):
+    dmu, dlogvar, deps = np.zeros_like(std), np.zeros_like(std), np.empty_like(dz)
+    half = std.dtype.type(0.5)
+    for k in range(dz.shape[0]):
+        for i in range(std.shape[0]):
+            for j in range(std.shape[1]):
+                d, s = dz[k, i, j], std[i, j]
+                dmu[i, j] += d
+                dlogvar[i, j] += half * s * d * eps[k, i, j]
+                deps[k, i, j] = d * s
+    return dmu, dlogvar, deps
+
+
+@_kernel
+def gaussian_kl(mu, logvar):
+    kl = np.empty((1, *mu.shape), mu.dtype)
+    half = mu.dtype.type(0.5)
+    for i in range(mu.shape[0]):
+        for j in range(mu.shape[1]):
+            m, v = mu[i, j], logvar[i, j]
+            kl[0, i, j] = half * (m * m + (math.expm1(v) - v))
+    return kl
+
+
+@_kernel
+def gaussian_kl_backward(dkl, mu, logvar):
+    dmu, dlogvar = np.empty_like(mu), np.empty_like(mu)
+    half = mu.dtype.type(0.5)
+    for i in range(mu.shape[0]):
+        for j in range(mu.shape[1]):
+            d = mu.dtype.type(dkl[0, i, j])
+            dmu[i, j] = d * mu[i, j]
+            dlogvar[i, j] = d * half * math.expm1(logvar[i, j])
+    return dmu, dlogvar
+
+
+@_kernel
+def adam(theta, g, m, v, step_size, beta1, beta2, eps, root, decay):
+    real = theta.dtype.type
+    one, zero, tiny = real(1), real(0), np.finfo(theta.dtype).tiny
+    step_size, beta1, beta2 = real(step_size), real(beta1), real(beta2)
+    eps, inverse_root, decay = real(eps), real(1 / root), real(decay)
+    for i in range(theta.size):
+        mi = beta1 * m[i] + (one - beta1) * g[i]
+        vi = beta2 * v[i] + (one - beta2) * g[i] * g[i]
+        mi = zero if abs(mi) < tiny else mi
+        vi = zero if vi < tiny else vi
+        m[i], v[i] = mi, vi
+        theta[i] -= decay * theta[i] + step_size * mi / (math.sqrt(vi) * inverse_root + eps)

@@ -1,0 +1,22 @@
+"""Layers: parts that map arrays to arrays."""
+
+from .activation import (
+    ELU,
+    GELU,
+    Activation,
+    Identity,
+    LeakyReLU,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Tanh,
+)
+from .combine import Concat, Sequential, mlp
+from .dense import Dense
+from .init import INITIALISERS
+
+__all__ = [
+    "ELU", "GELU", "INITIALISERS", "Activation", "Concat", "Dense", "Identity", "LeakyReLU",
+    "ReLU", "Sequential", "SiLU", "Sigmoid", "Softplus", "Tanh", "mlp",
+]  # fmt: skip

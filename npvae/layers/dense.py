@@ -1,0 +1,64 @@
+"""The dense layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import kernels as k
+from ..core import Part, resolve
+from .init import initialiser, zeros
+
+Array = np.ndarray
+
+
+class Dense(Part):
+    """h = f(x Wᵀ + b), with f the layer's activation.
+
+    Derivation, with a = x Wᵀ, so a_ro = Σ_i x_ri W_oi, and da, db as the activation gives them:
+      (1) ∂a_ro/∂W_oi = x_ri      ->  dW_oi = Σ_r da_ro x_ri,   dW = daᵀ x
+      (2) ∂a_ro/∂x_ri = W_oi      ->  dx_ri = Σ_o da_ro W_oi,   dx = da W
+      (3) db = Σ_r da_r           (activation.py, step 3)
+    The sum over rows r is where a batch's gradients add up.
+
+    Shapes: x (..., I), W (O, I), b (O,), h (..., O); the leading axes, (B,) or (K, B), are the
+    rows r.  Source: Rumelhart, Hinton & Williams 1986.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+    activation : str or Activation
+    init : str, optional
+        The weight's initialiser (see `init.py`); by default the one that suits the activation.
+        Biases start at 0.
+    """
+
+    family = "layer"
+
+    def __init__(
+        self, n_in: int, n_out: int, activation: Any = "identity", init: str | None = None
+    ) -> None:
+        self.n_in, self.n_out = n_in, n_out
+        self.activation = resolve("activation", activation)
+        self.init = init
+        self.parameter("W", (n_out, n_in), initialiser(init or self.activation.init))
+        self.parameter("b", (n_out,), zeros)
+
+    def forward(self, x: Array) -> tuple[Array, Any]:
+        rows = x.reshape(-1, self.n_in)
+        h, saved = self.activation.forward(k.linear(rows, self.W), self.b)
+        return h.reshape(*x.shape[:-1], self.n_out), (rows, saved, x.shape)
+
+    def backward(self, cache: Any, dh: Array, wrt_input: bool = True) -> Array | None:
+        rows, saved, x_shape = cache
+        da, db = self.activation.backward(saved, dh.reshape(-1, self.n_out))
+        self.dW += k.linear_dw(da, rows)  # (1)
+        self.db += db  # (3)
+        return k.linear_dx(da, self.W).reshape(x_shape) if wrt_input else None  # (2)
+
+    @classmethod
+    def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
+        part = cls(4, 3, "tanh").allocate(rng)
+        part.b += rng.normal(size=3)
+        return part, (rng.normal(size=(2, 5, 4)),)

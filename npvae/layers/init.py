@@ -1,0 +1,72 @@
+"""Initial values of weights: Glorot and He, uniform and normal.
+
+All scale a weight's variance by its fans so that activations (and, for Glorot, gradients) keep
+their variance from layer to layer. With fan_in = I and fan_out = O of a weight (O, I):
+
+* Glorot: Var W = 2 / (I + O), for activations that are linear around 0.
+  Source: Glorot & Bengio 2010, equations 12 and 16.
+* He: Var W = 2 / I, since a rectifier lets half the variance through.
+  Source: He et al. 2015, equation 10.
+
+A uniform U(-a, a) of variance s² has a = √3 s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..errors import ConfigError, nearest
+
+Array = np.ndarray
+Initialiser = Callable[[np.random.Generator, tuple[int, ...]], Array]
+
+
+def zeros(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    return np.zeros(shape)
+
+
+def glorot_uniform(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    bound = np.sqrt(3 * _glorot_variance(shape))
+    return rng.uniform(-bound, bound, shape)
+
+
+def glorot_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    return rng.normal(0, np.sqrt(_glorot_variance(shape)), shape)
+
+
+def he_uniform(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    bound = np.sqrt(3 * _he_variance(shape))
+    return rng.uniform(-bound, bound, shape)
+
+
+def he_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    return rng.normal(0, np.sqrt(_he_variance(shape)), shape)
+
+
+def _glorot_variance(shape: tuple[int, ...]) -> float:
+    fan_out, fan_in = shape
+    return 2 / (fan_in + fan_out)
+
+
+def _he_variance(shape: tuple[int, ...]) -> float:
+    return 2 / shape[1]
+
+
+INITIALISERS: dict[str, Initialiser] = {
+    f.__name__: f for f in (glorot_uniform, glorot_normal, he_uniform, he_normal)
+}
+
+
+def initialiser(name: str) -> Initialiser:
+    """The initialiser of that name.
+
+    Raises
+    ------
+    ConfigError
+        If there is none; the known ones are named.
+    """
+    if name not in INITIALISERS:
+        raise ConfigError(f"there is no initialiser {name!r}. {nearest(str(name), INITIALISERS)}")
+    return INITIALISERS[name]

@@ -1,0 +1,6 @@
+"""Models: what an objective is asked of, and what people encode, decode and sample with."""
+
+from .base import Model, value_and_grad
+from .vae import VAE
+
+__all__ = ["VAE", "Model", "value_and_grad"]

@@ -1,0 +1,206 @@
+"""What all models share: parameters in one flat vector, a config, checked input, the gradient."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+
+from .. import likelihoods, posteriors, priors  # noqa: F401  (their names get registered)
+from ..core import Part, Terms, bind, clone, initialise, layout
+from ..errors import ConfigError, DataError, ModelFileError
+from ..reader import Reader
+
+Array = np.ndarray
+AnyModel = TypeVar("AnyModel", bound="Model")
+
+
+class Model(Part, abstract=True):
+    """Base of the models: a part that owns the memory of all parts in it.
+
+    ``forward(x, eps, context, needs) -> Terms, cache`` and ``backward(cache, d_terms)``, which
+    adds to the gradient views that `with_gradients` binds.
+
+    Attributes
+    ----------
+    flat : (n_params,) array
+        All parameters; every part's weights are views into it.
+    scale : float or None
+        What integer input is divided by; `fit` sets it.
+    """
+
+    family = "model"
+    flat: Array
+    x_dim: int
+    z_dim: int
+    context_dim: int
+    scale: float | None
+    likelihood: Any
+
+    def _own(self, dtype: Any, seed: int, parameters: Mapping[str, Array] | None) -> None:
+        """Take memory for the parameters; called last in a model's constructor."""
+        if parameters is None:
+            rng = np.random.default_rng(seed)
+            self._hold(initialise(self, rng, _floating(dtype)))
+            return
+        _check_parameters(self, parameters)
+        slots = layout(self)
+        flat = np.empty(sum(slot.size for slot in slots.values()), _floating(dtype))
+        for name, slot in slots.items():
+            slot.view(flat)[...] = parameters[name]
+        self._hold(flat)
+
+    def _hold(self, flat: Array) -> None:
+        self.flat = flat
+        self._params = bind(self, flat)
+
+    @property
+    def params(self) -> dict[str, Array]:
+        """Every parameter by its name: views, so writing to one changes the model."""
+        return dict(self._params)
+
+    @property
+    def n_params(self) -> int:
+        """How many numbers all parameters hold together."""
+        return self.flat.size
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments as JSON can hold them: ``type(model)(**model.config)``."""
+        names = [p for p in inspect.signature(type(self)).parameters if p != "parameters"]
+        return {name: _plain(getattr(self, name)) for name in names}
+
+    @property
+    def dtype(self) -> str:
+        return self.flat.dtype.name
+
+    def astype(self: AnyModel, dtype: Any) -> AnyModel:
+        """A copy of the model with its parameters in another type, float64 to prove gradients."""
+        twin = clone(self)
+        twin._hold(self.flat.astype(dtype))
+        return twin
+
+    def copy(self: AnyModel) -> AnyModel:
+        """A model of the same parts and values that shares no memory with this one."""
+        return self.astype(self.flat.dtype)
+
+    def with_gradients(self: AnyModel, d_flat: Array) -> AnyModel:
+        """A twin on the same parameter memory whose backward adds into `d_flat`."""
+        twin = clone(self)
+        twin._hold(self.flat)
+        bind(twin, d_flat, prefix="d")
+        return twin
+
+    def reader(self, x: Any, what: str = "x") -> Reader:
+        """`x` as batches of this model's type and scale; raises `DataError` for a wrong form."""
+        return Reader(x, self.x_dim, self.flat.real.dtype, self.scale, what)
+
+    def context_reader(self, context: Any, n: int) -> Reader | None:
+        """The same for the context of n rows; None where the model takes none."""
+        if context is None and self.context_dim == 0:
+            return None
+        if self.context_dim == 0:
+            raise DataError(
+                f"this model takes no context; got one of shape {np.shape(context)}. "
+                "Build it with context_dim= to condition on something."
+            )
+        if context is None:
+            raise DataError(
+                f"this model needs a context of shape ({n}, {self.context_dim}); got none. "
+                "Pass context=."
+            )
+        reader = Reader(context, self.context_dim, self.flat.real.dtype, what="context")
+        if len(reader) != n:
+            raise DataError(
+                f"context needs one row for each of the {n} examples; got {len(reader)} rows."
+            )
+        return reader
+
+    def batches(
+        self, x: Any, context: Any, support: bool = True
+    ) -> Iterator[tuple[Array, Array | None]]:
+        """Checked batches that cover x in order, each with its context."""
+        reader = self.reader(x)
+        contexts = self.context_reader(context, len(reader))
+        for rows in reader.chunks():
+            batch = reader.checked(rows)
+            if support:
+                self.likelihood.check(batch)
+            yield batch, None if contexts is None else contexts.checked(rows)
+
+
+def value_and_grad(
+    model: Model,
+    objective: Callable[[Terms], tuple[Any, Terms]],
+    x: Any,
+    eps: Any,
+    context: Any = None,
+) -> tuple[float, dict[str, Array]]:
+    """The loss of one batch and its gradient with respect to every parameter.
+
+    Pure: the model is left as it is, and the gradients are copies.
+
+    Parameters
+    ----------
+    model : Model
+    objective : ELBO, IWAE, ...
+        A schedule in it is taken at its end.
+    x : (B, D) array
+    eps : (K, B, Z) array
+        The noise, as ``model.draw_noise(B, K, rng)`` gives it.
+    context : (B, C) array, optional
+
+    Returns
+    -------
+    loss : float
+        Nats per example: the mean over the batch.
+    gradients : dict
+        ``{name: array}``, of the shapes of ``model.params``.
+    """
+    reader = model.reader(x)
+    contexts = model.context_reader(context, len(reader))
+    everything = slice(0, len(reader))
+    eps = model.check_noise(eps, len(reader))
+    gradient = np.zeros_like(model.flat)
+    twin = model.with_gradients(gradient)
+    terms, cache = twin.forward(
+        reader.checked(everything),
+        eps,
+        None if contexts is None else contexts.checked(everything),
+        needs=objective.needs,
+    )
+    losses, d_terms = objective(terms)
+    twin.backward(cache, d_terms)
+    return float(losses.loss), {n: s.view(gradient).copy() for n, s in layout(twin).items()}
+
+
+def _floating(dtype: Any) -> np.dtype:
+    try:
+        resolved = np.dtype(dtype)
+    except TypeError:
+        resolved = np.dtype(object)
+    if resolved not in (np.float32, np.float64):
+        raise ConfigError(f"dtype is 'float32' or 'float64'; got {dtype!r}.")
+    return resolved
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Part):
+        return value.config
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _check_parameters(model: Model, parameters: Mapping[str, Array]) -> None:
+    slots = layout(model)
+    for name, slot in slots.items():
+        if name not in parameters:
+            raise ModelFileError(f"this model has a parameter {name!r}, which was not given.")
+        if parameters[name].shape != slot.shape:
+            raise ModelFileError(
+                f"parameter {name!r} needs shape {slot.shape}; got {parameters[name].shape}."
+            )
+    unknown = sorted(set(parameters) - set(slots))
+    if unknown:
+        raise ModelFileError(f"this model has no parameter {unknown[0]!r}, which was given.")

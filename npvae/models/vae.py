@@ -1,0 +1,256 @@
+"""The dense variational autoencoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import kernels as k
+from ..checks import number, whole
+from ..core import Part, Terms, resolve
+from ..errors import ConfigError, DataError
+from ..layers import Concat, mlp
+from ..reader import Reader
+from .base import Model
+
+Array = np.ndarray
+
+
+class VAE(Model):
+    """x -> encoder -> q(z given x) -> z -> decoder -> p(x given z), all dense.
+
+    Parameters
+    ----------
+    x_dim, z_dim : int
+        Columns of the data, and dimensions of the latent space.
+    hidden : sequence of int
+        Widths of the encoder's hidden layers; the decoder has them mirrored.
+    activation : str or Activation
+    likelihood : str or Likelihood
+    posterior : str or posterior part
+    prior : str or prior part
+    dtype : {"float32", "float64"}
+    seed : int
+        Of the initial weights.
+    context_dim : int
+        Columns of a context c that encoder and decoder are conditioned on: p(x given z, c).
+    init : str, optional
+        The weights' initialiser, by default the one that suits the activation.
+    scale : float, optional
+        What integer input is divided by; `fit` finds it where it is not given.
+    parameters : mapping, optional
+        Values by name instead of random ones, as ``model.params`` gives them.
+
+    Raises
+    ------
+    ConfigError
+        If a size is not a whole number above 0, or a name is unknown.
+
+    Source: Kingma & Welling 2014; with a context, Sohn, Lee & Yan 2015.
+    """
+
+    def __init__(
+        self,
+        x_dim: int,
+        z_dim: int,
+        *,
+        hidden: Sequence[int] = (400,),
+        activation: Any = "relu",
+        likelihood: Any = "bernoulli",
+        posterior: Any = "gaussian",
+        prior: Any = "standard",
+        dtype: Any = "float32",
+        seed: int = 0,
+        context_dim: int = 0,
+        init: str | None = None,
+        scale: float | None = None,
+        parameters: Mapping[str, Array] | None = None,
+    ) -> None:
+        self.x_dim = whole("x_dim", x_dim)
+        self.z_dim = whole("z_dim", z_dim)
+        self.hidden = tuple(whole("each width in hidden", width) for width in _widths(hidden))
+        self.context_dim = whole("context_dim", context_dim, least=0)
+        self.seed = whole("seed", seed, least=0)
+        self.init = init
+        self.scale = None if scale is None else number("scale", scale, above=0)
+        self.activation = resolve("activation", activation)
+        self.posterior = resolve("posterior", posterior)
+        self.prior = resolve("prior", prior)
+        self.likelihood = resolve("likelihood", likelihood)
+        self.join = Concat()
+        self.encoder = mlp(
+            self.x_dim + self.context_dim,
+            self.hidden,
+            self.posterior.n_outputs(self.z_dim),
+            self.activation,
+            init,
+        )
+        self.decoder = mlp(
+            self.z_dim + self.context_dim,
+            self.hidden[::-1],
+            self.likelihood.n_outputs(self.x_dim),
+            self.activation,
+            init,
+        )
+        self._own(dtype, self.seed, parameters)
+
+    def forward(
+        self,
+        x: Array,
+        eps: Array,
+        context: Array | None = None,
+        needs: Sequence[str] = ("log_px", "kl"),
+    ) -> tuple[Terms, Any]:
+        """What an objective needs of a batch.
+
+        x (B, D) floating and in the likelihood's support, eps (K, B, Z), context (B, C).
+        """
+        terms = Terms()
+        stats, c_encoder = self.encoder.forward(self._joined(x, context))
+        (mu, logvar), c_posterior = self.posterior.forward(stats)
+        z, c_sample = self.posterior.sample.forward(mu, logvar, eps)
+        theta, c_decoder = self.decoder.forward(self._joined(z, context))
+        terms.log_px, c_likelihood = self.likelihood.forward(theta, x)
+        c_kl = c_log_qz = c_log_pz = None
+        if "kl" in needs:
+            kl, c_kl = self.prior.kl.forward(mu, logvar)
+            terms.kl = [kl]
+        if "log_qz" in needs:
+            log_qz, c_log_qz = self.posterior.log_prob.forward(z, mu, logvar)
+            terms.log_qz = [log_qz]
+        if "log_pz" in needs:
+            log_pz, c_log_pz = self.prior.forward(z)
+            terms.log_pz = [log_pz]
+        if "z" in needs:
+            terms.z = [z]
+        if "posterior" in needs:
+            terms.posterior = [(mu, logvar)]
+        return terms, (
+            c_encoder, c_posterior, c_sample, c_decoder, c_likelihood, c_kl, c_log_qz, c_log_pz,
+        )  # fmt: skip
+
+    def backward(self, cache: Any, d_terms: Terms) -> None:
+        """Add the parameters' gradients to their views.
+
+        The forward's lines from the last to the first; z, mu and logvar each have several uses,
+        and a variable's gradient is the sum over its uses.
+        """
+        (
+            c_encoder, c_posterior, c_sample, c_decoder, c_likelihood, c_kl, c_log_qz, c_log_pz,
+        ) = cache  # fmt: skip
+        dtheta, _ = self.likelihood.backward(c_likelihood, d_terms.log_px)
+        dz = self.decoder.backward(c_decoder, dtheta)
+        if self.context_dim:
+            dz = dz[..., : self.z_dim]
+        if d_terms.z:
+            dz = k.add(dz, d_terms.z[0])
+        if d_terms.log_pz:
+            dz = k.add(dz, self.prior.backward(c_log_pz, d_terms.log_pz[0]))
+        uses = []
+        if d_terms.log_qz:
+            dz_q, dmu, dlogvar = self.posterior.log_prob.backward(c_log_qz, d_terms.log_qz[0])
+            dz = k.add(dz, dz_q)
+            uses.append((dmu, dlogvar))
+        if d_terms.kl:
+            uses.append(self.prior.kl.backward(c_kl, d_terms.kl[0]))
+        if d_terms.posterior:
+            uses.append(d_terms.posterior[0])
+        dmu, dlogvar, _ = self.posterior.sample.backward(c_sample, dz)
+        for dmu_use, dlogvar_use in uses:
+            dmu, dlogvar = k.add(dmu, dmu_use), k.add(dlogvar, dlogvar_use)
+        dstats = self.posterior.backward(c_posterior, dmu, dlogvar)
+        self.encoder.backward(c_encoder, dstats, wrt_input=False)
+
+    def start_from(self, mean: Array, n: int) -> None:
+        """Set the output's bias from the mean of n training rows, unless it was trained before."""
+        bias = self.decoder.layers[-1].b
+        start = self.likelihood.output_bias(mean, n)
+        if start is not None and not bias.any():
+            bias[...] = start
+
+    def draw_noise(self, batch: int, n_samples: int, rng: np.random.Generator) -> Array:
+        """Standard normal eps, (K, B, Z): what `forward` takes for K = n_samples."""
+        return rng.standard_normal((n_samples, batch, self.z_dim), dtype=self.flat.real.dtype)
+
+    def check_noise(self, eps: Any, batch: int) -> Array:
+        """`eps` in the model's type; raises `DataError` if it is not (K, batch, Z)."""
+        eps = np.asarray(eps)
+        if eps.ndim != 3 or eps.shape[1:] != (batch, self.z_dim) or len(eps) == 0:
+            raise DataError(
+                f"eps needs shape (K, {batch}, {self.z_dim}) for this batch and model; got "
+                f"{eps.shape}. Draw it with model.draw_noise(batch, n_samples, rng)."
+            )
+        return eps.astype(self.flat.real.dtype, copy=False)
+
+    def encode(self, x: Any, context: Any = None) -> tuple[Array, Array]:
+        """Mean and log-variance of q(z given x), each (N, Z)."""
+        pairs = [
+            self.posterior.forward(self.encoder.forward(self._joined(xb, cb))[0])[0]
+            for xb, cb in self.batches(x, context)
+        ]
+        if len(pairs) == 1:
+            return pairs[0]
+        mus, logvars = zip(*pairs, strict=True)
+        return np.concatenate(mus), np.concatenate(logvars)
+
+    def decode(self, z: Any, context: Any = None) -> Array:
+        """The mean of p(x given z), (N, D), of latent vectors z (N, Z)."""
+        reader = Reader(z, self.z_dim, self.flat.real.dtype, what="z")
+        contexts = self.context_reader(context, len(reader))
+        means = []
+        for rows in reader.chunks():
+            zb = reader.checked(rows)
+            cb = None if contexts is None else contexts.checked(rows)
+            means.append(self.likelihood.mean(self.decoder.forward(self._joined(zb, cb))[0]))
+        return means[0] if len(means) == 1 else np.concatenate(means)
+
+    def reconstruct(self, x: Any, context: Any = None) -> Array:
+        """The mean of p(x given z) at the posterior's mean, (N, D)."""
+        return self.decode(self.encode(x, context)[0], context)
+
+    def sample(self, n: int, seed: int = 0, context: Any = None) -> Array:
+        """New examples: means of p(x given z) with z drawn from the prior, (n, D).
+
+        A context of one row serves all n.
+        """
+        n = whole("n", n)
+        z = self.prior.sample(n, self.z_dim, np.random.default_rng(seed))
+        if context is not None:
+            context = np.atleast_2d(context)
+            context = np.repeat(context, n, axis=0) if len(context) == 1 else context
+        return self.decode(z, context)
+
+    def elbo(self, x: Any, n_samples: int = 1, seed: int = 0, context: Any = None) -> Array:
+        """The evidence lower bound of each row, (N,), in nats.
+
+        E_q[log p(x given z)] is estimated with n_samples draws, the KL is its closed form.
+        """
+        n_samples = whole("n_samples", n_samples)
+        rng = np.random.default_rng(seed)
+        bounds = []
+        for xb, cb in self.batches(x, context):
+            # One draw at a time, so that memory does not grow with their number.
+            log_px = np.zeros(len(xb))
+            for _ in range(n_samples):
+                terms, _ = self.forward(xb, self.draw_noise(len(xb), 1, rng), cb)
+                log_px += terms.log_px[0]
+            bounds.append(log_px / n_samples - terms.kl[0].sum((0, -1), dtype=np.float64))
+        return np.concatenate(bounds)
+
+    def _joined(self, a: Array, context: Array | None) -> Array:
+        return a if context is None else self.join.forward(a, context)[0]
+
+    @classmethod
+    def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
+        model = cls(6, 2, hidden=(5, 4), activation="tanh", dtype="float64", context_dim=2)
+        model.flat += 0.1 * rng.normal(size=model.n_params)  # biases too
+        context = rng.normal(size=(3, 2))
+        return model, (rng.random((3, 6)), model.draw_noise(3, 2, rng), context)
+
+
+def _widths(hidden: Any) -> Sequence[Any]:
+    if isinstance(hidden, (str, bytes)) or not isinstance(hidden, Sequence | np.ndarray):
+        raise ConfigError(f"hidden is a sequence of widths such as (400,); got {hidden!r}.")
+    return hidden

@@ -1,0 +1,105 @@
+"""Stable forms of the functions that a VAE needs, for real and for complex arrays.
+
+Complex input serves complex-step differentiation: f(x + ih) = f(x) + ih f'(x) + O(h²), which asks
+that f is analytic. So there is no `np.abs` here; where the real line has two branches, the branch
+is chosen by the real part.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray
+
+
+def magnitude(x: Array) -> Array:
+    """|x| on the real line, continued analytically on either side of it: ±x by the real part."""
+    return np.where(x.real < 0, -x, x)
+
+
+def positive_part(x: Array) -> Array:
+    """max(x, 0), by the real part; NaN stays NaN."""
+    return np.where(x.real <= 0, np.zeros((), x.dtype), x)
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)), without overflow on either side."""
+    e = np.exp(-magnitude(x))
+    return np.where(x.real >= 0, np.ones((), x.dtype), e) / (1 + e)
+
+
+def softplus(x: Array) -> Array:
+    """log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|))."""
+    return positive_part(x) + np.log1p(np.exp(-magnitude(x)))
+
+
+def soft_minimum(x: Array, bound: float) -> Array:
+    """-log(exp(-x) + exp(-bound)): x well below the bound, the bound well above it.
+
+    Written as min(x, bound) - log1p(exp(-|x - bound|)), which neither overflows nor cancels.
+    Its derivative is sigmoid(bound - x).
+    """
+    smaller = np.where(x.real < bound, x, np.asarray(bound, x.dtype))
+    return smaller - np.log1p(np.exp(-magnitude(x - bound)))
+
+
+def soft_maximum(x: Array, bound: float) -> Array:
+    """log(exp(x) + exp(bound)); its derivative is sigmoid(x - bound)."""
+    return -soft_minimum(-x, -bound)
+
+
+def logsumexp(x: Array, axis: int) -> Array:
+    """log Σ exp(x) along `axis`; -inf where every x is -inf."""
+    top = x.real.max(axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0)
+    with np.errstate(divide="ignore"):
+        return np.log(np.exp(x - top).sum(axis=axis)) + top.squeeze(axis)
+
+
+def logmeanexp(x: Array, axis: int) -> Array:
+    """log of the mean of exp(x) along `axis`."""
+    return logsumexp(x, axis) - np.log(x.shape[axis])
+
+
+def wide(dtype: Any) -> np.dtype:
+    """The type in which sums that users see are accumulated: float64, or complex128 for complex."""
+    return np.result_type(dtype, np.float64)
+
+
+def unbroadcast(d: Array, shape: tuple[int, ...]) -> Array:
+    """Sum a gradient over the axes along which its variable, of this shape, was broadcast."""
+    d = d.sum(axis=tuple(range(d.ndim - len(shape))))
+    stretched = tuple(i for i, n in enumerate(shape) if n == 1 and d.shape[i] != 1)
+    return d.sum(axis=stretched, keepdims=True) if stretched else d
+
+
+# log(erfc(x) exp(x²) / t) with t = 2 / (2 + x) as a Chebyshev series in u = 2t - 1 on [-1, 1]; fitted
+# in 40-digit arithmetic at 80 nodes. The next coefficient is 5e-20.
+_ERFC = (
+    -0.6513268598908547, 0.6419697923564902, 0.019476473204185836, -0.009561514786808632,
+    -0.0009465953444820369, 0.00036683949785276145, 4.252332480690777e-05, -2.0278578112534242e-05,
+    -1.6242900046470256e-06, 1.3036558355805232e-06, 1.5626441722066142e-08, -8.523809591492654e-08,
+    6.5290544390988515e-09, 5.059343495551469e-09, -9.91364156493033e-10, -2.273651222931836e-10,
+    9.646791102015527e-11, 2.3940380830391146e-12, -6.886027526497553e-12, 8.944879273090725e-13,
+    3.130921399342958e-13, -1.1270822361367252e-13, 3.810905255189232e-16, 7.106097613609237e-15,
+    -1.5230282014571043e-15, -9.457494571291233e-17, 1.210237189224279e-16, -2.816663087747177e-17,
+)  # fmt: skip
+
+
+def erfc(x: Array) -> Array:
+    """The complementary error function 2/√π ∫ₓ^∞ exp(-t²) dt, to about 1e-15 relative near 0."""
+    m = magnitude(x)
+    t = 2 / (2 + m)
+    u2 = 2 * (2 * t - 1)
+    a = b = np.zeros_like(t)
+    for coefficient in _ERFC[:0:-1]:  # Clenshaw's recurrence
+        a, b = u2 * a - b + coefficient, a
+    tail = t * np.exp(-m * m + 0.5 * u2 * a - b + _ERFC[0])
+    return np.where(x.real < 0, 2 - tail, tail)
+
+
+def normal_cdf(x: Array) -> Array:
+    """Φ(x), the standard normal distribution function; accurate far into its left tail."""
+    return 0.5 * erfc(-x * np.sqrt(0.5).astype(x.real.dtype))

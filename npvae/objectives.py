@@ -1,0 +1,104 @@
+"""Objectives: from a model's Terms to one number, and to the gradient of each term.
+
+They know losses and no models. All are in nats per example: summed over data and latent
+dimensions, averaged over the batch. ``loss = rec + beta · kl`` holds for what each returns.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .checks import number, whole
+from .core import Terms
+from .numerics import logmeanexp, wide
+from .schedules import Schedule, schedule
+
+
+class Losses(NamedTuple):
+    """One batch's loss and its two terms, nats per example."""
+
+    loss: Any
+    rec: Any
+    kl: Any
+
+
+class ELBO:
+    """-ELBO = E_q[-log p(x given z)] + beta KL(q(z given x) ‖ p(z)), the mean over the batch.
+
+    Derivation, with B rows, K samples and kl (K', B, Z), K' being K or 1:
+      (1) rec = -1/(KB) Σ log_px                     ->  d_log_px = -1/(KB)
+      (2) kl_j = 1/(K'B) Σ kl[..., j],  KL = Σ_j kl_j ->  d_kl = beta/(K'B)
+      (3) with free bits, KL = Σ_j max(kl_j, λ)      ->  d_kl_j = 0 where kl_j < λ
+    Source: Kingma & Welling 2014, equation 10; beta: Higgins et al. 2017, equation 4; free bits:
+    Kingma et al. 2016, equation 15, with groups of one dimension.
+
+    Parameters
+    ----------
+    beta : float or schedule
+        The weight of the KL, 0 or more; a schedule maps the epoch (a float) to it.
+    n_samples : int
+        Draws of z per example.
+    free_bits : float
+        λ, the nats per latent dimension below which the KL is not pressed further.
+    """
+
+    needs = ("log_px", "kl")
+
+    def __init__(self, beta: Any = 1.0, n_samples: int = 1, free_bits: float = 0.0) -> None:
+        self.beta: Schedule = schedule("beta", beta)
+        self.n_samples = whole("n_samples", n_samples)
+        self.free_bits = number("free_bits", free_bits, least=0)
+
+    def __call__(self, terms: Terms, epoch: float = math.inf) -> tuple[Losses, Terms]:
+        """The losses of a batch and the gradients of its terms, at an epoch of the schedule."""
+        beta = self.beta(epoch)
+        rec = -terms.log_px.mean()
+        d_log_px = np.full(terms.log_px.shape, -1 / terms.log_px.size)  # (1)
+        kl: Any = 0.0
+        d_kl = []
+        for level in terms.kl:
+            per_dimension = level.mean((0, 1), dtype=wide(level.dtype))
+            above = per_dimension.real >= self.free_bits if self.free_bits else True
+            kl = kl + np.where(above, per_dimension, self.free_bits).sum()
+            slope = np.where(above, beta / (level.shape[0] * level.shape[1]), 0.0)
+            d_kl.append(np.broadcast_to(slope, level.shape))  # (2), (3)
+        return Losses(rec + beta * kl, rec, kl), Terms(log_px=d_log_px, kl=d_kl)
+
+
+class IWAE:
+    """-log 1/K Σ_k w_k,  w_k = p(x given z_k) p(z_k) / q(z_k given x), the mean over the batch.
+
+    Derivation, with log w = log_px + log_pz - log_qz (K, B):
+      (1) ∂/∂log w_k of log Σ exp(log w) is the normalised weight w̃_k = w_k / Σ w
+      (2) the mean over B rows and the sign  ->  d_log_w = -w̃ / B
+      (3) log w's terms                      ->  d_log_px = d_log_pz = d_log_w, d_log_qz = -d_log_w
+    Reported as the bound's two parts: rec = -mean log_px and kl = loss - rec.
+    Source: Burda, Grosse & Salakhutdinov 2016, equations 8 and 14.
+
+    Parameters
+    ----------
+    n_samples : int
+        K, the draws of z per example; 1 gives the ELBO with a sampled KL.
+    """
+
+    needs = ("log_px", "log_pz", "log_qz")
+
+    def __init__(self, n_samples: int = 5) -> None:
+        self.n_samples = whole("n_samples", n_samples)
+        self.beta: Schedule = schedule("beta", 1.0)
+
+    def __call__(self, terms: Terms, epoch: float = math.inf) -> tuple[Losses, Terms]:
+        """The losses of a batch and the gradients of its terms."""
+        log_w = terms.log_px + sum(terms.log_pz) - sum(terms.log_qz)
+        bound = logmeanexp(log_w, axis=0)
+        d_log_w = -np.exp(log_w - bound) / log_w.size  # (2): w / Σ w = exp(log w - bound) / K
+        loss, rec = -bound.mean(), -terms.log_px.mean()
+        d_terms = Terms(
+            log_px=d_log_w,
+            log_pz=[d_log_w for _ in terms.log_pz],
+            log_qz=[-d_log_w for _ in terms.log_qz],
+        )
+        return Losses(loss, rec, loss - rec), d_terms

@@ -1,0 +1,88 @@
+"""The optimiser: it sees one flat vector of parameters and one of gradients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import kernels as k
+from .checks import number
+from .errors import ConfigError
+
+Array = np.ndarray
+
+
+@dataclass
+class AdamState:
+    """First and second moments, of the parameters' shape, and the number of steps taken."""
+
+    m: Array
+    v: Array
+    t: int = 0
+
+
+class Adam:
+    """Adam with bias correction, decoupled weight decay and clipping by the gradient's norm.
+
+    With g the gradient at step t = 1, 2, ...:
+
+        g <- g min(1, clip_norm / ‖g‖)
+        m <- beta1 m + (1 - beta1) g            v <- beta2 v + (1 - beta2) g²
+        theta <- theta - lr (m / (1 - beta1ᵗ)) / (√(v / (1 - beta2ᵗ)) + eps) - lr weight_decay theta
+
+    The divisions by 1 - betaᵗ undo the bias towards the zeros that m and v start from: E[m] is
+    (1 - beta1ᵗ) E[g] for a stationary g.
+    Source: Kingma & Ba 2015, algorithm 1; the decay Loshchilov & Hutter 2019, algorithm 2.
+
+    Parameters
+    ----------
+    beta1, beta2 : float
+        In [0, 1).
+    eps : float
+        Above 0.
+    weight_decay : float
+        Applied to all parameters.
+    clip_norm : float, optional
+        The greatest Euclidean norm of the whole gradient.
+    """
+
+    def __init__(
+        self,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = None,
+    ) -> None:
+        for what, beta in (("beta1", beta1), ("beta2", beta2)):
+            if number(f"Adam's {what}", beta, least=0) >= 1:
+                raise ConfigError(f"Adam's {what} is below 1; got {beta!r}.")
+        self.beta1, self.beta2 = float(beta1), float(beta2)
+        self.eps = number("Adam's eps", eps, above=0)
+        self.weight_decay = number("Adam's weight_decay", weight_decay, least=0)
+        self.clip_norm = None if clip_norm is None else number("clip_norm", clip_norm, above=0)
+
+    def start(self, theta: Array) -> AdamState:
+        """The state before the first step."""
+        return AdamState(np.zeros_like(theta), np.zeros_like(theta))
+
+    def step(self, state: AdamState, theta: Array, gradient: Array, lr: float) -> None:
+        """Update `theta` and `state` in place; a gradient over `clip_norm` is scaled in place."""
+        if self.clip_norm is not None:
+            norm = float(np.linalg.norm(gradient.astype(np.float64)))
+            if norm > self.clip_norm:
+                gradient *= gradient.dtype.type(self.clip_norm / norm)
+        state.t += 1
+        k.adam(
+            theta,
+            gradient,
+            state.m,
+            state.v,
+            lr / (1 - self.beta1**state.t),
+            self.beta1,
+            self.beta2,
+            self.eps,
+            (1 - self.beta2**state.t) ** 0.5,
+            lr * self.weight_decay,
+        )

@@ -1,0 +1,101 @@
+"""What a person sees while training runs: a bar on a terminal, a line per epoch elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+
+class Silent:
+    """No progress at all."""
+
+    def step(self, rows: int, losses: Any) -> None:
+        pass
+
+    def epoch(self, record: dict[str, Any]) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class Lines(Silent):
+    """One line per epoch, for pipes and logs."""
+
+    def __init__(self, epochs: int, rows: int) -> None:
+        self.epochs, self.rows = epochs, rows
+
+    def epoch(self, record: dict[str, Any]) -> None:
+        rate = self.rows / max(record["seconds"], 1e-9)
+        print(f"{epoch_summary(record, self.epochs)}  {rate:,.0f} examples/s", flush=True)
+
+
+class Bar(Silent):
+    """A tqdm bar over all epochs, with the running losses and examples per second."""
+
+    def __init__(self, epochs: int, rows: int, done: int) -> None:
+        from tqdm import tqdm
+
+        self.bar: Any = tqdm(
+            total=epochs * rows,
+            initial=done * rows,
+            unit=" examples",
+            unit_scale=True,
+            dynamic_ncols=True,
+            mininterval=0.2,
+        )
+        self.epochs = epochs
+        self.steps = 0
+
+    def step(self, rows: int, losses: Any) -> None:
+        self.steps += 1
+        if self.steps % 16 == 1:
+            self.bar.set_postfix_str(
+                f"loss {losses.loss:.2f}, rec {losses.rec:.2f}, KL {losses.kl:.2f}", refresh=False
+            )
+        self.bar.update(rows)
+
+    def epoch(self, record: dict[str, Any]) -> None:
+        self.bar.set_description_str(f"epoch {record['epoch']}/{self.epochs}", refresh=False)
+        self.bar.set_postfix_str(_terms(record, "train"), refresh=False)
+
+    def close(self) -> None:
+        self.bar.close()
+
+
+def reporter(progress: bool, epochs: int, rows: int, done: int) -> Silent:
+    """The display that suits where standard output and error go."""
+    if not progress or done >= epochs:
+        return Silent()
+    if sys.stderr.isatty():
+        with contextlib.suppress(ImportError):
+            return Bar(epochs, rows, done)
+    return Lines(epochs, rows)
+
+
+def epoch_summary(record: dict[str, Any], epochs: int) -> str:
+    """One epoch's record as a line of text, in nats per example."""
+    line = f"epoch {record['epoch']:>{len(str(epochs))}}/{epochs}  {_terms(record, 'train')}"
+    if record["valid_loss"] is not None:
+        line += f"  |  valid {_terms(record, 'valid')}"
+    return line
+
+
+def _terms(record: dict[str, Any], split: str) -> str:
+    loss, rec, kl = (record[f"{split}_{term}"] for term in ("loss", "rec", "kl"))
+    return f"loss {loss:.2f}, rec {rec:.2f}, KL {kl:.2f}"
+
+
+@contextlib.contextmanager
+def notice_if_slow(text: str, seconds: float = 1.0) -> Iterator[None]:
+    """Print `text` to standard error if the block is still running after some seconds."""
+    timer = threading.Timer(seconds, lambda: print(text, file=sys.stderr, flush=True))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

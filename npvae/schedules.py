@@ -1,0 +1,68 @@
+"""Schedules: numbers that change with the epoch, for beta and for the learning rate.
+
+The epoch is a float that grows step by step (2.5 is the middle of the third epoch), so that a
+schedule means the same at any batch size. Any function of one float serves as well.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from .checks import number
+
+Schedule = Callable[[float], float]
+
+
+class Constant:
+    """The same value at every epoch."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def __call__(self, epoch: float) -> float:
+        return self.value
+
+
+class Linear:
+    """From `start` to `stop` in a straight line over the first `epochs`, then `stop`.
+
+    ``ELBO(beta=Linear(0, 1, epochs=20))`` is KL warm-up (Bowman et al. 2016; Sønderby et al. 2016).
+    """
+
+    def __init__(self, start: float, stop: float, epochs: float) -> None:
+        self.start, self.stop, self.epochs = _ends(start, stop, epochs)
+
+    def __call__(self, epoch: float) -> float:
+        done = min(epoch / self.epochs, 1.0)
+        return self.start + (self.stop - self.start) * done
+
+
+class Cosine:
+    """From `start` to `stop` along half a cosine over the first `epochs`, then `stop`.
+
+    Source: Loshchilov & Hutter 2017, equation 5, without restarts.
+    """
+
+    def __init__(self, start: float, stop: float, epochs: float) -> None:
+        self.start, self.stop, self.epochs = _ends(start, stop, epochs)
+
+    def __call__(self, epoch: float) -> float:
+        done = min(epoch / self.epochs, 1.0)
+        return self.stop + (self.start - self.stop) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _ends(start: float, stop: float, epochs: float) -> tuple[float, float, float]:
+    return (
+        number("a schedule's start", start, least=0),
+        number("a schedule's stop", stop, least=0),
+        number("a schedule's length in epochs", epochs, above=0),
+    )
+
+
+def schedule(what: str, value: Any) -> Schedule:
+    """A number as a constant schedule, a schedule as it is; `what` names it in the error."""
+    if callable(value):
+        return value
+    return Constant(number(what, value, least=0))

@@ -1,0 +1,55 @@
+"""How many cores there are to use, and holding BLAS to a number of threads."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def usable_cores() -> int:
+    """The cores this process may use: by affinity and by its cgroup's quota, at least 1."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    quota = _cgroup_quota()
+    return cores if quota is None else max(1, min(cores, math.ceil(quota)))
+
+
+def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
+    """Cores' worth of time that a container is granted, or None for no limit."""
+    try:  # version 2
+        quota, period = (root / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:  # version 1
+            quota = (root / "cpu" / "cpu.cfs_quota_us").read_text().strip()
+            period = (root / "cpu" / "cpu.cfs_period_us").read_text().strip()
+        except OSError:
+            return None
+    try:
+        limit = int(quota) / int(period)
+    except (ValueError, ZeroDivisionError):  # "max"
+        return None
+    return limit if limit > 0 else None
+
+
+@contextlib.contextmanager
+def blas_threads(n: int | None) -> Iterator[None]:
+    """Hold BLAS to n threads (all usable cores for None) for the block, and restore it after."""
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        if n is not None:
+            warnings.warn(
+                "threads= needs threadpoolctl, which is not installed, and was ignored; "
+                "install it with: pip install 'npvae[fast]'",
+                stacklevel=3,
+            )
+        yield
+        return
+    with threadpool_limits(limits=usable_cores() if n is None else n, user_api="blas"):
+        yield

@@ -1,0 +1,360 @@
+"""fit: the only training loop."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import checkpoint as checkpoints
+from . import kernels
+from .checks import number, whole
+from .errors import ConfigError, NonFiniteLoss
+from .history import History
+from .models import Model
+from .objectives import ELBO, Losses
+from .optim import Adam, AdamState
+from .progress import Silent, notice_if_slow, reporter
+from .reader import Reader
+from .schedules import Schedule, schedule
+from .threads import blas_threads
+
+Array = np.ndarray
+
+# What a random stream is for; with the seed and the epoch it makes the stream, so that no epoch
+# depends on what ran before it and a resumed run draws what an unbroken one would have drawn.
+_ORDER, _NOISE, _VALIDATION = range(3)
+
+
+def fit(
+    model: Model,
+    x: Any,
+    *,
+    objective: Any = None,
+    epochs: int = 10,
+    batch_size: int = 128,
+    lr: Any = 1e-3,
+    valid: Any = None,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: bool = False,
+    checkpoint: Any = None,
+    resume: bool = False,
+    callbacks: Iterable[Any] = (),
+    context: Any = None,
+    optimiser: Adam | None = None,
+) -> History:
+    """Train a model in place, by minibatch Adam on hand-derived gradients.
+
+    Parameters
+    ----------
+    model : Model
+    x : (N, D) array
+        Floating, or integers. Bytes are divided by 255 where the likelihood lives on [0, 1] and
+        their maximum is above 1; the model keeps that scale.
+    objective : ELBO, IWAE, ..., optional
+        By default the ELBO with beta = 1 and one sample.
+    epochs, batch_size : int
+        Every epoch visits each row once, in a new order, the last short batch included.
+    lr : float or schedule
+        Adam's learning rate.
+    valid : (M, D) array or (array, context), optional
+        Data for ``valid_loss``: -ELBO at beta = 1 with one sample, after each epoch.
+    seed : int
+        Of the order of rows and the noise. Same seed, threads and machine: same bits.
+    threads : int, optional
+        The most threads to use; by default all usable cores.
+    progress : bool
+        Show a bar on a terminal, a line per epoch elsewhere.
+    checkpoint : path, optional
+        Where the model and the state of training are written after each epoch.
+    resume : bool
+        Go on from `checkpoint`, if there is one, as if training had never stopped.
+    callbacks : iterable
+        Called after each epoch with (model, record); one that returns True stops training.
+    context : (N, C) array, optional
+        One row per row of x, for a model that has a context.
+    optimiser : Adam, optional
+        With other settings than the usual ones.
+
+    Returns
+    -------
+    History
+
+    Raises
+    ------
+    DataError
+        If the data has no such form, is not finite or lies outside the likelihood's support.
+    ConfigError
+        If an argument makes no training run.
+    NonFiniteLoss
+        If the loss becomes NaN or infinite; the weights are those before that step, and the
+        checkpoint is that of the epoch before.
+    """
+    run = _Run(
+        model=model,
+        objective=ELBO() if objective is None else objective,
+        optimiser=Adam() if optimiser is None else optimiser,
+        epochs=whole("epochs", epochs, least=0),
+        batch_size=whole("batch_size", batch_size),
+        lr=schedule("lr", lr),
+        seed=whole("seed", seed, least=0),
+        callbacks=list(callbacks),
+        checkpoint=None if checkpoint is None else os.fspath(checkpoint),
+    )
+    if resume and run.checkpoint is None:
+        raise ConfigError("resume=True goes on from a checkpoint; pass checkpoint= as well.")
+    threads = None if threads is None else whole("threads", threads)
+    rows = _training_rows(model, x, context)
+    held_out = _validation_rows(model, valid)
+    with blas_threads(threads), kernels.running(kernels.kernels_in_use()):
+        return run.train(rows, held_out, resume, progress)
+
+
+@dataclass
+class _Rows:
+    """Data with its context, as readers."""
+
+    x: Reader
+    context: Reader | None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def batch(self, rows: Any) -> tuple[Array, Array | None]:
+        return self.x.batch(rows), None if self.context is None else self.context.batch(rows)
+
+
+def _training_rows(model: Model, x: Any, context: Any) -> _Rows:
+    """Check all of x once; find the scale of bytes and, in a new model, the output's bias."""
+    reader = model.reader(x)
+    if (
+        model.scale is None
+        and model.likelihood.unit_interval
+        and reader.array.dtype == np.uint8
+        and reader.array.max() > 1
+    ):
+        model.scale = 255.0
+        reader = model.reader(x)
+    rows = _Rows(reader, model.context_reader(context, len(reader)))
+    mean = _checked_mean(model, rows)
+    model.start_from(mean, len(rows))
+    return rows
+
+
+def _validation_rows(model: Model, valid: Any) -> _Rows | None:
+    if valid is None:
+        return None
+    x, context = valid if isinstance(valid, tuple) else (valid, None)
+    reader = model.reader(x, "valid")
+    rows = _Rows(reader, model.context_reader(context, len(reader)))
+    _checked_mean(model, rows)
+    return rows
+
+
+def _checked_mean(model: Model, rows: _Rows) -> Array:
+    """The mean of every column, on a pass that checks every number."""
+    total = np.zeros(rows.x.array.shape[1])
+    for chunk in rows.x.chunks():
+        batch = rows.x.checked(chunk)
+        model.likelihood.check(batch)
+        total += batch.sum(0, dtype=np.float64)
+        if rows.context is not None:
+            rows.context.checked(chunk)
+    return total / len(rows)
+
+
+@dataclass
+class _Run:
+    """The settings of one call of `fit`, and the loop."""
+
+    model: Model
+    objective: Any
+    optimiser: Adam
+    epochs: int
+    batch_size: int
+    lr: Schedule
+    seed: int
+    callbacks: list[Any]
+    checkpoint: str | None
+
+    def train(self, rows: _Rows, valid: _Rows | None, resume: bool, progress: bool) -> History:
+        history, state = History(), self.optimiser.start(self.model.flat)
+        for callback in self.callbacks:
+            _call(callback, "begin")
+        if resume and os.path.exists(str(self.checkpoint)):
+            self._resume(rows, history, state)
+        gradient = np.empty_like(self.model.flat)
+        worker = self.model.with_gradients(gradient)
+        done = len(history.records)
+        display = reporter(progress, self.epochs, len(rows), done)
+        try:
+            stopped = False
+            while done < self.epochs and not stopped:
+                done += 1
+                record = self._epoch(done, worker, gradient, state, rows, display)
+                started = time.perf_counter()
+                record.update(self._validate(worker, valid))
+                record["seconds"] += time.perf_counter() - started
+                history.records.append(record)
+                stopped = any([callback(self.model, record) for callback in self.callbacks])
+                display.epoch(record)
+                self._save(rows, history, state)
+        finally:
+            display.close()
+        for callback in self.callbacks:
+            _call(callback, "finish", self.model)
+        return history
+
+    def _epoch(
+        self,
+        epoch: int,
+        worker: Model,
+        gradient: Array,
+        state: AdamState,
+        rows: _Rows,
+        display: Silent,
+    ) -> dict[str, Any]:
+        """One pass over the rows; returns the epoch's record, without validation."""
+        started = time.perf_counter()
+        order = self._stream(epoch, _ORDER).permutation(len(rows))
+        noise = self._stream(epoch, _NOISE)
+        starts = range(0, len(rows), self.batch_size)
+        sums = np.zeros(3)
+        for step, start in enumerate(starts):
+            now = epoch - 1 + step / len(starts)
+            batch = order[start : start + self.batch_size]
+            with _compiling() if state.t == 0 else contextlib.nullcontext():
+                losses = self._gradient(worker, gradient, rows.batch(batch), noise, now)
+                self._check_finite(losses, epoch, step)
+                lr = number("lr", self.lr(now), least=0)
+                self.optimiser.step(state, self.model.flat, gradient, lr)
+            sums += np.array(losses) * len(batch)
+            display.step(len(batch), losses)
+        loss, rec, kl = (float(s) for s in sums / len(rows))
+        return {
+            "epoch": epoch,
+            "train_loss": loss,
+            "train_rec": rec,
+            "train_kl": kl,
+            "seconds": time.perf_counter() - started,
+            "lr": lr,
+            "beta": float(self.objective.beta(now)),
+        }
+
+    def _gradient(
+        self,
+        worker: Model,
+        gradient: Array,
+        batch: tuple[Array, Array | None],
+        noise: np.random.Generator,
+        epoch: float,
+    ) -> Losses:
+        """The losses of a batch; their gradient is left in the vector that `worker` adds to."""
+        x, context = batch
+        eps = worker.draw_noise(len(x), self.objective.n_samples, noise)
+        terms, cache = worker.forward(x, eps, context, needs=self.objective.needs)
+        losses, d_terms = self.objective(terms, epoch)
+        gradient.fill(0)
+        worker.backward(cache, d_terms)
+        return losses
+
+    def _validate(self, worker: Model, valid: _Rows | None) -> dict[str, float | None]:
+        """-ELBO at beta = 1 with one sample; the same noise after every epoch."""
+        if valid is None:
+            return {"valid_loss": None, "valid_rec": None, "valid_kl": None}
+        noise = self._stream(0, _VALIDATION)
+        objective, sums = ELBO(), np.zeros(3)
+        for chunk in valid.x.chunks():
+            x, context = valid.batch(chunk)
+            terms, _ = worker.forward(x, worker.draw_noise(len(x), 1, noise), context)
+            sums += np.array(objective(terms)[0]) * len(x)
+        loss, rec, kl = (float(s) for s in sums / len(valid))
+        return {"valid_loss": loss, "valid_rec": rec, "valid_kl": kl}
+
+    def _stream(self, epoch: int, purpose: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, epoch, purpose])
+
+    def _check_finite(self, losses: Losses, epoch: int, step: int) -> None:
+        if np.isfinite(losses.loss):
+            return
+        kept = (
+            f" The model after epoch {epoch - 1} is in '{self.checkpoint}'."
+            if self.checkpoint and epoch > 1
+            else ""
+        )
+        raise NonFiniteLoss(
+            f"the loss became {losses.loss} in epoch {epoch}, step {step + 1}, and training "
+            f"stopped before the weights took it in; try a smaller lr, or "
+            f"Adam(clip_norm=...).{kept}"
+        )
+
+    def _settings(self, rows: _Rows) -> dict[str, Any]:
+        """What a resumed run must share with the one that it goes on from."""
+        return {"rows": len(rows), "batch_size": self.batch_size, "seed": self.seed}
+
+    def _save(self, rows: _Rows, history: History, state: AdamState) -> None:
+        if self.checkpoint is None:
+            return
+        arrays = {"training/m": state.m, "training/v": state.v}
+        callbacks = []
+        for i, callback in enumerate(self.callbacks):
+            kept = dict(_call(callback, "state") or {})
+            for name in [n for n, value in kept.items() if isinstance(value, np.ndarray)]:
+                arrays[f"training/callbacks/{i}/{name}"] = kept.pop(name)
+            callbacks.append(kept)
+        training = {
+            "settings": self._settings(rows),
+            "t": state.t,
+            "records": history.records,
+            "callbacks": callbacks,
+        }
+        checkpoints.write(self.checkpoint, self.model, {"training": training}, arrays)
+
+    def _resume(self, rows: _Rows, history: History, state: AdamState) -> None:
+        """Take model, optimiser, history and callbacks to where the checkpoint left them."""
+        header, arrays = checkpoints.read(self.checkpoint)
+        saved = checkpoints.build(header, arrays, f"'{self.checkpoint}'")
+        training = header.get("training")
+        if not isinstance(training, dict) or "training/m" not in arrays:
+            raise ConfigError(
+                f"'{self.checkpoint}' holds a model but no state of training; "
+                "start anew, or give the file that fit(checkpoint=...) wrote."
+            )
+        if saved.config != {**self.model.config, "scale": saved.scale, "seed": saved.seed}:
+            raise ConfigError(
+                f"'{self.checkpoint}' holds another model than the one to train; build it with "
+                "the same arguments, or use another checkpoint."
+            )
+        for name, value in self._settings(rows).items():
+            if training["settings"][name] != value:
+                raise ConfigError(
+                    f"a resumed run needs the same {name} as before, "
+                    f"{training['settings'][name]}; got {value}. Start anew to change it."
+                )
+        self.model.flat[...] = saved.flat
+        self.model.scale = saved.scale
+        state.m[...], state.v[...] = arrays["training/m"], arrays["training/v"]
+        state.t = training["t"]
+        history.records.extend(training["records"])
+        for i, (callback, kept) in enumerate(
+            zip(self.callbacks, training["callbacks"], strict=False)
+        ):
+            prefix = f"training/callbacks/{i}/"
+            found = {n[len(prefix) :]: a for n, a in arrays.items() if n.startswith(prefix)}
+            _call(callback, "restore", {**kept, **found})
+
+
+def _compiling() -> contextlib.AbstractContextManager[None]:
+    return notice_if_slow("npvae: compiling the kernels (once; later runs find them in the cache)")
+
+
+def _call(callback: Any, method: str, *arguments: Any) -> Any:
+    """An optional method of a callback."""
+    function = getattr(callback, method, None)
+    return function(*arguments) if function is not None else None
