@@ -31,6 +31,8 @@ class Part:
     * A parameter declared as ``W`` is the view ``self.W``, and its gradient is ``self.dW``.
     * Forward arguments named in ``data_inputs`` are data or constants: backward returns ``None``
       for them.
+    * A part whose forward can't take complex arrays says why in ``not_analytic``, and is left out
+      of complex-step checks.
     * A constructor's arguments are kept as attributes of the same names, so that `config` can
       read them back.
 
@@ -41,6 +43,7 @@ class Part:
     family: ClassVar[str] = ""
     name: ClassVar[str] = ""
     data_inputs: ClassVar[tuple[str, ...]] = ()
+    not_analytic: ClassVar[str] = ""
 
     def __init_subclass__(cls, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

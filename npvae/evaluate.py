@@ -68,18 +68,17 @@ def evaluate(
         standard error over the rows (None for a single one); all in nats per example.
         ``active_units`` counts the latent dimensions in use, of ``z_dim``.
     """
-    elbo = model.elbo(x, seed=seed, context=context)
-    mu, logvar = model.encode(x, context)
-    kl = 0.5 * (mu.astype(np.float64) ** 2 + np.expm1(logvar, dtype=np.float64) - logvar).sum(1)
-    log_px = log_likelihood(model, x, n_samples, seed, context)
-    n = len(elbo)
+    log_px, kl = model.elbo_terms(x, seed=seed, context=context)
+    rec = -log_px
+    log_p = log_likelihood(model, x, n_samples, seed, context)
+    n = len(rec)
     return {
         "n": n,
-        "elbo": float(elbo.mean()),
-        "rec": float(-(elbo + kl).mean()),
+        "elbo": float(-(rec + kl).mean()),
+        "rec": float(rec.mean()),
         "kl": float(kl.mean()),
-        "log_likelihood": float(log_px.mean()),
-        "log_likelihood_se": float(log_px.std(ddof=1) / np.sqrt(n)) if n > 1 else None,
+        "log_likelihood": float(log_p.mean()),
+        "log_likelihood_se": float(log_p.std(ddof=1) / np.sqrt(n)) if n > 1 else None,
         "n_samples": n_samples,
         "active_units": int(active_units(model, x, context=context).sum()),
         "z_dim": int(model.z_dim),

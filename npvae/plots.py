@@ -16,12 +16,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from npvae.errors import DataError, MissingDependency
+from .errors import DataError, MissingDependency
+from .files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +45,6 @@ STYLE: dict[str, Any] = {
     "image.interpolation": "nearest",
     "svg.hashsalt": "npvae",
     "font.size": 9,
-    "axes.titlesize": 10,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "grid.color": "#E6E6E6",
@@ -75,12 +74,8 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     kind = path.suffix[1:].lower()
     if kind not in METADATA:
         raise DataError(f"a picture is a .png, .svg or .pdf; got {path}. Try {path.stem}.png.")
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
-        figure.savefig(temporary, format=kind, metadata=dict.fromkeys(METADATA[kind].split()))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as file:
+        figure.savefig(file, format=kind, metadata=dict.fromkeys(METADATA[kind].split()))
 
 
 def guess_image_shape(d: int) -> Shape:
@@ -133,8 +128,8 @@ def image_grid(
 ) -> Figure:
     """Images (n, D) as a tight grid, row by row; about square where ``columns`` is None."""
     tiles = _as_tiles("images", images, image_shape, value_range)
-    columns = columns or int(np.ceil(np.sqrt(len(tiles))))
-    return _mosaic(_tile(tiles, columns), value_range, title)[0]
+    pixels = _tile(tiles, columns or int(np.ceil(np.sqrt(len(tiles)))))
+    return _mosaic(pixels, value_range, title)[0]
 
 
 @_house_style()
@@ -143,9 +138,8 @@ def reconstructions(
 ) -> Figure:
     """The first ``n`` of the inputs x (N, D), and their reconstructions x_hat (N, D).
 
-    Images: a row of inputs above the row of reconstructions. ``image_shape`` None, other data:
-    with up to 60 features a panel for each of five examples at most, else a scatter of
-    reconstruction against input.
+    Images: a row of inputs above the row of reconstructions. Other data, ``image_shape`` None:
+    a panel for each of five examples at most; above 60 features, reconstruction against input.
     """
     x, x_hat = np.asarray(x), np.asarray(x_hat)
     if x.ndim != 2 or x.shape != x_hat.shape or not x.size or n < 1:
@@ -186,13 +180,13 @@ def latent(mu: ArrayLike, labels: ArrayLike | None = None) -> Figure:
 
     Z = 1 gives a histogram, Z = 2 a scatter, more a scatter of the first two principal
     components, each signed so that its largest loading is positive. Up to 20 classes (whole
-    numbers, booleans, strings) get a legend, NaN among them is "unknown"; other numbers get a
-    colour bar, and so does the rank of more strings.
+    numbers, booleans, strings; NaN is "unknown") get a legend, other labels a colour bar: of
+    their values or, for more strings, their alphabetical rank.
     """
     mu = np.asarray(mu, dtype=float)
     if mu.ndim != 2 or not mu.size or not np.isfinite(mu).all():
-        got = f"got {mu.shape} with {np.sum(~np.isfinite(mu))} values NaN or infinite"
-        raise DataError(f"mu must be (N, Z) and finite; {got}. Did training diverge?")
+        got = f"got {mu.shape}, {np.sum(~np.isfinite(mu))} values NaN or infinite"
+        raise DataError(f"mu must be (N, Z) and finite; {got}. Is it model.encode(x)[0]?")
     classes, values = _read_labels(labels, len(mu))
     figure = _figure(6.0, 4.9 if mu.shape[1] > 1 else 3.2)
     axes = figure.subplots()
@@ -300,7 +294,7 @@ def _mosaic(
 
 
 def _profiles(x: Array, x_hat: Array) -> Figure:
-    figure = _figure(6.5, 0.8 + 1.1 * len(x))
+    figure = _figure(6.5, 0.8 + 1.25 * len(x))
     panels = figure.subplots(len(x), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     feature = np.arange(x.shape[1])
     for i, axes in enumerate(panels):
@@ -366,12 +360,12 @@ def _scatter(axes: Axes, points: Array, classes: list[str], values: Array) -> No
     n = len(points)
     order = np.random.default_rng(0).permutation(n)  # else the last class buries the others
     c = to_rgba_array(_legend(axes, classes))[values] if classes else values
-    look = {"s": np.clip(600 / n**0.5, 1.5, 30), "alpha": np.clip(60 / n**0.5, 0.4, 0.9)}
-    dots = axes.scatter(*points[order, :2].T, c=c[order], linewidths=0, plotnonfinite=True, **look)
-    dots.set_rasterized(n > 5000)
+    x, y = points[order].T
+    dots = axes.scatter(x, y, np.clip(600 / n**0.5, 1.5, 30), c[order], lw=0, plotnonfinite=True)
     if not classes:
         dots.set_cmap(dots.get_cmap().with_extremes(bad=PALE))
-        axes.figure.colorbar(dots, label="label").solids.set_alpha(1)
+        axes.figure.colorbar(dots, label="label")
+    dots.set(alpha=np.clip(60 / n**0.5, 0.4, 0.9), rasterized=n > 5000)  # the bar stays opaque
 
 
 def _histogram(axes: Axes, heights: Array, classes: list[str], index: Array) -> None:
@@ -385,7 +379,7 @@ def _legend(axes: Axes, classes: list[str]) -> list[str]:
     """The colours of the classes, with a legend beside the axes if the classes have names."""
     from matplotlib.lines import Line2D
 
-    colours = [PALE if name == "unknown" else c for name, c in zip(classes, [*PALETTE, PALE])]
+    colours = [PALE if c == "unknown" else PALETTE[i] for i, c in enumerate(classes)]
     dots = [Line2D([], [], color=c, marker="o", markersize=5, linestyle="") for c in colours]
     if any(classes):
         axes.figure.legend(dots, classes, loc="outside right upper", handletextpad=0.2)

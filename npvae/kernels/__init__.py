@@ -71,6 +71,11 @@ def kernels_in_use() -> str:
     return _override or ("numba" if numba_installed() else "numpy")
 
 
+def eager() -> str:
+    """The kernel set that eager calls run on: "numpy", unless `use_kernels` overrides it."""
+    return _override or "numpy"
+
+
 @contextlib.contextmanager
 def running(name: str) -> Iterator[None]:
     """Run the block, in this thread, on a kernel set (unless `use_kernels` overrides it)."""

@@ -227,17 +227,24 @@ class VAE(Model):
 
         E_q[log p(x given z)] is estimated with n_samples draws, the KL is its closed form.
         """
+        log_px, kl = self.elbo_terms(x, n_samples, seed, context)
+        return log_px - kl
+
+    def elbo_terms(
+        self, x: Any, n_samples: int = 1, seed: int = 0, context: Any = None
+    ) -> tuple[Array, Array]:
+        """The two terms of `elbo`, each (N,): E_q[log p(x given z)] and KL(q(z given x) ‖ p(z))."""
         n_samples = whole("n_samples", n_samples)
         rng = np.random.default_rng(seed)
-        bounds = []
+        log_pxs, kls = [], []
         for xb, cb in self.batches(x, context):
-            # One draw at a time, so that memory does not grow with their number.
             log_px = np.zeros(len(xb))
-            for _ in range(n_samples):
+            for _ in range(n_samples):  # one draw at a time: memory does not grow with them
                 terms, _ = self.forward(xb, self.draw_noise(len(xb), 1, rng), cb)
                 log_px += terms.log_px[0]
-            bounds.append(log_px / n_samples - terms.kl[0].sum((0, -1), dtype=np.float64))
-        return np.concatenate(bounds)
+            log_pxs.append(log_px / n_samples)
+            kls.append(terms.kl[0].sum((0, -1), dtype=np.float64))
+        return np.concatenate(log_pxs), np.concatenate(kls)
 
     def _joined(self, a: Array, context: Array | None) -> Array:
         return a if context is None else self.join.forward(a, context)[0]
