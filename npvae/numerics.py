@@ -20,8 +20,11 @@ def magnitude(x: Array) -> Array:
 
 
 def positive_part(x: Array) -> Array:
-    """max(x, 0), by the real part; NaN stays NaN."""
-    return np.where(x.real <= 0, np.zeros((), x.dtype), x)
+    """max(x, 0), by the real part; NaN stays NaN.
+
+    At 0 it takes the same branch as `magnitude`, so that softplus, their sum, is analytic there.
+    """
+    return np.where(x.real < 0, np.zeros((), x.dtype), x)
 
 
 def sigmoid(x: Array) -> Array:

@@ -263,13 +263,13 @@ def _as_tiles(name: str, images: ArrayLike, shape: Shape, value_range: Range) ->
     return images.reshape(-1, *shape)
 
 
-def _tile(tiles: Array, columns: int, gap: int | None = None) -> Array:
-    """One picture of (n, h, w) tiles, row by row; between them NaN, drawn white."""
-    zoom = max(1, 24 // min(tiles.shape[1:]))  # so that small images have small gaps
-    tiles = tiles.repeat(zoom, 1).repeat(zoom, 2)
-    gap = max(1, min(tiles.shape[1:]) // 28) if gap is None else gap
+def _tile(tiles: Array, columns: int, gap: int = 3) -> Array:
+    """One picture of (n, h, w) tiles, row by row, in screen pixels; gaps are NaN, drawn white."""
+    width = tiles.shape[2]
+    scale = int(np.clip(round(900 / (columns * width)), 1, max(2, 112 // width)))
+    tiles = tiles.astype(float).repeat(scale, 1).repeat(scale, 2)
     blank = [(0, -len(tiles) % columns), (0, gap), (0, gap)]
-    tiles = np.pad(tiles.astype(float), blank, constant_values=np.nan)
+    tiles = np.pad(tiles, blank, constant_values=np.nan)
     h, w = tiles.shape[1:]
     pixels = tiles.reshape(-1, columns, h, w).swapaxes(1, 2).reshape(-1, columns * w)
     return pixels[: len(pixels) - gap, : columns * w - gap]
@@ -278,9 +278,8 @@ def _tile(tiles: Array, columns: int, gap: int | None = None) -> Array:
 def _mosaic(
     pixels: Array, value_range: Range, title: str, left: float = 0.1, bottom: float = 0.1
 ) -> tuple[Figure, Axes]:
-    """Each value as a square of whole screen pixels, never a blur; the axes run from 0 to 1."""
-    scale = int(np.clip(round(900 / pixels.shape[1]), 1, 4))
-    height, width = (scale * side for side in pixels.shape)
+    """Show each of ``pixels`` as one on the screen, so never a blur; the axes run from 0 to 1."""
+    height, width = pixels.shape
     x0, y0 = round(left * DPI), round(bottom * DPI)
     full_width = x0 + max(width, 3 * DPI) + round(0.1 * DPI)  # the title needs three inches
     full_height = y0 + height + round(0.32 * DPI)

@@ -224,23 +224,22 @@ class _Check:
         if analytic.size == 0:
             return Row(self.problem.name, argument, method, True, note="it is empty")
         own = result.error + rounding
-        size = np.maximum(np.maximum(np.abs(analytic), np.abs(numeric)), own / rtol)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            errors = np.where(size > 0, np.abs(analytic - numeric) / size, 0.0)
         checked = np.isfinite(numeric)
         if not checked.any():
             note = "the loss is not finite around this point"
             return Row(self.problem.name, argument, method, False, note=note)
-        errors = np.where(checked, errors, -1.0)
+        off = np.where(checked, np.abs(analytic - numeric), 0.0)
+        size = np.maximum(np.abs(analytic), np.where(checked, np.abs(numeric), 0.0))
+        errors = off / np.maximum(size, np.maximum(own / rtol, np.finfo(np.float64).tiny))
         where = tuple(int(i) for i in np.unravel_index(int(errors.argmax()), errors.shape))
         worst = float(errors[where])
         note = f"{result.moved} entries lay on a kink and were moved" if result.moved else ""
         if worst > rtol:
             others = {n: r.numeric for n, r in measured.items() if n != argument}
             note = diagnose(
-                analytic, numeric, np.maximum(10 * own, 1e-6 * size), self.problem.values, others,
-                argument,
-            )  # fmt: skip
+                analytic, numeric, np.maximum(10 * own, 1e-6 * size), self.problem.values, others
+            )
+            worst = float(off[where] / size[where])  # without the allowance for the method
         return Row(
             self.problem.name, argument, method, worst <= rtol, worst, rtol, where,
             float(analytic[where]), float(numeric[where]), note,

@@ -23,7 +23,6 @@ def diagnose(
     tolerance: Array,
     values: dict[str, Array],
     others: dict[str, Array],
-    argument: str,
 ) -> str:
     """Say what would turn the analytic gradient into the numeric one, or that nothing known does.
 
@@ -42,7 +41,7 @@ def diagnose(
     def same(candidate: Array) -> bool:
         return bool((np.abs(candidate - numeric)[known] <= tolerance[known]).all())
 
-    for suspect, explanation in _suspects(analytic, numeric, known, values, others, argument):
+    for suspect, explanation in _suspects(analytic, numeric, known, values, others):
         if same(suspect):
             return explanation
     bad = known & (np.abs(analytic - numeric) > tolerance)
@@ -62,7 +61,6 @@ def _suspects(
     known: Array,
     values: dict[str, Array],
     others: dict[str, Array],
-    argument: str,
 ) -> Iterator[tuple[Array, str]]:
     if not analytic.any():
         yield numeric, "it is 0 everywhere: the gradient is not computed, or is overwritten"

@@ -53,25 +53,26 @@ def central(phi: Line, scale: float) -> Estimate:
     truncation stops being the greater of the two.
     Source: Richardson 1911; Ridders 1982.
     """
-    best = Estimate(math.nan, math.inf, math.inf)
+    best, here = Estimate(math.nan, math.inf, math.inf), phi(0.0)
     h = 0.1 * scale
     while h > 1e-7 * scale:
-        estimate = _extrapolated(phi, h)
+        estimate = _extrapolated(phi, here, h)
         if estimate.error < best.error or math.isnan(best.value):
             best = estimate
-        if best.truncation <= best.round_off:
-            return best
+        if best.truncation <= best.round_off < math.inf:
+            break
         h /= 8
-    if _has_kink(phi, 1e-5 * scale):
-        return best._replace(kink=True)
-    return best
+    # On a kink the quotients may well converge: those of |t| are 0 at every h.
+    return best._replace(kink=best.kink and _has_kink(phi, 1e-5 * scale))
 
 
-def _extrapolated(phi: Line, h: float, levels: int = 5) -> Estimate:
-    best, previous = Estimate(math.nan, math.inf, math.inf), [0.0]
+def _extrapolated(phi: Line, here: float, h: float, levels: int = 5) -> Estimate:
+    """Ridders' table over `levels` halvings of h; `kink` says that one may be there."""
+    best, previous, jumps = Estimate(math.nan, math.inf, math.inf), [0.0], []
     for j in range(levels):
         up, down = phi(h), phi(-h)
         row = [(up - down) / (2 * h)]
+        jumps.append(abs(up + down - 2 * here) / h)
         for m in range(1, j + 1):
             row.append(row[m - 1] + (row[m - 1] - previous[m - 1]) / (4**m - 1))
         round_off = 4 * EPS * max(abs(up), abs(down)) / h
@@ -81,7 +82,7 @@ def _extrapolated(phi: Line, h: float, levels: int = 5) -> Estimate:
                 best = Estimate(row[-1], truncation, round_off)
         previous = row
         h /= 2
-    return best
+    return best._replace(kink=not jumps[-1] < 0.5 * jumps[0])
 
 
 def _has_kink(phi: Line, h: float) -> bool:

@@ -11,7 +11,7 @@ and differs only in f'. Shapes: a, h (R, H); b (H,).
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -22,10 +22,9 @@ Array = np.ndarray
 
 
 class Activation(Part, abstract=True):
-    """Base of the activations. `init` names the initialiser that suits a layer that ends in it."""
+    """Base of the activations."""
 
     family = "activation"
-    init: ClassVar[str] = "glorot_uniform"
 
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
@@ -51,7 +50,6 @@ class ReLU(Activation):
     """
 
     name = "relu"
-    init = "he_uniform"
 
     def forward(self, a: Array, b: Array) -> tuple[Array, Array]:
         h = k.bias_relu(a, b)
@@ -69,7 +67,6 @@ class LeakyReLU(Activation):
     """
 
     name = "leaky_relu"
-    init = "he_uniform"
     slope = 0.01
 
     def forward(self, a: Array, b: Array) -> tuple[Array, Array]:
@@ -132,7 +129,6 @@ class ELU(Activation):
     """
 
     name = "elu"
-    init = "he_uniform"
     alpha = 1.0
 
     def forward(self, a: Array, b: Array) -> tuple[Array, Array]:
@@ -152,7 +148,6 @@ class GELU(Activation):
     """
 
     name = "gelu"
-    init = "he_uniform"
 
     def forward(self, a: Array, b: Array) -> tuple[Array, Array]:
         return k.bias_gelu(a, b)
@@ -169,7 +164,6 @@ class SiLU(Activation):
     """
 
     name = "silu"
-    init = "he_uniform"
 
     def forward(self, a: Array, b: Array) -> tuple[Array, Array]:
         return k.bias_silu(a, b)

@@ -45,12 +45,17 @@ class Sequential(Part):
 
 
 def mlp(
-    n_in: int, hidden: Sequence[int], n_out: int, activation: Any, init: str | None = None
+    n_in: int,
+    hidden: Sequence[int],
+    n_out: int,
+    activation: Any,
+    init: str = "glorot_uniform",
+    out_gain: float = 1.0,
 ) -> Sequential:
-    """Hidden layers with the activation, and a last layer without."""
+    """Hidden layers with the activation, and a last layer without, whose weights `out_gain` scales."""
     widths = [n_in, *hidden]
     layers = [Dense(a, b, activation, init) for a, b in pairwise(widths)]
-    return Sequential([*layers, Dense(widths[-1], n_out, "identity", init)])
+    return Sequential([*layers, Dense(widths[-1], n_out, "identity", init, out_gain)])
 
 
 class Concat(Part):

@@ -29,20 +29,32 @@ class Dense(Part):
     ----------
     n_in, n_out : int
     activation : str or Activation
-    init : str, optional
-        The weight's initialiser (see `init.py`); by default the one that suits the activation.
-        Biases start at 0.
+    init : str
+        The weight's initialiser (see `init.py`). Biases start at 0.
+    gain : float
+        What the initial weights are multiplied by.
     """
 
     family = "layer"
 
+    W: Array
+    b: Array
+    dW: Array
+    db: Array
+
     def __init__(
-        self, n_in: int, n_out: int, activation: Any = "identity", init: str | None = None
+        self,
+        n_in: int,
+        n_out: int,
+        activation: Any = "identity",
+        init: str = "glorot_uniform",
+        gain: float = 1.0,
     ) -> None:
         self.n_in, self.n_out = n_in, n_out
         self.activation = resolve("activation", activation)
-        self.init = init
-        self.parameter("W", (n_out, n_in), initialiser(init or self.activation.init))
+        self.init, self.gain = init, gain
+        draw = initialiser(init)
+        self.parameter("W", (n_out, n_in), lambda rng, shape: gain * draw(rng, shape))
         self.parameter("b", (n_out,), zeros)
 
     def forward(self, x: Array) -> tuple[Array, Any]:

@@ -72,6 +72,11 @@ class Model(Part, abstract=True):
         names = [p for p in inspect.signature(type(self)).parameters if p != "parameters"]
         return {name: _plain(getattr(self, name)) for name in names}
 
+    def __repr__(self) -> str:
+        config = {n: v for n, v in self.config.items() if n not in ("dtype", "seed")}
+        arguments = ", ".join(f"{name}={value!r}" for name, value in config.items())
+        return f"{type(self).__name__}({arguments}): {self.n_params:,} parameters, {self.dtype}"
+
     @property
     def dtype(self) -> str:
         return self.flat.dtype.name

@@ -1,0 +1,262 @@
+"""One entry per kernel: its arguments, their shapes, and how exact it must be.
+
+A new kernel gets its entry in `KERNELS` here, and with it every test in this folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray
+Sizes = dict[str, int]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """How to call a kernel and how to judge its outputs.
+
+    Attributes
+    ----------
+    shapes : argument name to axes, such as ``{"logits": "KBD"}``
+    constants : the arguments that are no arrays, or functions of the sizes that give them
+    ulp : the greatest error of a float32 result, in units in the last place of its scale
+    scales : the magnitude of what each output sums or subtracts, where that is more than the
+        output itself; called with the arguments in float64
+    domain : maps any number to one that the argument can hold
+    wide : arguments that are float64 whatever the others are: gradients of float64 sums
+    writes : arguments that are updated in place
+    hides : arguments of which NaN may get lost, since they only choose a branch
+    """
+
+    shapes: dict[str, str]
+    ulp: float
+    constants: dict[str, Any] = field(default_factory=dict)
+    scales: Callable[..., tuple[Array | None, ...]] | None = None
+    domain: dict[str, Callable[[Array], Array]] = field(default_factory=dict)
+    wide: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    hides: tuple[str, ...] = ()
+
+    def call(self, kernels: ModuleType, name: str, arrays: dict[str, Array], n: Sizes) -> list[Any]:
+        """The kernel's outputs, or the arrays that it updates."""
+        constants = {c: v(n) if callable(v) else v for c, v in self.constants.items()}
+        outputs = getattr(kernels, name)(*arrays.values(), *constants.values())
+        if self.writes:
+            assert outputs is None
+            return [arrays[a] for a in self.writes]
+        return list(outputs) if isinstance(outputs, tuple) else [outputs]
+
+
+def sizes(batch: int = 7, samples: int = 3, width: int = 37) -> Sizes:
+    """A length for each axis; the standard ones are multiples of no vector register's width."""
+    latent, context = (width + 1) // 2, min(width, 3)
+    return {
+        "B": batch, "K": samples, "R": batch * samples, "D": width, "H": width, "I": width,
+        "O": width // 2, "Z": latent, "S": 2 * latent, "C": context, "Y": width + context,
+        "N": batch * width, "1": 1,
+    }  # fmt: skip
+
+
+def positive(x: Array) -> Array:
+    return np.abs(x) / 4
+
+
+def unit(x: Array) -> Array:
+    return np.abs(x) % 1.125 / 1.125
+
+
+def elu_range(x: Array) -> Array:
+    return np.where(x > 0, x, np.expm1(-np.abs(x)))
+
+
+def bias_sum(dh: Array, *_: Any) -> tuple[None, Array]:
+    """For the backwards (da, db) of |f'| at most about 1: db is a sum of terms of either sign."""
+    return None, np.abs(dh).sum(0)
+
+
+def gated(dh: Array, s: Array) -> tuple[Array, Array]:
+    """Where f' = Φ + s φ or the like, whose two terms cancel near its zero."""
+    da = np.abs(dh) * (1 + np.abs(s) * np.exp(-np.minimum(np.abs(s), s * s / 2)))
+    return da, da.sum(0)
+
+
+def bernoulli_terms(logits: Array, x: Array) -> tuple[Array, Array]:
+    terms = np.abs(x * logits) + np.maximum(logits, 0) + np.log1p(np.exp(-np.abs(logits)))
+    return terms.sum(-1), np.ones_like(logits)
+
+
+def gaussian_terms(mean: Array, x: Array, scale: float) -> tuple[Array, None]:
+    u = (x - mean) / scale
+    return 0.5 * (u * u + abs(np.log(scale)) + np.log(2 * np.pi)).sum(-1), None
+
+
+def reparameterise_backward_terms(dz: Array, std: Array, eps: Array) -> tuple[Array, Array, None]:
+    return np.abs(dz).sum(0), 0.5 * np.abs(std) * np.abs(dz * eps).sum(0), None
+
+
+def log_prob_terms(z: Array, mu: Array, logvar: Array) -> tuple[Array]:
+    u2 = (np.abs(z) + np.abs(mu)) ** 2 * np.exp(-logvar)
+    return (0.5 * (u2 * (1 + np.abs(logvar)) + np.abs(logvar) + 2).sum(-1),)
+
+
+def log_prob_backward_terms(d: Array, z: Array, mu: Array, logvar: Array) -> tuple[Array, ...]:
+    d, u = np.abs(d)[..., None], (np.abs(z) + np.abs(mu)) * np.exp(-logvar / 2)
+    worst = 1 + np.abs(logvar)
+    dz = d * u * np.exp(-logvar / 2) * worst
+    return dz, dz.sum(0), (0.5 * d * (u * u * worst + 1)).sum(0)
+
+
+def heads_terms(stats: Array, low: float, high: float) -> tuple[None, Array]:
+    raw = stats[..., stats.shape[-1] // 2 :]
+    return None, np.clip(np.abs(raw), 1, 20)
+
+
+def heads_backward_terms(
+    dmu: Array, dlogvar: Array, stats: Array, low: float, high: float
+) -> tuple[Array]:
+    raw = np.abs(stats[..., stats.shape[-1] // 2 :])
+    draw = np.abs(dlogvar) * np.exp(-np.maximum(raw - high, 0)) * (1 + raw)
+    return (np.concatenate([np.abs(dmu), draw], axis=-1),)
+
+
+def adam_terms(theta, g, m, v, step_size, beta1, beta2, eps, root, decay):
+    m_terms = np.abs(beta1 * m) + np.abs((1 - beta1) * g)
+    v_new = beta2 * v + (1 - beta2) * g * g
+    return np.abs(theta) + step_size * m_terms / (np.sqrt(v_new) / root + eps), m_terms, None
+
+
+AB = dict(a="RH", b="H")
+HEADS = dict(low=-20.0, high=20.0)
+ADAM = dict(
+    step_size=0.0625, beta1=0.9, beta2=0.999, eps=1e-8, root=(1 - 0.999**3) ** 0.5, decay=1e-4
+)
+
+KERNELS: dict[str, Kernel] = {
+    "linear": Kernel(dict(x="RI", W="OI"), 8, scales=lambda x, W: (np.abs(x) @ np.abs(W).T,)),
+    "linear_dx": Kernel(dict(dy="RO", W="OI"), 8, scales=lambda y, W: (np.abs(y) @ np.abs(W),)),
+    "linear_dw": Kernel(dict(dy="RO", x="RI"), 8, scales=lambda y, x: (np.abs(y).T @ np.abs(x),)),
+    "add": Kernel(dict(a="KBZ", b="KBZ"), 0.5),
+    "concat": Kernel(dict(a="KBD", c="BC"), 0),
+    "concat_backward": Kernel(
+        dict(dy="KBY"),
+        3,
+        dict(a_width=lambda n: n["D"], c_shape=lambda n: (n["B"], n["C"])),
+        scales=lambda dy, a_width, c_shape: (None, np.abs(dy[..., a_width:]).sum(0)),
+    ),
+    "bias_identity": Kernel(AB, 0.5),
+    "bias_identity_backward": Kernel(dict(dh="RH"), 4, scales=bias_sum),
+    "bias_relu": Kernel(AB, 0.5),
+    "bias_relu_backward": Kernel(dict(dh="RH", h="RH"), 4, scales=bias_sum, hides=("h",)),
+    "bias_leaky_relu": Kernel(AB, 1.5, dict(slope=0.01)),
+    "bias_leaky_relu_backward": Kernel(
+        dict(dh="RH", h="RH"), 4, dict(slope=0.01), scales=bias_sum, hides=("h",)
+    ),
+    "bias_tanh": Kernel(AB, 2.5),
+    "bias_tanh_backward": Kernel(
+        dict(dh="RH", h="RH"), 4, scales=bias_sum, domain={"h": np.tanh}
+    ),
+    "bias_sigmoid": Kernel(AB, 3),
+    "bias_sigmoid_backward": Kernel(dict(dh="RH", h="RH"), 4, scales=bias_sum, domain={"h": unit}),
+    "bias_softplus": Kernel(AB, 3),
+    "bias_softplus_backward": Kernel(
+        dict(dh="RH", h="RH"), 4, scales=bias_sum, domain={"h": positive}
+    ),
+    "bias_elu": Kernel(AB, 2.5, dict(alpha=1.0)),
+    "bias_elu_backward": Kernel(
+        dict(dh="RH", h="RH"), 4, dict(alpha=1.0), scales=bias_sum, domain={"h": elu_range}
+    ),
+    "bias_gelu": Kernel(AB, 3),
+    "bias_gelu_backward": Kernel(dict(dh="RH", s="RH"), 4, scales=gated),
+    "bias_silu": Kernel(AB, 3),
+    "bias_silu_backward": Kernel(dict(dh="RH", s="RH"), 4, scales=gated),
+    "bernoulli": Kernel(
+        dict(logits="KBD", x="BD"), 3, scales=bernoulli_terms, domain={"x": unit}
+    ),
+    "gaussian": Kernel(dict(mean="KBD", x="BD"), 3, dict(scale=0.7), scales=gaussian_terms),
+    "scale_rows": Kernel(dict(d="KB", r="KBD"), 1.5, wide=("d",)),
+    "gaussian_heads": Kernel(dict(stats="BS"), 3, HEADS, scales=heads_terms),
+    "gaussian_heads_backward": Kernel(
+        dict(dmu="BZ", dlogvar="BZ", stats="BS"), 4, HEADS, scales=heads_backward_terms
+    ),
+    "reparameterise": Kernel(
+        dict(mu="BZ", logvar="BZ", eps="KBZ"),
+        3,
+        scales=lambda mu, logvar, eps: (np.abs(mu) + np.exp(logvar / 2) * np.abs(eps), None),
+    ),
+    "reparameterise_backward": Kernel(
+        dict(dz="KBZ", std="BZ", eps="KBZ"),
+        4,
+        scales=reparameterise_backward_terms,
+        domain={"std": positive},
+    ),
+    "gaussian_kl": Kernel(
+        dict(mu="BZ", logvar="BZ"),
+        3,
+        scales=lambda m, v: (0.5 * (m * m + np.abs(np.expm1(v)) + np.abs(v))[None],),
+    ),
+    "gaussian_kl_backward": Kernel(dict(dkl="1BZ", mu="BZ", logvar="BZ"), 3, wide=("dkl",)),
+    "gaussian_log_prob": Kernel(dict(z="KBZ", mu="BZ", logvar="BZ"), 3, scales=log_prob_terms),
+    "gaussian_log_prob_backward": Kernel(
+        dict(d="KB", z="KBZ", mu="BZ", logvar="BZ"), 4, scales=log_prob_backward_terms, wide=("d",)
+    ),
+    "standard_normal_log_prob": Kernel(dict(z="KBZ"), 2),
+    "standard_normal_log_prob_backward": Kernel(dict(d="KB", z="KBZ"), 1.5, wide=("d",)),
+    "adam": Kernel(
+        dict(theta="N", g="N", m="N", v="N"),
+        4,
+        ADAM,
+        scales=adam_terms,
+        domain={"v": positive},
+        writes=("theta", "m", "v"),
+    ),
+}  # fmt: skip
+
+
+def ordinary(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Multiples of 1/64, so that sums such as a + b are exact and the error is the kernel's own."""
+    return rng.integers(-512, 513, shape) / 64
+
+
+def extreme(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    return rng.choice([-1e4, -60.0, -1.0, 0.0, 1.0, 60.0, 1e4], shape)
+
+
+def zeros(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    return np.zeros(shape)
+
+
+def denormal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Below the least normal number of the type that they are cast to."""
+    return rng.choice([-0.25, -0.0, 0.5], shape)
+
+
+VALUES = {f.__name__: f for f in (ordinary, extreme, zeros, denormal)}
+
+
+def inputs(
+    kernel: Kernel, n: Sizes, dtype: Any, values: str = "ordinary", seed: int = 0
+) -> dict[str, Array]:
+    """Arrays for a kernel, in the order of its arguments."""
+    rng = np.random.default_rng(seed)
+    arrays = {}
+    for name, axes in kernel.shapes.items():
+        own = np.dtype(np.float64 if name in kernel.wide else dtype)
+        x = VALUES[values](rng, tuple(n[axis] for axis in axes))
+        if name == "logvar":
+            x = np.clip(x, -60, 60)
+        x = kernel.domain.get(name, lambda x: x)(x).astype(own)
+        arrays[name] = x * np.finfo(dtype).tiny.astype(own) if values == "denormal" else x
+    return arrays
+
+
+def strided(x: Array) -> Array:
+    """The same values at odd places: transposed, and with gaps between them."""
+    roomy = np.full(tuple(2 * s for s in x.shape[::-1]), 77, x.dtype)
+    view = roomy[(slice(None, None, 2),) * x.ndim].T
+    view[...] = x
+    return view
