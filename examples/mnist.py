@@ -53,7 +53,9 @@ def main() -> None:
     )
 
     log_px, kl = model.elbo_terms(x_test)
-    print(f"test -ELBO {np.mean(kl - log_px):.2f} nats (rec {-log_px.mean():.2f}, KL {kl.mean():.2f})")
+    print(
+        f"test -ELBO {np.mean(kl - log_px):.2f} nats (rec {-log_px.mean():.2f}, KL {kl.mean():.2f})"
+    )
 
     mu, _ = model.encode(x_test)
     first, second = (np.flatnonzero(y_test == digit)[0] for digit in (3, 8))

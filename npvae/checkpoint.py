@@ -59,7 +59,8 @@ def write(
 ) -> None:
     """`save`, with more JSON in the header and more arrays beside the parameters."""
     header = {"format": FORMAT, "model": model.name, "config": model.config, **extra}
-    arrays = {f"params/{name}": value for name, value in model.params.items()} | extra_arrays
+    arrays = {f"params/{name}": value for name, value in model.params.items()}
+    arrays.update(extra_arrays)
     with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         _write_member(archive, HEADER, json.dumps(header, indent=1).encode())
         for name, array in arrays.items():
@@ -94,8 +95,16 @@ def read(source: Any) -> tuple[dict[str, Any], dict[str, Array]]:
                 raise ModelFileError(f"{label} is altered: it claims to be larger than it is.")
             data = {member.filename: archive.read(member) for member in members}
     except (
-        zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError, KeyError,
-        OverflowError, MemoryError, IndexError,
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        OSError,
+        RuntimeError,
+        ValueError,
+        KeyError,
+        OverflowError,
+        MemoryError,
+        IndexError,
     ) as error:  # what zipfile raises on damaged archives
         if isinstance(error, ModelFileError):
             raise
@@ -123,8 +132,9 @@ def build(header: Mapping[str, Any], arrays: Mapping[str, Array], label: str) ->
         )
     prefix = "params/"
     parameters = {n[len(prefix) :]: a for n, a in arrays.items() if n.startswith(prefix)}
+    cls: Any = known[name]
     try:
-        return known[name](**header["config"], parameters=parameters)
+        return cls(**header["config"], parameters=parameters)
     except (ConfigError, ModelFileError, TypeError, KeyError, RecursionError) as error:
         raise ModelFileError(f"{label} holds no usable model: {error}") from error
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 import inspect
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -19,13 +20,13 @@ Init = Callable[[np.random.Generator, tuple[int, ...]], Array]
 _registry: dict[str, dict[str, type[Part]]] = {}
 
 
-class Part:
+class Part(ABC):
     """A piece of a model with a hand-written forward and backward.
 
     The contract::
 
         forward(*inputs)            -> outputs, cache   # what backward needs goes in the cache
-        backward(cache, *d_outputs) -> d_inputs         # parameter gradients are += into their views
+        backward(cache, *d_outputs) -> d_inputs         # parameter gradients are added
         example(rng)                -> part, inputs     # a small instance in float64, for the tests
 
     * A parameter declared as ``W`` is the view ``self.W``, and its gradient is ``self.dW``.
@@ -65,15 +66,18 @@ class Part:
             )
         known[cls.name] = cls
 
+    @abstractmethod
     def forward(self, *inputs: Any) -> tuple[Any, Any]:
-        raise NotImplementedError(f"{type(self).__name__} has no forward")
+        """(outputs, cache) of the inputs."""
 
+    @abstractmethod
     def backward(self, cache: Any, *d_outputs: Any) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} has no backward")
+        """The gradients of the inputs, given those of the outputs."""
 
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
-        raise NotImplementedError(f"{cls.__name__} has no example")
+        """A small instance and float64 inputs for it, away from kinks."""
+        raise ConfigError(f"{cls.__name__} has no example; pass a part and its inputs.")
 
     def parameter(self, name: str, shape: tuple[int, ...], init: Init) -> None:
         """Declare a parameter; `allocate` or the model that owns this part gives it memory."""
@@ -100,7 +104,7 @@ def _origin(cls: type) -> tuple[str, str]:
 
 
 def registered(family: str | None = None) -> dict[str, type[Part]]:
-    """All registered parts as ``{"family.name": class}``, or one family's as ``{"name": class}``."""
+    """All registered parts by ``family.name``, or one family's by name."""
     if family is not None:
         return dict(_registry.get(family, {}))
     return {f"{f}.{n}": cls for f, parts in sorted(_registry.items()) for n, cls in parts.items()}
@@ -242,3 +246,13 @@ class Terms:
     log_qz: list[Any] = field(default_factory=list)
     z: list[Any] = field(default_factory=list)
     posterior: list[Any] = field(default_factory=list)
+
+
+class Objective(Protocol):
+    """What training needs of an objective; see `objectives.py`."""
+
+    needs: tuple[str, ...]
+    n_samples: int
+    beta: Callable[[float], float]
+
+    def __call__(self, terms: Terms, epoch: float = ...) -> tuple[Any, Terms]: ...

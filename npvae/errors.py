@@ -1,4 +1,4 @@
-"""The errors that npvae raises on purpose: one sentence with the rule, what came, the likely fix."""
+"""The errors that npvae raises on purpose: one sentence, with the rule, what came, the fix."""
 
 from __future__ import annotations
 

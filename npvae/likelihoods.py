@@ -6,6 +6,7 @@ A new one is one class here or anywhere else: `forward` gives log p(x given z) p
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -35,13 +36,13 @@ class Likelihood(Part, abstract=True):
         """How many numbers the decoder gives for a row of `x_dim` columns."""
         return x_dim
 
+    @abstractmethod
     def mean(self, theta: Array) -> Array:
         """E[x given z], (..., D)."""
-        raise NotImplementedError(f"{type(self).__name__} has no mean")
 
+    @abstractmethod
     def sample(self, theta: Array, rng: np.random.Generator) -> Array:
         """Draw x given z, (..., D)."""
-        raise NotImplementedError(f"{type(self).__name__} has no sample")
 
     def check(self, x: Array) -> None:
         """Raise `DataError` if x, (B, D) and finite, lies outside the support."""

@@ -78,8 +78,8 @@ def unbroadcast(d: Array, shape: tuple[int, ...]) -> Array:
     return d.sum(axis=stretched, keepdims=True) if stretched else d
 
 
-# log(erfc(x) exp(x²) / t) with t = 2 / (2 + x) as a Chebyshev series in u = 2t - 1 on [-1, 1]; fitted
-# in 40-digit arithmetic at 80 nodes. The next coefficient is 5e-20.
+# log(erfc(x) exp(x²) / t) with t = 2 / (2 + x) as a Chebyshev series in u = 2t - 1 on [-1, 1],
+# fitted in 40-digit arithmetic at 80 nodes. The next coefficient is 5e-20.
 _ERFC = (
     -0.6513268598908547, 0.6419697923564902, 0.019476473204185836, -0.009561514786808632,
     -0.0009465953444820369, 0.00036683949785276145, 4.252332480690777e-05, -2.0278578112534242e-05,

@@ -284,7 +284,9 @@ def _mosaic(
     full_width = x0 + max(width, 3 * DPI) + round(0.1 * DPI)  # the title needs three inches
     full_height = y0 + height + round(0.32 * DPI)
     figure = _figure(full_width / DPI, full_height / DPI, layout=None)
-    box = (x0 / full_width, y0 / full_height, width / full_width, height / full_height)
+    # A hair less: matplotlib before 3.11 rounds the picture's size up, and would stretch it.
+    size = ((width - 1e-6) / full_width, (height - 1e-6) / full_height)
+    box = (x0 / full_width, y0 / full_height, *size)
     axes = figure.add_axes(box, title=title, xticks=[], yticks=[], frame_on=False)
     low, high = value_range or (np.nanmin(pixels), np.nanmax(pixels))
     axes.imshow(pixels, "gray", vmin=low, vmax=high, extent=(0, 1, 0, 1))

@@ -52,7 +52,8 @@ class Reader:
             )
         if x.ndim != 2 or x.shape[1] != width:
             raise DataError(
-                f"{what} needs shape (N, {width}) for this model; got {x.shape}.{_shape_fix(x, width)}"
+                f"{what} needs shape (N, {width}) for this model; got {x.shape}."
+                f"{_shape_fix(x, width)}"
             )
         if len(x) == 0:
             raise DataError(f"{what} needs at least one row; got shape {x.shape}.")

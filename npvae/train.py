@@ -202,7 +202,8 @@ class _Run:
                 record.update(self._validate(worker, valid))
                 record["seconds"] += time.perf_counter() - started
                 history.records.append(record)
-                stopped = any([callback(self.model, record) for callback in self.callbacks])
+                for callback in self.callbacks:  # all of them are called, whoever stops
+                    stopped = bool(callback(self.model, record)) or stopped
                 display.epoch(record)
                 self._save(rows, history, state)
         finally:

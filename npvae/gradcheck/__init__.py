@@ -1,4 +1,4 @@
-"""Proving gradients: `check_gradients` for any part, model or function, `verify` for all of npvae."""
+"""Proving gradients: `check_gradients` for any part, model or function, `verify` for all."""
 
 from .check import check_gradients
 from .report import Report, Row

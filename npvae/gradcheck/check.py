@@ -140,13 +140,16 @@ class _Check:
                 return dict.fromkeys(arguments, reason)
         results: dict[str, _Numeric | str] = {}
         for argument in arguments:
-            try:
-                results[argument] = self._numeric(method, argument)
-            except (TypeError, np.exceptions.ComplexWarning) as error:
-                if self.problem.trusted_complex or method != "complex":
-                    raise
-                results[argument] = f"the forward takes no complex input ({error})"
+            results[argument] = self._numeric_or_reason(method, argument)
         return results
+
+    def _numeric_or_reason(self, method: str, argument: str) -> _Numeric | str:
+        try:
+            return self._numeric(method, argument)
+        except (TypeError, np.exceptions.ComplexWarning) as error:
+            if self.problem.trusted_complex or method != "complex":
+                raise
+            return f"the forward takes no complex input ({error})"
 
     def _numeric(self, method: str, argument: str) -> _Numeric:
         value = self.problem.values[argument]
@@ -197,7 +200,7 @@ class _Check:
     ) -> list[Row]:
         rtol = self.rtol or RTOL[method]
         measured = {n: r for n, r in numerics.items() if isinstance(r, _Numeric)}
-        # Rounding in the gradients themselves: a few eps of the largest number that they are made of.
+        # Rounding in the gradients themselves: some eps of the largest number they are made of.
         rounding = 64 * EPS * max((_largest(r.numeric) for r in measured.values()), default=0.0)
         rows = []
         for argument, result in numerics.items():

@@ -52,7 +52,9 @@ def diagnose(
         )
     if bad.sum() < known.sum():
         return f"it is wrong in {bad.sum()} of {known.sum()} checked entries and right in the rest"
-    return "none of the usual slips (sign, factor, transpose, mean or sum, dropped term) explains it"
+    return (
+        "none of the usual slips (sign, factor, transpose, mean or sum, dropped term) explains it"
+    )
 
 
 def _suspects(
@@ -64,11 +66,17 @@ def _suspects(
 ) -> Iterator[tuple[Array, str]]:
     if not analytic.any():
         yield numeric, "it is 0 everywhere: the gradient is not computed, or is overwritten"
-    for factor, explanation in _FACTORS:
-        yield factor * analytic, explanation
+    for slip, explanation in _FACTORS:
+        yield slip * analytic, explanation
     for rows in sorted({v.shape[0] for v in values.values() if v.ndim > 0 and v.shape[0] > 1}):
-        yield analytic * rows, f"it is {rows} times too small: a mean where a sum over {rows} is due"
-        yield analytic / rows, f"it is {rows} times too large: a sum where a mean over {rows} is due"
+        yield (
+            analytic * rows,
+            f"it is {rows} times too small: a mean where a sum over {rows} is due",
+        )
+        yield (
+            analytic / rows,
+            f"it is {rows} times too large: a sum where a mean over {rows} is due",
+        )
     if analytic.ndim == 2 and analytic.shape[0] == analytic.shape[1]:
         yield analytic.T, "it is transposed"
         yield -analytic.T, "it is transposed, and its sign is wrong"
@@ -80,15 +88,12 @@ def _suspects(
         yield factor * analytic, f"it is off by a constant factor: multiply by {factor:.6g}"
     for name, value in values.items():
         if value.shape == analytic.shape:
-            missing = _ratio(value, numeric - analytic, known)
-            if missing is not None:
-                yield (
-                    analytic + missing * value,
-                    f"a term is missing: {missing:.6g} times {name}",
-                )
-            missing = _ratio(np.ones_like(value), numeric - analytic, known)
-            if missing is not None:
-                yield analytic + missing, f"a constant is missing: {missing:.6g}"
+            times = _ratio(value, numeric - analytic, known)
+            if times is not None:
+                yield analytic + times * value, f"a term is missing: {times:.6g} times {name}"
+            constant = _ratio(np.ones_like(value), numeric - analytic, known)
+            if constant is not None:
+                yield analytic + constant, f"a constant is missing: {constant:.6g}"
 
 
 def _ratio(base: Array, target: Array, known: Array) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -46,10 +47,10 @@ def line(problem: Problem, values: Values, argument: str, index: tuple[int, ...]
 def central(phi: Line, scale: float) -> Estimate:
     """phi'(0) by central differences with Richardson extrapolation.
 
-    (phi(h) - phi(-h)) / 2h = phi' + c₂ h² + c₄ h⁴ + ..., so combining steps h, h/2, h/4, ... removes
-    one power after the other. What is left is truncation, judged by how much the last
+    (phi(h) - phi(-h)) / 2h = phi' + c₂ h² + c₄ h⁴ + ..., so combining steps h, h/2, h/4, ...
+    removes one power after the other. What is left is truncation, judged by how much the last
     extrapolation still changed, and round-off, which is eps |phi| / h and grows as h shrinks. The
-    pair of step and order with the least sum wins; the first step, `scale`, is shrunk until
+    pair of step and order with the least sum wins; the first step, `scale` / 10, is shrunk until
     truncation stops being the greater of the two.
     Source: Richardson 1911; Ridders 1982.
     """
@@ -86,7 +87,7 @@ def _extrapolated(phi: Line, here: float, h: float, levels: int = 5) -> Estimate
 
 
 def _has_kink(phi: Line, h: float) -> bool:
-    """Whether the difference of the two one-sided slopes stays as h shrinks (it is h phi'' else)."""
+    """Whether the two one-sided slopes keep apart as h shrinks (else they differ by h phi'')."""
     here = phi(0.0)
     jumps = []
     for step in (h, h / 8, h / 64):
@@ -138,9 +139,7 @@ def taylor(problem: Problem, values: Values, direction: Values, slope: float) ->
     noise = 8 * EPS * max(abs(here), abs(slope) * steps[0], max(map(abs, at)))
     remainders = [abs(f - here - h * slope) for f, h in zip(at, steps, strict=True)]
     orders = [
-        math.log2(a / b)
-        for a, b in zip(remainders, remainders[1:], strict=False)
-        if math.isfinite(a) and b > 256 * noise
+        math.log2(a / b) for a, b in pairwise(remainders) if math.isfinite(a) and b > 256 * noise
     ]
     quotient = (phi(steps[8]) - phi(-steps[8])) / (2 * steps[8])
     if not orders:

@@ -113,4 +113,12 @@ def _cells(row: Row) -> tuple[str, ...]:
         error = f"order {row.error:.2f}" if row.method == "taylor" else f"{row.error:.1e}"
     where = "" if row.where is None else "[" + ", ".join(map(str, row.where)) + "]"
     values = tuple("" if v is None else f"{v:.10g}" for v in (row.analytic, row.numeric))
-    return ("ok" if row.ok else "WRONG", row.target, row.argument, row.method, error, where, *values)
+    return (
+        "ok" if row.ok else "WRONG",
+        row.target,
+        row.argument,
+        row.method,
+        error,
+        where,
+        *values,
+    )

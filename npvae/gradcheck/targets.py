@@ -70,7 +70,9 @@ def _of_model(model: Model, inputs: Any, objective: Any, rng: np.random.Generato
     slots = layout(model)
 
     def loss(values: Values) -> Any:
-        return objective(_bound(model, values).forward(xs, eps, cs, needs=objective.needs)[0])[0].loss
+        return objective(_bound(model, values).forward(xs, eps, cs, needs=objective.needs)[0])[
+            0
+        ].loss
 
     def gradient(values: Values) -> dict[str, Any]:
         twin = _bound(model, values)
@@ -182,9 +184,7 @@ def _of_part(part: Part, inputs: Any, rng: np.random.Generator) -> Problem:
         watched.compare()
         return own | _named(problem, names, d_inputs[0], data)
 
-    problem = Problem(
-        type(part).__name__, values, loss, gradient, not_analytic=part.not_analytic
-    )
+    problem = Problem(type(part).__name__, values, loss, gradient, not_analytic=part.not_analytic)
     _forward_is_clean(problem, call, values)
     return problem
 

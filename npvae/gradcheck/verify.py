@@ -41,7 +41,9 @@ class Verification:
             if self.ok
             else f"{len(failed)} of {len(lines)} targets FAIL; details above."
         )
-        note = "worst relative error; order of the Taylor remainder (2, or exact where it is linear)"
+        note = (
+            "worst relative error; order of the Taylor remainder (2, or exact where it is linear)"
+        )
         return "\n".join([head, *body, f"{'':6}{note}", *failed, verdict])
 
 
@@ -56,9 +58,7 @@ def verify(seed: int = 0) -> Verification:
             reports[name] = check_gradients(cls, seed=seed)
             continue
         for title, objective in _objectives().items():
-            reports[f"{name} under {title}"] = check_gradients(
-                cls, objective=objective, seed=seed
-            )
+            reports[f"{name} under {title}"] = check_gradients(cls, objective=objective, seed=seed)
     return Verification(reports)
 
 

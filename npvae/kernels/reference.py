@@ -56,7 +56,7 @@ def concat_backward(dy, a_width, c_shape):
     return dy[..., :a_width], unbroadcast(dy[..., a_width:], c_shape)
 
 
-# Bias and activation: a (R, H) is a product, b (H,) its bias. The backwards give da (R, H), db (H,).
+# Bias and activation: a (R, H) is a product, b (H,) its bias; backward gives da (R, H), db (H,).
 
 
 def bias_identity(a, b):
@@ -158,7 +158,7 @@ def bernoulli(logits, x):
 
 
 def gaussian(mean, x, scale):
-    """log p = -½ ((x - mean)/scale)² - log scale - ½ log 2π, summed over D;  r = (x - mean)/scale²."""
+    """log p = -½ u² - log scale - ½ log 2π, summed over D;  r = u / scale;  u = (x - mean) / scale."""
     u = (x - mean) / scale
     constant = x.shape[-1] * (np.log(scale) + 0.5 * LOG_2PI)
     return -0.5 * (u * u).sum(-1, dtype=wide(u.dtype)) - constant, u / scale
@@ -196,7 +196,7 @@ def reparameterise_backward(dz, std, eps):
 
 
 def gaussian_kl(mu, logvar):
-    """½ (mu² + exp(logvar) - 1 - logvar): KL(N(mu, exp(logvar)) ‖ N(0, 1)) per dimension, (1, B, Z).
+    """½ (mu² + exp(logvar) - 1 - logvar): KL(q ‖ N(0, 1)) per dimension, (1, B, Z).
 
     exp(logvar) - 1 is taken as expm1, since for a posterior near the prior the sum is a small
     difference of ones.

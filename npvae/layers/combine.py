@@ -25,7 +25,7 @@ class Sequential(Part):
     family = "layer"
 
     def __init__(self, layers: Sequence[Part]) -> None:
-        self.layers = list(layers)
+        self.layers: list[Any] = list(layers)
 
     def forward(self, x: Array) -> tuple[Array, list[Any]]:
         caches = []
@@ -52,7 +52,7 @@ def mlp(
     init: str = "glorot_uniform",
     out_gain: float = 1.0,
 ) -> Sequential:
-    """Hidden layers with the activation, and a last layer without, whose weights `out_gain` scales."""
+    """Hidden layers with the activation and a last one without, with `out_gain` on its weights."""
     widths = [n_in, *hidden]
     layers = [Dense(a, b, activation, init) for a, b in pairwise(widths)]
     return Sequential([*layers, Dense(widths[-1], n_out, "identity", init, out_gain)])

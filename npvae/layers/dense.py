@@ -71,6 +71,7 @@ class Dense(Part):
 
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
-        part = cls(4, 3, "tanh").allocate(rng)
+        part = cls(4, 3, "tanh")
+        part.allocate(rng)
         part.b += rng.normal(size=3)
         return part, (rng.normal(size=(2, 5, 4)),)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 
 from .. import likelihoods, posteriors, priors  # noqa: F401  (their names get registered)
-from ..core import Part, Terms, bind, clone, initialise, layout
+from ..core import Objective, Part, Terms, bind, clone, initialise, layout
 from ..errors import ConfigError, DataError, ModelFileError
 from ..reader import Reader
 
@@ -38,6 +39,28 @@ class Model(Part, abstract=True):
     context_dim: int
     scale: float | None
     likelihood: Any
+
+    @abstractmethod
+    def forward(
+        self, x: Any, eps: Any, context: Any = None, needs: Sequence[str] = ("log_px", "kl")
+    ) -> tuple[Terms, Any]:
+        """(terms, cache): what an objective needs of a batch."""
+
+    @abstractmethod
+    def backward(self, cache: Any, d_terms: Terms) -> None:
+        """Add the parameters' gradients to the views that `with_gradients` bound."""
+
+    @abstractmethod
+    def start_from(self, mean: Array, n: int) -> None:
+        """Begin training from the mean (D,) of n rows, unless it was trained before."""
+
+    @abstractmethod
+    def draw_noise(self, batch: int, n_samples: int, rng: np.random.Generator) -> Any:
+        """The standard normal noise that `forward` takes."""
+
+    @abstractmethod
+    def check_noise(self, eps: Any, batch: int) -> Any:
+        """The user's noise as `forward` takes it, or `DataError`."""
 
     def _own(self, dtype: Any, seed: int, parameters: Mapping[str, Array] | None) -> None:
         """Take memory for the parameters; called last in a model's constructor."""
@@ -138,7 +161,7 @@ class Model(Part, abstract=True):
 
 def value_and_grad(
     model: Model,
-    objective: Callable[[Terms], tuple[Any, Terms]],
+    objective: Objective,
     x: Any,
     eps: Any,
     context: Any = None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -262,7 +262,7 @@ class VAE(Model):
         return model, (rng.random((3, 6)), model.draw_noise(3, 2, rng), context)
 
 
-def _widths(hidden: Any) -> Sequence[Any]:
-    if isinstance(hidden, (str, bytes)) or not isinstance(hidden, Sequence | np.ndarray):
+def _widths(hidden: Any) -> list[Any]:
+    if isinstance(hidden, (str, bytes)) or not isinstance(hidden, Iterable):
         raise ConfigError(f"hidden is a sequence of widths such as (400,); got {hidden!r}.")
-    return hidden
+    return list(hidden)
