@@ -58,7 +58,7 @@ def main() -> None:
     )
 
     mu, _ = model.encode(x_test)
-    first, second = (np.flatnonzero(y_test == digit)[0] for digit in (3, 8))
+    first, second = (np.flatnonzero(y_test == digit)[0] for digit in (7, 0))
     steps = np.linspace(0, 1, 11)[:, None]
     walk = model.decode((1 - steps) * mu[first] + steps * mu[second])
     nv.plots.save(nv.plots.loss_curves(history.records), out / "loss.png")

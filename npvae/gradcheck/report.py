@@ -83,7 +83,8 @@ class Report:
             else f"{len(failed)} of {len(self.rows)} checks FAIL"
         )
         explained = [f"{row.target}, {row.argument} ({row.method}): {row.note}" for row in failed]
-        return "\n".join([table(self.rows), *explained, verdict])
+        aside = dict.fromkeys(f"{r.method}: {r.note}" for r in self.rows if r.ok and r.note)
+        return "\n".join([table(self.rows), *aside, *explained, verdict])
 
     __repr__ = __str__
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Part, bind, clone, initialise, layout
+from ..core import Part, bind, children, clone, initialise, layout
 from ..errors import ConfigError
 from ..models import Model
 from ..objectives import ELBO
@@ -87,7 +87,7 @@ def _of_model(model: Model, inputs: Any, objective: Any, rng: np.random.Generato
 
     name = f"{type(model).__name__} under {type(objective).__name__}"
     values = {n: view.copy() for n, view in model.params.items()}
-    problem = Problem(name, values, loss, gradient)
+    problem = Problem(name, values, loss, gradient, not_analytic=_not_analytic(model))
     return problem
 
 
@@ -98,6 +98,12 @@ def _model_inputs(model: Any, objective: Any, rng: np.random.Generator) -> tuple
     theta = model.decoder.forward(z if context is None else np.hstack([z, context]))[0]
     eps = model.draw_noise(3, objective.n_samples, rng)
     return model.likelihood.sample(theta, rng), eps, context
+
+
+def _not_analytic(part: Part) -> str:
+    """Why the part, or one in it, can't take complex arrays; empty where all can."""
+    reasons = (_not_analytic(child) for _, child in children(part))
+    return part.not_analytic or next(filter(None, reasons), "")
 
 
 def _bound(part: Any, values: Values) -> Any:
@@ -184,7 +190,7 @@ def _of_part(part: Part, inputs: Any, rng: np.random.Generator) -> Problem:
         watched.compare()
         return own | _named(problem, names, d_inputs[0], data)
 
-    problem = Problem(type(part).__name__, values, loss, gradient, not_analytic=part.not_analytic)
+    problem = Problem(type(part).__name__, values, loss, gradient, not_analytic=_not_analytic(part))
     _forward_is_clean(problem, call, values)
     return problem
 
