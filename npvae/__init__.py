@@ -23,7 +23,7 @@ _NAMES = {
     "checkpoint": ("load", "save"),
     "gradcheck": ("check_gradients",),
     "core": ("Part", "Terms", "registered"),
-    "likelihoods": ("Bernoulli", "Gaussian", "Likelihood"),
+    "likelihoods": ("Bernoulli", "Gaussian", "GaussianLearntScale", "Likelihood"),
     "posteriors": ("DiagonalGaussian",),
     "priors": ("StandardNormal",),
     "kernels": ("kernels_in_use", "use_kernels"),

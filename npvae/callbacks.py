@@ -1,8 +1,8 @@
 """Callbacks: called after each epoch as ``callback(model, record)``; returning True stops.
 
-A callback may also have ``finish(model)``, called once when training ends, and ``state()`` with
+A callback may also have ``finish(model)``, called once when training ends; ``state()`` with
 ``restore(state)`` (a dict of numbers and arrays), so that a resumed run goes on as if it had never
-stopped.
+stopped; and ``done()``, asked before the first epoch, for a resumed run that had already ended.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class EarlyStopping:
         """Forget an earlier run."""
         self.best_loss = math.inf
         self.best_epoch = 0
+        self._waited = 0
         self._weights: np.ndarray | None = None
 
     def __call__(self, model: Any, record: dict[str, Any]) -> bool:
@@ -49,7 +50,11 @@ class EarlyStopping:
         if loss < self.best_loss - self.min_delta:
             self.best_loss, self.best_epoch = loss, record["epoch"]
             self._weights = model.flat.copy()
-        return record["epoch"] - self.best_epoch >= self.patience
+        self._waited = record["epoch"] - self.best_epoch
+        return self.done()
+
+    def done(self) -> bool:
+        return self._waited >= self.patience
 
     def finish(self, model: Any) -> None:
         if self._weights is not None:
@@ -57,12 +62,16 @@ class EarlyStopping:
 
     def state(self) -> dict[str, Any]:
         if self._weights is None:
-            return {}
+            return {"waited": self._waited}
         return {
-            "best_loss": self.best_loss, "best_epoch": self.best_epoch, "weights": self._weights,
-        }  # fmt: skip
+            "waited": self._waited,
+            "best_loss": self.best_loss,
+            "best_epoch": self.best_epoch,
+            "weights": self._weights,
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
-        if state:
+        self._waited = state.get("waited", 0)
+        if "weights" in state:
             self.best_loss, self.best_epoch = state["best_loss"], state["best_epoch"]
             self._weights = state["weights"]

@@ -12,14 +12,13 @@ import json
 import math
 import os
 import zipfile
-import zlib
 from collections.abc import Mapping
 from typing import IO, Any
 
 import numpy as np
 
 from .core import registered
-from .errors import ConfigError, ModelFileError, nearest
+from .errors import ModelFileError, nearest
 from .files import replacing
 from .models import Model
 
@@ -27,6 +26,9 @@ Array = np.ndarray
 
 FORMAT = 1
 HEADER = "npvae.json"
+
+_LONGEST_CONFIG = 100_000
+"""Characters; far more than any model's has, and little enough that building it stays quick."""
 
 
 def save(model: Model, path: Any) -> None:
@@ -79,9 +81,11 @@ def read(source: Any) -> tuple[dict[str, Any], dict[str, Array]]:
     label = _label(source)
     try:
         file, size = _open(source)
-    except OSError as error:
+    except ModelFileError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a closed file, a path with a null
         raise ModelFileError(
-            f"{label} can't be read: {(error.strerror or str(error)).lower()}; "
+            f"{label} can't be read: {(getattr(error, 'strerror', None) or str(error)).lower()}; "
             "give the path of a model.npz that `nv.save` or `npvae train` wrote."
         ) from error
     try:
@@ -94,24 +98,13 @@ def read(source: Any) -> tuple[dict[str, Any], dict[str, Array]]:
             if sum(member.file_size for member in members) > size:
                 raise ModelFileError(f"{label} is altered: it claims to be larger than it is.")
             data = {member.filename: archive.read(member) for member in members}
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        OSError,
-        RuntimeError,
-        ValueError,
-        KeyError,
-        OverflowError,
-        MemoryError,
-        IndexError,
-    ) as error:  # what zipfile raises on damaged archives
-        if isinstance(error, ModelFileError):
-            raise
+    except ModelFileError:
+        raise
+    except Exception as error:  # zipfile raises a dozen types on damaged archives
         raise ModelFileError(
-            f"{label} is no npvae model, or was cut short or altered ({error}); "
+            f"{label} is no npvae model, or was cut short or altered ({_reason(error)}); "
             "write it again with nv.save."
-        ) from error  # fmt: skip
+        ) from error
     if HEADER not in data:
         raise ModelFileError(
             f"{label} is no npvae model: it has no {HEADER!r}; give a file that nv.save wrote."
@@ -135,14 +128,15 @@ def build(header: Mapping[str, Any], arrays: Mapping[str, Array], label: str) ->
     cls: Any = known[name]
     try:
         return cls(**header["config"], parameters=parameters)
-    except (ConfigError, ModelFileError, TypeError, KeyError, RecursionError) as error:
-        raise ModelFileError(f"{label} holds no usable model: {error}") from error
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        raise ModelFileError(f"{label} holds no usable model: {_reason(error)}") from error
 
 
 def _label(source: Any) -> str:
     if isinstance(source, (str, os.PathLike)):
         return f"'{os.fspath(source)}'"
-    return "the given bytes" if isinstance(source, bytes) else "the given file"
+    in_memory = isinstance(source, (bytes, bytearray, memoryview))
+    return "the given data" if in_memory else "the given file"
 
 
 def _open(source: Any) -> tuple[IO[bytes], int]:
@@ -166,15 +160,19 @@ def _header(content: bytes, label: str) -> dict[str, Any]:
         header = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise ModelFileError(f"{label} is altered: its header is no JSON ({error}).") from error
-    if not isinstance(header, dict) or not isinstance(header.get("format"), int):
+    if not isinstance(header, dict) or type(header.get("format")) is not int:
         raise ModelFileError(f"{label} is no npvae model: its header gives no format.")
+    if header["format"] < 1:
+        raise ModelFileError(f"{label} is altered: formats count from 1; got {header['format']}.")
     if header["format"] > FORMAT:
         raise ModelFileError(
-            f"{label} has format {header['format']}, and this npvae reads up to {FORMAT}; "
+            f"{label} has format {header['format']!r:.12}, and this npvae reads up to {FORMAT}; "
             "upgrade npvae."
         )
     if not isinstance(header.get("config"), dict):
         raise ModelFileError(f"{label} is no npvae model: its header gives no config.")
+    if len(json.dumps(header["config"])) > _LONGEST_CONFIG:
+        raise ModelFileError(f"{label} is altered: its config is longer than any model's.")
     return header
 
 
@@ -195,6 +193,13 @@ def _array(content: bytes, name: str, label: str) -> Array:
         if math.prod(shape) * dtype.itemsize != len(content) - start:
             raise ValueError(f"its header says {shape} {dtype}, its length says otherwise")
         array = np.frombuffer(content, dtype, offset=start).reshape(shape)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise ModelFileError(f"{label} is altered: {name!r} can't be read ({error}).") from error
+    except Exception as error:  # NumPy parses the header as Python, which can fail in many ways
+        raise ModelFileError(
+            f"{label} is altered: {name!r} can't be read ({_reason(error)})."
+        ) from error
     return array.astype(dtype.newbyteorder("="))
+
+
+def _reason(error: Exception) -> str:
+    """The first line of an error's text, for a message of one line."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

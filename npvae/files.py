@@ -23,7 +23,7 @@ def replacing(path: Any) -> Iterator[IO[bytes]]:
     Raises
     ------
     WriteError
-        If the folder is missing or can't be written.
+        If the folder is missing, can't be written or is full.
     """
     path = Path(path)
     try:
@@ -36,13 +36,12 @@ def replacing(path: Any) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         _keep_permissions(path, temporary)
-        try:
-            os.replace(temporary, path)
-        except OSError as error:
-            raise WriteError(_refusal(path, error)) from error
-    except BaseException:
+        os.replace(temporary, path)
+    except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+        if isinstance(error, OSError) and not isinstance(error, NpvaeError):
+            raise WriteError(_refusal(path, error)) from error
         raise
 
 

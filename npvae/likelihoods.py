@@ -138,3 +138,50 @@ class Gaussian(Likelihood):
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
         return cls(scale=0.7), (rng.normal(size=(3, 2, 4)), rng.normal(size=(2, 4)))
+
+
+class GaussianLearntScale(Likelihood):
+    """log p(x given mean) = Σ_D -½ u² - log s - ½ log 2π,  u = (x - mean) / s,  s = exp(log_scale).
+
+    One scale for all columns, learnt with the weights (the σ-VAE).
+
+    Derivation, with t = log_scale:
+      (1) ∂u/∂mean = -1/s   ->  ∂log p/∂mean = u/s = r       ->  dmean = d_log_px r
+      (2) ∂u/∂t = -u        ->  ∂log p/∂t = Σ_D (u² - 1) = slope
+      (3) t serves every sample and row                      ->  dt = Σ_KB d_log_px slope
+    At the optimum of (2) the scale is the root mean square of x - mean.
+    Shapes: mean (K, B, D), x (B, D), log_scale (1,), log_px (K, B).
+    Source: Rybkin, Daniilidis & Levine 2021, section 3.
+    """
+
+    log_scale: Array
+    dlog_scale: Array
+
+    def __init__(self) -> None:
+        self.parameter("log_scale", (1,), lambda rng, shape: np.zeros(shape))
+
+    def forward(self, mean: Array, x: Array) -> tuple[Array, Any]:
+        log_px, r, slope = k.gaussian_learnt(mean, x, self.log_scale)
+        return log_px, (r, slope)
+
+    def backward(self, cache: Any, d_log_px: Array) -> tuple[Array, None]:
+        dmean, dlog_scale = k.gaussian_learnt_backward(d_log_px, *cache)
+        self.dlog_scale += dlog_scale  # (3)
+        return dmean, None  # (1)
+
+    def mean(self, mean: Array) -> Array:
+        return mean
+
+    def sample(self, mean: Array, rng: np.random.Generator) -> Array:
+        noise = rng.standard_normal(mean.shape)
+        return (mean + np.exp(self.log_scale) * noise).astype(mean.dtype)
+
+    def output_bias(self, mean: Array, n: int) -> Array:
+        return mean
+
+    @classmethod
+    def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
+        part = cls()
+        part.allocate(rng)
+        part.log_scale += 0.3
+        return part, (rng.normal(size=(3, 2, 4)), rng.normal(size=(2, 4)))

@@ -33,8 +33,8 @@ Range = tuple[float, float] | None
 
 DPI = 128  # a power of two: then whole pixels are exact in inches
 INK, PALE, BLUE, ORANGE = "#333333", "#BBBBBB", "#0072B2", "#D55E00"
-# The first ten were searched for the largest smallest difference under normal and all three
-# kinds of colour-blind vision. No twenty are safe: the others are the ten, darker or lighter.
+# Ten picked by a search that kept the closest two well apart, for normal and for colour-blind
+# eyes of all three kinds. No twenty are safe: the others are the ten, darker or lighter.
 _TEN = "#3F90DA #228833 #E69F00 #7A3E00 #88CCEE #DDCC77 #AA3377 #832DB6 #332288 #CC6677"
 _MORE = "#234F78 #90C399 #7F5700 #BC9E80 #4B7083 #A8A03A #D499BB #C196DB #9990C3 #703841"
 PALETTE = [*_TEN.split(), *_MORE.split()]

@@ -41,7 +41,7 @@ class Reader:
     def __init__(
         self, x: Any, width: int, dtype: Any, scale: float | None = None, what: str = "x"
     ) -> None:
-        self.array = x = np.asanyarray(x)
+        self.array = x = _table(x, what)
         self.dtype = np.dtype(dtype)
         self.scale = scale if x.dtype.kind in "ui" else None
         self.what = what
@@ -63,7 +63,8 @@ class Reader:
 
     def batch(self, rows: Any) -> Array:
         """The rows of an index array or slice, (B, D), floating and scaled."""
-        x = self.array[rows].astype(self.dtype)
+        with np.errstate(over="ignore"):  # too large for the type: inf, which `checked` refuses
+            x = self.array[rows].astype(self.dtype)
         if self.scale is not None:
             x /= self.dtype.type(self.scale)
         return x
@@ -80,10 +81,11 @@ class Reader:
         finite = np.isfinite(x)
         if not finite.all():
             row, column = np.argwhere(~finite)[0]
+            row += rows.start or 0
             raise DataError(
-                f"{self.what} needs finite numbers; got {x[row, column]} in row "
-                f"{row + (rows.start or 0)}, column {column} (counted from 0). "
-                "Drop such rows or fill them in."
+                f"{self.what} needs finite numbers that {self.dtype} can hold; got "
+                f"{self.array[row, column]} in row {row}, column {column} (counted from 0). "
+                "Drop such rows, fill them in or rescale the column."
             )
         return x
 
@@ -91,6 +93,19 @@ class Reader:
         """Slices that cover all rows in order."""
         for start in range(0, len(self), CHUNK):
             yield slice(start, min(start + CHUNK, len(self)))
+
+
+def _table(x: Any, what: str) -> Array:
+    """x as a plain array: a memory-mapped file stays on disk, subclasses lose their own rules."""
+    if np.ma.is_masked(x):
+        raise DataError(
+            f"{what} needs every number; got a masked array with gaps. "
+            "Drop such rows or fill them in."
+        )
+    try:
+        return np.asarray(x)
+    except ValueError as error:  # rows of different lengths
+        raise DataError(f"{what} needs rows of one length; got a list that has others.") from error
 
 
 def _shape_fix(x: Array, width: int) -> str:

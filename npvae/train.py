@@ -14,7 +14,7 @@ import numpy as np
 from . import checkpoint as checkpoints
 from . import kernels
 from .checks import number, whole
-from .errors import ConfigError, NonFiniteLoss
+from .errors import ConfigError, ModelFileError, NonFiniteLoss
 from .history import History
 from .models import Model
 from .objectives import ELBO, Losses
@@ -93,8 +93,8 @@ def fit(
     ConfigError
         If an argument makes no training run.
     NonFiniteLoss
-        If the loss becomes NaN or infinite; the weights are those before that step, and the
-        checkpoint is that of the epoch before.
+        If the loss or its gradient becomes NaN or infinite; the weights are those before that
+        step, and the checkpoint is that of the epoch before.
     """
     run = _Run(
         model=model,
@@ -110,8 +110,9 @@ def fit(
     if resume and run.checkpoint is None:
         raise ConfigError("resume=True goes on from a checkpoint; pass checkpoint= as well.")
     threads = None if threads is None else whole("threads", threads)
-    rows = _training_rows(model, x, context)
+    rows, mean = _training_rows(model, x, context)
     held_out = _validation_rows(model, valid)
+    model.start_from(mean, len(rows))
     with blas_threads(threads), kernels.running(kernels.kernels_in_use()):
         return run.train(rows, held_out, resume, progress)
 
@@ -130,8 +131,8 @@ class _Rows:
         return self.x.batch(rows), None if self.context is None else self.context.batch(rows)
 
 
-def _training_rows(model: Model, x: Any, context: Any) -> _Rows:
-    """Check all of x once; find the scale of bytes and, in a new model, the output's bias."""
+def _training_rows(model: Model, x: Any, context: Any) -> tuple[_Rows, Array]:
+    """Check all of x once; find the scale of bytes and the mean of every column."""
     reader = model.reader(x)
     if (
         model.scale is None
@@ -142,9 +143,7 @@ def _training_rows(model: Model, x: Any, context: Any) -> _Rows:
         model.scale = 255.0
         reader = model.reader(x)
     rows = _Rows(reader, model.context_reader(context, len(reader)))
-    mean = _checked_mean(model, rows)
-    model.start_from(mean, len(rows))
-    return rows
+    return rows, _checked_mean(model, rows)
 
 
 def _validation_rows(model: Model, valid: Any) -> _Rows | None:
@@ -194,7 +193,7 @@ class _Run:
         done = len(history.records)
         display = reporter(progress, self.epochs, len(rows), done)
         try:
-            stopped = False
+            stopped = any(_call(callback, "done") for callback in self.callbacks)
             while done < self.epochs and not stopped:
                 done += 1
                 record = self._epoch(done, worker, gradient, state, rows, display)
@@ -230,9 +229,10 @@ class _Run:
         for step, start in enumerate(starts):
             now = epoch - 1 + step / len(starts)
             batch = order[start : start + self.batch_size]
-            with _compiling() if state.t == 0 else contextlib.nullcontext():
+            compiling = _compiling() if state.t == 0 else contextlib.nullcontext()
+            with compiling, np.errstate(over="ignore", invalid="ignore"):
                 losses = self._gradient(worker, gradient, rows.batch(batch), noise, now)
-                self._check_finite(losses, epoch, step)
+                self._check_finite(losses, gradient, epoch, step)
                 lr = number("lr", self.lr(now), least=0)
                 self.optimiser.step(state, self.model.flat, gradient, lr)
             sums += np.array(losses) * len(batch)
@@ -281,8 +281,12 @@ class _Run:
     def _stream(self, epoch: int, purpose: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, epoch, purpose])
 
-    def _check_finite(self, losses: Losses, epoch: int, step: int) -> None:
-        if np.isfinite(losses.loss):
+    def _check_finite(self, losses: Losses, gradient: Array, epoch: int, step: int) -> None:
+        if not np.isfinite(losses.loss):
+            what = f"loss became {losses.loss}"
+        elif not (np.isfinite(np.dot(gradient, gradient)) or np.isfinite(gradient).all()):
+            what = "gradient became infinite"  # the product is quicker, but may itself overflow
+        else:
             return
         kept = (
             f" The model after epoch {epoch - 1} is in '{self.checkpoint}'."
@@ -290,7 +294,7 @@ class _Run:
             else ""
         )
         raise NonFiniteLoss(
-            f"the loss became {losses.loss} in epoch {epoch}, step {step + 1}, and training "
+            f"the {what} in epoch {epoch}, step {step + 1}, and training "
             f"stopped before the weights took it in; try a smaller lr, or "
             f"Adam(clip_norm=...).{kept}"
         )
@@ -322,7 +326,7 @@ class _Run:
         header, arrays = checkpoints.read(self.checkpoint)
         saved = checkpoints.build(header, arrays, f"'{self.checkpoint}'")
         training = header.get("training")
-        if not isinstance(training, dict) or "training/m" not in arrays:
+        if not isinstance(training, dict):
             raise ConfigError(
                 f"'{self.checkpoint}' holds a model but no state of training; "
                 "start anew, or give the file that fit(checkpoint=...) wrote."
@@ -332,23 +336,29 @@ class _Run:
                 f"'{self.checkpoint}' holds another model than the one to train; build it with "
                 "the same arguments, or use another checkpoint."
             )
-        for name, value in self._settings(rows).items():
-            if training["settings"][name] != value:
-                raise ConfigError(
-                    f"a resumed run needs the same {name} as before, "
-                    f"{training['settings'][name]}; got {value}. Start anew to change it."
-                )
+        try:
+            for name, value in self._settings(rows).items():
+                if training["settings"][name] != value:
+                    raise ConfigError(
+                        f"a resumed run needs the same {name} as before, "
+                        f"{training['settings'][name]}; got {value}. Start anew to change it."
+                    )
+            state.m[...], state.v[...] = arrays["training/m"], arrays["training/v"]
+            state.t = training["t"]
+            history.records.extend(training["records"])
+            kept_states = training["callbacks"]
+            for i, (callback, kept) in enumerate(zip(self.callbacks, kept_states, strict=False)):
+                prefix = f"training/callbacks/{i}/"
+                found = {n[len(prefix) :]: a for n, a in arrays.items() if n.startswith(prefix)}
+                _call(callback, "restore", {**kept, **found})
+        except ConfigError:
+            raise
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelFileError(
+                f"'{self.checkpoint}' is altered: its state of training can't be used ({error!r})."
+            ) from error
         self.model.flat[...] = saved.flat
         self.model.scale = saved.scale
-        state.m[...], state.v[...] = arrays["training/m"], arrays["training/v"]
-        state.t = training["t"]
-        history.records.extend(training["records"])
-        for i, (callback, kept) in enumerate(
-            zip(self.callbacks, training["callbacks"], strict=False)
-        ):
-            prefix = f"training/callbacks/{i}/"
-            found = {n[len(prefix) :]: a for n, a in arrays.items() if n.startswith(prefix)}
-            _call(callback, "restore", {**kept, **found})
 
 
 def _compiling() -> contextlib.AbstractContextManager[None]:

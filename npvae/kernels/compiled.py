@@ -19,6 +19,8 @@ from .reference import (  # noqa: F401
     concat_backward,
     gaussian_heads,
     gaussian_heads_backward,
+    gaussian_learnt,
+    gaussian_learnt_backward,
     gaussian_log_prob,
     gaussian_log_prob_backward,
     linear,

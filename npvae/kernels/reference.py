@@ -158,10 +158,23 @@ def bernoulli(logits, x):
 
 
 def gaussian(mean, x, scale):
-    """log p = -½ u² - log scale - ½ log 2π, summed over D;  r = u / scale;  u = (x - mean) / scale."""
+    """log p = Σ_D -½ u² - log scale - ½ log 2π;  r = u / scale;  u = (x - mean) / scale."""
     u = (x - mean) / scale
     constant = x.shape[-1] * (np.log(scale) + 0.5 * LOG_2PI)
     return -0.5 * (u * u).sum(-1, dtype=wide(u.dtype)) - constant, u / scale
+
+
+def gaussian_learnt(mean, x, log_scale):
+    """`gaussian` with scale = exp(log_scale), log_scale (1,), and its slope along it, (K, B)."""
+    inverse = np.exp(-log_scale)
+    u = (x - mean) * inverse
+    square = (u * u).sum(-1, dtype=wide(u.dtype))
+    constant = x.shape[-1] * (log_scale + 0.5 * LOG_2PI)
+    return -0.5 * square - constant, u * inverse, square - x.shape[-1]
+
+
+def gaussian_learnt_backward(d, r, slope):
+    return scale_rows(d, r), (d * slope).sum(keepdims=True).reshape(1).astype(r.dtype)
 
 
 def scale_rows(d, r):

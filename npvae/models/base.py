@@ -114,6 +114,9 @@ class Model(Part, abstract=True):
         """A model of the same parts and values that shares no memory with this one."""
         return self.astype(self.flat.dtype)
 
+    def __deepcopy__(self: AnyModel, memo: Any) -> AnyModel:
+        return self.copy()  # the general way would copy each view apart from the vector
+
     def with_gradients(self: AnyModel, d_flat: Array) -> AnyModel:
         """A twin on the same parameter memory whose backward adds into `d_flat`."""
         twin = clone(self)
@@ -207,9 +210,9 @@ def value_and_grad(
 def _floating(dtype: Any) -> np.dtype:
     try:
         resolved = np.dtype(dtype)
-    except TypeError:
+    except (TypeError, ValueError, SyntaxError):
         resolved = np.dtype(object)
-    if resolved not in (np.float32, np.float64):
+    if dtype is None or resolved not in (np.float32, np.float64):
         raise ConfigError(f"dtype is 'float32' or 'float64'; got {dtype!r}.")
     return resolved
 

@@ -1,0 +1,79 @@
+"""The command line: ``npvae COMMAND``.
+
+Only the parser is imported before the command is known, so that ``npvae --help`` answers at once;
+a command is the function of its name in the module that `COMMANDS` gives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from ..errors import NpvaeError
+from .exits import BAD_INPUT, DONE, INTERRUPTED, NO_READER, tell
+from .parser import parse
+
+COMMANDS = {
+    "train": "train",
+    "evaluate": "reports",
+    "sample": "latent_space",
+    "reconstruct": "latent_space",
+    "interpolate": "latent_space",
+    "latent": "latent_space",
+    "verify": "reports",
+    "info": "reports",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    0 done, 1 a check failed, 2 bad input or usage; and, as shells count them, 130 after Ctrl-C,
+    141 where the reader of the output has gone.
+    """
+    _print_whatever_the_encoding()
+    try:
+        code = _run(sys.argv[1:] if argv is None else list(argv))
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
+    except NpvaeError as error:
+        tell(f"error: {error}")
+    except KeyboardInterrupt:
+        tell("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        _drop_output()
+        return NO_READER
+    except MemoryError as error:
+        tell(f"error: there is not enough memory for this: {error or 'the system gave none'}")
+    except OSError as error:
+        file = f"'{error.filename}': " if error.filename else ""
+        tell(f"error: {file}{(error.strerror or str(error)).lower()}")
+    return BAD_INPUT
+
+
+def _run(argv: list[str]) -> int:
+    try:
+        options = parse(argv)
+    except SystemExit as stop:  # after --help and --version, and where the parser refuses
+        return stop.code if isinstance(stop.code, int) else DONE
+    module = import_module(f".{COMMANDS[options.command]}", __name__)
+    code = getattr(module, options.command)(options)
+    return DONE if code is None else code
+
+
+def _print_whatever_the_encoding() -> None:
+    """Escape what the terminal can't show (a path, say) rather than fail on it."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _drop_output() -> None:
+    """Send what is still buffered nowhere: Python flushes once more at exit, and would complain."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

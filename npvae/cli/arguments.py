@@ -1,0 +1,105 @@
+"""What the options' values may be: text in, value out, or the rule that the text broke."""
+
+from __future__ import annotations
+
+import math
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import nearest
+
+PICTURES = (".png", ".svg", ".pdf")
+ARRAYS = (".npy", ".csv")
+
+
+def whole(least: int) -> Callable[[str], int]:
+    """A whole number, `least` or more."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if value < least:
+            raise _refusal(f"a whole number, {least} or more", text)
+        return value
+
+    return parse
+
+
+def real(rule: str = "", fits: Callable[[float], bool] = math.isfinite) -> Callable[[str], float]:
+    """A finite number that `fits`; `rule` says which, such as "above 0"."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not (math.isfinite(value) and fits(value)):
+            raise _refusal(f"a finite number {rule}".rstrip(), text)
+        return value
+
+    return parse
+
+
+positive = real("above 0", lambda value: value > 0)
+not_negative = real("of 0 or more", lambda value: value >= 0)
+fraction = real("from 0 to below 1", lambda value: 0 <= value < 1)
+
+
+def one_of(*names: str) -> Callable[[str], str]:
+    """One of these names."""
+
+    def parse(text: str) -> str:
+        if text not in names:
+            raise ArgumentTypeError(f"there is no {text!r}; {nearest(text, names)}")
+        return text
+
+    return parse
+
+
+def widths(text: str) -> list[int]:
+    """Widths of layers, such as 400,200; "none" is no layer."""
+    values = _whole_numbers(text)
+    if values is None:
+        raise _refusal("widths above 0 with commas between, such as 400,200, or none", text)
+    return values
+
+
+def image_shape(text: str) -> list[int]:
+    """Height and width, such as 28,28; "none", an empty list, says that rows are no images."""
+    values = _whole_numbers(text)
+    if values is None or len(values) not in (0, 2):
+        raise _refusal("a height and a width, such as 28,28, or none", text)
+    return values
+
+
+def output(*suffixes: str) -> Callable[[str], Path]:
+    """A file to write, of one of these kinds, in a folder that exists."""
+
+    def parse(text: str) -> Path:
+        path = Path(text)
+        if path.suffix.lower() not in suffixes:
+            raise _refusal(f"a file that ends in {', '.join(suffixes)}", text)
+        if not path.parent.is_dir():
+            raise ArgumentTypeError(
+                f"there is no folder '{path.parent}' to write in; make it first"
+            )
+        return path
+
+    return parse
+
+
+def _whole_numbers(text: str) -> list[int] | None:
+    if text == "none":
+        return []
+    try:
+        values = [int(value) for value in text.split(",")]
+    except ValueError:
+        return None
+    return values if min(values) > 0 else None
+
+
+def _refusal(rule: str, text: str) -> ArgumentTypeError:
+    return ArgumentTypeError(f"it takes {rule}; got {text!r}")

@@ -1,0 +1,139 @@
+"""The rows that a command works on: the embedded digits, or the user's own."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from .. import datasets
+from ..datasets import Dataset
+from ..errors import ConfigError, DataError
+from ..plots import Shape, guess_image_shape
+from ..reader import Reader
+from .runs import Run
+
+Array = np.ndarray
+
+DIGITS = "digits"
+_HOLDOUT = 3  # beside the seed: a stream of its own, which none in fit has
+
+
+def read(name: str, split: str | None = None) -> Dataset:
+    """Read "digits" or a path; raises `DataError` where that, or its split, can't be read."""
+    if name != DIGITS:
+        return datasets.read(name, split)
+    if split == "test":
+        raise DataError("the digits have no test split; --split held-out is what validated.")
+    x, y = datasets.digits()
+    return Dataset(x, y, image_shape=(8, 8))
+
+
+def has_test_split(name: str) -> bool:
+    """Whether a source has rows of its own to test on."""
+    return name != DIGITS and datasets.has_test_split(name)
+
+
+def take(data: Dataset, rows: Array) -> Dataset:
+    """Some of the rows, with their labels."""
+    return replace(data, x=data.x[rows], y=None if data.y is None else data.y[rows])
+
+
+def draw(n_rows: int, n: int, seed: int) -> Array:
+    """Indices of n of the rows, or of all where there are no more, in their order."""
+    if n >= n_rows:
+        return np.arange(n_rows)
+    return np.sort(np.random.default_rng(seed).choice(n_rows, n, replace=False))
+
+
+def hold_out(n_rows: int, share: float, seed: int) -> tuple[Array, Array]:
+    """Indices of the rows to train on, and of the share that is held out, each in its order.
+
+    One row at least is held out of two or more, unless the share is 0.
+    """
+    n = min(max(1, round(share * n_rows)), n_rows - 1) if share else 0
+    order = np.random.default_rng([seed, 0, _HOLDOUT]).permutation(n_rows)
+    return np.sort(order[n:]), np.sort(order[:n])
+
+
+def value_range(data: Dataset, name: str) -> tuple[float, float]:
+    """The least and the greatest value; raises `DataError` where one is not finite."""
+    reader = Reader(data.x, data.x.shape[1], np.float32, what=f"'{name}'")
+    floating = data.x.dtype.kind == "f"
+    ends = []
+    for rows in reader.chunks():
+        chunk = reader.checked(rows) if floating else data.x[rows]
+        ends += [chunk.min(), chunk.max()]
+    return float(min(ends)), float(max(ends))
+
+
+def image_shape_of(data: Dataset, likelihood: Any, chosen: list[int] | None) -> Shape:
+    """How rows are drawn: as chosen, as the source says, or as a square where that is likely.
+
+    Raises
+    ------
+    ConfigError
+        If the chosen shape does not have as many pixels as a row has columns.
+    """
+    columns = data.x.shape[1]
+    if chosen:
+        height, width = chosen
+        if height * width != columns:
+            raise ConfigError(
+                f"--image-shape needs as many pixels as a row has columns, {columns}; got "
+                f"{height},{width}, which are {height * width}."
+            )
+        return height, width
+    if chosen is not None or data.image_shape is not None:
+        return data.image_shape if chosen is None else None
+    return guess_image_shape(columns) if likelihood.unit_interval and not data.columns else None
+
+
+def rows_for(run: Run, options: Namespace) -> tuple[Dataset, str]:
+    """The rows that --data, --split, --rows and --seed choose, and a description of them.
+
+    Raises
+    ------
+    DataError
+        If they can't be read, or do not have the columns that the model takes.
+    """
+    name = options.data or run.settings.get("data")
+    if name is None:
+        raise ConfigError(
+            f"what '{run.name}' was trained on is not known; give --data digits or --data PATH."
+        )
+    data, which = _split(run, name, options.split)
+    if data.x.shape[1] != run.model.x_dim:
+        raise DataError(
+            f"the model in '{run.name}' takes rows of {run.model.x_dim} columns; '{name}' has "
+            f"{data.x.shape[1]}. Give the data that it was trained on, or such as those."
+        )
+    if options.rows is not None and options.rows < len(data.x):
+        which = f"{options.rows:,} rows drawn from the {which}"
+        data = take(data, draw(len(data.x), options.rows, options.seed))
+    return data, f"{name}: {which}"
+
+
+def _split(run: Run, name: str, split: str | None) -> tuple[Dataset, str]:
+    trained_here = name == run.settings.get("data")
+    share = run.settings.get("holdout")
+    if split == "held-out":
+        if not (trained_here and share):
+            raise ConfigError(
+                f"'{run.name}' held no rows of '{name}' out; choose --split train or test, or none."
+            )
+        data = read(name)
+        _, held_out = hold_out(len(data.x), share, run.settings["seed"])
+        return take(data, held_out), f"{len(held_out):,} rows held out in training"
+    if split is None and has_test_split(name):
+        split = "test"
+    data = read(name, split)
+    n = len(data.x)
+    if split is not None:
+        return data, f"{n:,} {split} rows"
+    if trained_here and share:
+        trained_on = len(hold_out(n, share, run.settings["seed"])[0])
+        return data, f"all {n:,} rows, {trained_on:,} of which the model was trained on"
+    return data, f"all {n:,} rows"

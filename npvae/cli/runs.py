@@ -1,0 +1,123 @@
+"""Run folders: what `npvae train` writes and the other commands read."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import checkpoint
+from ..errors import ConfigError, DataError
+from ..files import replacing
+from ..history import History
+
+MODEL, CHECKPOINT, CONFIG, HISTORY = "model.npz", "checkpoint.npz", "config.json", "history.csv"
+PICTURES = (
+    "loss.png",
+    "samples.png",
+    "reconstructions.png",
+    "latent.png",
+    "interpolation.png",
+    "manifold.png",
+)
+
+
+@dataclass
+class Run:
+    """A model and what its run folder says about it.
+
+    Attributes
+    ----------
+    name : the path as the user gave it
+    model : the loaded model
+    file : where the model was read from
+    config : what config.json says; empty for a model file without one beside it
+    """
+
+    name: str
+    model: Any
+    file: Path
+    config: dict[str, Any]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the run was trained with; empty where that is not known."""
+        return self.config.get("training", {})
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """The history of a run folder; empty for another model."""
+        return saved_records(self.file.parent) if self.config else []
+
+
+def open_run(name: str) -> Run:
+    """Load the model of a run folder, or of a file.
+
+    Raises
+    ------
+    ModelFileError
+        If there is no model that can be read.
+    """
+    path = Path(name)
+    file = path / MODEL if path.is_dir() else path
+    if path.is_dir() and not file.exists():
+        raise DataError(
+            f"'{name}' holds no {MODEL}; give a folder that `npvae train` wrote, or a model file."
+        )
+    model = checkpoint.load(file)
+    config = read_config(file.parent) if file.name in (MODEL, CHECKPOINT) else {}
+    described = config.get("model") == model.config
+    return Run(name, model, file, config if described else {})
+
+
+def exists(folder: Path) -> bool:
+    """Whether a folder holds a run, finished or not."""
+    return (folder / MODEL).exists() or (folder / CHECKPOINT).exists()
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """What config.json says; empty where there is none."""
+    file = folder / CONFIG
+    if not file.exists():
+        return {}
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+        if isinstance(config["training"]["data"], str) and isinstance(config["model"], dict):
+            return config
+    except (ValueError, TypeError, KeyError, RecursionError):
+        pass
+    raise ConfigError(f"'{file}' is damaged, or is of another program; remove it or start anew.")
+
+
+def write_config(folder: Path, config: Mapping[str, Any]) -> None:
+    with replacing(folder / CONFIG) as file:
+        file.write((json.dumps(config, indent=1, allow_nan=False) + "\n").encode())
+
+
+def saved_records(folder: Path) -> list[dict[str, Any]]:
+    """The records of the epochs that a run's checkpoint holds; empty where there is none."""
+    if not (folder / CHECKPOINT).exists():
+        return []
+    header, _ = checkpoint.read(folder / CHECKPOINT)
+    training = header.get("training")
+    return training.get("records", []) if isinstance(training, dict) else []
+
+
+def save_history(folder: Path) -> int:
+    """Write history.csv as the checkpoint has it; return the number of its epochs."""
+    records = saved_records(folder)
+    if records:
+        History(records).to_csv(folder / HISTORY)
+    return len(records)
+
+
+def remove_run(folder: Path) -> None:
+    """Remove what an earlier run wrote, and what a killed one left half written."""
+    # The checkpoint first: what is left by an interruption here can't be resumed by mistake.
+    for name in (CHECKPOINT, MODEL, CONFIG, HISTORY, *PICTURES):
+        for file in [folder / name, *folder.glob(f".{name}.*")]:
+            with contextlib.suppress(FileNotFoundError):
+                file.unlink()
