@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def picture(inputs: np.ndarray, rows: list[tuple[str, np.ndarray, np.ndarray]]) -> Figure:
-    """Inputs on top, then a row for each beta: reconstructions on the left, samples on the right."""
+    """Inputs on top, then a row per beta: reconstructions on the left, samples on the right."""
     figure = Figure(figsize=(8.4, 3.4), dpi=128, layout="constrained")
     axes = figure.subplots(len(rows) + 1, 2)
     draw(axes[0, 0], inputs, "inputs")

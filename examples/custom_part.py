@@ -61,7 +61,9 @@ def main() -> None:
     m, x = Laplace.example(np.random.default_rng(0))[1]
     part = Laplace()
     print("with a sign planted wrong:")
-    print(nv.check_gradients((lambda m: part.forward(m, x), lambda c, d: wrong_sign(c, d)[0]), (m,)))
+    print(
+        nv.check_gradients((lambda m: part.forward(m, x), lambda c, d: wrong_sign(c, d)[0]), (m,))
+    )
 
 
 if __name__ == "__main__":

@@ -52,8 +52,8 @@ class Reader:
             )
         if x.ndim != 2 or x.shape[1] != width:
             raise DataError(
-                f"{what} needs shape (N, {width}) for this model; got {x.shape}."
-                f"{_shape_fix(x, width)}"
+                f"{what} needs shape (N, {width}) for this model; got {x.shape}. "
+                + _shape_fix(x, width, what)
             )
         if len(x) == 0:
             raise DataError(f"{what} needs at least one row; got shape {x.shape}.")
@@ -108,11 +108,11 @@ def _table(x: Any, what: str) -> Array:
         raise DataError(f"{what} needs rows of one length; got a list that has others.") from error
 
 
-def _shape_fix(x: Array, width: int) -> str:
+def _shape_fix(x: Array, width: int, what: str) -> str:
     if x.ndim == 1 and x.size == width:
-        return " For a single row, pass x[None]."
+        return f"For a single row, pass {what}[None]."
     if x.ndim > 2 and int(np.prod(x.shape[1:])) == width:
-        return " Flatten each example: x.reshape(len(x), -1)."
+        return f"Flatten each example: {what}.reshape(len({what}), -1)."
     if x.ndim == 2 and x.shape[0] == width:
-        return " It looks transposed: pass x.T."
-    return " Check that it has the columns that the model was built for."
+        return f"It looks transposed: pass {what}.T."
+    return "Check that it has the columns that the model was built for."
