@@ -51,7 +51,10 @@ def diagnose(
             "a mask is missing"
         )
     if bad.sum() < known.sum():
-        return f"it is wrong in {bad.sum()} of {known.sum()} checked entries and right in the rest"
+        return (
+            f"it is wrong in {bad.sum()} of {known.sum()} checked entries{_pattern(bad, known)} "
+            "and right in the rest"
+        )
     return (
         "none of the usual slips (sign, factor, transpose, mean or sum, dropped term) explains it"
     )
@@ -94,6 +97,17 @@ def _suspects(
             constant = _ratio(np.ones_like(value), numeric - analytic, known)
             if constant is not None:
                 yield analytic + constant, f"a constant is missing: {constant:.6g}"
+
+
+def _pattern(bad: Array, known: Array) -> str:
+    """Where along one axis all the wrong entries lie, if they fill that place."""
+    for axis in range(bad.ndim):
+        others = tuple(i for i in range(bad.ndim) if i != axis)
+        places = np.flatnonzero(bad.any(others))
+        filled = np.take(bad | ~known, places, axis).all()
+        if filled and len(places) < bad.shape[axis] / 2:
+            return f", which are all those with index {', '.join(map(str, places))} on axis {axis},"
+    return ""
 
 
 def _ratio(base: Array, target: Array, known: Array) -> float | None:

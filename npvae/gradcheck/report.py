@@ -82,7 +82,13 @@ class Report:
             if not failed
             else f"{len(failed)} of {len(self.rows)} checks FAIL"
         )
-        explained = [f"{row.target}, {row.argument} ({row.method}): {row.note}" for row in failed]
+        findings: dict[tuple[str, str, str], list[str]] = {}
+        for row in failed:
+            findings.setdefault((row.target, row.argument, row.note), []).append(row.method)
+        explained = [
+            f"{target}, {argument} ({', '.join(methods)}): {note}"
+            for (target, argument, note), methods in findings.items()
+        ]
         aside = dict.fromkeys(f"{r.method}: {r.note}" for r in self.rows if r.ok and r.note)
         return "\n".join([table(self.rows), *aside, *explained, verdict])
 

@@ -225,7 +225,16 @@ def test_the_report_reads_as_a_failure_message():
     assert report.worst.argument == "logvar"
     assert "WRONG" in text
     assert "checks FAIL" in text
-    assert "kl, logvar (central): a factor 1/2 is missing" in text
+    assert "kl, logvar (central, complex): a factor 1/2 is missing" in text
     worst = report.worst
     row = next(line for line in text.splitlines() if line.startswith("WRONG"))
     assert f"{worst.numeric:.6g}"[:6] in row
+
+
+def test_wrong_entries_in_one_place_are_located():
+    def f(x):
+        return (np.exp(x).sum(1) - x[:, 2]).sum()
+
+    report = check_gradients((f, np.exp), (X,))
+    assert "all those with index 2 on axis 1" in note(report, "x")
+    assert str(report).count("all those with index 2") == 1  # both methods, said once

@@ -1,0 +1,72 @@
+"""Proving a gradient of your own that has nothing to do with a VAE: three ways to ask.
+
+    python examples/verify_your_own.py
+
+Needs NumPy alone. Kalman filters, physics, economics: whatever has a derivative that somebody
+derived by hand. Here a softmax cross-entropy, right and then with the slips that people make.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from npvae.gradcheck import check_gradients
+
+
+def cross_entropy(logits, weights):
+    """Σ_n w_n (log Σ_c exp(l_nc) - l_n0): class 0 is the right one in every row."""
+    return (weights * (np.log(np.exp(logits).sum(1)) - logits[:, 0])).sum()
+
+
+def gradient(logits, weights):
+    """dl_nc = w_n (softmax(l_n)_c - [c = 0]), dw_n = log Σ_c exp(l_nc) - l_n0."""
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    p[:, 0] -= 1
+    return weights[:, None] * p, np.log(np.exp(logits).sum(1)) - logits[:, 0]
+
+
+def forgets_the_target(logits, weights):
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    return weights[:, None] * p, gradient(logits, weights)[1]
+
+
+def averages(logits, weights):
+    dlogits, dweights = gradient(logits, weights)
+    return dlogits / len(logits), dweights
+
+
+def bilinear(x, a):
+    """A forward that returns its outputs and a cache, for a backward with d_outputs."""
+    return x @ a @ x.T, (x, a)
+
+
+def bilinear_backward(cache, dy):
+    """y = x A xᵀ has x twice: dx = dy x Aᵀ + dyᵀ x A, dA = xᵀ dy x."""
+    x, a = cache
+    return dy @ x @ a.T + dy.T @ x @ a, x.T @ dy @ x
+
+
+def one_use_forgotten(cache, dy):
+    x, a = cache
+    return dy @ x @ a.T, x.T @ dy @ x
+
+
+def main() -> None:
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(4, 3)), rng.random(4)
+    square = rng.normal(size=(3, 3)), rng.normal(size=(3, 3))
+    for title, target, at in (
+        ("f and grad_f, right", (cross_entropy, gradient), inputs),
+        ("the target is forgotten", (cross_entropy, forgets_the_target), inputs),
+        ("a mean where a sum is due", (cross_entropy, averages), inputs),
+        ("forward and backward, right", (bilinear, bilinear_backward), square),
+        ("x is used twice, one use is forgotten", (bilinear, one_use_forgotten), square),
+    ):
+        print(f"--- {title}\n{check_gradients(target, at)}\n")
+
+    # In a test, one line is enough; a failure prints the table above.
+    assert check_gradients((cross_entropy, gradient), inputs)
+
+
+if __name__ == "__main__":
+    main()
