@@ -19,7 +19,7 @@ _NAMES = {
     "optim": ("Adam",),
     "schedules": ("Cosine", "Linear"),
     "callbacks": ("EarlyStopping",),
-    "evaluate": ("active_units", "evaluate", "log_likelihood"),
+    "evaluate": ("active_units", "log_likelihood", "metrics"),
     "checkpoint": ("load", "save"),
     "gradcheck": ("check_gradients",),
     "core": ("Part", "Terms", "registered"),

@@ -27,7 +27,7 @@ Array = np.ndarray
 FORMAT = 1
 HEADER = "npvae.json"
 
-_LONGEST_CONFIG = 100_000
+_LONGEST_CONFIG = 10_000
 """Characters; far more than any model's has, and little enough that building it stays quick."""
 
 

@@ -170,10 +170,17 @@ def children(part: Part) -> Iterator[tuple[str, Part]]:
 
 
 def layout(root: Part) -> dict[str, Slot]:
-    """Every parameter under `root`: ``{"encoder.layers.0.W": slot}``, in the vector's order."""
+    """Every parameter under `root`: ``{"encoder.layers.0.W": slot}``, in the vector's order.
+
+    A part that is held in several places is one part, named by the first of them.
+    """
     slots: dict[str, Slot] = {}
+    seen: set[int] = set()
 
     def visit(part: Part, prefix: str, start: int) -> int:
+        if id(part) in seen:
+            return start
+        seen.add(id(part))
         for name, (shape, init) in getattr(part, "_declared", {}).items():
             slot = slots[prefix + name] = Slot(part, name, start, shape, init)
             start += slot.size
@@ -212,14 +219,17 @@ def bind(root: Part, flat: Array, prefix: str = "") -> dict[str, Array]:
     return views
 
 
-def clone(part: Any) -> Any:
+def clone(part: Any, _done: dict[int, Any] | None = None) -> Any:
     """A copy of the tree of parts, to be bound to other vectors than the original."""
-    twin = copy.copy(part)
+    done = {} if _done is None else _done
+    if id(part) in done:
+        return done[id(part)]
+    twin = done[id(part)] = copy.copy(part)
     for attribute, value in vars(part).items():
         if isinstance(value, Part):
-            setattr(twin, attribute, clone(value))
+            setattr(twin, attribute, clone(value, done))
         elif isinstance(value, (list, tuple)) and any(isinstance(item, Part) for item in value):
-            items = [clone(item) if isinstance(item, Part) else item for item in value]
+            items = [clone(item, done) if isinstance(item, Part) else item for item in value]
             setattr(twin, attribute, type(value)(items))
     return twin
 

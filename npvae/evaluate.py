@@ -55,7 +55,7 @@ def active_units(model: Any, x: Any, threshold: float = 0.01, context: Any = Non
     return mu.var(axis=0, dtype=np.float64) > number("threshold", threshold, least=0)
 
 
-def evaluate(
+def metrics(
     model: Any, x: Any, n_samples: int = 5000, seed: int = 0, context: Any = None
 ) -> dict[str, Any]:
     """The figures by which VAEs are compared, means over the rows of x.

@@ -7,6 +7,7 @@ is chosen by the real part.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ def logsumexp(x: Array, axis: int) -> Array:
 
 def logmeanexp(x: Array, axis: int) -> Array:
     """log of the mean of exp(x) along `axis`."""
-    return logsumexp(x, axis) - np.log(x.shape[axis])
+    return logsumexp(x, axis) - math.log(x.shape[axis])
 
 
 def wide(dtype: Any) -> np.dtype:

@@ -61,9 +61,9 @@ class ELBO:
         d_kl = []
         for level in terms.kl:
             per_dimension = level.mean((0, 1), dtype=wide(level.dtype))
-            above = per_dimension.real >= self.free_bits if self.free_bits else True
-            kl = kl + np.where(above, per_dimension, self.free_bits).sum()
-            slope = np.where(above, beta / (level.shape[0] * level.shape[1]), 0.0)
+            below = per_dimension.real < self.free_bits if self.free_bits else False
+            kl = kl + np.where(below, self.free_bits, per_dimension).sum()  # NaN stays NaN
+            slope = np.where(below, 0.0, beta / (level.shape[0] * level.shape[1]))
             d_kl.append(np.broadcast_to(slope, level.shape))  # (2), (3)
         return Losses(rec + beta * kl, rec, kl), Terms(log_px=d_log_px, kl=d_kl)
 

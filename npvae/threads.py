@@ -37,9 +37,18 @@ def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
     return limit if limit > 0 else None
 
 
+WORTHWHILE = 2e7
+"""Multiply-adds in a product below which a second thread costs more than it brings: waking it and
+waiting for it take some 10 to 50 µs, and many times that where the cores are shared."""
+
+
 @contextlib.contextmanager
-def blas_threads(n: int | None) -> Iterator[None]:
-    """Hold BLAS to n threads (all usable cores for None) for the block, and restore it after."""
+def blas_threads(n: int | None, multiply_adds: float = math.inf) -> Iterator[None]:
+    """Hold BLAS to n threads (all usable cores for None) for the block, and restore it after.
+
+    n is a ceiling: where the largest product has no more than `multiply_adds` of them, and these
+    are few, one thread is faster.
+    """
     try:
         from threadpoolctl import threadpool_limits
     except ImportError:
@@ -51,5 +60,6 @@ def blas_threads(n: int | None) -> Iterator[None]:
             )
         yield
         return
-    with threadpool_limits(limits=usable_cores() if n is None else n, user_api="blas"):
+    limit = 1 if multiply_adds < WORTHWHILE else usable_cores() if n is None else n
+    with threadpool_limits(limits=limit, user_api="blas"):
         yield

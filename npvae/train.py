@@ -14,6 +14,7 @@ import numpy as np
 from . import checkpoint as checkpoints
 from . import kernels
 from .checks import number, whole
+from .core import layout
 from .errors import ConfigError, ModelFileError, NonFiniteLoss
 from .history import History
 from .models import Model
@@ -113,7 +114,9 @@ def fit(
     rows, mean = _training_rows(model, x, context)
     held_out = _validation_rows(model, valid)
     model.start_from(mean, len(rows))
-    with blas_threads(threads), kernels.running(kernels.kernels_in_use()):
+    largest = max(slot.size for slot in layout(model).values())
+    multiply_adds = largest * min(run.batch_size, len(rows)) * run.objective.n_samples
+    with blas_threads(threads, multiply_adds), kernels.running(kernels.kernels_in_use()):
         return run.train(rows, held_out, resume, progress)
 
 
@@ -284,10 +287,12 @@ class _Run:
     def _check_finite(self, losses: Losses, gradient: Array, epoch: int, step: int) -> None:
         if not np.isfinite(losses.loss):
             what = f"loss became {losses.loss}"
-        elif not (np.isfinite(np.dot(gradient, gradient)) or np.isfinite(gradient).all()):
-            what = "gradient became infinite"  # the product is quicker, but may itself overflow
-        else:
+        elif np.isfinite(np.dot(gradient, gradient)):  # Adam needs the squares, not g alone
             return
+        elif self.optimiser.clip_norm is not None and np.isfinite(gradient).all():
+            return  # the norm is taken in float64, and what is left of the gradient is small
+        else:
+            what = "gradient became infinite or too large to square"
         kept = (
             f" The model after epoch {epoch - 1} is in '{self.checkpoint}'."
             if self.checkpoint and epoch > 1

@@ -6,14 +6,13 @@ a command is the function of its name in the module that `COMMANDS` gives.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from ..errors import NpvaeError
-from .exits import BAD_INPUT, DONE, INTERRUPTED, NO_READER, tell
+from .exits import BAD_INPUT, DONE, INTERRUPTED, tell
 from .parser import parse
 
 COMMANDS = {
@@ -32,22 +31,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
     0 done, 1 a check failed, 2 bad input or usage; and, as shells count them, 130 after Ctrl-C,
-    141 where the reader of the output has gone.
+    141 for training cut short because nobody reads its output.
     """
     _print_whatever_the_encoding()
     try:
         code = _run(sys.argv[1:] if argv is None else list(argv))
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        _flush()
         return code
     except NpvaeError as error:
         tell(f"error: {error}")
     except KeyboardInterrupt:
         tell("interrupted")
         return INTERRUPTED
-    except BrokenPipeError:
-        _drop_output()
-        return NO_READER
+    except BrokenPipeError:  # as in `npvae info | head -1`: the reader has had enough
+        _flush()
+        return DONE
     except MemoryError as error:
         tell(f"error: there is not enough memory for this: {error or 'the system gave none'}")
     except OSError as error:
@@ -73,7 +71,10 @@ def _print_whatever_the_encoding() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _drop_output() -> None:
-    """Send what is still buffered nowhere: Python flushes once more at exit, and would complain."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
+def _flush() -> None:
+    """Send the output; where nobody reads it, nowhere, since Python would complain at exit."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -111,9 +111,9 @@ def rows_for(run: Run, options: Namespace) -> tuple[Dataset, str]:
             f"{data.x.shape[1]}. Give the data that it was trained on, or such as those."
         )
     if options.rows is not None and options.rows < len(data.x):
-        which = f"{options.rows:,} rows drawn from the {which}"
+        which = f"{options.rows:,} of {which}"
         data = take(data, draw(len(data.x), options.rows, options.seed))
-    return data, f"{name}: {which}"
+    return data, which
 
 
 def _split(run: Run, name: str, split: str | None) -> tuple[Dataset, str]:
@@ -126,14 +126,15 @@ def _split(run: Run, name: str, split: str | None) -> tuple[Dataset, str]:
             )
         data = read(name)
         _, held_out = hold_out(len(data.x), share, run.settings["seed"])
-        return take(data, held_out), f"{len(held_out):,} rows held out in training"
+        return take(data, held_out), f"{len(held_out):,} rows of {name} held out in training"
     if split is None and has_test_split(name):
         split = "test"
     data = read(name, split)
     n = len(data.x)
     if split is not None:
-        return data, f"{n:,} {split} rows"
+        return data, f"{n:,} {split} rows of {name}"
     if trained_here and share:
         trained_on = len(hold_out(n, share, run.settings["seed"])[0])
-        return data, f"all {n:,} rows, {trained_on:,} of which the model was trained on"
-    return data, f"all {n:,} rows"
+        where = f"{name} (the model was trained on {trained_on:,} of them)"
+        return data, f"all {n:,} rows of {where}"
+    return data, f"all {n:,} rows of {name}"

@@ -11,7 +11,16 @@ from typing import Any, NoReturn
 from .._version import __version__
 from ..errors import nearest
 from .arguments import (
-    ARRAYS, PICTURES, fraction, image_shape, not_negative, one_of, output, positive, whole, widths,
+    ARRAYS,
+    PICTURES,
+    fraction,
+    image_shape,
+    not_negative,
+    one_of,
+    output,
+    positive,
+    whole,
+    widths,
 )  # fmt: skip
 from .exits import BAD_INPUT, tell
 
@@ -72,12 +81,16 @@ Versions, the kernels and threads that npvae train uses, and the names that its
 options take; with RUN, what that run holds."""
 
 
+_HelpFormatter = partial(argparse.RawDescriptionHelpFormatter, max_help_position=25)
+
+
 class Parser(argparse.ArgumentParser):
     """argparse with errors on one line and options in full."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        formatter = partial(argparse.RawDescriptionHelpFormatter, max_help_position=25)
-        super().__init__(*args, allow_abbrev=False, formatter_class=formatter, **kwargs)
+        kwargs["allow_abbrev"] = False
+        kwargs["formatter_class"] = _HelpFormatter
+        super().__init__(*args, **kwargs)
 
     def error(self, message: str) -> NoReturn:
         message = message.removeprefix("argument ")
@@ -88,9 +101,15 @@ class Parser(argparse.ArgumentParser):
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """The options that `argv` gives; exits with 2 and one line on standard error if it can't."""
-    parser = Parser("npvae", description=_OVERVIEW)
+    parser = Parser("npvae", usage="npvae COMMAND [options]", description=_OVERVIEW)
     parser.add_argument("--version", action="version", version=f"npvae {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    commands = parser.add_subparsers(
+        dest="command",
+        prog="npvae",
+        title="commands",
+        metavar="COMMAND --help",
+        help="what it does, in full, and its options",
+    )
     for add in (_train, _evaluate, _sample, _reconstruct, _interpolate, _latent, _verify, _info):
         add(commands)
     known = commands.choices
@@ -146,7 +165,7 @@ def _train(commands: Any) -> None:
         "--z-dim",
         type=whole(1),
         metavar="N",
-        help="latent dimensions (default: 8 for the "
+        help="latent dimensions (default: 4 for the "
         "digits; otherwise 20, or the number of columns where that is less)",
     )
     add(
@@ -175,9 +194,9 @@ def _train(commands: Any) -> None:
     add("--beta", type=not_negative, help="weight of the KL term (default: 1)")
     add(
         "--warmup",
-        type=positive,
+        type=not_negative,
         metavar="EPOCHS",
-        help="raise beta from 0 in a straight line over the first epochs (default: none)",
+        help="raise beta from 0 in a straight line over the first epochs (default: 0)",
     )
     add(
         "--free-bits",
@@ -191,7 +210,11 @@ def _train(commands: Any) -> None:
     add(
         "--batch-size", type=whole(1), metavar="N", help="default: 64 for the digits, otherwise 128"
     )
-    add("--lr", type=positive, help="Adam's learning rate (default: 0.001)")
+    add(
+        "--lr",
+        type=positive,
+        help="Adam's learning rate (default: 0.002 for the digits, otherwise 0.001)",
+    )
     add("--weight-decay", type=not_negative, metavar="F", help="decoupled (default: 0)")
     add(
         "--clip-norm",
@@ -213,7 +236,12 @@ def _train(commands: Any) -> None:
         help="of the rows held out, initial weights, order "
         "and noise: same seed, threads and machine, same model (default: 0)",
     )
-    add("--threads", type=whole(1), metavar="N", help="default: all usable cores")
+    add(
+        "--threads",
+        type=whole(1),
+        metavar="N",
+        help="default: 1 for the digits, whose matrices are small; otherwise all usable cores",
+    )
 
     add = parser.add_argument_group("run").add_argument
     add(

@@ -12,7 +12,6 @@ from typing import Any
 from .. import checkpoint
 from ..errors import ConfigError, DataError
 from ..files import replacing
-from ..history import History
 
 MODEL, CHECKPOINT, CONFIG, HISTORY = "model.npz", "checkpoint.npz", "config.json", "history.csv"
 PICTURES = (
@@ -104,14 +103,6 @@ def saved_records(folder: Path) -> list[dict[str, Any]]:
     header, _ = checkpoint.read(folder / CHECKPOINT)
     training = header.get("training")
     return training.get("records", []) if isinstance(training, dict) else []
-
-
-def save_history(folder: Path) -> int:
-    """Write history.csv as the checkpoint has it; return the number of its epochs."""
-    records = saved_records(folder)
-    if records:
-        History(records).to_csv(folder / HISTORY)
-    return len(records)
 
 
 def remove_run(folder: Path) -> None:

@@ -1,25 +1,173 @@
-"""``npvae train``."""
+"""``npvae train``: what it says and draws; `job` has what it does."""
 
 from __future__ import annotations
 
 import shlex
 import time
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from .. import kernels, plots
 from ..errors import MissingDependency, NonFiniteLoss
 from ..history import History
-from ..plots import save as save_picture
+from ..threads import usable_cores
 from . import runs
-from .exits import DONE, INTERRUPTED, tell
+from .data import draw
+from .exits import DONE, INTERRUPTED, NO_READER, tell
+from .gallery import Gallery, walks
 from .job import Job, prepare
+from .parser import DEFAULT_RUN
+from .settings import Settings
+
+_MOST_POINTS = 10_000
+"""In a picture of many rows: more hide each other."""
 
 
 def train(options: Namespace) -> int:
     """Train a model, and write its run folder."""
     say = _say_nothing if options.quiet else _say
     job = prepare(options)
-    say(job.plan())
     started = time.perf_counter()
-    ...
+    try:
+        say(_plan(job, options))
+        history = job.run(progress=not options.quiet)
+    except NonFiniteLoss:
+        job.save_history()
+        raise
+    except (KeyboardInterrupt, BrokenPipeError) as stop:
+        tell(_interrupted(job))
+        return INTERRUPTED if isinstance(stop, KeyboardInterrupt) else NO_READER
+    say(_outcome(job, history, time.perf_counter() - started))
+    if not options.no_plots:
+        _draw(job, history, say)
+    return DONE
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _say_nothing(text: str) -> None:
+    pass
+
+
+def _plan(job: Job, options: Namespace) -> str:
+    """What is about to happen, with every choice that was made for the user."""
+    settings, model = job.settings, job.model
+    kind = "images of {} x {}".format(*job.image_shape) if job.image_shape else "rows"
+    validate = "none" if job.valid is None else f"{len(job.valid.x):,}"
+    sizes = [model.x_dim, *model.hidden, f"z {model.z_dim}", *model.hidden[::-1], model.x_dim]
+    threads = settings["threads"] or usable_cores()
+    notes = list(job.notes)
+    if job.done == settings["epochs"]:
+        notes.append(f"{job.folder} has all its {job.done} epochs; --epochs gives it more")
+    elif job.done:
+        notes.append(f"training goes on after epoch {job.done}")
+    elif options.resume:
+        notes.append(f"{job.folder} has no checkpoint to resume, so training starts anew")
+    if job.replaces:
+        notes.append(f"the earlier run in {job.folder} is replaced")
+    return "\n".join(
+        [
+            f"data       {settings['data']}: {kind}, {model.x_dim:,} columns; "
+            f"{len(job.train.x):,} rows to train on, {validate} to validate",
+            f"model      {' - '.join(map(str, sizes))}; {settings['activation']}, "
+            f"{settings['likelihood']}, {model.n_params:,} parameters",
+            f"training   {_objective(settings)}; {settings['epochs']} epochs, batches of "
+            f"{settings['batch_size']}, learning rate {settings['lr']:g}, seed {settings['seed']}",
+            f"kernels    {kernels.kernels_in_use()}, {threads} thread{'s' * (threads > 1)}",
+            *(f"note       {note}" for note in notes),
+            "Losses are in nats per example: rec is the reconstruction term, KL the other.",
+        ]
+    )
+
+
+def _objective(settings: Settings) -> str:
+    samples = settings["n_samples"]
+    counted = f"{samples} sample{'s' * (samples > 1)}"
+    if settings["objective"] == "iwae":
+        return f"IWAE, {counted}"
+    parts = [f"ELBO, {counted}, beta {settings['beta']:g}"]
+    if settings["warmup"]:
+        parts.append(f"raised from 0 over {settings['warmup']:g} epochs")
+    if settings["free_bits"]:
+        parts.append(f"{settings['free_bits']:g} nats free per dimension")
+    return ", ".join(parts)
+
+
+def _interrupted(job: Job) -> str:
+    """What was kept of a run that was cut short, and how to go on."""
+    epochs = job.save_history()
+    if not epochs:
+        earlier = f"; the earlier run in {job.folder} is as it was" if job.replaces else ""
+        return f"interrupted before the end of the first epoch, so nothing was kept{earlier}"
+    out = "" if str(job.folder) == DEFAULT_RUN else f" --out {shlex.quote(str(job.folder))}"
+    return (
+        f"interrupted; the model after epoch {epochs} of {job.settings['epochs']} is in "
+        f"{job.folder / runs.MODEL}. Go on with: npvae train --resume{out}"
+    )
+
+
+def _outcome(job: Job, history: History, seconds: float) -> str:
+    epochs, last = job.settings["epochs"], history.records[-1]
+    kept = last
+    line = f"epoch {last['epoch']} of {epochs} reached"
+    if job.stopping is not None:
+        kept = history.records[job.stopping.best_epoch - 1]
+        if job.stopping.done():
+            line += f", {job.stopping.patience} after the best one"
+        line += f"; the model is that of epoch {kept['epoch']}"
+    line = f"Done in {seconds:.1f} s: {line}. Train loss {kept['train_loss']:.2f}"
+    if kept["valid_loss"] is not None:
+        line += f", validation loss {kept['valid_loss']:.2f}"
+    files = (
+        (runs.MODEL, "the model: npvae.load reads it"),
+        (runs.CONFIG, "all settings"),
+        (runs.HISTORY, "the losses of every epoch"),
+        (runs.CHECKPOINT, f"for --resume, say with --epochs {2 * epochs}"),
+    )
+    listed = [_listed(name, what) for name, what in files]
+    return "\n".join([f"{line} nats per example.", f"Written to {job.folder}:", *listed])
+
+
+def _listed(name: str, what: str) -> str:
+    return f"  {name:<20} {what}"
+
+
+def _draw(job: Job, history: History, say: Callable[[str], None]) -> None:
+    """Write the pictures, and say what each shows, or why there are none."""
+    try:
+        for name, what, figure in _pictures(job, history):
+            plots.save(figure, job.folder / name)
+            say(_listed(name, what))
+    except MissingDependency as error:
+        say(f"No pictures: {error}")
+
+
+def _pictures(job: Job, history: History) -> Iterator[tuple[str, str, Any]]:
+    model, seed = job.model, job.settings["seed"]
+    gallery = Gallery(model, job.image_shape)
+    rows = job.train if job.valid is None else job.valid
+    named = "training rows" if job.valid is None else "validation rows"
+    yield "loss.png", "the losses by epoch", plots.loss_curves(history.records)
+
+    many = draw(len(job.train.x), _MOST_POINTS, seed)
+    x = job.train.x[many]
+    new = model.sample(64 if job.image_shape else len(x), seed)
+    yield "samples.png", "new examples, from the prior", gallery.samples(new, x)
+
+    shown = rows.x[draw(len(rows.x), 10, seed)]
+    figure = gallery.reconstructions(shown, model.reconstruct(shown))
+    yield "reconstructions.png", f"{named}, and what the model makes of them", figure
+
+    labels = None if job.train.y is None else job.train.y[many]
+    coloured = "" if labels is None else ", coloured by label"
+    figure = gallery.latent(model.encode(x)[0], labels)
+    yield "latent.png", f"where the training rows lie in latent space{coloured}", figure
+
+    if len(rows.x) > 1:
+        figure = gallery.interpolation(walks(model, rows.x, 8, 10, seed))
+        yield "interpolation.png", f"walks through latent space between {named}", figure
+    if gallery.has_manifold:
+        yield "manifold.png", "all of the latent space, decoded", gallery.manifold()

@@ -1,32 +1,56 @@
-"""`npvae verify`: every registered part and every model, proven on this machine."""
+"""`npvae verify`: every part, every model and every identity, proven on this machine."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from .. import layers, likelihoods, models, posteriors, priors  # noqa: F401  (they register)
 from ..core import registered
 from ..objectives import ELBO, IWAE
 from .check import check_gradients
+from .identities import identities
+from .identity import Identity
 from .report import Report, Row
 
 
 class Verification:
-    """What `verify` found: a `Report` for each part and each model with each objective."""
+    """What `verify` found.
 
-    def __init__(self, reports: dict[str, Report]) -> None:
+    Attributes
+    ----------
+    reports : dict of Report
+        One for each part, and for each model with each objective.
+    identities : list of Identity
+    ok : bool
+    """
+
+    def __init__(self, reports: dict[str, Report], identities: Sequence[Identity] = ()) -> None:
         self.reports = reports
+        self.identities = list(identities)
 
     @property
     def ok(self) -> bool:
+        return self._gradients_ok and all(identity.ok for identity in self.identities)
+
+    @property
+    def _gradients_ok(self) -> bool:
         return all(report.ok for report in self.reports.values())
 
     def as_dict(self) -> dict[str, Any]:
         """The whole as JSON can hold it."""
-        checks = {name: report.as_dicts() for name, report in self.reports.items()}
-        return {"ok": self.ok, "checks": checks}
+        return {
+            "ok": self.ok,
+            "checks": {name: report.as_dicts() for name, report in self.reports.items()},
+            "identities": [identity.as_dict() for identity in self.identities],
+        }
 
     def __str__(self) -> str:
+        sections = [self._gradients()] if self.reports else []
+        sections += [self._identities()] if self.identities else []
+        return "\n\n".join(sections)
+
+    def _gradients(self) -> str:
         lines = [_summary(name, report) for name, report in self.reports.items()]
         width = max(len(name) for name, *_ in lines)
         head = f"{'':6}{'':{width}}  {'complex step':>13}{'central':>10}{'Taylor':>9}"
@@ -38,7 +62,7 @@ class Verification:
         checks = sum(len(report.rows) for report in self.reports.values())
         verdict = (
             f"{checks} checks of {len(lines)} targets hold: every gradient is proven."
-            if self.ok
+            if self._gradients_ok
             else f"{len(failed)} of {len(lines)} targets FAIL; details above."
         )
         note = (
@@ -46,10 +70,29 @@ class Verification:
         )
         return "\n".join([head, *body, f"{'':6}{note}", *failed, verdict])
 
+    def _identities(self) -> str:
+        width = max(len(identity.name) for identity in self.identities)
+        head = f"{'':6}{'':{width}}{'measured':>14}{'expected':>16}{'off by':>10}{'allowed':>10}"
+        body = [
+            f"{'ok' if i.ok else 'WRONG':6}{i.name:{width}}{i.measured:>14.7g}"
+            f"{i.relation:>4}{i.expected:>12.7g}{i.off:>10.1e}{i.allowed:>10.1e}"
+            for i in self.identities
+        ]
+        failed = [i for i in self.identities if not i.ok]
+        details = [f"{i.name}: {i.note} (allowed: {i.basis})" for i in failed]
+        verdict = (
+            f"{len(failed)} of {len(self.identities)} identities FAIL; details above."
+            if failed
+            else f"{len(self.identities)} identities of the theory hold."
+        )
+        note = "allowed: rounding, 4 standard errors or a derived bound; the worst entry of many"
+        return "\n".join([head, *body, f"{'':6}{note}", *details, verdict])
+
 
 def verify(seed: int = 0) -> Verification:
-    """Check every registered part, and every model under every objective, on its own example.
+    """Check every registered part, every model under every objective, and every identity.
 
+    Parts and models are checked on their own examples.
     A part of a user's own is found as soon as the module that defines it is imported.
     """
     reports = {}
@@ -59,7 +102,7 @@ def verify(seed: int = 0) -> Verification:
             continue
         for title, objective in _objectives().items():
             reports[f"{name} under {title}"] = check_gradients(cls, objective=objective, seed=seed)
-    return Verification(reports)
+    return Verification(reports, identities(seed))
 
 
 def _objectives() -> dict[str, Any]:

@@ -30,15 +30,24 @@ from .reference import (  # noqa: F401
     standard_normal_log_prob_backward,
 )
 
-_FLAGS = {"reassoc", "contract", "nsz", "arcp"}
+_FLAGS = {"contract", "nsz", "arcp"}
 
 
-def _kernel(function):
-    options = dict(nogil=True, fastmath=_FLAGS, error_model="numpy")
+def _compiled(function, flags):
+    options = dict(nogil=True, fastmath=flags, error_model="numpy")
     try:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # no folder to keep a cache in can be written
         return numba.njit(**options)(function)
+
+
+def _kernel(function):
+    return _compiled(function, _FLAGS | {"reassoc"})
+
+
+def _exact_kernel(function):
+    """Without `reassoc`, which would rewrite b v + (1 - b) g² as g² + b (v - g²), and cancel."""
+    return _compiled(function, _FLAGS)
 
 
 @_kernel
@@ -343,15 +352,16 @@ def gaussian_kl_backward(dkl, mu, logvar):
     return dmu, dlogvar
 
 
-@_kernel
+@_exact_kernel
 def adam(theta, g, m, v, step_size, beta1, beta2, eps, root, decay):
     real = theta.dtype.type
-    one, zero, tiny = real(1), real(0), np.finfo(theta.dtype).tiny
+    zero, tiny = real(0), np.finfo(theta.dtype).tiny
+    rest1, rest2 = real(1 - beta1), real(1 - beta2)  # before rounding: 1 - 0.999 cancels
     step_size, beta1, beta2 = real(step_size), real(beta1), real(beta2)
     eps, inverse_root, decay = real(eps), real(1 / root), real(decay)
     for i in range(theta.size):
-        mi = beta1 * m[i] + (one - beta1) * g[i]
-        vi = beta2 * v[i] + (one - beta2) * g[i] * g[i]
+        mi = beta1 * m[i] + rest1 * g[i]
+        vi = beta2 * v[i] + rest2 * g[i] * g[i]
         mi = zero if abs(mi) < tiny else mi
         vi = zero if vi < tiny else vi
         m[i], v[i] = mi, vi

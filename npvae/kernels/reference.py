@@ -169,7 +169,7 @@ def gaussian_learnt(mean, x, log_scale):
     inverse = np.exp(-log_scale)
     u = (x - mean) * inverse
     square = (u * u).sum(-1, dtype=wide(u.dtype))
-    constant = x.shape[-1] * (log_scale + 0.5 * LOG_2PI)
+    constant = x.shape[-1] * (log_scale.astype(square.dtype) + 0.5 * LOG_2PI)
     return -0.5 * square - constant, u * inverse, square - x.shape[-1]
 
 

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from scipy.special import expit, ndtr
 
 Array = np.ndarray
 Sizes = dict[str, int]
@@ -62,6 +63,11 @@ def sizes(batch: int = 7, samples: int = 3, width: int = 37) -> Sizes:
     }  # fmt: skip
 
 
+def grid(x: Array) -> Array:
+    """Multiples of 1/64: a + b is then exact, and the error that remains is the kernel's own."""
+    return np.round(64 * x) / 64
+
+
 def positive(x: Array) -> Array:
     return np.abs(x) / 4
 
@@ -79,9 +85,20 @@ def bias_sum(dh: Array, *_: Any) -> tuple[None, Array]:
     return None, np.abs(dh).sum(0)
 
 
-def gated(dh: Array, s: Array) -> tuple[Array, Array]:
-    """Where f' = Φ + s φ or the like, whose two terms cancel near its zero."""
-    da = np.abs(dh) * (1 + np.abs(s) * np.exp(-np.minimum(np.abs(s), s * s / 2)))
+def gelu_terms(a: Array, b: Array) -> tuple[Array, None]:
+    """exp(-s²/2) magnifies the rounding of s² by s²/2."""
+    s = a + b
+    return np.abs(s) * ndtr(s) * (1 + s * s), None
+
+
+def gelu_backward_terms(dh: Array, s: Array) -> tuple[Array, Array]:
+    density = np.exp(-s * s / 2) / np.sqrt(2 * np.pi)
+    da = np.abs(dh) * (ndtr(s) + np.abs(s) * density) * (1 + s * s)
+    return da, da.sum(0)
+
+
+def silu_backward_terms(dh: Array, s: Array) -> tuple[Array, Array]:
+    da = np.abs(dh) * expit(s) * (1 + np.abs(s))
     return da, da.sum(0)
 
 
@@ -93,6 +110,15 @@ def bernoulli_terms(logits: Array, x: Array) -> tuple[Array, Array]:
 def gaussian_terms(mean: Array, x: Array, scale: float) -> tuple[Array, None]:
     u = (x - mean) / scale
     return 0.5 * (u * u + abs(np.log(scale)) + np.log(2 * np.pi)).sum(-1), None
+
+
+def gaussian_learnt_terms(mean: Array, x: Array, log_scale: Array) -> tuple[Array, Array, Array]:
+    """exp magnifies the rounding of its argument by the argument."""
+    worst = 1 + np.abs(log_scale)
+    r = np.abs(x - mean) * np.exp(-2 * log_scale) * worst
+    square = ((x - mean) ** 2 * np.exp(-2 * log_scale)).sum(-1) * worst
+    constant = x.shape[-1] * (np.abs(log_scale) + 1)
+    return square / 2 + constant, r, square + x.shape[-1]
 
 
 def reparameterise_backward_terms(dz: Array, std: Array, eps: Array) -> tuple[Array, Array, None]:
@@ -131,6 +157,7 @@ def adam_terms(theta, g, m, v, step_size, beta1, beta2, eps, root, decay):
 
 
 AB = dict(a="RH", b="H")
+ON_GRID = dict(a=grid, b=grid)
 HEADS = dict(low=-20.0, high=20.0)
 ADAM = dict(
     step_size=0.0625, beta1=0.9, beta2=0.999, eps=1e-8, root=(1 - 0.999**3) ** 0.5, decay=1e-4
@@ -148,36 +175,45 @@ KERNELS: dict[str, Kernel] = {
         dict(a_width=lambda n: n["D"], c_shape=lambda n: (n["B"], n["C"])),
         scales=lambda dy, a_width, c_shape: (None, np.abs(dy[..., a_width:]).sum(0)),
     ),
-    "bias_identity": Kernel(AB, 0.5),
+    "bias_identity": Kernel(AB, 0.5, domain=ON_GRID),
     "bias_identity_backward": Kernel(dict(dh="RH"), 4, scales=bias_sum),
-    "bias_relu": Kernel(AB, 0.5),
+    "bias_relu": Kernel(AB, 0.5, domain=ON_GRID),
     "bias_relu_backward": Kernel(dict(dh="RH", h="RH"), 4, scales=bias_sum, hides=("h",)),
-    "bias_leaky_relu": Kernel(AB, 1.5, dict(slope=0.01)),
+    "bias_leaky_relu": Kernel(AB, 1.5, dict(slope=0.01), domain=ON_GRID),
     "bias_leaky_relu_backward": Kernel(
         dict(dh="RH", h="RH"), 4, dict(slope=0.01), scales=bias_sum, hides=("h",)
     ),
-    "bias_tanh": Kernel(AB, 2.5),
+    "bias_tanh": Kernel(AB, 4, domain=ON_GRID),
     "bias_tanh_backward": Kernel(
         dict(dh="RH", h="RH"), 4, scales=bias_sum, domain={"h": np.tanh}
     ),
-    "bias_sigmoid": Kernel(AB, 3),
+    "bias_sigmoid": Kernel(AB, 4, domain=ON_GRID),
     "bias_sigmoid_backward": Kernel(dict(dh="RH", h="RH"), 4, scales=bias_sum, domain={"h": unit}),
-    "bias_softplus": Kernel(AB, 3),
+    "bias_softplus": Kernel(AB, 4, domain=ON_GRID),
     "bias_softplus_backward": Kernel(
         dict(dh="RH", h="RH"), 4, scales=bias_sum, domain={"h": positive}
     ),
-    "bias_elu": Kernel(AB, 2.5, dict(alpha=1.0)),
+    "bias_elu": Kernel(AB, 4, dict(alpha=1.0), domain=ON_GRID),
     "bias_elu_backward": Kernel(
         dict(dh="RH", h="RH"), 4, dict(alpha=1.0), scales=bias_sum, domain={"h": elu_range}
     ),
-    "bias_gelu": Kernel(AB, 3),
-    "bias_gelu_backward": Kernel(dict(dh="RH", s="RH"), 4, scales=gated),
-    "bias_silu": Kernel(AB, 3),
-    "bias_silu_backward": Kernel(dict(dh="RH", s="RH"), 4, scales=gated),
+    "bias_gelu": Kernel(AB, 12, scales=gelu_terms, domain=ON_GRID),
+    "bias_gelu_backward": Kernel(dict(dh="RH", s="RH"), 6, scales=gelu_backward_terms),
+    "bias_silu": Kernel(AB, 4, domain=ON_GRID),
+    "bias_silu_backward": Kernel(dict(dh="RH", s="RH"), 5, scales=silu_backward_terms),
     "bernoulli": Kernel(
-        dict(logits="KBD", x="BD"), 3, scales=bernoulli_terms, domain={"x": unit}
+        dict(logits="KBD", x="BD"), 4, scales=bernoulli_terms, domain={"x": unit}
     ),
-    "gaussian": Kernel(dict(mean="KBD", x="BD"), 3, dict(scale=0.7), scales=gaussian_terms),
+    "gaussian": Kernel(dict(mean="KBD", x="BD"), 4, dict(scale=0.7), scales=gaussian_terms),
+    "gaussian_learnt": Kernel(
+        dict(mean="KBD", x="BD", log_scale="1"), 6, scales=gaussian_learnt_terms
+    ),
+    "gaussian_learnt_backward": Kernel(
+        dict(d="KB", r="KBD", slope="KB"),
+        2,
+        scales=lambda d, r, slope: (None, np.abs(d * slope).sum(keepdims=True).reshape(1)),
+        wide=("d", "slope"),
+    ),
     "scale_rows": Kernel(dict(d="KB", r="KBD"), 1.5, wide=("d",)),
     "gaussian_heads": Kernel(dict(stats="BS"), 3, HEADS, scales=heads_terms),
     "gaussian_heads_backward": Kernel(
@@ -185,7 +221,7 @@ KERNELS: dict[str, Kernel] = {
     ),
     "reparameterise": Kernel(
         dict(mu="BZ", logvar="BZ", eps="KBZ"),
-        3,
+        4,
         scales=lambda mu, logvar, eps: (np.abs(mu) + np.exp(logvar / 2) * np.abs(eps), None),
     ),
     "reparameterise_backward": Kernel(
@@ -199,10 +235,10 @@ KERNELS: dict[str, Kernel] = {
         3,
         scales=lambda m, v: (0.5 * (m * m + np.abs(np.expm1(v)) + np.abs(v))[None],),
     ),
-    "gaussian_kl_backward": Kernel(dict(dkl="1BZ", mu="BZ", logvar="BZ"), 3, wide=("dkl",)),
+    "gaussian_kl_backward": Kernel(dict(dkl="1BZ", mu="BZ", logvar="BZ"), 4, wide=("dkl",)),
     "gaussian_log_prob": Kernel(dict(z="KBZ", mu="BZ", logvar="BZ"), 3, scales=log_prob_terms),
     "gaussian_log_prob_backward": Kernel(
-        dict(d="KB", z="KBZ", mu="BZ", logvar="BZ"), 4, scales=log_prob_backward_terms, wide=("d",)
+        dict(d="KB", z="KBZ", mu="BZ", logvar="BZ"), 5, scales=log_prob_backward_terms, wide=("d",)
     ),
     "standard_normal_log_prob": Kernel(dict(z="KBZ"), 2),
     "standard_normal_log_prob_backward": Kernel(dict(d="KB", z="KBZ"), 1.5, wide=("d",)),
@@ -218,8 +254,11 @@ KERNELS: dict[str, Kernel] = {
 
 
 def ordinary(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Multiples of 1/64, so that sums such as a + b are exact and the error is the kernel's own."""
-    return rng.integers(-512, 513, shape) / 64
+    return rng.normal(0, 4, shape)
+
+
+def small(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    return rng.normal(0, 1e-3, shape)
 
 
 def extreme(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
@@ -235,7 +274,9 @@ def denormal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return rng.choice([-0.25, -0.0, 0.5], shape)
 
 
-VALUES = {f.__name__: f for f in (ordinary, extreme, zeros, denormal)}
+LIMITS = dict(logvar=60, log_scale=10)
+
+VALUES = {f.__name__: f for f in (ordinary, small, extreme, zeros, denormal)}
 
 
 def inputs(
@@ -247,8 +288,7 @@ def inputs(
     for name, axes in kernel.shapes.items():
         own = np.dtype(np.float64 if name in kernel.wide else dtype)
         x = VALUES[values](rng, tuple(n[axis] for axis in axes))
-        if name == "logvar":
-            x = np.clip(x, -60, 60)
+        x = np.clip(x, -LIMITS.get(name, np.inf), LIMITS.get(name, np.inf))
         x = kernel.domain.get(name, lambda x: x)(x).astype(own)
         arrays[name] = x * np.finfo(dtype).tiny.astype(own) if values == "denormal" else x
     return arrays

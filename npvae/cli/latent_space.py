@@ -1,0 +1,119 @@
+"""The commands that go through latent space: sample, reconstruct, interpolate, latent."""
+
+from __future__ import annotations
+
+import csv
+import io
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .. import plots
+from ..datasets import Dataset
+from ..errors import ConfigError
+from ..files import replacing
+from .arguments import PICTURES
+from .data import draw, image_shape_of, rows_for
+from .gallery import Gallery, walks
+from .runs import Run, open_run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Array = np.ndarray
+
+
+def sample(options: Namespace) -> None:
+    """Write new examples."""
+    run = open_run(options.run)
+    samples = run.model.sample(options.n, options.seed)
+    gallery = _gallery(run, Dataset(samples), options)
+    _write(options.out, samples, lambda: gallery.samples(samples))
+    print(f"{options.out}: {_count(options.n, 'sample')} from the prior")
+
+
+def reconstruct(options: Namespace) -> None:
+    """Write reconstructions: of some rows as a picture, of all as an array."""
+    run = open_run(options.run)
+    data, which = rows_for(run, options)
+    gallery = _gallery(run, data, options)
+    if _is_picture(options.out):
+        rows = draw(len(data.x), options.n, options.seed)
+        which = f"{len(rows):,} of {which}"
+        data = Dataset(data.x[rows])
+    x_hat = run.model.reconstruct(data.x)
+    _write(options.out, x_hat, lambda: gallery.reconstructions(data.x, x_hat), data.columns)
+    print(f"{options.out}: reconstructions of {which}")
+
+
+def interpolate(options: Namespace) -> None:
+    """Write walks between pairs of rows."""
+    run = open_run(options.run)
+    data, which = rows_for(run, options)
+    if len(data.x) < 2:
+        raise ConfigError("a walk needs two rows to go between; the data have one.")
+    gallery = _gallery(run, data, options)
+    decoded = walks(run.model, data.x, options.pairs, options.steps, options.seed)
+    _write(options.out, decoded, lambda: gallery.interpolation(decoded))
+    print(
+        f"{options.out}: {_count(options.pairs, 'walk')} of {options.steps} steps, between {which}"
+    )
+
+
+def latent(options: Namespace) -> None:
+    """Write posterior means."""
+    run = open_run(options.run)
+    data, which = rows_for(run, options)
+    mu, _ = run.model.encode(data.x)
+    names = [f"z{i}" for i in range(mu.shape[1])]
+    _write(options.out, mu, lambda: plots.latent(mu, data.y), names, data.y)
+    print(f"{options.out}: posterior means of {which}")
+
+
+def _gallery(run: Run, data: Dataset, options: Namespace) -> Gallery:
+    chosen = options.image_shape
+    if chosen is None and run.config:
+        chosen = run.config.get("image_shape") or []
+    return Gallery(run.model, image_shape_of(data, run.model.likelihood, chosen))
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n:,} {what}{'s' * (n > 1)}"
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in PICTURES
+
+
+def _write(
+    path: Path,
+    array: Array,
+    picture: Callable[[], Figure],
+    columns: list[str] | None = None,
+    labels: Array | None = None,
+) -> None:
+    """Write what the path's suffix asks for: the picture, or the array."""
+    if _is_picture(path):
+        plots.save(picture(), path)
+        return
+    with replacing(path) as file:
+        if path.suffix.lower() == ".npy":
+            np.save(file, array, allow_pickle=False)
+        else:
+            file.write(_csv(array, columns, labels).encode())
+
+
+def _csv(array: Array, columns: list[str] | None, labels: Array | None) -> str:
+    """A table with a header, every number with all the digits that its type has."""
+    digits = 9 if array.dtype == np.float32 else 17
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    names = columns or [f"x{i}" for i in range(array.shape[1])]
+    writer.writerow(names if labels is None else [*names, "label"])
+    for i, row in enumerate(array.tolist()):
+        cells = [f"{value:.{digits}g}" for value in row]
+        writer.writerow(cells if labels is None else [*cells, labels[i]])
+    return text.getvalue()

@@ -1,0 +1,142 @@
+"""The commands that print: evaluate, verify, info."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import platform
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from importlib import metadata, util
+from typing import Any
+
+import numpy as np
+
+from .. import kernels
+from .._version import __version__
+from ..core import registered
+from ..evaluate import metrics
+from ..progress import epoch_summary, notice_if_slow
+from ..threads import usable_cores
+from .data import rows_for
+from .exits import DONE, FAILED_CHECK
+from .runs import CONFIG, open_run
+
+_PACKAGES = {
+    "numba": "fast",
+    "scipy": "fast",
+    "threadpoolctl": "fast",
+    "matplotlib": "plot",
+    "tqdm": "all",
+}
+
+
+def evaluate(options: Namespace) -> None:
+    """Print how good a model is."""
+    run = open_run(options.run)
+    data, which = rows_for(run, options)
+    with _notice(len(data.x), options.samples):
+        figures = metrics(run.model, data.x, options.samples, options.seed)
+    if options.json:
+        print(_json({"run": run.name, "data": which, "seed": options.seed, **figures}))
+        return
+    se = figures["log_likelihood_se"]
+    likelihood = f"{figures['n_samples']:,} importance samples per row"
+    likelihood += f"; standard error over rows {se:.2f}" if se is not None else ""
+    units = f"{figures['active_units']} of {figures['z_dim']}"
+    print(f"{run.name} on {which}\nmeans over the rows, in nats per example\n")
+    for name, key, what in (
+        ("ELBO", "elbo", "a lower bound on the log-likelihood: -(reconstruction + KL)"),
+        ("reconstruction", "rec", "-E_q[log p(x given z)]"),
+        ("KL", "kl", "KL(q(z given x) || p(z))"),
+        ("log-likelihood", "log_likelihood", likelihood),
+    ):
+        print(f"  {name:<14} {figures[key]:>10.2f}   {what}")
+    print(f"  {'active units':<14} {units:>10}   latent dimensions whose mean varies over the rows")
+
+
+def verify(options: Namespace) -> int:
+    """Print a proof of every gradient and identity."""
+    from .. import gradcheck
+
+    verification = gradcheck.verify()
+    with contextlib.suppress(BrokenPipeError):  # the exit code counts, whoever reads the rest
+        print(_json(verification.as_dict()) if options.json else verification)
+    return DONE if verification.ok else FAILED_CHECK
+
+
+def info(options: Namespace) -> None:
+    """Print what is installed, or what a run holds."""
+    for name, value in _environment() if options.run is None else _contents(options.run):
+        print(f"{name:<14} {value}")
+
+
+def _environment() -> Iterator[tuple[str, str]]:
+    yield "npvae", __version__
+    yield "Python", f"{platform.python_version()} ({platform.system()}, {platform.machine()})"
+    yield "numpy", np.__version__
+    for package, extra in _PACKAGES.items():
+        yield package, _version(package) or f"not installed; pip install 'npvae[{extra}]'"
+    yield "kernels", kernels.kernels_in_use()
+    yield "threads", str(usable_cores())
+    for family in ("likelihood", "activation"):
+        yield f"--{family}", ", ".join(sorted(registered(family)))
+
+
+def _version(package: str) -> str | None:
+    """The version of an optional package; it is found but not imported, which can take seconds."""
+    try:
+        found = util.find_spec(package) is not None
+        return metadata.version(package) if found else None
+    except metadata.PackageNotFoundError:
+        return "installed, of unknown version"
+    except (ImportError, ValueError):
+        return None
+
+
+def _contents(name: str) -> Iterator[tuple[str, str]]:
+    run = open_run(name)
+    yield "file", f"{run.file}, {run.file.stat().st_size / 1e6:.1f} MB"
+    yield "model", f"{run.model.name}, {run.model.n_params:,} parameters"
+    yield from _listed(run.model.config)
+    if not run.config:
+        yield "training", f"not known: no {CONFIG} that describes this model is beside the file"
+        return
+    yield "training", f"npvae train, of npvae {run.config.get('npvae')}"
+    yield from _listed(run.settings)
+    if run.records:
+        epochs = max(run.settings["epochs"], len(run.records))
+        yield "last losses", f"{epoch_summary(run.records[-1], epochs)}, nats per example"
+
+
+def _listed(settings: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in settings.items():
+        shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        if value is not None:
+            yield f"  {name}", shown or "none"
+
+
+def _json(value: dict[str, Any]) -> str:
+    """JSON as the standard has it: what is not finite is null."""
+    return json.dumps(_finite(value), indent=1, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _notice(rows: int, samples: int) -> contextlib.AbstractContextManager[None]:
+    """Tell somebody who waits at a terminal what takes so long."""
+    if not sys.stderr.isatty():
+        return contextlib.nullcontext()
+    return notice_if_slow(
+        f"npvae: drawing {samples:,} importance samples for each of {rows:,} rows; "
+        "fewer --rows or --samples are quicker in proportion",
+        seconds=3,
+    )

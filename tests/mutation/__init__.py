@@ -1,0 +1,13 @@
+"""A mutation test of the mathematics: each small change of it must make some test fail.
+
+``python -m tests.mutation`` from the project's root changes, one at a time, every operator, sign,
+constant, comparison, operand, sum and transpose in the backward passes, the reference kernels,
+`numerics`, the objectives and Adam, and runs the tests that reach the changed function. A change
+that no test notices is a hole in the tests, unless it changes no value: those are listed, each with
+the reason, in `equivalents.py`.
+
+* `mutator.py` makes the changes, on Python's syntax tree
+* `targets.py` finds what is to be changed, and puts a changed function in place of the old one
+* `judge.py` runs the tests on each change, in a fork of a process that has collected them
+* `report.py` writes the result, which is kept in `docs/mutation.md`
+"""

@@ -1,0 +1,97 @@
+"""The command ``python -m tests.mutation``; ``--help`` explains it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+# One thread per worker; a matrix of a test gains nothing from more. Before NumPy is imported.
+for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+from .equivalents import EQUIVALENTS
+from .judge import Judge, Mutant, with_tests
+from .mutator import mutations
+from .report import Report
+from .targets import Target, discover
+
+QUICK = 10
+"""Of how many mutants ``--quick`` takes one."""
+
+
+def main() -> int:
+    options = _options()
+    started = time.perf_counter()
+    targets = [t for t in discover() if any(name in t.name for name in options.only)]
+    mutants, unused = _mutants(targets)
+    if options.quick:
+        mutants, unused = [m for m in mutants if not m.equivalent][::QUICK], []
+    if options.list:
+        for m in mutants:
+            mark = f"   # {m.equivalent}" if m.equivalent else ""
+            print(f"{m.target.name}: {m.mutation.before}  ->  {m.mutation.after}{mark}")
+        return 0
+    if not hasattr(os, "fork"):
+        print("the mutation test forks a process for each mutant, which this system can't do")
+        return 2
+    report = Report([], unused, [], 0.0)
+
+    def work(judge: Judge) -> None:
+        _say(f"{len(judge.tests)} tests run on the unchanged package ...")
+        judge.measure()
+        report.idle = judge.failed
+        for done, verdict in enumerate(judge.verdicts(mutants, targets, options.workers), start=1):
+            report.verdicts.append(verdict)
+            if verdict.kind in ("survived", "refuted"):
+                m = verdict.mutant
+                _say(f"{verdict.kind}: {m.target.name}: {m.mutation.before}  ->  {m.mutation.after}")
+            if done % 100 == 0 or done == len(mutants):
+                _say(f"{done} of {len(mutants)} mutants judged")
+
+    with_tests(options.tests, targets, work)
+    report.minutes = (time.perf_counter() - started) / 60
+    print(report, flush=True)
+    if options.write:
+        Path(options.write).write_text(report.markdown(), encoding="utf-8")
+    return 0 if report.ok else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.mutation",
+        description="Change the mathematics in every small way; each change must fail a test.",
+        epilog="Exit 1 where a mutant survives that is not listed in equivalents.py.",
+    )
+    parser.add_argument("--quick", action="store_true", help=f"one mutant in {QUICK}")
+    parser.add_argument(
+        "--only", nargs="+", default=[""], metavar="NAME",
+        help="targets whose name contains this, such as kernels.reference.adam",
+    )  # fmt: skip
+    parser.add_argument("--list", action="store_true", help="show the mutants and judge none")
+    parser.add_argument("--tests", nargs="+", default=["tests"], metavar="PATH", help="the judges")
+    parser.add_argument("--workers", type=int, default=2, help="processes at a time")
+    parser.add_argument("--write", metavar="FILE", help="write the result as Markdown")
+    return parser.parse_args()
+
+
+def _mutants(targets: list[Target]) -> tuple[list[Mutant], list[str]]:
+    """The mutants, with what `EQUIVALENTS` says of them, and its entries that fit none."""
+    mutants = []
+    unused = {(t.name, after) for t in targets for after in EQUIVALENTS.get(t.name, {})}
+    for target in targets:
+        reasons = EQUIVALENTS.get(target.name, {})
+        for mutation in mutations(target.tree):
+            mutants.append(Mutant(target, mutation, reasons.get(mutation.after, "")))
+            unused.discard((target.name, mutation.after))
+    return mutants, [f"{name}: {after}" for name, after in sorted(unused)]
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

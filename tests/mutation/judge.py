@@ -1,0 +1,312 @@
+"""Running the tests on a mutant, in a fork of one process that has collected them all.
+
+Collecting takes seconds and most mutants die within a fraction of one, so pytest is started once:
+in the place of its test loop this plugin forks a child for each mutant, which installs the changed
+function and runs the tests that reach it, the likeliest killers and the quickest first, until one
+fails. The parent never runs a test, so nothing that a test has kept can hide a change.
+"""
+
+from __future__ import annotations
+
+import builtins
+import multiprocessing
+import os
+import signal
+import tempfile
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .mutator import Mutation
+from .targets import REACHED, Constant, Function, Target
+
+LEFT_OUT = ("mutation", "oracle")
+"""Folders of tests that judge nothing: these here, and the frameworks' witnesses, since the result
+is to be that of the suite that everybody can run."""
+
+LIMIT = 60.0
+"""Seconds that a test may take; on a mutant it is ended sooner, where it took less before."""
+
+GLANCE = 10.0
+"""Seconds of tests, the quickest, on a mutant that is known to change no value."""
+
+NOT_INSTALLED = "(the changed source can't be installed)"
+
+Job = Callable[[Connection], None]
+
+
+@dataclass
+class Test:
+    """A collected test, and what it did on the unchanged package."""
+
+    item: Any
+    seconds: float = 0.0
+    failed: bool = False
+    reached: set[str] = field(default_factory=set)
+
+    __test__ = False
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A mutation of a target, with the reason why it changes no value, if it is said to."""
+
+    target: Target
+    mutation: Mutation
+    equivalent: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The test that killed a mutant, or None where it survived all."""
+
+    mutant: Mutant
+    killer: str | None
+
+    @property
+    def kind(self) -> str:
+        """``refuted`` is a mutant that is listed as changing no value, and yet a test fails."""
+        if self.mutant.equivalent:
+            return "equivalent" if self.killer is None else "refuted"
+        return "survived" if self.killer is None else "killed"
+
+
+class Judge:
+    """The collected tests, and how to put a mutant before those that reach it."""
+
+    def __init__(self, items: list[Any], early: set[tuple[str, str]]) -> None:
+        self.tests = [Test(item) for item in items]
+        self._early = early
+        self._kills: Counter[tuple[str, str]] = Counter()
+
+    def measure(self) -> None:
+        """Run all tests on the unchanged package; note what each reaches and whether it passes.
+
+        They run twice: each for itself, with fixtures of its own, and then quickest first, as
+        mutants meet them. A test that does not pass both times is no judge.
+        """
+        self._pass(alone=True)
+        self.tests = [test for test in self.tests if test.reached or test.failed]
+        self.tests.sort(key=lambda test: test.seconds)
+        self._pass(alone=False)
+
+    @property
+    def failed(self) -> list[str]:
+        """The tests that do not pass on the unchanged package."""
+        return [test.item.nodeid for test in self.tests if test.failed]
+
+    def relevant(self, target: Target, targets: list[Target]) -> list[Test]:
+        """The tests that judge a target: they pass on the unchanged package and reach it.
+
+        A test file that reaches the target while it is imported may hold values from before the
+        change, and would see a difference that no real run shows: it does not count.
+        """
+        names = {target.name}
+        if isinstance(target, Constant):
+            names = {t.name for t in targets if isinstance(t, Function) and t.reads(target)}
+        stale = {file for file, name in self._early if name in names}
+        return [
+            test
+            for test in self.tests
+            if not test.failed and test.reached & names and str(test.item.path) not in stale
+        ]
+
+    def verdicts(
+        self, mutants: list[Mutant], targets: list[Target], workers: int
+    ) -> Iterator[Verdict]:
+        """Judge every mutant; in the order in which they are done."""
+        tests = {t.name: self.relevant(t, targets) for t in targets}
+
+        def jobs() -> Iterator[tuple[Mutant, Job]]:
+            for mutant in mutants:
+                order = self._order(mutant, tests[mutant.target.name])
+                yield mutant, lambda sender, mutant=mutant, order=order: _try(sender, mutant, order)
+
+        for mutant, words in in_forks(jobs(), workers):
+            killer = words[-1] if words else NOT_INSTALLED  # the last word: the test that ended it
+            self._kills[mutant.target.name, killer] += 1
+            yield Verdict(mutant, killer)
+
+    def _order(self, mutant: Mutant, tests: list[Test]) -> list[Test]:
+        kills = self._kills
+        name = mutant.target.name
+        order = sorted(tests, key=lambda t: (-kills[name, t.item.nodeid], t.seconds))
+        if not mutant.equivalent:
+            return order
+        spent, glance = 0.0, []
+        for test in order:
+            spent += test.seconds
+            if spent < GLANCE:
+                glance.append(test)
+        return glance
+
+    def _pass(self, alone: bool) -> None:
+        left = [test for test in self.tests if not test.failed]
+        while left:
+            jobs = [(None, lambda sender, left=left: _measure(sender, left, alone))]
+            ((_, results),) = in_forks(jobs, 1)
+            for test, (seconds, failed, reached) in zip(left, results, strict=False):
+                test.seconds, test.failed = max(seconds, test.seconds), failed
+                test.reached |= reached
+            if len(results) < len(left):
+                left[len(results)].failed = True  # the child died of this one
+            left = left[len(results) + 1 :]
+
+
+def with_tests(paths: list[str], targets: list[Target], work: Callable[[Judge], None]) -> None:
+    """Collect the tests in `paths` as pytest does, and hand them to `work` in its test loop."""
+    plugin = _Plugin(work)
+    for target in targets:
+        if isinstance(target, Function):
+            target.watch()
+    with tempfile.TemporaryDirectory() as scratch:
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = scratch
+        os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = scratch
+        options = ["-o", "addopts=", "--tb=native", "-p", "no:cacheprovider", "-s"]
+        options += ["--continue-on-collection-errors"]
+        options += [f"--ignore={Path(__file__).parents[1] / folder}" for folder in LEFT_OUT]
+        pytest.main([*options, *paths], plugins=[plugin])
+    if plugin.error is not None:
+        raise plugin.error
+
+
+def _never_shrink() -> None:
+    """Hypothesis need not look for the simplest example of a failure."""
+    try:
+        from hypothesis import Phase, settings
+    except ImportError:
+        return
+    phases = (Phase.explicit, Phase.generate)
+    settings.register_profile("mutation", derandomize=True, database=None, phases=phases)
+    settings.load_profile("mutation")
+
+
+class _Plugin:
+    """Stands in for pytest's loop over the tests, and for its reports."""
+
+    def __init__(self, work: Callable[[Judge], None]) -> None:
+        self.work = work
+        self.error: BaseException | None = None
+        self.early: set[tuple[str, str]] = set()
+        self.collecting = ""
+        setattr(builtins, REACHED, lambda name: self.early.add((self.collecting, name)))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: Any) -> None:
+        config.pluginmanager.unregister(name="terminalreporter")
+        _never_shrink()
+
+    def pytest_collectstart(self, collector: Any) -> None:
+        self.collecting = str(collector.path)
+
+    def pytest_collectreport(self, report: Any) -> None:
+        if report.failed:
+            print(f"can't be collected, so it judges nothing: {report.nodeid}", flush=True)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: Any) -> bool:
+        setattr(builtins, REACHED, lambda name: None)
+        try:
+            self.work(Judge(session.items, self.early))
+        except BaseException as error:
+            self.error = error
+        return True
+
+
+class _Outcome:
+    """Hears whether the tests of a child pass."""
+
+    failed = False
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        self.failed = self.failed or report.failed
+
+
+def _measure(sender: Connection, tests: list[Test], alone: bool) -> None:
+    """In a child: send (seconds, failed, reached) of each test."""
+    reached: set[str] = set()
+    setattr(builtins, REACHED, reached.add)
+    for test, following in _with_following(tests):
+        started = time.perf_counter()
+        failed = _fails(test, None if alone else following, LIMIT)
+        sender.send((time.perf_counter() - started, failed, set(reached)))
+        reached.clear()
+
+
+def _try(sender: Connection, mutant: Mutant, tests: list[Test]) -> None:
+    """In a child: send the name of each test before it runs, and None once all have passed."""
+    mutant.target.install(mutant.mutation.tree)
+    for test, following in _with_following(tests):
+        sender.send(test.item.nodeid)
+        if _fails(test, following, min(LIMIT, 5 + 10 * test.seconds)):
+            return
+    sender.send(None)
+
+
+def _with_following(tests: list[Test]) -> Iterable[tuple[Test, Test | None]]:
+    return zip(tests, [*tests[1:], None], strict=True)
+
+
+def _fails(test: Test, following: Test | None, limit: float) -> bool:
+    """Whether a test fails; the process ends where it takes longer than `limit` seconds."""
+    outcome, plugins = _Outcome(), test.item.config.pluginmanager
+    plugins.register(outcome)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, limit)
+    test.item.ihook.pytest_runtest_protocol(
+        item=test.item, nextitem=following.item if following else None
+    )
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    plugins.unregister(outcome)
+    return outcome.failed
+
+
+def in_forks(jobs: Iterable[tuple[Any, Job]], workers: int) -> Iterator[tuple[Any, list[Any]]]:
+    """Run each job in a fork of this process, and yield all that it sent before it ended.
+
+    A job is a label and a function of the connection; a job that dies has sent what it has sent.
+    """
+    waiting, running = iter(jobs), {}
+    while True:
+        while len(running) < workers and (job := next(waiting, None)) is not None:
+            label, function = job
+            receiver, process = _fork(function)
+            running[receiver] = label, process, []
+        if not running:
+            return
+        for receiver in wait(list(running)):
+            label, process, words = running[receiver]
+            try:
+                words.append(receiver.recv())
+            except EOFError:
+                del running[receiver]
+                process.join()
+                yield label, words
+
+
+def _fork(function: Job) -> tuple[Any, Any]:
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_in_child, args=(function, sender))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of forks beside threads: BLAS sees to its own
+        process.start()
+    sender.close()
+    return receiver, process
+
+
+def _in_child(function: Job, sender: Connection) -> None:
+    sink = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, 1)
+    os.dup2(sink, 2)
+    try:
+        function(sender)
+    finally:
+        os._exit(0)  # without what the tests may have left to be done at exit

@@ -1,0 +1,104 @@
+"""What a mutation test found: as text for the screen, and as docs/mutation.md."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from .judge import Verdict
+
+INTRODUCTION = """\
+# Mutation test
+
+Every operator, sign, constant, comparison, operand, argument, sum, axis and transpose in the
+mathematics of npvae is changed, one at a time, and the tests must notice each change that changes
+a value. What is changed: the `forward` and `backward` of every part, the reference kernels, the
+functions and constants of `numerics.py`, the objectives and Adam. What judges: the tests in
+`tests/` that reach the changed function, without the PyTorch and JAX witnesses of `tests/oracle`.
+
+    python -m tests.mutation --write docs/mutation.md
+"""
+
+
+@dataclass
+class Report:
+    """All verdicts of a run; `unused` are entries of `equivalents.py` that no mutant has."""
+
+    verdicts: list[Verdict]
+    unused: list[str]
+    idle: list[str]
+    """Tests that do not pass on the unchanged package, and so judge nothing."""
+    minutes: float
+
+    def of(self, kind: str) -> list[Verdict]:
+        """The verdicts of a kind, in the order of the files' lines."""
+        found = [v for v in self.verdicts if v.kind == kind]
+        return sorted(found, key=lambda v: (v.mutant.target.file, v.mutant.mutation.line))
+
+    @property
+    def ok(self) -> bool:
+        return not (self.of("survived") or self.of("refuted") or self.unused)
+
+    @property
+    def score(self) -> str:
+        """Killed mutants in percent of those that change a value, rounded down."""
+        killed, survived = len(self.of("killed")), len(self.of("survived"))
+        return f"{1000 * killed // max(killed + survived, 1) / 10:g} %"
+
+    def __str__(self) -> str:
+        problems = [
+            *(f"survived: {_place(v)}\n{_diff(v)}" for v in self.of("survived")),
+            *(
+                f"listed as changing no value, but {v.killer} fails: {_place(v)}\n{_diff(v)}"
+                for v in self.of("refuted")
+            ),
+            *(f"listed as changing no value, but there is no such mutant: {u}" for u in self.unused),
+            *(f"fails on the unchanged package, so it judges nothing: {t}" for t in self.idle),
+        ]
+        return "\n".join([*problems, _table(self.verdicts), f"score {self.score}"])
+
+    def markdown(self) -> str:
+        equivalents: dict[str, list[Verdict]] = {}
+        for verdict in self.of("equivalent"):
+            equivalents.setdefault(verdict.mutant.equivalent, []).append(verdict)
+        lines = [
+            INTRODUCTION,
+            f"It took about {max(1, round(self.minutes))} minutes on two cores. "
+            f"Score: **{self.score}** of the mutants that change a value are killed.\n",
+            _table(self.verdicts),
+            "\n## Survivors\n",
+            *([_listed(v) for v in self.of("survived")] or ["None."]),
+            "\n## Mutants that change no value\n",
+            "They survive, and must: no result differs, for the reason given.\n",
+        ]
+        for reason, verdicts in equivalents.items():
+            lines += [f"**{reason}**\n", *map(_listed, verdicts), ""]
+        return "\n".join(lines).rstrip() + "\n"
+
+
+def _place(verdict: Verdict) -> str:
+    mutant = verdict.mutant
+    return f"{mutant.target.file}:{mutant.mutation.line} ({mutant.target.qualname})"
+
+
+def _diff(verdict: Verdict) -> str:
+    mutation = verdict.mutant.mutation
+    return f"    - {mutation.before}\n    + {mutation.after}"
+
+
+def _listed(verdict: Verdict) -> str:
+    mutation = verdict.mutant.mutation
+    return f"* `{verdict.mutant.target.name}`: `{mutation.before}` → `{mutation.after}`"
+
+
+def _table(verdicts: list[Verdict]) -> str:
+    counts = Counter((v.mutant.target.file, v.kind) for v in verdicts)
+    files = sorted({file for file, _ in counts})
+    for (_, kind), n in list(counts.items()):
+        counts["all", kind] += n
+    rows = ["| file | mutants | killed | change no value | survived |", "|---|--:|--:|--:|--:|"]
+    for file in [*files, "all"]:
+        kinds = [counts[file, kind] for kind in ("killed", "equivalent", "survived")]
+        kinds[0] += counts[file, "refuted"]
+        rows.append(f"| {file} | {sum(kinds)} | {' | '.join(map(str, kinds))} |")
+    return "\n".join(rows)

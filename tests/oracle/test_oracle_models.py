@@ -1,0 +1,73 @@
+"""Whole VAEs: the loss and every parameter's gradient against PyTorch's and JAX's autodiff."""
+
+from __future__ import annotations
+
+import jax_witness
+import numpy as np
+import pytest
+import torch_witness
+from oracle_parts import PARTS, assert_agree, losses_and_gradients
+
+import npvae as nv
+
+RTOL = 1e-10
+
+# npvae's objective, and its loss of a witness's terms.
+OBJECTIVES = {
+    "elbo": (nv.ELBO(), lambda w, terms: w.elbo_loss(terms)),
+    "beta": (nv.ELBO(beta=2.5), lambda w, terms: w.elbo_loss(terms, 2.5)),
+    "free bits": (nv.ELBO(0.5, free_bits=1.4), lambda w, terms: w.elbo_loss(terms, 0.5, 1.4)),
+    "iwae": (nv.IWAE(), lambda w, terms: w.iwae_loss(terms)),
+}
+LIKELIHOODS = {
+    "bernoulli": nv.Bernoulli(),
+    "gaussian": nv.Gaussian(0.4),
+    "gaussian_learnt_scale": nv.GaussianLearntScale(),
+}
+ACTIVATIONS = [name.split(".")[1] for name in PARTS if name.startswith("activation.")]
+MODELS = [
+    *((activation, "bernoulli", 0) for activation in ACTIVATIONS),
+    *(("tanh", likelihood, context_dim) for likelihood in LIKELIHOODS for context_dim in (0, 2)),
+]
+
+
+def test_every_likelihood_has_its_model():
+    names = [name.split(".")[1] for name in PARTS if name.startswith("likelihood.")]
+    assert names == list(LIKELIHOODS)
+
+
+def small_model(rng, activation="tanh", likelihood="bernoulli", context_dim=0):
+    model = nv.VAE(
+        5, 3, hidden=(7, 4), activation=activation, likelihood=LIKELIHOODS[likelihood],
+        dtype="float64", context_dim=context_dim,
+    )  # fmt: skip
+    model.flat[:] = rng.normal(0, 0.6, model.n_params)
+    return model
+
+
+@pytest.mark.parametrize("witness", [torch_witness, jax_witness], ids=["torch", "jax"])
+@pytest.mark.parametrize(("activation", "likelihood", "context_dim"), MODELS)
+def test_small_model(activation, likelihood, context_dim, witness, use_kernels):
+    rng = np.random.default_rng(0)
+    model = small_model(rng, activation, likelihood, context_dim)
+    x = rng.random((6, model.x_dim))
+    context = rng.normal(size=(6, context_dim)) if context_dim else None
+    eps = model.draw_noise(len(x), 3, rng)
+    losses = {name: loss for name, (_, loss) in OBJECTIVES.items()}
+    expected = losses_and_gradients(witness, model, losses, x, eps, context)
+    for kernels in ("numpy", "numba"):
+        use_kernels(kernels)
+        for name, (objective, _) in OBJECTIVES.items():
+            loss, gradients = nv.value_and_grad(model, objective, x, eps, context)
+            assert loss == pytest.approx(expected[name][0], rel=RTOL)
+            assert_agree(gradients, expected[name][1], RTOL)
+
+
+def test_free_bits_hold_some_dimensions_and_not_others():
+    """Else the comparison above would not see what they do."""
+    rng = np.random.default_rng(0)
+    model = small_model(rng)
+    terms, _ = model.forward(rng.random((6, 5)), model.draw_noise(6, 1, rng))
+    above = terms.kl[0].mean((0, 1)) > OBJECTIVES["free bits"][0].free_bits
+    assert above.any()
+    assert not above.all()

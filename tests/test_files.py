@@ -1,0 +1,163 @@
+"""A file that is written is whole and new, or the old one untouched, and nothing else is left."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import npvae as nv
+from npvae import History
+from npvae.files import WriteError, make_folder, replacing
+
+
+def write(path, content=b"new"):
+    with replacing(path) as file:
+        file.write(content)
+
+
+def model():
+    return nv.VAE(4, 2, hidden=(3,))
+
+
+def refuse(function, *fragments):
+    with pytest.raises(WriteError) as caught:
+        function()
+    message = str(caught.value)
+    assert "\n" not in message
+    for fragment in fragments:
+        assert fragment in message, message
+    assert isinstance(caught.value, nv.NpvaeError)
+    assert isinstance(caught.value, OSError)
+
+
+WRITERS = {
+    "replacing": write,
+    "save": lambda path: nv.save(model(), path),
+    "to_csv": lambda path: History().to_csv(path),
+    "checkpoint": lambda path: nv.fit(model(), np.full((3, 4), 0.5), epochs=1, checkpoint=path),
+}
+
+
+@pytest.fixture(params=list(WRITERS))
+def writer(request):
+    return WRITERS[request.param]
+
+
+def test_a_file_is_made_and_replaced(tmp_path, writer):
+    path = tmp_path / "file"
+    writer(path)
+    assert path.stat().st_size > 0
+    path.write_bytes(b"old")
+    writer(str(path))
+    assert path.read_bytes() != b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("name", ["fsync", "replace", "chmod"])
+def test_a_write_that_fails_leaves_the_old_file_alone(tmp_path, monkeypatch, writer, name):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def fail(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, name, fail)
+    refuse(lambda: writer(path), str(path), "no space left on device")
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("mine"), KeyboardInterrupt()])
+def test_a_block_that_fails_leaves_the_old_file_alone(tmp_path, error):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def interrupted():
+        with replacing(path) as file:
+            file.write(b"half of the new")
+            raise error
+
+    with pytest.raises(type(error)) as caught:
+        interrupted()
+    assert caught.value is error
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_new_file_is_on_disk_before_it_takes_the_name(tmp_path, monkeypatch):
+    """What is under the name at any time is complete, for a reader and after a power cut."""
+    path, calls = tmp_path / "file", []
+    fsync, replace = os.fsync, os.replace
+
+    def spy_fsync(descriptor):
+        calls.append(("fsync", os.fstat(descriptor).st_size, path.exists()))
+        fsync(descriptor)
+
+    def spy_replace(source, target):
+        calls.append(("replace", os.stat(source).st_size, path.exists()))
+        assert os.path.dirname(source) == str(tmp_path)  # a rename on one file system is atomic
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", spy_fsync)
+    monkeypatch.setattr(os, "replace", spy_replace)
+    write(path, b"x" * 1000)
+    assert calls == [("fsync", 1000, False), ("replace", 1000, False)]
+
+
+def test_places_that_can_not_be_written(tmp_path, writer):
+    (tmp_path / "file").write_bytes(b"old")
+    (tmp_path / "folder").mkdir()
+    refuse(lambda: writer(tmp_path / "missing" / "f"), "missing", "no such file or directory")
+    refuse(lambda: writer(tmp_path / "file" / "f"), "not a directory")
+    refuse(lambda: writer(tmp_path / "folder"), "directory")
+    refuse(lambda: writer(tmp_path / ("n" * 300)), "too long")
+    assert (tmp_path / "file").read_bytes() == b"old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_make_folder(tmp_path):
+    folder = make_folder(tmp_path / "a" / "b")
+    assert folder.is_dir()
+    assert make_folder(str(folder)) == folder
+    (tmp_path / "file").write_bytes(b"")
+    refuse(lambda: make_folder(tmp_path / "file"), "file")
+    refuse(lambda: make_folder(tmp_path / "file" / "b"), "not a directory")
+
+
+FULL = """
+import resource, sys
+import npvae as nv
+from npvae.files import WriteError
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+try:
+    nv.save(nv.VAE(50, 2, hidden=(40,)), sys.argv[1])
+except WriteError as error:
+    print(error)
+"""
+
+if os.name == "posix":  # Windows has neither such limits nor such permissions
+
+    def test_a_disk_that_fills_up_while_writing(tmp_path):
+        path = tmp_path / "model.npz"
+        path.write_bytes(b"old")
+        done = subprocess.run(
+            [sys.executable, "-c", FULL, str(path)], capture_output=True, text=True, check=True
+        )
+        assert "can't be written: file too large" in done.stdout
+        assert path.read_bytes() == b"old"
+        assert [p.name for p in tmp_path.iterdir()] == ["model.npz"]
+
+    def test_permissions_are_those_of_the_old_file_or_of_any_new_one(tmp_path):
+        path, plain = tmp_path / "file", tmp_path / "plain"
+        write(path)
+        plain.write_bytes(b"")
+        assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
+        for mode in (0o600, 0o664):
+            path.chmod(mode)
+            write(path)
+            assert stat.S_IMODE(path.stat().st_mode) == mode

@@ -1,0 +1,230 @@
+"""What is imported when, and by whom: inference needs NumPy alone, and imports point down."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import npvae as nv
+
+SOURCE = Path(nv.__file__).parent
+MODULES = {
+    ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(SOURCE.rglob("*.py"))
+}
+MODULES.pop("__init__")
+
+# From the bottom to the top; a module may import from its own group and from those below.
+GROUPS = [
+    ["_version", "errors"],
+    ["checks", "files", "progress", "schedules", "threads", "numerics"],
+    ["core", "kernels", "reader"],
+    ["layers", "likelihoods", "posteriors", "flows", "priors"],
+    ["models", "objectives", "optim", "datasets", "checkpoint", "history", "callbacks"],
+    ["train", "evaluate", "evaluation", "plots", "gradcheck"],
+    ["cli"],
+    ["__main__"],
+]
+HEIGHT = {unit: height for height, group in enumerate(GROUPS) for unit in group}
+
+OPTIONAL = {
+    "numba": {"kernels.compiled"},
+    "matplotlib": {"plots", "cli"},
+    "threadpoolctl": {"threads"},
+    "tqdm": {"progress"},
+}
+"""Who may import an optional package; at its top level only the compiled kernels may."""
+
+FORBIDDEN = {
+    "torch", "jax", "tensorflow", "autograd", "sklearn", "scipy", "pandas",
+    "pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve",
+}  # fmt: skip
+
+
+def imports_of(name):
+    """What a module imports: (absolute name, whether as soon as it is itself imported)."""
+    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+    package = ["npvae", *name.split(".")]
+    if MODULES[name].name != "__init__.py":
+        package.pop()
+    found = []
+
+    def visit(node, at_once):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import):
+                found.extend((alias.name, at_once) for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                base = package[: len(package) - child.level + 1] if child.level else []
+                base = [*base, child.module] if child.module else base
+                found.append((".".join(base), at_once))
+                found.extend((".".join([*base, alias.name]), at_once) for alias in child.names)
+            lazy = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+            typing = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
+            visit(child, at_once and not lazy and not typing)
+
+    visit(tree, True)
+    return found
+
+
+def own_imports(name):
+    """The modules of npvae among them."""
+    own = [(n.removeprefix("npvae."), at_once) for n, at_once in imports_of(name)]
+    return [(n, at_once) for n, at_once in own if n in MODULES and n != name]
+
+
+def test_the_parser_of_imports_sees_what_there_is():
+    assert ("kernels", True) in own_imports("layers.dense")
+    assert ("core", True) in own_imports("models.base")
+    assert ("layers.init", True) in own_imports("layers.dense")
+    assert ("numba", True) in imports_of("kernels.compiled")
+    assert ("threadpoolctl", False) in imports_of("threads")
+    assert len(MODULES) > 30
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_point_down(name):
+    unit = name.split(".")[0]
+    assert unit in HEIGHT, f"say in GROUPS where {unit} belongs"
+    for target, _ in own_imports(name):
+        target_unit = target.split(".")[0]
+        assert HEIGHT[target_unit] <= HEIGHT[unit], f"{name} imports {target}, which is above it"
+
+
+def test_no_two_units_import_each_other():
+    arrows = {
+        (name.split(".")[0], t.split(".")[0]) for name in MODULES for t, _ in own_imports(name)
+    }
+    below = {unit: {b for a, b in arrows if a == unit != b} for unit, _ in arrows}
+    while below:
+        free = [unit for unit, targets in below.items() if not targets & set(below)]
+        assert free, f"these import each other: {sorted(below)}"
+        for unit in free:
+            del below[unit]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_only_certain_modules_import_other_packages(name):
+    for target, at_once in imports_of(name):
+        package = target.split(".")[0]
+        assert package not in FORBIDDEN, f"{name} imports {package}"
+        if package in OPTIONAL:
+            assert {name, name.split(".")[0]} & OPTIONAL[package], f"{name} imports {package}"
+            assert not at_once or package == "numba", f"{name} needs {package} to be imported"
+        else:
+            known = {"npvae", "numpy", "__future__"} | sys.stdlib_module_names
+            assert package in known, f"{name} imports {package}, which no extra brings"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_nothing_allows_pickle(name):
+    for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
+            assert isinstance(node.value, ast.Constant)
+            assert node.value.value is False
+
+
+def run(code, *arguments):
+    """Run code in a fresh process; gives what it prints, as JSON."""
+    command = [sys.executable, "-W", "error", "-c", code, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def loaded(modules, *packages):
+    return sorted(m for m in modules if m.split(".")[0] in packages)
+
+
+def test_import_npvae_loads_next_to_nothing():
+    modules = run("import json, sys, npvae; print(json.dumps(list(sys.modules)))")
+    assert loaded(modules, "npvae") == ["npvae", "npvae._version"]
+    assert loaded(modules, *OPTIONAL, *FORBIDDEN - {"pickle", "marshal"}) == []
+
+
+INFERENCE = """
+import json, pathlib, sys
+import numpy as np
+import npvae as nv
+
+model = nv.load(sys.argv[1])
+x = np.linspace(0, 1, 20).reshape(5, 4)
+mu, logvar = model.encode(x)
+model.decode(mu), model.reconstruct(x), model.sample(3), model.elbo(x)
+nv.log_likelihood(model, x, n_samples=5), nv.active_units(model, x)
+nv.load(pathlib.Path(sys.argv[1]).read_bytes())
+print(json.dumps(list(sys.modules)))
+"""
+
+
+def test_inference_loads_numpy_and_what_it_needs(tmp_path):
+    nv.save(nv.VAE(4, 2, hidden=(3,)), tmp_path / "model.npz")
+    modules = run(INFERENCE, tmp_path / "model.npz")
+    assert loaded(modules, *OPTIONAL, *FORBIDDEN - {"pickle", "marshal"}) == []
+    units = {m.split(".")[1] for m in loaded(modules, "npvae") if "." in m}
+    assert "models" in units
+    assert units.isdisjoint(
+        {"train", "optim", "objectives", "schedules", "callbacks", "history", "progress", "threads",
+         "gradcheck", "plots", "datasets", "cli"}
+    )  # fmt: skip
+    assert "npvae.kernels.compiled" not in modules
+
+
+EVERY_NAME = """
+import importlib, json, sys
+import npvae as nv
+
+order, modules = json.loads(sys.argv[1]), json.loads(sys.argv[2])
+for name in modules:
+    importlib.import_module("npvae." + name)
+print(json.dumps({name: type(getattr(nv, name)).__name__ for name in order}))
+"""
+SKIPPED = {"__main__", "kernels.compiled"}
+
+
+def test_every_public_name_is_there_whatever_was_imported_before():
+    names = list(nv.__all__)
+    modules = sorted(set(MODULES) - SKIPPED)
+    alone = run(EVERY_NAME, json.dumps(names), "[]")
+    after_all_modules = run(EVERY_NAME, json.dumps(names[::-1]), json.dumps(modules))
+    assert alone == after_all_modules
+    assert {n for n, kind in alone.items() if kind == "module"} == {
+        "datasets", "gradcheck", "layers", "plots",
+    }  # fmt: skip
+    assert set(names) <= set(dir(nv))
+
+
+EACH_ALONE = """
+import importlib, json, sys
+import numpy
+
+for name in json.loads(sys.argv[1]):
+    for module in [m for m in sys.modules if m.split(".")[0] == "npvae"]:
+        del sys.modules[module]
+    importlib.import_module("npvae." + name)
+print("true")
+"""
+
+
+def test_every_module_can_be_the_first_to_be_imported():
+    run(EACH_ALONE, json.dumps(sorted(set(MODULES) - SKIPPED)))
+
+
+def test_a_name_that_is_not_there():
+    with pytest.raises(AttributeError, match="'npvae' has no attribute 'VEA'"):
+        nv.VEA  # noqa: B018
+
+
+def test_eager_calls_do_not_look_for_numba(monkeypatch):
+    """Not even where it is installed: the seam's default is the reference."""
+    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.delitem(sys.modules, "npvae.kernels.compiled", raising=False)
+    model = nv.VAE(4, 2, hidden=(3,))
+    model.elbo(np.full((2, 4), 0.5))
+    nv.value_and_grad(model, nv.ELBO(), np.full((2, 4), 0.5), np.zeros((1, 2, 2)))
+    assert "npvae.kernels.compiled" not in sys.modules

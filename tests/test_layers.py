@@ -1,0 +1,242 @@
+"""Layers' values and gradients against closed forms, SciPy and explicit sums."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import special, stats
+
+from npvae.core import layout, registered, resolve
+from npvae.errors import ConfigError
+from npvae.layers import INITIALISERS, Concat, Dense, Sequential, mlp
+
+
+def logistic(s):
+    return special.expit(s)
+
+
+# f and f', written in other terms than the library's.
+ACTIVATIONS = {
+    "identity": (lambda s: s, np.ones_like),
+    "relu": (lambda s: (s + abs(s)) / 2, lambda s: np.heaviside(s, 0)),
+    "leaky_relu": (lambda s: np.maximum(s, 0.01 * s), lambda s: np.where(s > 0, 1, 0.01)),
+    "tanh": (lambda s: 1 - 2 * logistic(-2 * s), lambda s: 1 / np.cosh(s) ** 2),
+    "sigmoid": (logistic, lambda s: logistic(s) * logistic(-s)),
+    "softplus": (lambda s: np.logaddexp(0, s), logistic),
+    "elu": (lambda s: np.where(s > 0, s, np.exp(s) - 1), lambda s: np.exp(np.minimum(s, 0))),
+    "gelu": (
+        lambda s: s * special.ndtr(s),
+        lambda s: special.ndtr(s) + s * stats.norm.pdf(s),
+    ),
+    "silu": (
+        lambda s: s * logistic(s),
+        lambda s: logistic(s) * (1 + s * logistic(-s)),
+    ),
+}
+
+# The same at -1 and 2, from tables of the standard functions (erf, exp) to ten digits.
+SPOT_VALUES = {
+    "identity": (-1.0, 2.0),
+    "relu": (0.0, 2.0),
+    "leaky_relu": (-0.01, 2.0),
+    "tanh": (-0.7615941560, 0.9640275801),
+    "sigmoid": (0.2689414214, 0.8807970780),
+    "softplus": (0.3132616875, 2.1269280110),
+    "elu": (-0.6321205588, 2.0),
+    "gelu": (-0.1586552539, 1.9544997361),
+    "silu": (-0.2689414214, 1.7615941560),
+}
+
+each_activation = pytest.mark.parametrize("name", ACTIVATIONS)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(11)
+
+
+def gradients(part):
+    """Give a part zeroed gradient views of its own; return them by name."""
+    views = {}
+    for name, slot in layout(part).items():
+        views[name] = np.zeros(slot.shape)
+        setattr(slot.part, "d" + slot.attribute, views[name])
+    return views
+
+
+def test_every_activation_is_tested_here():
+    library = {n for n, c in registered("activation").items() if c.__module__.startswith("npvae.")}
+    assert library == set(ACTIVATIONS) == set(SPOT_VALUES), (
+        "give the new activation its closed form"
+    )
+
+
+@each_activation
+def test_activation_values(name, rng):
+    f, _ = ACTIVATIONS[name]
+    a = np.concatenate([rng.normal(0, 6, (40, 3)), [[0.0, -700.0, 700.0]]])
+    b = np.array([0.5, -2.0, 0.0])
+    h, _ = resolve("activation", name).forward(a, b)
+    np.testing.assert_allclose(h, f(a + b), rtol=1e-12, atol=2e-16)
+
+
+@each_activation
+def test_activation_spot_values(name):
+    h, _ = resolve("activation", name).forward(np.array([[-1.0, 2.0]]), np.zeros(2))
+    np.testing.assert_allclose(h[0], SPOT_VALUES[name], rtol=0, atol=1e-10)
+
+
+@each_activation
+def test_activation_gradients(name, rng):
+    part, slope = resolve("activation", name), ACTIVATIONS[name][1]
+    a, b, dh = rng.normal(0, 4, (40, 3)), np.array([0.5, -2.0, 0.0]), rng.normal(size=(40, 3))
+    _, cache = part.forward(a, b)
+    da, db = part.backward(cache, dh)
+    np.testing.assert_allclose(da, dh * slope(a + b), rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(db, (dh * slope(a + b)).sum(0), rtol=1e-9)
+
+
+VARIANCES = {
+    "glorot_uniform": lambda fan_in, fan_out: 2 / (fan_in + fan_out),
+    "glorot_normal": lambda fan_in, fan_out: 2 / (fan_in + fan_out),
+    "he_uniform": lambda fan_in, fan_out: 2 / fan_in,
+    "he_normal": lambda fan_in, fan_out: 2 / fan_in,
+}
+
+
+@pytest.mark.parametrize("name", INITIALISERS)
+@pytest.mark.parametrize(("fan_in", "fan_out"), [(100, 400), (400, 100)])
+def test_initialiser(name, fan_in, fan_out, rng):
+    """Mean 0 and the papers' variance within 4 standard errors, and the distribution's shape."""
+    variance = VARIANCES[name](fan_in, fan_out)
+    W = INITIALISERS[name](rng, (fan_out, fan_in))
+    assert W.shape == (fan_out, fan_in)
+    uniform = name.endswith("uniform")
+    kurtosis = 9 / 5 if uniform else 3
+    assert abs(W.mean()) < 4 * math.sqrt(variance / W.size)
+    assert abs(W.var() - variance) < 4 * variance * math.sqrt((kurtosis - 1) / W.size)
+    bound = math.sqrt(3 * variance)
+    shape = stats.uniform(-bound, 2 * bound) if uniform else stats.norm(0, math.sqrt(variance))
+    assert stats.kstest(W.ravel(), shape.cdf).pvalue > 1e-3
+    if uniform:
+        assert bound * (1 - 40 / W.size) < np.abs(W).max() <= bound
+
+
+def test_initialisers_are_seeded():
+    for draw in INITIALISERS.values():
+        one, same, other = (draw(np.random.default_rng(s), (4, 3)) for s in (1, 1, 2))
+        np.testing.assert_array_equal(one, same)
+        assert (one != other).all()
+
+
+def test_an_unknown_initialiser_is_refused():
+    with pytest.raises(ConfigError, match=r"no initialiser 'glorot'.*Known: glorot_normal"):
+        Dense(3, 2, init="glorot")
+
+
+def test_gain_multiplies_the_first_weights():
+    plain, tenth = Dense(4, 3), Dense(4, 3, gain=0.1)
+    for layer in (plain, tenth):
+        layer.allocate(np.random.default_rng(0))
+    np.testing.assert_allclose(tenth.W, 0.1 * plain.W, rtol=1e-15)
+    assert not plain.b.any()
+
+
+@pytest.mark.parametrize("leading", [(6,), (3, 6), (1, 1), (0,), (3, 0)])
+@pytest.mark.parametrize("activation", ["identity", "tanh", "gelu"])
+def test_dense_is_the_explicit_sum(leading, activation, rng):
+    layer = Dense(5, 4, activation)
+    layer.allocate(rng)
+    layer.b += rng.normal(size=4)
+    x, dh = rng.normal(size=(*leading, 5)), rng.normal(size=(*leading, 4))
+    f, slope = ACTIVATIONS[activation]
+    s = np.einsum("...i,oi->...o", x, layer.W) + layer.b
+    views = gradients(layer)
+
+    h, cache = layer.forward(x)
+    np.testing.assert_allclose(h, f(s), rtol=1e-12, atol=1e-14)
+    dx = layer.backward(cache, dh)
+    ds = dh * slope(s)
+    np.testing.assert_allclose(dx, np.einsum("...o,oi->...i", ds, layer.W), atol=1e-13)
+    ds_rows, x_rows = ds.reshape(-1, 4), x.reshape(-1, 5)
+    np.testing.assert_allclose(views["W"], np.einsum("ro,ri->oi", ds_rows, x_rows), atol=1e-12)
+    np.testing.assert_allclose(views["b"], np.einsum("ro->o", ds_rows), atol=1e-12)
+    assert h.shape == (*leading, 4)
+    assert dx.shape == x.shape
+
+
+def test_dense_adds_to_its_gradients(rng):
+    layer = Dense(3, 2)
+    layer.allocate(rng)
+    views = gradients(layer)
+    _, cache = layer.forward(rng.normal(size=(4, 3)))
+    dh = rng.normal(size=(4, 2))
+    layer.backward(cache, dh)
+    once = {n: v.copy() for n, v in views.items()}
+    assert layer.backward(cache, dh, wrt_input=False) is None
+    for name, view in views.items():
+        np.testing.assert_array_equal(view, 2 * once[name])
+
+
+def test_nothing_that_backward_needs_lives_on_the_layer(rng):
+    """Two forwards, then their backwards: each has its own cache."""
+    layer = Dense(3, 2, "silu")
+    layer.allocate(rng)
+    x = rng.normal(size=(2, 4, 3))
+    dh = rng.normal(size=(4, 2))
+    gradients(layer)
+    before = set(vars(layer))
+    alone = layer.backward(layer.forward(x[0])[1], dh)
+    caches = [layer.forward(xi)[1] for xi in x]
+    np.testing.assert_array_equal(layer.backward(caches[0], dh), alone)
+    assert set(vars(layer)) == before
+
+
+@pytest.mark.parametrize("leading", [(), (3,), (4, 3)])
+def test_concat_repeats_the_context(leading, rng):
+    a, c = rng.normal(size=(*leading, 2, 5)), rng.normal(size=(2, 3))
+    y, cache = Concat().forward(a, c)
+    dy = rng.normal(size=(*leading, 2, 8))
+    da, dc = Concat().backward(cache, dy)
+    assert y.shape == (*leading, 2, 8)
+    total = np.zeros((2, 3))
+    for index in np.ndindex(*leading):
+        for b in range(2):
+            np.testing.assert_array_equal(y[index][b], [*a[index][b], *c[b]])
+            np.testing.assert_array_equal(da[index][b], dy[index][b][:5])
+            total[b] += dy[index][b][5:]
+    np.testing.assert_allclose(dc, total, rtol=1e-13)
+
+
+def test_sequential_is_the_composition(rng):
+    layers = [Dense(4, 5, "tanh"), Dense(5, 3, "softplus"), Dense(3, 2)]
+    chain = Sequential(layers)
+    chain.allocate(rng)
+    x, dy = rng.normal(size=(6, 4)), rng.normal(size=(6, 2))
+    views = gradients(chain)
+    y, caches = chain.forward(x)
+
+    def slope_at(h, layer):
+        return ACTIVATIONS[layer.activation.name][1](h @ layer.W.T + layer.b)
+
+    h1 = layers[0].forward(x)[0]
+    h2 = layers[1].forward(h1)[0]
+    np.testing.assert_array_equal(y, layers[2].forward(h2)[0])
+    dx = chain.backward(caches, dy)
+    ds2 = (dy @ layers[2].W) * slope_at(h1, layers[1])
+    ds1 = (ds2 @ layers[1].W) * slope_at(x, layers[0])
+    np.testing.assert_allclose(dx, ds1 @ layers[0].W, rtol=1e-9)
+    np.testing.assert_allclose(views["layers.0.W"], ds1.T @ x, rtol=1e-9)
+    assert chain.backward(caches, dy, wrt_input=False) is None
+
+
+def test_mlp_has_the_activation_on_hidden_layers_alone():
+    chain = mlp(4, (6, 5), 3, "gelu", "he_normal", out_gain=0.25)
+    names = [layer.activation.name for layer in chain.layers]
+    assert names == ["gelu", "gelu", "identity"]
+    assert [(layer.n_in, layer.n_out) for layer in chain.layers] == [(4, 6), (6, 5), (5, 3)]
+    assert [layer.gain for layer in chain.layers] == [1, 1, 0.25]
+    assert {layer.init for layer in chain.layers} == {"he_normal"}
+    assert [layer.n_out for layer in mlp(4, (), 3, "gelu").layers] == [3]

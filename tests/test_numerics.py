@@ -1,0 +1,219 @@
+"""The stable forms against 400-digit arithmetic and SciPy, real and complex."""
+
+from __future__ import annotations
+
+from decimal import Context, Decimal, localcontext
+
+import numpy as np
+import pytest
+from scipy import special, stats
+
+from npvae import numerics as nm
+
+# 400 digits hold exp(-700) beside a 1.
+DIGITS = Context(prec=400)
+BOUND = 20
+POINTS = [
+    0.0, 5e-324, 1e-300, 1e-20, 1e-8, 0.1, 0.5, 1.0, 2.5, 6.0, 19.5, 20.0, 20.5, 36.0, 40.0, 88.0,
+    104.0, 300.0, 700.0, 1e4,
+]  # fmt: skip
+BOTH_SIDES = np.array([-p for p in POINTS[:0:-1]] + POINTS)
+
+each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])
+
+
+def at_bound(function):
+    """A function of x and a bound, as one of x."""
+    return lambda x: function(x, float(BOUND))
+
+
+EXACT = {
+    "magnitude": (nm.magnitude, abs),
+    "positive_part": (nm.positive_part, lambda x: max(x, Decimal(0))),
+    "sigmoid": (nm.sigmoid, lambda x: 1 / (1 + (-x).exp())),
+    "softplus": (nm.softplus, lambda x: (1 + x.exp()).ln()),
+    "soft_minimum": (
+        at_bound(nm.soft_minimum),
+        lambda x: -((-x).exp() + Decimal(-BOUND).exp()).ln(),
+    ),
+    "soft_maximum": (
+        at_bound(nm.soft_maximum),
+        lambda x: (x.exp() + Decimal(BOUND).exp()).ln(),
+    ),
+}
+
+
+def exactly(function, x):
+    with localcontext(DIGITS):
+        return np.array([float(function(Decimal(float(p)))) for p in x])
+
+
+@each_dtype
+@pytest.mark.parametrize("name", EXACT)
+def test_values_to_the_last_places(name, dtype):
+    ours, exact = EXACT[name]
+    x = BOTH_SIDES.astype(dtype)
+    got, want = ours(x), exactly(exact, x)
+    assert got.dtype == dtype
+    # The absolute term is for results that are denormal, or that hide in the type's last place.
+    info = np.finfo(dtype)
+    np.testing.assert_allclose(
+        got, want, rtol=4 * info.eps, atol=4 * float(info.smallest_subnormal)
+    )
+
+
+@each_dtype
+@pytest.mark.parametrize("name", EXACT)
+def test_the_ends_of_the_line(name, dtype):
+    limits = {
+        "magnitude": (np.inf, np.inf),
+        "positive_part": (0, np.inf),
+        "sigmoid": (0, 1),
+        "softplus": (0, np.inf),
+        "soft_minimum": (-np.inf, BOUND),
+        "soft_maximum": (BOUND, np.inf),
+    }
+    got = EXACT[name][0](np.array([-np.inf, np.inf, np.nan], dtype))
+    np.testing.assert_array_equal(got, [*limits[name], np.nan])
+
+
+DERIVATIVES = {
+    "magnitude": (nm.magnitude, np.sign),
+    "positive_part": (nm.positive_part, lambda x: np.heaviside(x, 0)),
+    "sigmoid": (nm.sigmoid, lambda x: special.expit(x) * special.expit(-x)),
+    "softplus": (nm.softplus, special.expit),
+    "soft_minimum": (at_bound(nm.soft_minimum), lambda x: special.expit(BOUND - x)),
+    "soft_maximum": (at_bound(nm.soft_maximum), lambda x: special.expit(x - BOUND)),
+    "erfc": (nm.erfc, lambda x: -2 / np.sqrt(np.pi) * np.exp(-x * x)),
+    "normal_cdf": (nm.normal_cdf, stats.norm.pdf),
+}
+KINKS = ("magnitude", "positive_part")
+
+
+@pytest.mark.parametrize("name", DERIVATIVES)
+def test_complex_step_is_the_derivative(name):
+    """f(x + ih) = f(x) + ih f'(x) for an h that squares to nothing."""
+    function, derivative = DERIVATIVES[name]
+    x = BOTH_SIDES[BOTH_SIDES != 0] if name in KINKS else BOTH_SIDES
+    x = x[np.abs(x) < 26] if name in ("erfc", "normal_cdf") else x
+    got = function(x + 1e-100j)
+    want = derivative(x)
+    # exp(-x²) magnifies the rounding of its argument by x².
+    rtol = 1e-14 * (1 + x * x / 8) if name in ("erfc", "normal_cdf") else 1e-14
+    error = np.abs(got.imag / 1e-100 - want)
+    np.testing.assert_array_less(error, rtol * np.abs(want) + 1e-200)
+    np.testing.assert_allclose(got.real, function(x), rtol=1e-14, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", DERIVATIVES)
+def test_complex_values_come_back_complex(name):
+    for dtype in (np.complex64, np.complex128):
+        assert DERIVATIVES[name][0](np.array([-0.5, 0.5], dtype)).dtype == dtype
+
+
+@each_dtype
+def test_erfc(dtype):
+    x = np.concatenate([np.linspace(-6, 26, 2001), [-1e4, 1e4, 0.0, 1e-300]]).astype(dtype)
+    want = special.erfc(x.astype(np.float64))
+    got = nm.erfc(x)
+    assert got.dtype == dtype
+    eps, tiny = np.finfo(dtype).eps, np.finfo(dtype).tiny
+    np.testing.assert_array_less(np.abs(got - want), eps * (8 + 2 * x * x) * want + tiny)
+    np.testing.assert_array_equal(nm.erfc(np.array([-np.inf, np.inf, np.nan])), [2, 0, np.nan])
+
+
+def test_erfc_near_zero_is_good_to_1e_15():
+    x = np.linspace(-2, 2, 4001)
+    np.testing.assert_allclose(nm.erfc(x), special.erfc(x), rtol=2e-15)
+
+
+@each_dtype
+def test_normal_cdf(dtype):
+    x = np.concatenate([np.linspace(-37, 9, 2001), [-1e4, 1e4, 0.0, 1e-300]]).astype(dtype)
+    want = special.ndtr(x.astype(np.float64))
+    got = nm.normal_cdf(x)
+    assert got.dtype == dtype
+    eps, tiny = np.finfo(dtype).eps, np.finfo(dtype).tiny
+    np.testing.assert_array_less(np.abs(got - want), eps * (8 + 2 * x * x) * want + tiny)
+    np.testing.assert_array_equal(
+        nm.normal_cdf(np.array([-np.inf, np.inf, np.nan])), [0, 1, np.nan]
+    )
+
+
+@each_dtype
+@pytest.mark.parametrize("axis", [0, 1, 2, -1])
+def test_logsumexp(axis, dtype):
+    rng = np.random.default_rng(0)
+    for shift in (0, 1e4, -1e4):
+        x = (rng.normal(0, 30, (4, 3, 5)) + shift).astype(dtype)
+        want = special.logsumexp(x.astype(np.float64), axis=axis)
+        rtol = 4 * np.finfo(dtype).eps
+        np.testing.assert_allclose(nm.logsumexp(x, axis), want, rtol=rtol)
+        want -= np.log(x.shape[axis])
+        np.testing.assert_allclose(nm.logmeanexp(x, axis), want, rtol=rtol)
+        assert nm.logsumexp(x, axis).dtype == nm.logmeanexp(x, axis).dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("x", "want"),
+    [
+        ([-np.inf, -np.inf], -np.inf),
+        ([-np.inf, 3.0], 3.0),
+        ([np.inf, 3.0], np.inf),
+        ([np.inf, -np.inf], np.inf),
+        ([np.nan, 3.0], np.nan),
+        ([np.nan, np.inf], np.nan),
+        ([1e300, 1e300], 1e300),
+        ([-1e300, 1e-300], 1e-300),
+        ([7.5], 7.5),
+    ],
+)
+def test_logsumexp_of_odd_numbers(x, want):
+    np.testing.assert_array_equal(nm.logsumexp(np.array(x), 0), want)
+    stacked = np.stack([x, np.zeros(len(x))])  # one odd row leaves the others alone
+    np.testing.assert_array_equal(nm.logsumexp(stacked, 1), [want, np.log(len(x))])
+
+
+def test_logsumexp_complex_step_is_the_softmax():
+    x = np.array([[-3.0, 800.0, 799.0], [0.0, -300.0, 1e-3]])
+    for j in range(3):
+        step = np.zeros(3, complex)
+        step[j] = 1e-100j
+        got = nm.logsumexp(x + step, 1)
+        np.testing.assert_allclose(got.imag / 1e-100, special.softmax(x, 1)[:, j], rtol=1e-14)
+        np.testing.assert_allclose(nm.logmeanexp(x + step, 1).imag, got.imag, rtol=1e-15)
+        np.testing.assert_allclose(got.real, special.logsumexp(x, 1), rtol=1e-14)
+
+
+def test_wide():
+    wides = {np.float16: "f8", np.float32: "f8", np.float64: "f8", np.complex64: "c16"}
+    for dtype, want in wides.items():
+        assert nm.wide(dtype) == np.dtype(want)
+
+
+@pytest.mark.parametrize(
+    ("shape", "onto"),
+    [
+        ((3,), (2, 3)),
+        ((1,), (2, 3)),
+        ((), (2, 3)),
+        ((2, 1), (2, 3)),
+        ((1, 3), (2, 3)),
+        ((1, 1), (4, 2, 3)),
+        ((2, 3), (4, 2, 3)),
+        ((2, 1, 3), (2, 5, 3)),
+        ((2, 3), (2, 3)),
+        ((1, 3), (1, 3)),
+        ((3,), (0, 3)),
+        ((1, 3), (0, 3)),
+    ],
+)
+def test_unbroadcast_is_the_adjoint_of_broadcasting(shape, onto):
+    """⟨broadcast(v), d⟩ = ⟨v, unbroadcast(d)⟩ for every v; whole numbers, so exactly."""
+    rng = np.random.default_rng(0)
+    d = rng.integers(-9, 10, onto).astype(float)
+    got = nm.unbroadcast(d, shape)
+    assert np.shape(got) == shape
+    for _ in range(4):
+        v = rng.integers(-9, 10, shape).astype(float)
+        assert (np.broadcast_to(v, onto) * d).sum() == (v * got).sum()

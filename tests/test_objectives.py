@@ -1,0 +1,220 @@
+"""ELBO and IWAE against explicit loops over samples, rows and dimensions."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from npvae import ELBO, IWAE
+from npvae.core import Terms
+from npvae.errors import ConfigError
+from npvae.schedules import Cosine, Linear
+
+K, B, Z = 3, 4, 5
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(3)
+
+
+def closed_form_terms(rng, kl_samples=1, levels=1, samples=K):
+    return Terms(
+        log_px=rng.normal(-90, 5, (samples, B)),
+        kl=[rng.gamma(1.0, 0.5, (kl_samples, B, Z + level)) for level in range(levels)],
+    )
+
+
+def sampled_terms(rng, samples=K, levels=1):
+    return Terms(
+        log_px=rng.normal(-90, 3, (samples, B)),
+        log_pz=[rng.normal(-7, 1, (samples, B)) for _ in range(levels)],
+        log_qz=[rng.normal(-4, 1, (samples, B)) for _ in range(levels)],
+    )
+
+
+def summed(kl, free_bits=0.0):
+    """Σ over dimensions of the mean over samples and rows, none counted below `free_bits`."""
+    total = 0.0
+    for j in range(kl.shape[2]):
+        mean = sum(kl[k, b, j] for k, b in np.ndindex(kl.shape[:2])) / (kl.shape[0] * kl.shape[1])
+        total += max(mean, free_bits)
+    return total
+
+
+@pytest.mark.parametrize("kl_samples", [1, K])
+@pytest.mark.parametrize("levels", [1, 2])
+@pytest.mark.parametrize("beta", [0.0, 1.0, 4.0])
+def test_elbo(kl_samples, levels, beta, rng):
+    terms = closed_form_terms(rng, kl_samples, levels)
+    losses, d_terms = ELBO(beta)(terms)
+    rec = -sum(terms.log_px[k, b] for k, b in np.ndindex(K, B)) / (K * B)
+    kl = sum(summed(level) for level in terms.kl)
+    np.testing.assert_allclose(losses, (rec + beta * kl, rec, kl), rtol=1e-13)
+    np.testing.assert_allclose(d_terms.log_px, np.full((K, B), -1 / (K * B)), rtol=1e-15)
+    for level, d_level in zip(terms.kl, d_terms.kl, strict=True):
+        np.testing.assert_allclose(
+            d_level, np.full(level.shape, beta / (kl_samples * B)), rtol=1e-15
+        )
+    assert d_terms.log_pz == d_terms.log_qz == d_terms.z == d_terms.posterior == []
+
+
+def test_elbo_is_the_mean_of_the_rows(rng):
+    """Nats per example: a batch of one row again and again has that row's loss."""
+    terms = closed_form_terms(rng)
+    many = Terms(
+        log_px=np.repeat(terms.log_px[:, :1], 9, axis=1), kl=[np.repeat(terms.kl[0][:, :1], 9, 1)]
+    )
+    one = Terms(log_px=terms.log_px[:, :1], kl=[terms.kl[0][:, :1]])
+    np.testing.assert_allclose(ELBO()(many)[0], ELBO()(one)[0], rtol=1e-14)
+
+
+@pytest.mark.parametrize("kl_samples", [1, K])
+@pytest.mark.parametrize("beta", [1.0, 0.5])
+def test_free_bits(kl_samples, beta, rng):
+    terms = closed_form_terms(rng, kl_samples, levels=2)
+    terms.kl[0] *= np.array([0.01, 2, 0.1, 1, 0.2])  # means on both sides of the threshold
+    losses, d_terms = ELBO(beta, free_bits=0.25)(terms)
+    kl = sum(summed(level, 0.25) for level in terms.kl)
+    assert losses.kl == pytest.approx(kl, rel=1e-13)
+    assert losses.loss == pytest.approx(losses.rec + beta * kl, rel=1e-14)
+    pressed = 0
+    for level, d_level in zip(terms.kl, d_terms.kl, strict=True):
+        for j in range(level.shape[2]):
+            above = level[:, :, j].mean() > 0.25
+            want = beta / (kl_samples * B) if above else 0
+            np.testing.assert_allclose(d_level[:, :, j], want, rtol=1e-15)
+            pressed += above
+    assert 0 < pressed < 2 * Z + 1
+
+
+def test_free_bits_at_zero_are_the_elbo(rng):
+    terms = closed_form_terms(rng)
+    assert ELBO(free_bits=0.0)(terms)[0] == ELBO()(terms)[0]
+    far_below = ELBO(free_bits=1e-9)(terms)
+    np.testing.assert_allclose(far_below[0], ELBO()(terms)[0], rtol=1e-15)
+    np.testing.assert_array_equal(far_below[1].kl[0], ELBO()(terms)[1].kl[0])
+
+
+@pytest.mark.parametrize("free_bits", [0.0, 0.25])
+def test_nan_in_the_kl_is_seen_in_the_loss(free_bits, rng):
+    terms = closed_form_terms(rng)
+    terms.kl[0][0, 1, 2] = np.nan
+    losses, _ = ELBO(free_bits=free_bits)(terms)
+    assert np.isnan(losses.kl)
+    assert np.isnan(losses.loss)
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+@pytest.mark.parametrize("samples", [1, 2, 7])
+def test_iwae(samples, levels, rng):
+    terms = sampled_terms(rng, samples, levels)
+    losses, d_terms = IWAE(samples)(terms)
+    bounds, weights = [], np.zeros((samples, B))
+    for b in range(B):
+        log_w = [
+            terms.log_px[k, b]
+            + sum(log_pz[k, b] for log_pz in terms.log_pz)
+            - sum(log_qz[k, b] for log_qz in terms.log_qz)
+            for k in range(samples)
+        ]
+        shifted = [math.exp(w - log_w[0]) for w in log_w]
+        bounds.append(log_w[0] + math.log(sum(shifted) / samples))
+        weights[:, b] = np.array(shifted) / sum(shifted)
+    rec = -terms.log_px.mean()
+    np.testing.assert_allclose(losses.loss, -np.mean(bounds), rtol=1e-13)
+    np.testing.assert_allclose(losses.rec, rec, rtol=1e-14)
+    np.testing.assert_allclose(losses.kl, losses.loss - rec, rtol=1e-14)
+    np.testing.assert_allclose(-d_terms.log_px.sum(0), 1 / B, rtol=1e-13)
+    np.testing.assert_allclose(d_terms.log_px, -weights / B, rtol=1e-11)
+    assert len(d_terms.log_pz) == len(d_terms.log_qz) == levels
+    for d_log_pz, d_log_qz in zip(d_terms.log_pz, d_terms.log_qz, strict=True):
+        np.testing.assert_array_equal(d_log_pz, d_terms.log_px)
+        np.testing.assert_array_equal(d_log_qz, -d_terms.log_px)
+    assert d_terms.kl == []
+
+
+def test_iwae_of_one_sample_is_the_sampled_elbo(rng):
+    """With log q - log p in the place of the KL, as a KL of one dimension."""
+    terms = sampled_terms(rng, samples=1)
+    ours, d_ours = IWAE(1)(terms)
+    sampled_kl = terms.log_qz[0] - terms.log_pz[0]
+    elbo, d_elbo = ELBO()(Terms(log_px=terms.log_px, kl=[sampled_kl[:, :, None]]))
+    np.testing.assert_allclose(ours, elbo, rtol=1e-13)
+    np.testing.assert_allclose(d_ours.log_px, d_elbo.log_px, rtol=1e-13)
+    np.testing.assert_allclose(d_ours.log_qz[0], d_elbo.kl[0][:, :, 0], rtol=1e-13)
+
+
+def test_iwae_grows_with_samples_of_equal_weight_not_at_all(rng):
+    terms = sampled_terms(rng, samples=1)
+    repeated = Terms(
+        log_px=terms.log_px.repeat(6, 0),
+        log_pz=[terms.log_pz[0].repeat(6, 0)],
+        log_qz=[terms.log_qz[0].repeat(6, 0)],
+    )
+    np.testing.assert_allclose(IWAE(6)(repeated)[0], IWAE(1)(terms)[0], rtol=1e-14)
+    np.testing.assert_allclose(IWAE(6)(repeated)[1].log_px, -1 / (6 * B), rtol=1e-12)
+
+
+def test_iwae_is_at_most_the_best_sample_and_at_least_the_elbo(rng):
+    terms = sampled_terms(rng, samples=7)
+    log_w = terms.log_px + terms.log_pz[0] - terms.log_qz[0]
+    bound = -IWAE(7)(terms)[0].loss
+    assert log_w.mean() < bound < log_w.max(0).mean()
+
+
+def test_iwae_at_weights_that_under_and_overflow(rng):
+    terms = sampled_terms(rng, samples=2)
+    terms.log_px[...] = [[-1e5] * B, [-2e5] * B]
+    losses, d_terms = IWAE(2)(terms)
+    log_w = -1e5 + (terms.log_pz[0] - terms.log_qz[0])[0].mean() - math.log(2)
+    assert losses.loss == pytest.approx(-log_w, rel=1e-12)
+    np.testing.assert_allclose(d_terms.log_px, [[-1 / B] * B, [0] * B], atol=1e-12)
+
+
+@pytest.mark.parametrize("schedule", [Linear(0, 2, epochs=10), Cosine(0, 2, epochs=10)])
+def test_beta_follows_its_schedule(schedule, rng):
+    terms = closed_form_terms(rng)
+    objective = ELBO(beta=schedule)
+    for epoch, beta in ((0, 0), (5, 1), (10, 2), (99, 2), (math.inf, 2)):
+        losses, d_terms = objective(terms, epoch)
+        assert losses.loss == pytest.approx(losses.rec + beta * losses.kl, rel=1e-13)
+        np.testing.assert_allclose(d_terms.kl[0], beta / B, rtol=1e-13)
+    assert objective(terms)[0] == objective(terms, math.inf)[0]
+
+
+def test_any_function_is_a_schedule(rng):
+    terms = closed_form_terms(rng)
+    losses, _ = ELBO(beta=lambda epoch: 3.0)(terms, 0.0)
+    assert losses.loss == pytest.approx(losses.rec + 3 * losses.kl, rel=1e-14)
+
+
+def test_what_objectives_ask_for():
+    assert ELBO.needs == ("log_px", "kl")
+    assert IWAE.needs == ("log_px", "log_pz", "log_qz")
+    assert (ELBO().n_samples, IWAE().n_samples) == (1, 5)
+    assert (ELBO(n_samples=3).n_samples, IWAE(50).n_samples) == (3, 50)
+    assert IWAE().beta(0.0) == ELBO().beta(0.0) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: ELBO(beta=-1), "beta is a finite number, 0 or more; got -1."),
+        (lambda: ELBO(beta="1"), "beta is a finite number, 0 or more; got '1'."),
+        (lambda: ELBO(beta=math.nan), "beta is a finite number, 0 or more; got nan."),
+        (lambda: ELBO(beta=None), "beta is a finite number, 0 or more; got None."),
+        (lambda: ELBO(free_bits=-0.1), "free_bits is a finite number, 0 or more; got -0.1."),
+        (lambda: ELBO(free_bits=math.inf), "free_bits is a finite number, 0 or more; got inf."),
+        (lambda: ELBO(n_samples=0), "n_samples is a whole number, 1 or more; got 0."),
+        (lambda: ELBO(n_samples=1.5), "n_samples is a whole number, 1 or more; got 1.5."),
+        (lambda: IWAE(0), "n_samples is a whole number, 1 or more; got 0."),
+        (lambda: IWAE("5"), "n_samples is a whole number, 1 or more; got '5'."),
+    ],
+)
+def test_arguments_are_checked(build, message):
+    with pytest.raises(ConfigError) as caught:
+        build()
+    assert str(caught.value) == message

@@ -1,0 +1,120 @@
+"""Cores that a process may use, and holding BLAS to a number of threads."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+import npvae as nv
+from npvae import threads
+from npvae.threads import _cgroup_quota, blas_threads, usable_cores
+
+
+@pytest.mark.parametrize(
+    ("text", "quota"),
+    [
+        ("max 100000\n", None), ("200000 100000\n", 2.0), ("50000 100000\n", 0.5),
+        ("150000 100000", 1.5), ("-1 100000\n", None), ("100000 0\n", None),
+    ],
+)  # fmt: skip
+def test_quota_of_cgroup_version_2(tmp_path, text, quota):
+    (tmp_path / "cpu.max").write_text(text)
+    assert _cgroup_quota(tmp_path) == quota
+
+
+@pytest.mark.parametrize("text", ["", "max", "a b\n", "1 2 3\n", "\x00\x00"])
+def test_files_of_another_form_are_no_limit(tmp_path, text):
+    (tmp_path / "cpu.max").write_text(text)
+    assert _cgroup_quota(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("quota", "period", "cores"),
+    [
+        ("-1", "100000", None), ("200000", "100000", 2.0), ("25000", "100000", 0.25),
+        ("0", "100000", None), ("100000", "0", None), ("", "", None), ("x", "y", None),
+    ],
+)  # fmt: skip
+def test_quota_of_cgroup_version_1(tmp_path, quota, period, cores):
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text(quota + "\n")
+    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text(period + "\n")
+    assert _cgroup_quota(tmp_path) == cores
+
+
+def test_version_2_goes_first(tmp_path):
+    test_quota_of_cgroup_version_1(tmp_path, "800000", "100000", 8.0)
+    (tmp_path / "cpu.max").write_text("300000 100000")
+    assert _cgroup_quota(tmp_path) == 3.0
+
+
+def test_no_cgroup_is_no_limit(tmp_path):
+    assert _cgroup_quota(tmp_path) is None
+    assert _cgroup_quota(tmp_path / "missing") is None
+
+
+@pytest.mark.parametrize(
+    ("affinity", "quota", "cores"),
+    [(8, None, 8), (8, 2.0, 2), (8, 1.5, 2), (8, 0.5, 1), (2, 16.0, 2), (1, None, 1), (3, 0.01, 1)],
+)
+def test_usable_cores_are_the_least_of_affinity_and_quota(monkeypatch, affinity, quota, cores):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(affinity)), raising=False)
+    monkeypatch.setattr(threads, "_cgroup_quota", lambda: quota)
+    assert usable_cores() == cores
+
+
+@pytest.mark.parametrize(("count", "cores"), [(6, 6), (None, 1)])
+def test_usable_cores_where_there_is_no_affinity(monkeypatch, count, cores):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: count)
+    monkeypatch.setattr(threads, "_cgroup_quota", lambda: None)
+    assert usable_cores() == cores
+
+
+def blas():
+    np.ones((2, 2)) @ np.ones((2, 2))
+    return {i["num_threads"] for i in threadpool_info() if i["user_api"] == "blas"}
+
+
+def test_blas_is_held_and_restored(monkeypatch):
+    with threadpool_limits(3, user_api="blas"):
+        for n in (1, 2):
+            with blas_threads(n):
+                assert blas() == {n}
+            assert blas() == {3}
+        monkeypatch.setattr(threads, "usable_cores", lambda: 2)
+        with blas_threads(None):
+            assert blas() == {2}
+        assert blas() == {3}
+
+
+def test_products_that_are_too_small_for_two_threads_get_one():
+    for multiply_adds, n in ((threads.WORTHWHILE - 1, 1), (threads.WORTHWHILE, 2)):
+        with threadpool_limits(3, user_api="blas"), blas_threads(2, multiply_adds):
+            assert blas() == {n}
+
+
+def test_blas_is_restored_after_an_error():
+    def fail():
+        with blas_threads(1):
+            raise KeyError
+
+    with threadpool_limits(3, user_api="blas"):
+        with pytest.raises(KeyError):
+            fail()
+        assert blas() == {3}
+
+
+def test_without_threadpoolctl_training_goes_on_and_a_wish_is_answered(monkeypatch):
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    x = np.full((3, 4), 0.5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        nv.fit(nv.VAE(4, 2, hidden=(3,)), x, epochs=1)
+    with pytest.warns(UserWarning, match=r"pip install 'npvae\[fast\]'"):
+        nv.fit(nv.VAE(4, 2, hidden=(3,)), x, epochs=1, threads=2)
