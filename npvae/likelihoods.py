@@ -86,8 +86,8 @@ class Bernoulli(Likelihood):
     def check(self, x: Array) -> None:
         low, high = x.min(), x.max()
         if low < 0 or high > 1:
-            came = f"a minimum of {low:g}" if low < 0 else f"a maximum of {high:g}"
-            fix = "Divide by 255" if low >= 0 and 1 < high <= 255 else "Scale the columns"
+            came = f"a minimum of {low:.9g}" if low < 0 else f"a maximum of {high:.9g}"
+            fix = "Divide by 255" if low >= 0 and 2 <= high <= 255 else "Scale the columns"
             raise DataError(
                 f"Bernoulli needs data in [0, 1]; got {came}. {fix}, or use Gaussian()."
             )

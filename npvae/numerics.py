@@ -58,7 +58,7 @@ def logsumexp(x: Array, axis: int) -> Array:
     """log Σ exp(x) along `axis`; -inf where every x is -inf."""
     top = x.real.max(axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         return np.log(np.exp(x - top).sum(axis=axis)) + top.squeeze(axis)
 
 
@@ -100,7 +100,8 @@ def erfc(x: Array) -> Array:
     a = b = np.zeros_like(t)
     for coefficient in _ERFC[:0:-1]:  # Clenshaw's recurrence
         a, b = u2 * a - b + coefficient, a
-    tail = t * np.exp(-m * m + 0.5 * u2 * a - b + _ERFC[0])
+    with np.errstate(over="ignore"):  # of m² where the tail is 0 anyway
+        tail = t * np.exp(-m * m + 0.5 * u2 * a - b + _ERFC[0])
     return np.where(x.real < 0, 2 - tail, tail)
 
 

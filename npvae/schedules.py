@@ -1,7 +1,8 @@
 """Schedules: numbers that change with the epoch, for beta and for the learning rate.
 
 The epoch is a float that grows step by step (2.5 is the middle of the third epoch), so that a
-schedule means the same at any batch size. Any function of one float serves as well.
+schedule means the same at any batch size. Any function of one float serves as well; outside of
+training, where there is no epoch, it is called with infinity and should give its end.
 """
 
 from __future__ import annotations

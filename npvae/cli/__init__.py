@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -35,7 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     _print_whatever_the_encoding()
     try:
-        code = _run(sys.argv[1:] if argv is None else list(argv))
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: tell(f"note: {message}")
+            code = _run(sys.argv[1:] if argv is None else list(argv))
         _flush()
         return code
     except NpvaeError as error:

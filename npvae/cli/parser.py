@@ -240,7 +240,7 @@ def _train(commands: Any) -> None:
         "--threads",
         type=whole(1),
         metavar="N",
-        help="default: 1 for the digits, whose matrices are small; otherwise all usable cores",
+        help="at most; one is used where matrices are small (default: all usable cores)",
     )
 
     add = parser.add_argument_group("run").add_argument

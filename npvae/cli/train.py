@@ -76,7 +76,7 @@ def _plan(job: Job, options: Namespace) -> str:
             f"{settings['likelihood']}, {model.n_params:,} parameters",
             f"training   {_objective(settings)}; {settings['epochs']} epochs, batches of "
             f"{settings['batch_size']}, learning rate {settings['lr']:g}, seed {settings['seed']}",
-            f"kernels    {kernels.kernels_in_use()}, {threads} thread{'s' * (threads > 1)}",
+            f"kernels    {kernels.kernels_in_use()}, {threads} thread{'s at most' if threads > 1 else ''}",
             *(f"note       {note}" for note in notes),
             "Losses are in nats per example: rec is the reconstruction term, KL the other.",
         ]

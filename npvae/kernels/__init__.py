@@ -38,7 +38,13 @@ def _module(name: str) -> ModuleType:
             "the compiled kernels need numba, which is not installed; "
             "install it with: pip install 'npvae[fast]'"
         )
-    return import_module(_MODULES[name], __name__)
+    try:
+        return import_module(_MODULES[name], __name__)
+    except ImportError as error:
+        raise MissingDependency(
+            f"numba is installed but can't be imported ({error}); install a version that suits "
+            "this NumPy, or train on NumPy with npvae.use_kernels('numpy')"
+        ) from error
 
 
 def numba_installed() -> bool:
