@@ -108,6 +108,7 @@ def test_numpy_reads_the_arrays_without_npvae(tmp_path):
     with zipfile.ZipFile(path) as archive:
         header = json.loads(archive.read("npvae.json"))
         assert all(m.compress_type == zipfile.ZIP_STORED for m in archive.infolist())
+        assert {m.date_time for m in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         assert archive.testzip() is None
     assert header == {"format": 1, "model": "vae", "config": model.config}
 

@@ -279,8 +279,18 @@ def test_members_that_claim_more_than_the_file_has(content):
         refusal(bytes(damaged))
 
 
+def test_a_directory_that_lists_one_member_many_times(content):
+    """A few bytes per listing would have the member read again and again."""
+    start, end = content.find(b"PK\1\2"), content.find(b"PK\5\6")
+    entry = content[start : content.find(b"PK\1\2", start + 4)]
+    times = 500
+    tail = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, times, times, len(entry) * times, start, 0)
+    assert len(tail) == len(content) - end
+    assert "claims to be larger" in refusal(content[:start] + entry * times + tail)
+
+
 def test_members_that_share_their_bytes(content):
-    """Every directory entry points to the same, largest member."""
+    """Every directory entry points to the same, first member."""
     directory = content.find(b"PK\1\2")
     damaged = bytearray(content)
     at = directory

@@ -27,7 +27,7 @@ GROUPS = [
     ["core", "kernels", "reader"],
     ["layers", "likelihoods", "posteriors", "flows", "priors"],
     ["models", "objectives", "optim", "datasets", "checkpoint", "history", "callbacks"],
-    ["train", "evaluate", "evaluation", "plots", "gradcheck"],
+    ["train", "evaluate", "plots", "gradcheck"],
     ["cli"],
     ["__main__"],
 ]

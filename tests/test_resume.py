@@ -223,6 +223,15 @@ def test_a_checkpoint_is_written_after_each_epoch(path):
     assert [p.name for p in path.parent.iterdir()] == ["model.npz"]
 
 
+def test_the_scale_comes_back_with_the_checkpoint(path):
+    run(2, path)
+    model = small()
+    floats = X / np.float32(255)
+    nv.fit(model, floats, epochs=3, batch_size=9, seed=3, checkpoint=path, resume=True)
+    assert model.scale == 255.0
+    assert nv.load(path).scale == 255.0
+
+
 def test_without_resume_training_starts_anew(path):
     run(4, path)
     assert_same(run(2, path, resume=False), run(2))

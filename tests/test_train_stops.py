@@ -199,6 +199,14 @@ def test_training_stops_before_the_weights_take_it_in(tmp_path, kernels, kernel_
     model.elbo(X)
 
 
+def test_no_checkpoint_is_named_where_there_is_none_yet(tmp_path):
+    path, model = tmp_path / "model.npz", small()
+    with pytest.raises(nv.NonFiniteLoss, match=r"in epoch 1, step 1\b") as caught:
+        nv.fit(model, X, objective=Failing(model, 1, nan_loss), epochs=3, checkpoint=path)
+    assert str(path) not in str(caught.value)
+    assert not path.exists()
+
+
 @pytest.mark.parametrize("kernel_set", ["numpy", "numba"])
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

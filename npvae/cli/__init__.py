@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _flush()
         return DONE
     except MemoryError as error:
-        tell(f"error: there is not enough memory for this: {error or 'the system gave none'}")
+        tell(f"error: there is not enough memory for this: {str(error) or 'the system gave none'}")
     except OSError as error:
         file = f"'{error.filename}': " if error.filename else ""
         tell(f"error: {file}{(error.strerror or str(error)).lower()}")

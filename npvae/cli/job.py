@@ -76,17 +76,19 @@ class Job:
         history.to_csv(self.folder / runs.HISTORY)
         return history
 
-    def save_history(self) -> int:
-        """Write the history of a run that was cut short; return how many epochs are kept."""
-        if not (self.begun or self.done):
-            return 0
-        records = runs.saved_records(self.folder)
-        History(records).to_csv(self.folder / runs.HISTORY)
+    def settle(self) -> int:
+        """Leave a run that was cut short as its last whole epoch had it; return that epoch."""
+        records = runs.saved_records(self.folder) if self.begun or self.done else []
+        if records:
+            model = checkpoint.load(self.folder / runs.CHECKPOINT)
+            checkpoint.save(model, self.folder / runs.MODEL)
+            History(records).to_csv(self.folder / runs.HISTORY)
         return len(records)
 
     def _keep(self, model: VAE, record: dict[str, Any]) -> None:
         """After each epoch, leave a model that can be used, whatever happens in the next."""
         if not self.begun:
+            runs.remove_leftovers(self.folder)
             if not self.done:
                 runs.remove_run(self.folder)
             self._write_config()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -106,9 +105,14 @@ def saved_records(folder: Path) -> list[dict[str, Any]]:
 
 
 def remove_run(folder: Path) -> None:
-    """Remove what an earlier run wrote, and what a killed one left half written."""
+    """Remove what an earlier run wrote."""
     # The checkpoint first: what is left by an interruption here can't be resumed by mistake.
     for name in (CHECKPOINT, MODEL, CONFIG, HISTORY, *PICTURES):
-        for file in [folder / name, *folder.glob(f".{name}.*")]:
-            with contextlib.suppress(FileNotFoundError):
-                file.unlink()
+        (folder / name).unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the half-written files of a run that was killed."""
+    for name in (CHECKPOINT, MODEL, CONFIG, HISTORY, *PICTURES):
+        for file in folder.glob(f".{name}.*"):
+            file.unlink(missing_ok=True)

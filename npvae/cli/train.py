@@ -33,7 +33,7 @@ def train(options: Namespace) -> int:
         say(_plan(job, options))
         history = job.run(progress=not options.quiet)
     except NonFiniteLoss:
-        job.save_history()
+        job.settle()
         raise
     except (KeyboardInterrupt, BrokenPipeError) as stop:
         tell(_interrupted(job))
@@ -59,6 +59,7 @@ def _plan(job: Job, options: Namespace) -> str:
     validate = "none" if job.valid is None else f"{len(job.valid.x):,}"
     sizes = [model.x_dim, *model.hidden, f"z {model.z_dim}", *model.hidden[::-1], model.x_dim]
     threads = settings["threads"] or usable_cores()
+    at_most = "1 thread" if threads == 1 else f"{threads} threads at most"
     notes = list(job.notes)
     if job.done == settings["epochs"]:
         notes.append(f"{job.folder} has all its {job.done} epochs; --epochs gives it more")
@@ -76,7 +77,7 @@ def _plan(job: Job, options: Namespace) -> str:
             f"{settings['likelihood']}, {model.n_params:,} parameters",
             f"training   {_objective(settings)}; {settings['epochs']} epochs, batches of "
             f"{settings['batch_size']}, learning rate {settings['lr']:g}, seed {settings['seed']}",
-            f"kernels    {kernels.kernels_in_use()}, {threads} thread{'s at most' if threads > 1 else ''}",
+            f"kernels    {kernels.kernels_in_use()}, {at_most}",
             *(f"note       {note}" for note in notes),
             "Losses are in nats per example: rec is the reconstruction term, KL the other.",
         ]
@@ -98,9 +99,10 @@ def _objective(settings: Settings) -> str:
 
 def _interrupted(job: Job) -> str:
     """What was kept of a run that was cut short, and how to go on."""
-    epochs = job.save_history()
+    epochs = job.settle()
     if not epochs:
-        earlier = f"; the earlier run in {job.folder} is as it was" if job.replaces else ""
+        untouched = job.replaces and not job.begun
+        earlier = f"; the earlier run in {job.folder} is as it was" if untouched else ""
         return f"interrupted before the end of the first epoch, so nothing was kept{earlier}"
     out = "" if str(job.folder) == DEFAULT_RUN else f" --out {shlex.quote(str(job.folder))}"
     return (

@@ -61,10 +61,12 @@ class Spectrum:
         return float(-0.5 * (LOG_2PI + np.log(own) + self.values / own).sum())
 
 
-def train_linear(x: Array, z_dim: int, likelihood: Any, seed: int, epochs: int) -> VAE:
+def train_linear(
+    x: Array, z_dim: int, likelihood: Any, seed: int, epochs: int, lr: float = 0.02
+) -> VAE:
     """A VAE with no hidden layer, trained on the rows of x by `fit`."""
     model = VAE(x.shape[1], z_dim, hidden=(), likelihood=likelihood, dtype="float64", seed=seed)
-    fit(model, x, epochs=epochs, batch_size=100, lr=Cosine(0.02, 1e-5, epochs), seed=seed)
+    fit(model, x, epochs=epochs, batch_size=100, lr=Cosine(lr, 1e-5, epochs), seed=seed)
     return model
 
 
@@ -129,7 +131,7 @@ def collapse(x: Array, z_dim: int, seed: int, epochs: int) -> list[Identity]:
     values = spectrum.values[:z_dim]
     active = int((values[:-1] / values[1:]).argmax()) + 1
     noise = float(np.sqrt(values[active - 1] * values[active]))
-    model = train_linear(x, z_dim, Gaussian(float(np.sqrt(noise))), seed, epochs)
+    model = train_linear(x, z_dim, Gaussian(float(np.sqrt(noise))), seed, epochs, lr=0.03)
     best = spectrum.log_likelihood(z_dim, noise) / x.shape[1]
     elbo = float(exact_elbo(model, x).mean()) / x.shape[1]
     spread = np.sort(model.encode(x)[0].var(0))[::-1]
@@ -153,7 +155,7 @@ def ppca_of_digits(rng: Rng) -> list[Identity]:
 
 def collapse_on_digits(rng: Rng) -> list[Identity]:
     """`collapse` on the embedded digits, with 6 latents."""
-    return collapse(_digits(), 6, int(rng.integers(2**31)), epochs=150)
+    return collapse(_digits(), 6, int(rng.integers(2**31)), epochs=250)
 
 
 def _digits() -> Array:

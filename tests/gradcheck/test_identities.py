@@ -1,4 +1,4 @@
-"""The identities hold, their closed forms are right, and a slip in npvae makes them fail."""
+"""The identities hold, what they are held against is right, and a slip in npvae breaks them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from sklearn.decomposition import PCA
 
 import npvae as nv
 from npvae.gradcheck import check_gradients, estimators, evidence, ppca
-from npvae.gradcheck import identities as module
-from npvae.gradcheck.identity import SIGMAS, Identity, compare, estimate, rounding, sigmas_for
+from npvae.gradcheck import identities as listed
+from npvae.gradcheck.identity import Identity, compare, estimate, rounding, sigmas_for
 from npvae.gradcheck.linear_gaussian import (
     LinearGaussian,
     cubature,
@@ -27,3 +27,389 @@ from npvae.gradcheck.linear_gaussian import (
 )
 from npvae.gradcheck.verify import Verification
 from npvae.kernels import reference
+
+TRAINED = (ppca.ppca_of_digits, ppca.collapse_on_digits)
+QUICK = [check for check in listed.IDENTITIES if check not in TRAINED]
+
+
+def failures(found):
+    return "\n".join(f"{i.name}: {i.measured} {i.relation} {i.expected}, {i.note}" for i in found)
+
+
+def failed_names(*checks, seed=5):
+    found = [i for check in checks for i in check(np.random.default_rng(seed))]
+    return {i.name for i in found if not i.ok}
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("check", QUICK, ids=lambda check: check.__name__)
+def test_identity(check, seed):
+    found = check(np.random.default_rng(seed))
+    assert found
+    assert all(i.ok for i in found), failures(found)
+
+
+def test_linear_vae_is_ppca_on_digits():
+    x = nv.datasets.digits()[0].astype(float)
+    found = ppca.linear_vae_is_ppca(x, z_dim=8, seed=0, epochs=250)
+    assert all(i.ok for i in found), failures(found)
+    per_column, _, noise, sine = found
+    assert per_column.expected == pytest.approx(0.2220, abs=1e-4)
+    assert per_column.expected - per_column.measured < 0.001
+    assert noise.measured == pytest.approx(noise.expected, rel=0.01)
+    assert math.degrees(math.asin(sine.measured)) < 5
+
+
+def test_directions_below_the_noise_collapse_on_digits():
+    x = nv.datasets.digits()[0].astype(float)
+    found = ppca.collapse(x, z_dim=6, seed=1, epochs=250)
+    assert all(i.ok for i in found), failures(found)
+    assert found[1].expected == 4
+
+
+@pytest.mark.parametrize(("name", "z_dim"), [("cardio", 2), ("letter", 4)])
+def test_linear_vae_is_ppca_on_a_real_table(name, z_dim):
+    root = os.environ.get("NPVAE_DATA")
+    if not root:
+        pytest.skip("NPVAE_DATA is not set: it names the folder of real data sets")
+    path = Path(root, "odds", f"{name}.npz")
+    assert path.exists(), f"NPVAE_DATA is set, but {path} is missing"
+    x = nv.datasets.load(path)[0].astype(float)
+    x = (x - x.mean(0)) / x.std(0)
+    found = ppca.linear_vae_is_ppca(x, z_dim, seed=0, epochs=100)
+    found += ppca.collapse(x, z_dim + 1, seed=0, epochs=100)
+    assert all(i.ok for i in found), failures(found)
+    assert found[0].expected - found[0].measured < 0.001
+
+
+class TestClosedForms:
+    """What npvae is held against, held against SciPy, scikit-learn and quadrature."""
+
+    rng = np.random.default_rng(11)
+    model = linear_vae(rng, x_dim=5, z_dim=3, scale=0.6)
+    exact = LinearGaussian.of(model)
+    x = rng.normal(size=(4, 5))
+
+    def joint(self):
+        """Mean and covariance of (z, x)."""
+        W, noise = self.exact.W, self.exact.noise
+        zz, zx = np.eye(3), W.T
+        return np.block([[zz, zx], [zx.T, W @ W.T + noise * np.eye(5)]])
+
+    def test_evidence(self):
+        cov = self.joint()[3:, 3:]
+        want = stats.multivariate_normal(self.exact.b, cov).logpdf(self.x)
+        np.testing.assert_allclose(self.exact.log_px(self.x), want, rtol=1e-12)
+
+    def test_posterior(self):
+        cov = self.joint()
+        gain = cov[:3, 3:] @ np.linalg.inv(cov[3:, 3:])
+        mean = self.exact.posterior_mean(self.x)
+        np.testing.assert_allclose(mean, (self.x - self.exact.b) @ gain.T, rtol=1e-10)
+        left = np.linalg.inv(cov[:3, :3] - gain @ cov[3:, :3])
+        np.testing.assert_allclose(self.exact.precision, left, rtol=1e-10)
+
+    def test_gradient_of_the_evidence(self):
+        def log_px(W, b):
+            return LinearGaussian(W, b, self.exact.noise).log_px(self.x).mean()
+
+        def gradient(W, b):
+            return LinearGaussian(W, b, self.exact.noise).d_log_px(self.x)
+
+        report = check_gradients(
+            (log_px, gradient), (self.exact.W, self.exact.b), methods=["central", "taylor"]
+        )
+        assert report.ok, str(report)
+
+    def test_learnt_scale_is_read(self):
+        model = nv.VAE(5, 2, hidden=(), likelihood="gaussian_learnt_scale", dtype="float64")
+        model.likelihood.log_scale[0] = np.log(0.3)
+        assert LinearGaussian.of(model).noise == pytest.approx(0.09)
+
+    def test_samples_have_the_models_covariance(self):
+        x = self.exact.sample(200_000, np.random.default_rng(0))
+        cov, n = self.exact.covariance, 200_000
+        error = np.sqrt((cov**2 + np.outer(np.diag(cov), np.diag(cov))) / n)
+        assert (np.abs(np.cov(x.T) - cov) < sigmas_for(25) * error).all()
+        assert (np.abs(x.mean(0) - self.exact.b) < 5 * np.sqrt(np.diag(cov) / n)).all()
+
+    def test_cubature_has_the_moments_of_the_normal_up_to_the_third(self):
+        eps = cubature(2, 3)
+        assert eps.shape == (6, 2, 3)
+        np.testing.assert_allclose(eps.mean(0), 0, atol=1e-15)
+        second = np.einsum("kbi,kbj->bij", eps, eps) / 6
+        np.testing.assert_allclose(second, np.broadcast_to(np.eye(3), (2, 3, 3)), atol=1e-15)
+        third = np.einsum("kbi,kbj,kbl->bijl", eps, eps, eps)
+        np.testing.assert_allclose(third, 0, atol=1e-14)
+
+    def test_best_diagonal_posterior(self):
+        model = self.model.copy()
+        encode_posterior(model)
+        best = exact_elbo(model, self.x).mean()
+        rng = np.random.default_rng(2)
+        for _ in range(30):
+            other = model.copy()
+            other.encoder.layers[0].b += 0.01 * rng.normal(size=6)
+            assert exact_elbo(other, self.x).mean() < best
+
+    def test_kl_between_a_diagonal_and_any_gaussian(self):
+        rng = np.random.default_rng(4)
+        mu, mean = rng.normal(size=(2, 2, 3))
+        variance = rng.uniform(0.2, 2, (2, 3))
+        precision = self.exact.precision
+        got = gaussian_kl(mu, variance, mean, precision)
+        for b in range(2):
+            z = mu[b] + np.sqrt(variance[b]) * cubature(1, 3)[:, 0]  # both logs are quadratic
+            log_q = stats.multivariate_normal(mu[b], np.diag(variance[b])).logpdf(z)
+            log_p = stats.multivariate_normal(mean[b], np.linalg.inv(precision)).logpdf(z)
+            assert got[b] == pytest.approx((log_q - log_p).mean(), rel=1e-12)
+
+    @pytest.mark.parametrize("power", [0.5, 2.0, 3.0])
+    def test_moments_of_importance_weights(self, power):
+        p, q = stats.norm(0.3, 0.5), stats.norm(-0.2, 0.7)
+        want, _ = integrate.quad(lambda z: p.pdf(z) ** power * q.pdf(z) ** (1 - power), -9, 9)
+        got = log_overlap(
+            power, np.array([0.3]), np.array([[4.0]]), np.array([-0.2]), np.array([[1 / 0.49]])
+        )
+        assert got == pytest.approx(math.log(want), rel=1e-9)
+
+    def test_moments_of_importance_weights_in_dimensions_multiply(self):
+        one = log_overlap(2, np.array([0.3]), np.eye(1) * 4, np.array([-0.2]), np.eye(1) * 2)
+        three = log_overlap(2, np.full(3, 0.3), np.eye(3) * 4, np.full(3, -0.2), np.eye(3) * 2)
+        assert three == pytest.approx(3 * one)
+
+    def test_an_infinite_moment(self):
+        narrow = np.array([0.0]), np.array([[3.0]])
+        assert log_overlap(2, np.array([0.0]), np.array([[1.0]]), *narrow) == math.inf
+
+    def test_moments_of_weights_from_a_box(self):
+        precision = np.array([[9.0]])
+        p = stats.norm(0.4, 1 / 3)
+        for got, power in zip(
+            evidence._log_moments_from_box(precision, 4.0), (0.5, 2.0), strict=True
+        ):
+            want, _ = integrate.quad(lambda z, a=power: p.pdf(z) ** a * 8.0 ** (a - 1), -4, 4)
+            assert got == pytest.approx(math.log(want), rel=1e-6)
+
+    def test_ppca(self):
+        x = nv.datasets.digits()[0].astype(float)
+        witness = PCA(10, svd_solver="full").fit(x)
+        spectrum = ppca.Spectrum.of(x)
+        share = (len(x) - 1) / len(x)  # scikit-learn divides by N - 1, the likelihood by N
+        noise = spectrum.noise(10)
+        assert noise == pytest.approx(share * witness.noise_variance_, rel=1e-10)
+        model = stats.multivariate_normal(x.mean(0), share * witness.get_covariance())
+        want = model.logpdf(x).mean()
+        assert spectrum.log_likelihood(10, noise) == pytest.approx(want, rel=1e-9)
+        span = witness.components_ @ spectrum.vectors[:, :10]
+        np.testing.assert_allclose(np.linalg.svd(span)[1], 1, rtol=1e-9)
+
+    def test_ppca_at_a_fixed_noise(self):
+        rng = np.random.default_rng(6)
+        x = rng.normal(size=(200, 5)) * [2.0, 1.5, 1.0, 0.5, 0.4]
+        spectrum = ppca.Spectrum.of(x)
+        values, U = spectrum.values, spectrum.vectors
+        W = U[:, :3] * np.sqrt(np.maximum(values[:3] - 1.5, 0))
+        best = LinearGaussian(W, x.mean(0), 1.5).log_px(x).mean()
+        assert spectrum.log_likelihood(3, 1.5) == pytest.approx(best, rel=1e-12)
+        for _ in range(30):
+            other = LinearGaussian(W + 0.05 * rng.normal(size=W.shape), x.mean(0), 1.5)
+            assert other.log_px(x).mean() < best
+
+
+class TestIdentity:
+    def test_equality(self):
+        assert Identity("a", 1.0, 1.5, 0.5, "", "").ok
+        assert not Identity("a", 1.0, 1.6, 0.5, "", "").ok
+
+    @pytest.mark.parametrize(
+        ("relation", "below", "above"), [("<=", True, False), (">=", False, True)]
+    )
+    def test_inequality(self, relation, below, above):
+        assert Identity("a", 0.0, 1.0, 0.1, "", "", relation).ok is below
+        assert Identity("a", 2.0, 1.0, 0.1, "", "", relation).ok is above
+        assert Identity("a", 1.0, 1.0, 0.0, "", "", relation).ok
+
+    @pytest.mark.parametrize("relation", ["=", "<=", ">="])
+    def test_a_number_that_is_not_finite_fails(self, relation):
+        for odd in (math.nan, math.inf, -math.inf):
+            assert not Identity("a", odd, 1.0, 2.0, "", "", relation).ok
+            assert not Identity("a", 1.0, odd, 2.0, "", "", relation).ok
+        assert not Identity("a", 1.0, 1.0, math.nan, "", "", relation).ok
+
+    def test_the_worst_entry_is_shown(self):
+        found = compare("a", [1.0, 2.0, 3.0], [1.0, 2.5, 3.1], [1.0, 1.0, 0.1], "", "")
+        assert (found.measured, found.expected, found.allowed) == (3.0, 3.1, 0.1)
+        assert compare("a", [1.0, math.nan], 1.0, 1.0, "", "").ok is False
+        assert compare("a", [5.0, 3.0], 4.0, 0.0, "", "", "<=").measured == 5.0
+        assert compare("a", [5.0, 3.0], 4.0, 0.0, "", "", ">=").measured == 3.0
+
+    def test_estimate_uses_the_exact_variance_where_there_is_one(self):
+        draws = np.array([1.0, 3.0, 1.0, 3.0])
+        assert estimate("a", draws, 2.0, "", variance=4.0).allowed == pytest.approx(4.0)
+        own = estimate("a", draws, 2.0, "")
+        assert own.allowed == pytest.approx(4 * math.sqrt(4 / 3) / 2)
+
+    def test_many_estimates_need_a_wider_limit(self):
+        assert sigmas_for(1) == 4
+        normal = stats.norm()
+        for n in (10, 1000):  # the chance that the worst of n is out stays below that of one
+            assert n * normal.sf(sigmas_for(n)) < normal.sf(4)
+
+    def test_rounding_grows_with_size_chain_and_condition(self):
+        eps = np.finfo(float).eps
+        assert rounding(np.array([-8.0, 2.0]), 10, 3.0) == pytest.approx(240 * eps)
+
+
+def test_an_identity_that_raises_is_reported_and_the_rest_still_run(monkeypatch):
+    def broken(rng):
+        raise ZeroDivisionError("no")
+
+    monkeypatch.setattr(listed, "IDENTITIES", (broken, estimators.general_kl))
+    found = listed.identities()
+    assert [i.ok for i in found] == [False, True, True]
+    assert found[0].note == "it raised ZeroDivisionError: no"
+
+
+def test_same_seed_same_numbers_and_none_depends_on_the_others(monkeypatch):
+    monkeypatch.setattr(listed, "IDENTITIES", (evidence.jensen, estimators.kl_monte_carlo))
+    found = listed.identities(3)
+    assert found == listed.identities(3)
+    assert found != listed.identities(4)
+    monkeypatch.setattr(listed, "IDENTITIES", (lambda rng: [], estimators.kl_monte_carlo))
+    assert listed.identities(3) == found[2:]
+
+
+def test_verification_shows_and_counts_identities():
+    good = Identity("good one", 1.0, 1.0, 0.1, "rounding", "as it should be")
+    bad = Identity("bad one", math.nan, 1.0, 0.1, "rounding", "it is not")
+    report = check_gradients(nv.Bernoulli)
+    assert Verification({"b": report}, [good]).ok
+    verification = Verification({"b": report}, [good, bad])
+    assert not verification.ok
+    text = str(verification)
+    assert "every gradient is proven" in text
+    assert "WRONG bad one" in text
+    assert "bad one: it is not" in text
+    assert "1 of 2 identities FAIL" in text
+    read = json.loads(json.dumps(verification.as_dict(), allow_nan=False))
+    assert read["ok"] is False
+    assert [i["ok"] for i in read["identities"]] == [True, False]
+    assert read["identities"][1]["measured"] is None
+    assert read["identities"][0]["note"] == "as it should be"
+
+
+def replaced(name, change):
+    """A kernel of that name whose result is changed."""
+    right = getattr(reference, name)
+    return lambda *arguments: change(right(*arguments), *arguments)
+
+
+# Slips whose gradient agrees with their forward, so that no gradient check can see them.
+CONSISTENT = {
+    "KL without its minus": (
+        {
+            "gaussian_kl": lambda kl, *_: -kl,
+            "gaussian_kl_backward": lambda d, *_: tuple(-x for x in d),
+        },
+        {"KL(q || p(z))", "KL(q || p): closed form = Monte Carlo", "ELBO = E_q[log p(x,z)] + H(q)"},
+    ),
+    "KL without its half": (
+        {
+            "gaussian_kl": lambda kl, *_: 2 * kl,
+            "gaussian_kl_backward": lambda d, *_: tuple(2 * x for x in d),
+        },
+        {"log p(x) = ELBO + KL(q || p(z|x))", "KL(N1 || N2) = KL to N(0, I), rescaled"},
+    ),
+    "exp(logvar) for exp(logvar/2)": (
+        {
+            "reparameterise": lambda out, mu, logvar, eps: (
+                mu + np.exp(logvar) * eps,
+                np.exp(logvar),
+            ),
+            "reparameterise_backward": lambda out, dz, std, eps: (
+                dz.sum(0),
+                std * (dz * eps).sum(0),
+                dz * std,
+            ),
+        },
+        {"Var[z] = exp(logvar)", "E_q[log p(x|z)]", "KL(q || p): closed form = Monte Carlo"},
+    ),
+    "no log 2π in q": (
+        {"gaussian_log_prob": lambda log_q, z, *_: log_q + z.shape[-1] * np.log(2 * np.pi) / 2},
+        {"H(q) = -E_q[log q]", "IWAE(1) = ELBO", "E_q[p(x,z)/q(z)] / p(x) = 1"},
+    ),
+    "no log scale in the likelihood": (
+        {"gaussian": lambda out, mean, x, s: (out[0] + x.shape[-1] * np.log(s), out[1])},
+        {"E_q[log p(x|z)]", "log p(x) = ELBO + KL(q || p(z|x))"},
+    ),
+    "the likelihood's mean over the columns": (
+        {"gaussian": lambda out, mean, x, s: tuple(o / x.shape[-1] for o in out)},
+        {"E_q[log p(x|z)]", "Jensen: ELBO <= log p(x)", "gaussian: sampler = density"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("kernels", "broken"), CONSISTENT.values(), ids=CONSISTENT)
+def test_a_slip_that_gradient_checks_pass_breaks_identities(monkeypatch, kernels, broken):
+    for name, change in kernels.items():
+        monkeypatch.setattr(reference, name, replaced(name, change))
+    model = nv.VAE(4, 2, hidden=(3,), activation="tanh", likelihood=nv.Gaussian(0.5))
+    for objective in (nv.ELBO(), nv.IWAE()):
+        assert check_gradients(model, objective=objective, methods=["complex"]).ok
+    assert broken <= failed_names(*QUICK)
+
+
+# Slips in one place: each is caught by an identity that is about something else than gradients.
+IN_ONE_PLACE = {
+    "dlogvar without its half": (
+        "reparameterise_backward",
+        lambda d, *_: (d[0], 2 * d[1], d[2]),
+        {"reparameterised gradient is unbiased", "d ELBO/dphi = 0 at q = p(z|x)"},
+    ),
+    "a score without its -1": (
+        "gaussian_log_prob_backward",
+        lambda d, d_log_q, z, *_: (d[0], d[1], d[2] + 0.5 * d_log_q.sum(0)[..., None]),
+        {"score-function gradient is unbiased"},
+    ),
+    "KL's gradient without its -1": (
+        "gaussian_kl_backward",
+        lambda d, dkl, *_: (d[0], d[1] + 0.5 * dkl[0]),
+        {"d ELBO/dphi = 0 at q = p(z|x)"},
+    ),
+    "a mean over the rows instead of the sum": (
+        "linear_dw",
+        lambda dW, dy, x: dW / len(x),
+        {"d ELBO/dtheta = d log p(x)/dtheta at q = p(z|x)", "mean of all minibatches = the whole"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("kernel", "change", "broken"), IN_ONE_PLACE.values(), ids=IN_ONE_PLACE)
+def test_a_wrong_backward_breaks_identities(monkeypatch, kernel, change, broken):
+    monkeypatch.setattr(reference, kernel, replaced(kernel, change))
+    assert broken <= failed_names(*QUICK)
+
+
+def test_a_bound_that_is_no_bound_is_noticed(monkeypatch):
+    monkeypatch.setattr("npvae.objectives.logmeanexp", lambda log_w, axis: log_w.max(axis))
+    assert "IWAE(64) <= log p(x)" in failed_names(evidence.iwae_bounds)
+    monkeypatch.setattr("npvae.objectives.logmeanexp", lambda log_w, axis: log_w.mean(axis))
+    assert "IWAE(K) rises with K" in failed_names(evidence.iwae_bounds)
+
+
+def test_a_sampler_of_another_scale_is_noticed(monkeypatch):
+    def sample(self, mean, rng):
+        return mean + self.scale**2 * rng.standard_normal(mean.shape)
+
+    monkeypatch.setattr(nv.Gaussian, "sample", sample)
+    assert failed_names(estimators.likelihood_samplers) == {"gaussian: sampler = density"}
+
+
+def test_training_that_forgets_the_kl_is_no_ppca(monkeypatch):
+    monkeypatch.setattr(ppca, "fit", lambda *a, **k: nv.fit(*a, objective=nv.ELBO(beta=0.0), **k))
+    x = nv.datasets.digits()[0].astype(float)[:500]
+    found = ppca.linear_vae_is_ppca(x, z_dim=2, seed=0, epochs=30)
+    assert not found[0].ok
+    found = ppca.collapse(x, z_dim=4, seed=0, epochs=30)
+    assert not found[1].ok

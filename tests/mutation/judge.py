@@ -9,6 +9,7 @@ fails. The parent never runs a test, so nothing that a test has kept can hide a 
 from __future__ import annotations
 
 import builtins
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -22,6 +23,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from .mutator import Mutation
@@ -92,6 +94,7 @@ class Judge:
         They run twice: each for itself, with fixtures of its own, and then quickest first, as
         mutants meet them. A test that does not pass both times is no judge.
         """
+        _warm_up()
         self._pass(alone=True)
         self.tests = [test for test in self.tests if test.reached or test.failed]
         self.tests.sort(key=lambda test: test.seconds)
@@ -186,6 +189,14 @@ def _never_shrink() -> None:
     phases = (Phase.explicit, Phase.generate)
     settings.register_profile("mutation", derandomize=True, database=None, phases=phases)
     settings.load_profile("mutation")
+
+
+def _warm_up() -> None:
+    """Numba takes a second before it runs its first kernel; what it did then, forks inherit."""
+    with contextlib.suppress(ImportError):
+        from npvae.kernels import compiled
+
+        compiled.bias_identity(np.ones((1, 1)), np.ones(1))
 
 
 class _Plugin:

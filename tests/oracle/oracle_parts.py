@@ -6,7 +6,6 @@ in both witnesses (`torch_witness.py` and `jax_witness.py`: the `w` below).
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -14,12 +13,11 @@ import numpy as np
 
 import npvae as nv
 from npvae import layers, posteriors, priors
-from npvae.core import bind, layout, n_parameters
+from npvae.core import bind, n_parameters
 
 Array = np.ndarray
 
 B, D, H, Z, C = 5, 7, 6, 4, 3
-NEEDS = ("log_px", "kl", "log_pz", "log_qz", "z", "posterior")
 
 
 class Draw:
@@ -174,100 +172,3 @@ PARTS = {
     ),
     "model.vae": Entry(vae_example, vae),
 }  # fmt: skip
-
-
-def parameters_of(part: nv.Part) -> dict[str, Array]:
-    return {name: getattr(slot.part, slot.attribute) for name, slot in layout(part).items()}
-
-
-def forward(part: Any, inputs: tuple[Array, ...]) -> tuple[dict[str, Array], Any]:
-    """npvae's outputs by name, and the cache."""
-    if not isinstance(part, nv.Model):
-        outputs, cache = part.forward(*inputs)
-        return named(outputs), cache
-    terms, cache = part.forward(*inputs, needs=NEEDS)
-    mu, logvar = terms.posterior[0]
-    lists = {name: getattr(terms, name)[0] for name in ("kl", "log_pz", "log_qz", "z")}
-    return {"log_px": terms.log_px, **lists, "mu": mu, "logvar": logvar}, cache
-
-
-def backward(part: Any, cache: Any, cotangents: dict[str, Array]) -> dict[str, Array]:
-    """npvae's gradients by parameter and argument name, given the outputs' cotangents."""
-    d_parameters = bind(part, np.zeros(n_parameters(part)), prefix="d")
-    if isinstance(part, nv.Model):
-        c = cotangents
-        lists = {name: [c[name]] for name in ("kl", "log_pz", "log_qz", "z")}
-        part.backward(cache, nv.Terms(c["log_px"], posterior=[(c["mu"], c["logvar"])], **lists))
-        return d_parameters
-    d_inputs = part.backward(cache, *cotangents.values())
-    d_inputs = d_inputs if isinstance(d_inputs, tuple) else (d_inputs,)
-    d_inputs = dict(zip(arguments(part), d_inputs, strict=True))
-    for name in part.data_inputs:
-        assert d_inputs.pop(name) is None
-    return d_parameters | d_inputs
-
-
-def arguments(part: nv.Part) -> list[str]:
-    return list(inspect.signature(part.forward).parameters)
-
-
-def differentiate(
-    w: Any, function: Callable[..., Any], parameters: dict[str, Array], inputs: dict[str, Array]
-) -> tuple[dict[str, Array], Callable[[dict[str, Array]], dict[str, Array]]]:
-    """A witness's outputs by name, and the map from their cotangents to all gradients by name.
-
-    `function` takes (parameters, *inputs).
-    """
-
-    def on_arrays(arrays: dict[str, Any]) -> dict[str, Any]:
-        p = {name: arrays[name] for name in parameters}
-        return named(function(p, *(arrays[name] for name in inputs)))
-
-    outputs, pull = w.vjp(on_arrays, to_framework(w, parameters | inputs))
-    return to_numpy(outputs), lambda cotangents: to_numpy(pull(to_framework(w, cotangents))[0])
-
-
-def losses_and_gradients(
-    w: Any,
-    model: Any,
-    losses: dict[str, Callable[[Any, dict[str, Any]], Any]],
-    x: Array,
-    eps: Array,
-    context: Array | None = None,
-) -> dict[str, tuple[float, dict[str, Array]]]:
-    """A witness's losses of a VAE by name, each with its gradient by parameter name."""
-    data = [w.array(a) for a in (x, eps, context) if a is not None]
-
-    def function(p: dict[str, Any]) -> dict[str, Any]:
-        terms = vae(w, model, p, *data)
-        return {name: loss(w, terms) for name, loss in losses.items()}
-
-    values, pull = differentiate(w, function, model.params, {})
-    return {
-        name: (float(values[name]), pull({n: np.float64(n == name) for n in losses}))
-        for name in losses
-    }
-
-
-def to_framework(w: Any, arrays: dict[str, Any]) -> dict[str, Any]:
-    return {name: w.array(value) for name, value in arrays.items()}
-
-
-def to_numpy(arrays: dict[str, Any]) -> dict[str, Array]:
-    return {name: np.asarray(value) for name, value in arrays.items()}
-
-
-def named(outputs: Any) -> dict[str, Any]:
-    if isinstance(outputs, dict):
-        return outputs
-    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-    return {f"output {i}": output for i, output in enumerate(outputs)}
-
-
-def assert_agree(got: dict[str, Array], expected: dict[str, Array], rtol: float) -> None:
-    """Array by array: the same names and shapes, and differences small beside the largest entry."""
-    assert set(got) == set(expected)
-    for name, value in expected.items():
-        assert got[name].shape == value.shape, name
-        error, size = np.abs(got[name] - value).max(), np.abs(value).max()
-        assert error <= rtol * size, f"{name}: off by {error:.3g}, {error / size:.3g} of its largest"

@@ -6,7 +6,7 @@ import jax_witness
 import numpy as np
 import pytest
 import torch_witness
-from oracle_parts import assert_agree, losses_and_gradients
+from oracle_compare import assert_agree, losses_and_gradients
 
 import npvae as nv
 

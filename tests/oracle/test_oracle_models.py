@@ -6,7 +6,8 @@ import jax_witness
 import numpy as np
 import pytest
 import torch_witness
-from oracle_parts import PARTS, assert_agree, losses_and_gradients
+from oracle_compare import assert_agree, losses_and_gradients
+from oracle_parts import PARTS, B, C, D, H, Z
 
 import npvae as nv
 
@@ -27,7 +28,7 @@ LIKELIHOODS = {
 ACTIVATIONS = [name.split(".")[1] for name in PARTS if name.startswith("activation.")]
 MODELS = [
     *((activation, "bernoulli", 0) for activation in ACTIVATIONS),
-    *(("tanh", likelihood, context_dim) for likelihood in LIKELIHOODS for context_dim in (0, 2)),
+    *(("tanh", likelihood, context_dim) for likelihood in LIKELIHOODS for context_dim in (0, C)),
 ]
 
 
@@ -38,7 +39,7 @@ def test_every_likelihood_has_its_model():
 
 def small_model(rng, activation="tanh", likelihood="bernoulli", context_dim=0):
     model = nv.VAE(
-        5, 3, hidden=(7, 4), activation=activation, likelihood=LIKELIHOODS[likelihood],
+        D, Z, hidden=(H, 5), activation=activation, likelihood=LIKELIHOODS[likelihood],
         dtype="float64", context_dim=context_dim,
     )  # fmt: skip
     model.flat[:] = rng.normal(0, 0.6, model.n_params)
@@ -50,9 +51,9 @@ def small_model(rng, activation="tanh", likelihood="bernoulli", context_dim=0):
 def test_small_model(activation, likelihood, context_dim, witness, use_kernels):
     rng = np.random.default_rng(0)
     model = small_model(rng, activation, likelihood, context_dim)
-    x = rng.random((6, model.x_dim))
-    context = rng.normal(size=(6, context_dim)) if context_dim else None
-    eps = model.draw_noise(len(x), 3, rng)
+    x = rng.random((B, D))
+    context = rng.normal(size=(B, C)) if context_dim else None
+    eps = model.draw_noise(B, 3, rng)
     losses = {name: loss for name, (_, loss) in OBJECTIVES.items()}
     expected = losses_and_gradients(witness, model, losses, x, eps, context)
     for kernels in ("numpy", "numba"):
@@ -67,7 +68,7 @@ def test_free_bits_hold_some_dimensions_and_not_others():
     """Else the comparison above would not see what they do."""
     rng = np.random.default_rng(0)
     model = small_model(rng)
-    terms, _ = model.forward(rng.random((6, 5)), model.draw_noise(6, 1, rng))
+    terms, _ = model.forward(rng.random((B, D)), model.draw_noise(B, 1, rng))
     above = terms.kl[0].mean((0, 1)) > OBJECTIVES["free bits"][0].free_bits
     assert above.any()
     assert not above.all()

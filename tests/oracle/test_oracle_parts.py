@@ -8,9 +8,15 @@ import jax_witness
 import numpy as np
 import pytest
 import torch_witness
-from oracle_parts import (
-    PARTS, Draw, arguments, assert_agree, backward, differentiate, forward, parameters_of,
-)  # fmt: skip
+from oracle_compare import (
+    arguments,
+    assert_agree,
+    backward,
+    differentiate,
+    forward,
+    parameters_of,
+)
+from oracle_parts import PARTS, Draw
 
 import npvae as nv
 from npvae import layers, models  # noqa: F401  (their names get registered)

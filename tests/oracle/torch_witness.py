@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch.distributions import Normal, kl_divergence
+from torch.nn import functional
 
 array = torch.tensor
 vjp = torch.func.vjp
@@ -17,19 +17,21 @@ exp = torch.exp
 
 ACTIVATIONS = {
     "identity": lambda s: s,
-    "relu": F.relu,
-    "leaky_relu": F.leaky_relu,
+    "relu": functional.relu,
+    "leaky_relu": functional.leaky_relu,
     "tanh": torch.tanh,
     "sigmoid": torch.sigmoid,
-    "softplus": lambda s: F.softplus(s, threshold=100),  # above it torch would return s itself
-    "elu": F.elu,
-    "gelu": F.gelu,
-    "silu": F.silu,
+    "softplus": lambda s: functional.softplus(
+        s, threshold=100
+    ),  # above it torch would return s itself
+    "elu": functional.elu,
+    "gelu": functional.gelu,
+    "silu": functional.silu,
 }
 
 
 def affine(x, W, b):
-    return F.linear(x, W, b)
+    return functional.linear(x, W, b)
 
 
 def join(a, context):
@@ -69,7 +71,7 @@ def gaussian_kl(mu, logvar):
 
 def bernoulli(logits, x):
     x = x.expand_as(logits)
-    return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
+    return -functional.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
 
 
 def gaussian(mean, x, scale):

@@ -1,0 +1,65 @@
+"""The command line called in this process, and a small run that the tests share."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+import pytest
+
+from npvae.cli import main
+
+# Signals and pseudo-terminals as POSIX has them.
+collect_ignore = ["test_cli_processes.py"] if os.name == "nt" else []
+
+SMALL = ["--epochs", "3", "--hidden", "16", "--z-dim", "2", "--batch-size", "300"]
+
+
+class Answer(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def npvae(capsys):
+    """``npvae("sample RUN", "-n", 3)`` -> exit code, standard output, standard error."""
+
+    def call(line, *more):
+        code = main([*line.split(), *map(str, more)])
+        return Answer(code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def refused(npvae):
+    """A call that must exit with 2 and one line on standard error; returns that line."""
+
+    def call(*arguments):
+        code, out, err = npvae(*arguments)
+        assert (code, out) == (2, "")
+        assert err.startswith("npvae: error: ")
+        assert err.count("\n") == 1
+        assert err.endswith("\n")
+        return err
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """The folder of a small run on the digits; tests read it and leave it as it is."""
+    folder = tmp_path_factory.mktemp("runs") / "small"
+    assert main(["train", *SMALL, "--quiet", "--out", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture
+def small_train(npvae):
+    """``npvae train`` with a small model and no pictures, unless the arguments say otherwise."""
+
+    def call(out, *arguments):
+        return npvae("train", *SMALL, "--no-plots", "--out", out, *arguments)
+
+    return call

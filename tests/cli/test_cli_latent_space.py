@@ -1,0 +1,160 @@
+"""``npvae sample``, ``reconstruct``, ``interpolate`` and ``latent``."""
+
+from __future__ import annotations
+
+import csv
+import sys
+
+import numpy as np
+import pytest
+
+import npvae as nv
+
+COMMANDS = ("sample", "reconstruct", "interpolate", "latent")
+
+
+@pytest.fixture
+def model(trained):
+    return nv.load(trained / "model.npz")
+
+
+@pytest.fixture(scope="module")
+def x():
+    return nv.datasets.digits()[0]
+
+
+@pytest.fixture
+def written(npvae, trained, tmp_path):
+    """Run a command on the shared run; returns the array that it wrote."""
+
+    def call(command, *options):
+        out = tmp_path / "out.npy"
+        code, said, err = npvae(command, trained, "--out", out, *options)
+        assert (code, err) == (0, "")
+        assert said.startswith(f"{out}: ")
+        assert said.count("\n") == 1
+        return np.load(out, allow_pickle=False)
+
+    return call
+
+
+def test_sample_gives_the_model_s_samples(written, model):
+    np.testing.assert_array_equal(written("sample", "-n", 7), model.sample(7, seed=0))
+    np.testing.assert_array_equal(written("sample", "-n", 7, "--seed", 5), model.sample(7, seed=5))
+
+
+def test_reconstruct_gives_every_row_in_its_order(written, model, x):
+    np.testing.assert_array_equal(written("reconstruct", "-n", 3), model.reconstruct(x))
+
+
+def test_latent_gives_posterior_means_in_the_order_of_the_rows(written, model, x):
+    np.testing.assert_array_equal(written("latent"), model.encode(x)[0])
+
+
+def test_interpolate_walks_straight_from_row_to_row(written, model, x):
+    walks = written("interpolate", "--pairs", 4, "--steps", 5)
+    assert walks.shape == (4, 5, 64)
+    reconstructions = model.reconstruct(x)
+    mu, _ = model.encode(x)
+    for walk in walks:
+        first, last = (np.abs(reconstructions - end).max(1).argmin() for end in walk[[0, -1]])
+        assert first != last
+        line = np.linspace(mu[first], mu[last], 5)
+        np.testing.assert_allclose(walk, model.decode(line), atol=1e-5)
+
+
+def test_pairs_are_drawn_by_seed_from_the_rows_that_are_chosen(written, model, x):
+    one, again, other = (written("interpolate", "--seed", seed) for seed in (1, 1, 2))
+    assert one.shape == (8, 10, 64)
+    np.testing.assert_array_equal(one, again)
+    assert not np.array_equal(one, other)
+    ends = written("interpolate", "--rows", 2, "--pairs", 5)[:, [0, -1]].reshape(10, 64)
+    assert len(np.unique(ends.round(4), axis=0)) == 2
+
+
+def test_a_table_has_a_header_all_digits_and_the_labels(npvae, trained, model, x, tmp_path):
+    _, y = nv.datasets.digits()
+    out = tmp_path / "latent.csv"
+    assert npvae("latent", trained, "--out", out).code == 0
+    with open(out, newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["z0", "z1", "label"]
+    assert [int(row[2]) for row in rows] == y.tolist()
+    values = np.array([row[:2] for row in rows], np.float32)
+    np.testing.assert_array_equal(values, model.encode(x)[0])
+    # And npvae reads its own table.
+    data = nv.datasets.read(out)
+    np.testing.assert_array_equal(data.x, values)
+    np.testing.assert_array_equal(data.y, y)
+
+
+def test_reconstructions_keep_the_names_of_the_columns(npvae, tmp_path):
+    (tmp_path / "x.csv").write_text("age,height\n1,2\n3,4\n5,7\n")
+    nv.save(nv.VAE(2, 1, hidden=(), likelihood="gaussian"), tmp_path / "m.npz")
+    out = tmp_path / "x_hat.csv"
+    code = npvae("reconstruct", tmp_path / "m.npz", "--data", tmp_path / "x.csv", "--out", out).code
+    assert code == 0
+    assert out.read_text().splitlines()[0] == "age,height"
+    assert len(out.read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF"),
+    (".PNG", b"\x89PNG")]
+)  # fmt: skip
+def test_pictures(npvae, trained, tmp_path, command, suffix, start):
+    out = tmp_path / f"picture{suffix}"
+    assert npvae(command, trained, "--out", out).code == 0
+    assert out.read_bytes().startswith(start)
+    assert out.stat().st_size > 3000
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_picture_has_a_name_by_default(npvae, trained, tmp_path, command, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert npvae(command, trained).code == 0
+    name = {"reconstruct": "reconstructions", "sample": "samples", "interpolate": "interpolation"}
+    assert [p.name for p in tmp_path.iterdir()] == [f"{name.get(command, command)}.png"]
+
+
+@pytest.mark.parametrize("columns", [5, 90])
+def test_pictures_of_rows_that_are_no_images(npvae, tmp_path, columns):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "t.npz", x=rng.normal(size=(40, columns)), y=rng.integers(0, 2, 40))
+    run = tmp_path / "run"
+    answer = npvae(
+        "train --quiet --epochs 1 --hidden 4 --z-dim 1 --data", tmp_path / "t.npz", "--out", run
+    )
+    assert answer == (0, "", "")
+    for name in ("samples", "reconstructions", "latent", "interpolation"):
+        assert (run / f"{name}.png").stat().st_size > 3000
+    assert not (run / "manifold.png").exists()
+    for command in COMMANDS:
+        assert npvae(command, run, "--out", tmp_path / "p.png").code == 0
+
+
+def test_the_image_shape_is_the_run_s_or_given(npvae, trained, refused, tmp_path):
+    out = tmp_path / "p.png"
+    npvae("sample", trained, "--out", out)
+    as_trained = out.read_bytes()
+    npvae("sample --image-shape 4,16", trained, "--out", out)
+    assert out.read_bytes() != as_trained
+    npvae("sample --image-shape 8,8", trained, "--out", out)
+    assert out.read_bytes() == as_trained
+    assert "64; got 8,9" in refused("sample --image-shape 8,9", trained, "--out", out)
+
+
+def test_one_row_is_no_pair(refused, trained, tmp_path):
+    line = refused("interpolate --rows 1", trained, "--out", tmp_path / "i.npy")
+    assert "needs two rows" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_matplotlib_arrays_are_written_and_pictures_refused(
+    npvae, trained, refused, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert npvae("sample", trained, "--out", tmp_path / "s.npy").code == 0
+    line = refused("sample", trained, "--out", tmp_path / "s.png")
+    assert "pip install 'npvae[plot]'" in line

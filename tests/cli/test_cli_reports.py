@@ -1,0 +1,132 @@
+"""``npvae evaluate``, ``verify`` and ``info``."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from importlib import metadata
+
+import numpy as np
+import pytest
+
+import npvae as nv
+from npvae.cli.data import hold_out
+
+
+def evaluated(npvae, run, *options):
+    code, out, err = npvae("evaluate --json", run, *options)
+    assert (code, err) == (0, "")
+    return json.loads(out, parse_constant=pytest.fail)
+
+
+def test_evaluate_prints_what_metrics_finds(npvae, trained):
+    x, _ = nv.datasets.digits()
+    model = nv.load(trained / "model.npz")
+    figures = evaluated(npvae, trained, "--samples", 20, "--seed", 3)
+    expected = nv.metrics(model, x, n_samples=20, seed=3)
+    assert {name: figures[name] for name in expected} == expected
+    assert figures["elbo"] == pytest.approx(-figures["rec"] - figures["kl"])
+    assert figures["elbo"] < figures["log_likelihood"]
+    assert figures["data"] == "all 1,797 rows of digits (the model was trained on 1,617 of them)"
+
+
+def test_the_table_has_the_same_numbers(npvae, trained):
+    figures = evaluated(npvae, trained, "--samples", 20)
+    code, out, err = npvae("evaluate --samples 20", trained)
+    assert (code, err) == (0, "")
+    assert "nats per example" in out
+    for name, key in (
+        ("ELBO", "elbo"),
+        ("reconstruction", "rec"),
+        ("KL", "kl"),
+        ("log-likelihood", "log_likelihood"),
+    ):
+        assert re.search(rf"^  {name} +{re.escape(f'{figures[key]:.2f}')} ", out, re.MULTILINE)
+    assert f"standard error over rows {figures['log_likelihood_se']:.2f}" in out
+    assert re.search(rf"^  active units +{figures['active_units']} of 2 ", out, re.MULTILINE)
+
+
+def test_the_rows_held_out_are_those_that_validated(npvae, trained):
+    x, _ = nv.datasets.digits()
+    _, held_out = hold_out(len(x), 0.1, seed=0)
+    figures = evaluated(npvae, trained, "--split", "held-out", "--samples", 20)
+    model = nv.load(trained / "model.npz")
+    assert figures["elbo"] == nv.metrics(model, x[held_out], 20)["elbo"]
+    assert figures["data"] == "180 rows of digits held out in training"
+
+
+def test_some_rows_are_drawn_by_seed_and_that_is_told(npvae, trained):
+    options = ("--rows", 50, "--samples", 20, "--seed")
+    one, again, other = (evaluated(npvae, trained, *options, seed) for seed in (1, 1, 2))
+    assert one == again
+    assert one["n"] == 50
+    assert one["data"].startswith("50 of all 1,797 rows of digits")
+    assert one["rec"] != other["rec"]
+
+
+def test_a_single_row_has_no_standard_error(npvae, trained):
+    assert evaluated(npvae, trained, "--rows", 1, "--samples", 20)["log_likelihood_se"] is None
+    assert "standard error" not in npvae("evaluate --rows 1 --samples 20", trained).out
+
+
+def test_numbers_that_are_not_finite_are_null(npvae, trained, monkeypatch):
+    figures = {"n": 2, "elbo": float("nan"), "log_likelihood": float("-inf"), "rec": 1.5}
+    monkeypatch.setattr("npvae.cli.reports.metrics", lambda *arguments: figures)
+    answer = evaluated(npvae, trained)
+    assert (answer["n"], answer["rec"]) == (2, 1.5)
+    assert (answer["elbo"], answer["log_likelihood"]) == (None, None)
+
+
+class Verification:
+    def __init__(self, ok):
+        self.ok = ok
+
+    def __str__(self):
+        return "the table"
+
+    def as_dict(self):
+        return {"ok": self.ok, "worst": float("nan")}
+
+
+@pytest.mark.parametrize(("ok", "code"), [(True, 0), (False, 1)])
+def test_verify_prints_the_proof_and_exits_with_1_where_it_fails(npvae, monkeypatch, ok, code):
+    monkeypatch.setattr(nv.gradcheck, "verify", lambda: Verification(ok))
+    assert npvae("verify") == (code, "the table\n", "")
+    answer = npvae("verify --json")
+    assert answer.code == code
+    assert json.loads(answer.out) == {"ok": ok, "worst": None}
+
+
+def test_info_lists_versions_kernels_and_names(npvae):
+    code, out, err = npvae("info")
+    assert (code, err) == (0, "")
+    lines = dict(line.split(maxsplit=1) for line in out.splitlines())
+    assert lines["npvae"] == nv.__version__
+    assert lines["numpy"] == np.__version__
+    assert lines["matplotlib"] == metadata.version("matplotlib")
+    assert lines["kernels"] == nv.kernels_in_use()
+    assert int(lines["threads"]) >= 1
+    assert {"bernoulli", "gaussian"} <= set(lines["--likelihood"].split(", "))
+    assert {"relu", "tanh"} <= set(lines["--activation"].split(", "))
+
+
+def test_info_says_what_is_missing_and_how_to_get_it(npvae, monkeypatch):
+    for package in ("matplotlib", "tqdm", "threadpoolctl"):
+        monkeypatch.setitem(sys.modules, package, None)
+    out = npvae("info").out
+    assert "matplotlib     not installed; pip install 'npvae[plot]'" in out
+    assert "tqdm           not installed; pip install 'npvae[all]'" in out
+    assert "threadpoolctl  not installed; pip install 'npvae[fast]'" in out
+
+
+def test_info_of_a_run(npvae, trained):
+    code, out, err = npvae("info", trained)
+    assert (code, err) == (0, "")
+    n_params = nv.load(trained / "model.npz").n_params
+    assert f"model          vae, {n_params:,} parameters" in out
+    for line in ("x_dim        64", "hidden       16", "data         digits", "epochs       3"):
+        assert f"\n  {line}\n" in out
+    last = (trained / "history.csv").read_text().splitlines()[-1].split(",")
+    assert f"last losses    epoch 3/3  loss {float(last[1]):.2f}, " in out
+    assert f"valid loss {float(last[4]):.2f}" in out
