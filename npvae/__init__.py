@@ -12,7 +12,7 @@ from typing import Any
 from ._version import __version__
 
 _NAMES = {
-    "models": ("VAE", "Model", "value_and_grad"),
+    "models": ("VAE", "Model", "registered", "value_and_grad"),
     "train": ("fit",),
     "history": ("History",),
     "objectives": ("ELBO", "IWAE"),
@@ -22,7 +22,7 @@ _NAMES = {
     "evaluate": ("active_units", "log_likelihood", "metrics"),
     "checkpoint": ("load", "save"),
     "gradcheck": ("check_gradients",),
-    "core": ("Part", "Terms", "registered"),
+    "core": ("Part", "Terms"),
     "likelihoods": ("Bernoulli", "Gaussian", "GaussianLearntScale", "Likelihood"),
     "posteriors": ("DiagonalGaussian",),
     "priors": ("StandardNormal",),

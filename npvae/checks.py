@@ -13,7 +13,7 @@ from .errors import ConfigError
 def whole(what: str, value: Any, least: int = 1) -> int:
     """A whole number, `least` or more, as an int; `what` names it in the error."""
     try:
-        number = operator.index(value)
+        number = least - 1 if isinstance(value, bool) else operator.index(value)
     except TypeError:
         number = least - 1
     if number < least:
@@ -23,9 +23,16 @@ def whole(what: str, value: Any, least: int = 1) -> int:
 
 def number(what: str, value: Any, above: float = -math.inf, least: float = -math.inf) -> float:
     """A finite number greater than `above` and not less than `least`, as a float."""
-    fits = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    fits = isinstance(value, Real) and not isinstance(value, bool) and _finite(value)
     if not fits or value <= above or value < least:
         bound = f" above {above:g}" if above > -math.inf else ""
         bound = f", {least:g} or more" if least > -math.inf else bound
         raise ConfigError(f"{what} is a finite number{bound}; got {value!r}.")
     return float(value)
+
+
+def _finite(value: Any) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float can hold
+        return False

@@ -31,7 +31,7 @@ def log_likelihood(
         If x is not such data as the model takes.
     """
     n_samples = whole("n_samples", n_samples)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(whole("seed", seed, least=0))
     estimates = []
     for xb, cb in model.batches(x, context):
         block = max(1, _BLOCK // (len(xb) * model.x_dim))

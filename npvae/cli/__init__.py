@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from ..errors import NpvaeError
-from .exits import BAD_INPUT, DONE, INTERRUPTED, tell
+from .console import BAD_INPUT, DONE, INTERRUPTED, tell
 from .parser import parse
 
 COMMANDS = {

@@ -16,6 +16,7 @@ from ..datasets import Dataset
 from ..errors import ConfigError
 from ..files import replacing
 from .arguments import PICTURES
+from .console import count
 from .data import draw, image_shape_of, rows_for
 from .gallery import Gallery, walks
 from .runs import Run, open_run
@@ -32,7 +33,7 @@ def sample(options: Namespace) -> None:
     samples = run.model.sample(options.n, options.seed)
     gallery = _gallery(run, Dataset(samples), options)
     _write(options.out, samples, lambda: gallery.samples(samples))
-    print(f"{options.out}: {_count(options.n, 'sample')} from the prior")
+    print(f"{options.out}: {count(options.n, 'sample')} from the prior")
 
 
 def reconstruct(options: Namespace) -> None:
@@ -59,7 +60,7 @@ def interpolate(options: Namespace) -> None:
     decoded = walks(run.model, data.x, options.pairs, options.steps, options.seed)
     _write(options.out, decoded, lambda: gallery.interpolation(decoded))
     print(
-        f"{options.out}: {_count(options.pairs, 'walk')} of {options.steps} steps, between {which}"
+        f"{options.out}: {count(options.pairs, 'walk')} of {options.steps} steps, between {which}"
     )
 
 
@@ -78,10 +79,6 @@ def _gallery(run: Run, data: Dataset, options: Namespace) -> Gallery:
     if chosen is None and run.config:
         chosen = run.config.get("image_shape") or []
     return Gallery(run.model, image_shape_of(data, run.model.likelihood, chosen))
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n:,} {what}{'s' * (n > 1)}"
 
 
 def _is_picture(path: Path) -> bool:

@@ -22,7 +22,7 @@ from .arguments import (
     whole,
     widths,
 )  # fmt: skip
-from .exits import BAD_INPUT, tell
+from .console import BAD_INPUT, tell
 
 DEFAULT_RUN = "npvae-run"
 

@@ -20,8 +20,8 @@ from ..core import registered
 from ..evaluate import metrics
 from ..progress import epoch_summary, notice_if_slow
 from ..threads import usable_cores
+from .console import DONE, FAILED_CHECK
 from .data import rows_for
-from .exits import DONE, FAILED_CHECK
 from .runs import CONFIG, open_run
 
 _PACKAGES = {

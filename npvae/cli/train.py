@@ -13,8 +13,8 @@ from ..errors import MissingDependency, NonFiniteLoss
 from ..history import History
 from ..threads import usable_cores
 from . import runs
+from .console import DONE, INTERRUPTED, NO_READER, count, tell
 from .data import draw
-from .exits import DONE, INTERRUPTED, NO_READER, tell
 from .gallery import Gallery, walks
 from .job import Job, prepare
 from .parser import DEFAULT_RUN
@@ -59,10 +59,9 @@ def _plan(job: Job, options: Namespace) -> str:
     validate = "none" if job.valid is None else f"{len(job.valid.x):,}"
     sizes = [model.x_dim, *model.hidden, f"z {model.z_dim}", *model.hidden[::-1], model.x_dim]
     threads = settings["threads"] or usable_cores()
-    at_most = "1 thread" if threads == 1 else f"{threads} threads at most"
     notes = list(job.notes)
     if job.done == settings["epochs"]:
-        notes.append(f"{job.folder} has all its {job.done} epochs; --epochs gives it more")
+        notes.append(f"{job.folder} has all its {count(job.done, 'epoch')}; --epochs gives it more")
     elif job.done:
         notes.append(f"training goes on after epoch {job.done}")
     elif options.resume:
@@ -72,12 +71,12 @@ def _plan(job: Job, options: Namespace) -> str:
     return "\n".join(
         [
             f"data       {settings['data']}: {kind}, {model.x_dim:,} columns; "
-            f"{len(job.train.x):,} rows to train on, {validate} to validate",
+            f"{count(len(job.train.x), 'row')} to train on, {validate} to validate",
             f"model      {' - '.join(map(str, sizes))}; {settings['activation']}, "
             f"{settings['likelihood']}, {model.n_params:,} parameters",
-            f"training   {_objective(settings)}; {settings['epochs']} epochs, batches of "
+            f"training   {_objective(settings)}; {count(settings['epochs'], 'epoch')}, batches of "
             f"{settings['batch_size']}, learning rate {settings['lr']:g}, seed {settings['seed']}",
-            f"kernels    {kernels.kernels_in_use()}, {at_most}",
+            f"kernels    {kernels.kernels_in_use()}, {count(threads, 'thread')} at most",
             *(f"note       {note}" for note in notes),
             "Losses are in nats per example: rec is the reconstruction term, KL the other.",
         ]
@@ -86,7 +85,7 @@ def _plan(job: Job, options: Namespace) -> str:
 
 def _objective(settings: Settings) -> str:
     samples = settings["n_samples"]
-    counted = f"{samples} sample{'s' * (samples > 1)}"
+    counted = count(samples, "sample")
     if settings["objective"] == "iwae":
         return f"IWAE, {counted}"
     parts = [f"ELBO, {counted}, beta {settings['beta']:g}"]

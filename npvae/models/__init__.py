@@ -1,6 +1,7 @@
 """Models: what an objective is asked of, and what people encode, decode and sample with."""
 
+from ..core import registered
 from .base import Model, value_and_grad
 from .vae import VAE
 
-__all__ = ["VAE", "Model", "value_and_grad"]
+__all__ = ["VAE", "Model", "registered", "value_and_grad"]

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .. import likelihoods, posteriors, priors  # noqa: F401  (their names get registered)
-from ..core import Objective, Part, Terms, bind, clone, initialise, layout
+from ..core import Objective, Part, Terms, bind, clone, initialise, layout, n_parameters
 from ..errors import ConfigError, DataError, ModelFileError
 from ..reader import Reader
 
@@ -66,7 +66,13 @@ class Model(Part, abstract=True):
         """Take memory for the parameters; called last in a model's constructor."""
         if parameters is None:
             rng = np.random.default_rng(seed)
-            self._hold(initialise(self, rng, _floating(dtype)))
+            try:
+                self._hold(initialise(self, rng, _floating(dtype)))
+            except (MemoryError, ValueError, OverflowError) as error:
+                raise ConfigError(
+                    f"a model of {n_parameters(self):.3g} parameters is more than this machine's "
+                    "memory holds; take fewer columns, or narrower hidden layers."
+                ) from error
             return
         _check_parameters(self, parameters)
         slots = layout(self)

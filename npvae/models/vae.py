@@ -221,7 +221,7 @@ class VAE(Model):
         A context of one row serves all n.
         """
         n = whole("n", n)
-        z = self.prior.sample(n, self.z_dim, np.random.default_rng(seed))
+        z = self.prior.sample(n, self.z_dim, np.random.default_rng(whole("seed", seed, least=0)))
         if context is not None:
             context = np.atleast_2d(context)
             context = np.repeat(context, n, axis=0) if len(context) == 1 else context
@@ -240,7 +240,7 @@ class VAE(Model):
     ) -> tuple[Array, Array]:
         """The two terms of `elbo`, each (N,): E_q[log p(x given z)] and KL(q(z given x) ‖ p(z))."""
         n_samples = whole("n_samples", n_samples)
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng(whole("seed", seed, least=0))
         log_pxs, kls = [], []
         for xb, cb in self.batches(x, context):
             log_px = np.zeros(len(xb))

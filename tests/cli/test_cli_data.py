@@ -135,7 +135,7 @@ def test_a_single_row_trains_and_draws_without_validation(npvae, npy, tmp_path):
     path = npy(RNG.random((1, 5)))
     code, out, err = npvae("train --epochs 2 --hidden 4 --data", path, "--out", tmp_path / "run")
     assert (code, err) == (0, "")
-    assert "1 rows to train on, none to validate" in out
+    assert "1 row to train on, none to validate" in out
     pictures = {picture.name for picture in (tmp_path / "run").glob("*.png")}
     assert pictures == {"loss.png", "samples.png", "reconstructions.png", "latent.png"}
 

@@ -406,6 +406,37 @@ def test_a_sampler_of_another_scale_is_noticed(monkeypatch):
     assert failed_names(estimators.likelihood_samplers) == {"gaussian: sampler = density"}
 
 
+def test_a_density_that_is_no_density_is_noticed(monkeypatch):
+    def unnormalised(logits, x):
+        return (x * logits).sum(-1), np.broadcast_to(x, logits.shape)
+
+    monkeypatch.setattr(reference, "bernoulli", unnormalised)
+    assert failed_names(estimators.likelihood_samplers) == {"bernoulli: sampler = density"}
+
+
+def test_a_density_with_a_kink_is_no_false_alarm():
+    class Laplace(nv.Likelihood, abstract=True):
+        def forward(self, m, x):
+            return (-np.abs(x - m) / 0.2 - np.log(0.4)).sum(-1), np.sign(x - m) / 0.2
+
+        def backward(self, slope, d_log_px):
+            return d_log_px[..., None] * slope, None
+
+        def mean(self, m):
+            return m
+
+        def sample(self, m, rng):
+            return rng.laplace(m, 0.2)
+
+        @classmethod
+        def example(cls, rng):
+            return cls(), (rng.normal(size=(3, 2, 4)), rng.normal(size=(2, 4)))
+
+    for seed in range(5):
+        found = estimators._sampler_of("laplace", Laplace, np.random.default_rng(seed))
+        assert found.ok, str(found)
+
+
 def test_training_that_forgets_the_kl_is_no_ppca(monkeypatch):
     monkeypatch.setattr(ppca, "fit", lambda *a, **k: nv.fit(*a, objective=nv.ELBO(beta=0.0), **k))
     x = nv.datasets.digits()[0].astype(float)[:500]

@@ -38,20 +38,30 @@ def test_gradients(classic, witness, use_kernels):
             assert_agree(gradients, expected[name][1], 1e-10)
 
 
+def away_from_kinks(model, x, eps):
+    """The rows at which float32's rounding takes no ReLU to its other side."""
+    terms, _ = model.forward(x, eps, needs=("log_px", "z"))
+    rows = np.full(len(x), True)
+    for h, layer in ((x[None], model.encoder.layers[0]), (terms.z[0], model.decoder.layers[0])):
+        rows &= (np.abs(h @ layer.W.T + layer.b) > 1e-5).all((0, 2))
+    return x[rows], eps[:, rows]
+
+
 @pytest.mark.parametrize("kernels", ["numpy", "numba"])
 @pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
 def test_float32_is_float64_but_for_rounding(classic, objective, kernels, use_kernels):
-    """The loss to 1e-6, each gradient to 1e-5 of its largest entry."""
+    """The loss to 1e-7, each gradient to 5e-6 of its largest entry."""
     model, x, eps = classic
     use_kernels(kernels)
     single = model.astype("float32")
     model.flat[:] = single.flat
-    x, eps = x.astype("float32"), eps.astype("float32")
+    x, eps = away_from_kinks(model, *(a.astype("float32").astype("float64") for a in (x, eps)))
+    assert len(x) > 100
     loss, gradients = nv.value_and_grad(single, objective, x, eps)
     exact_loss, exact = nv.value_and_grad(model, objective, x, eps)
-    assert loss == pytest.approx(exact_loss, rel=1e-6)
-    assert_agree(gradients, exact, 1e-5)
-    assert {g.dtype for g in gradients.values()} == {np.dtype("float32")}
+    assert loss == pytest.approx(exact_loss, rel=1e-7)
+    assert {gradient.dtype.name for gradient in gradients.values()} == {"float32"}
+    assert_agree(gradients, exact, 5e-6)
 
 
 def test_taylor_remainder(classic):

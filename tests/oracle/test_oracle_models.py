@@ -17,7 +17,7 @@ RTOL = 1e-10
 OBJECTIVES = {
     "elbo": (nv.ELBO(), lambda w, terms: w.elbo_loss(terms)),
     "beta": (nv.ELBO(beta=2.5), lambda w, terms: w.elbo_loss(terms, 2.5)),
-    "free bits": (nv.ELBO(0.5, free_bits=1.4), lambda w, terms: w.elbo_loss(terms, 0.5, 1.4)),
+    "free bits": (nv.ELBO(0.7, free_bits=0.5), lambda w, terms: w.elbo_loss(terms, 0.7, 0.5)),
     "iwae": (nv.IWAE(), lambda w, terms: w.iwae_loss(terms)),
 }
 LIKELIHOODS = {
@@ -28,7 +28,8 @@ LIKELIHOODS = {
 ACTIVATIONS = [name.split(".")[1] for name in PARTS if name.startswith("activation.")]
 MODELS = [
     *((activation, "bernoulli", 0) for activation in ACTIVATIONS),
-    *(("tanh", likelihood, context_dim) for likelihood in LIKELIHOODS for context_dim in (0, C)),
+    *(("tanh", likelihood, 0) for likelihood in LIKELIHOODS if likelihood != "bernoulli"),
+    *(("tanh", likelihood, C) for likelihood in LIKELIHOODS),
 ]
 
 
