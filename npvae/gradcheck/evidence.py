@@ -75,7 +75,7 @@ def jensen(rng: Rng) -> list[Identity]:
 
     E_q[log w] ≤ log E_q[w] as log is concave; w = p(x, z) / q(z) has the mean p(x) under q, and is
     that constant only where q(z) = p(z given x).
-    Source: Jordan et al. 1999, section 4; Kingma & Welling 2014, equation 2.
+    Source: Jordan et al. 1999; Kingma & Welling 2014, equation 2.
     """
     model = linear_vae(rng, x_dim=7, z_dim=3, scale=0.7, axes=True)
     exact = LinearGaussian.of(model)
@@ -107,7 +107,7 @@ def fisher(rng: Rng) -> list[Identity]:
     """Where q is the posterior, the ELBO's gradient is that of log p(x), and 0 for the encoder.
 
     The gap KL(q ‖ p(z given x)) is at its minimum, 0, so its gradient is 0 for both θ and φ.
-    Source: Fisher's identity; Dempster, Laird & Rubin 1977, section 3.
+    Source: Fisher's identity; Dempster, Laird & Rubin 1977.
     """
     model = linear_vae(rng, x_dim=7, z_dim=3, scale=0.7, axes=True)
     exact = LinearGaussian.of(model)
@@ -214,7 +214,7 @@ def importance_sampling(rng: Rng) -> list[Identity]:
     The weight w = p(x, z) / (q(z) p(x)) = p(z given x) / q(z) has the mean 1 under q and the second
     moment 1 + χ². The effective sample size (Σw)² / Σw² estimates n E[w]² / E[w²]. For Gaussians
     every moment of w is a closed form, and with them the standard errors of both.
-    Source: Kong, Liu & Wong 1994, section 4.1; Rezende, Mohamed & Wierstra 2014, appendix E.
+    Source: Kong, Liu & Wong 1994; Rezende, Mohamed & Wierstra 2014, appendix E.
     """
     n = 2000
     model, x = _needle(rng)

@@ -72,10 +72,10 @@ class Verification:
 
     def _identities(self) -> str:
         width = max(len(identity.name) for identity in self.identities)
-        head = f"{'':6}{'':{width}}{'measured':>14}{'expected':>16}{'off by':>10}{'allowed':>10}"
+        head = f"{'':6}{'':{width}}{'measured':>14}{'expected':>17}{'off by':>10}{'allowed':>10}"
         body = [
             f"{'ok' if i.ok else 'WRONG':6}{i.name:{width}}{i.measured:>14.7g}"
-            f"{i.relation:>4}{i.expected:>12.7g}{i.off:>10.1e}{i.allowed:>10.1e}"
+            f"{i.relation:>4}{i.expected:>13.6g}{i.off:>10.1e}{i.allowed:>10.1e}"
             for i in self.identities
         ]
         failed = [i for i in self.identities if not i.ok]

@@ -64,10 +64,11 @@ class Model(Part, abstract=True):
 
     def _own(self, dtype: Any, seed: int, parameters: Mapping[str, Array] | None) -> None:
         """Take memory for the parameters; called last in a model's constructor."""
+        dtype = _floating(dtype)
         if parameters is None:
             rng = np.random.default_rng(seed)
             try:
-                self._hold(initialise(self, rng, _floating(dtype)))
+                self._hold(initialise(self, rng, dtype))
             except (MemoryError, ValueError, OverflowError) as error:
                 raise ConfigError(
                     f"a model of {n_parameters(self):.3g} parameters is more than this machine's "
@@ -76,7 +77,7 @@ class Model(Part, abstract=True):
             return
         _check_parameters(self, parameters)
         slots = layout(self)
-        flat = np.empty(sum(slot.size for slot in slots.values()), _floating(dtype))
+        flat = np.empty(sum(slot.size for slot in slots.values()), dtype)
         for name, slot in slots.items():
             slot.view(flat)[...] = parameters[name]
         self._hold(flat)

@@ -406,6 +406,21 @@ def test_a_sampler_of_another_scale_is_noticed(monkeypatch):
     assert failed_names(estimators.likelihood_samplers) == {"gaussian: sampler = density"}
 
 
+def test_a_sampler_that_returns_the_mean_is_noticed(monkeypatch):
+    monkeypatch.setattr(nv.Gaussian, "sample", lambda self, mean, rng: mean.copy())
+    found = estimators.likelihood_samplers(np.random.default_rng(0))
+    assert [i.note for i in found if not i.ok] == ["its draws are all the same"]
+
+
+@pytest.mark.parametrize("logit", [-30.0, -9.0, 9.0])
+def test_a_rare_event_is_no_false_alarm(monkeypatch, logit):
+    theta = np.full((1, 1, 3), [[[logit, 0.5, -1.0]]])
+    monkeypatch.setattr(nv.Bernoulli, "example", lambda rng: (nv.Bernoulli(), (theta, None)))
+    for seed in range(5):
+        found = estimators._sampler_of("bernoulli", nv.Bernoulli, np.random.default_rng(seed))
+        assert found.ok, str(found)
+
+
 def test_a_density_that_is_no_density_is_noticed(monkeypatch):
     def unnormalised(logits, x):
         return (x * logits).sum(-1), np.broadcast_to(x, logits.shape)
