@@ -45,7 +45,7 @@ class ELBO:
         λ, the nats per latent dimension below which the KL is not pressed further.
     """
 
-    needs = ("log_px", "kl")
+    needs: tuple[str, ...] = ("log_px", "kl")
 
     def __init__(self, beta: Any = 1.0, n_samples: int = 1, free_bits: float = 0.0) -> None:
         self.beta: Schedule = schedule("beta", beta)
@@ -84,7 +84,7 @@ class IWAE:
         K, the draws of z per example; 1 gives the ELBO with a sampled KL.
     """
 
-    needs = ("log_px", "log_pz", "log_qz")
+    needs: tuple[str, ...] = ("log_px", "log_pz", "log_qz")
 
     def __init__(self, n_samples: int = 5) -> None:
         self.n_samples = whole("n_samples", n_samples)
