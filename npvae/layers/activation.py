@@ -80,7 +80,7 @@ class LeakyReLU(Activation):
 class Tanh(Activation):
     """f(s) = tanh(s).
 
-    Derivation: f' = 1 - tanh² = (1 - h)(1 + h); the product keeps digits where h nears ±1.
+    Derivation: f' = 1 - tanh² = (1 - h)(1 + h); the product does not round h² first.
     """
 
     def forward(self, a: Array, b: Array) -> tuple[Array, Array]:

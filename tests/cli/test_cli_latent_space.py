@@ -68,8 +68,9 @@ def test_pairs_are_drawn_by_seed_from_the_rows_that_are_chosen(written, model, x
     assert one.shape == (8, 10, 64)
     np.testing.assert_array_equal(one, again)
     assert not np.array_equal(one, other)
-    ends = written("interpolate", "--rows", 2, "--pairs", 5)[:, [0, -1]].reshape(10, 64)
-    assert len(np.unique(ends.round(4), axis=0)) == 2
+    ends = written("interpolate", "--rows", 2, "--pairs", 9)[:, [0, -1]]
+    assert len(np.unique(ends.reshape(18, 64).round(4), axis=0)) == 2
+    assert (np.abs(ends[:, 0] - ends[:, 1]).max(1) > 1e-3).all(), "never from a row to itself"
 
 
 def test_a_table_has_a_header_all_digits_and_the_labels(npvae, trained, model, x, tmp_path):
@@ -86,6 +87,22 @@ def test_a_table_has_a_header_all_digits_and_the_labels(npvae, trained, model, x
     data = nv.datasets.read(out)
     np.testing.assert_array_equal(data.x, values)
     np.testing.assert_array_equal(data.y, y)
+
+
+def test_rows_that_are_drawn_keep_their_labels_and_their_order(npvae, trained, model, x, tmp_path):
+    _, y = nv.datasets.digits()
+    mu, _ = model.encode(x)
+    drawn = {}
+    for seed in (1, 2):
+        out = tmp_path / f"{seed}.csv"
+        assert npvae("latent --rows 20 --seed", seed, trained, "--out", out).code == 0
+        data = nv.datasets.read(out)
+        rows = [np.abs(mu - z).max(1).argmin() for z in data.x]
+        assert rows == sorted(set(rows))
+        np.testing.assert_array_equal(data.y, y[rows])
+        drawn[seed] = rows
+    assert len(drawn[1]) == len(drawn[2]) == 20
+    assert drawn[1] != drawn[2]
 
 
 def test_reconstructions_keep_the_names_of_the_columns(npvae, tmp_path):

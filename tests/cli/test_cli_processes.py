@@ -124,8 +124,10 @@ def test_training_that_nobody_listens_to_stops_and_is_kept(tmp_path):
     assert len(without_seconds(tmp_path)) >= 1
 
 
-def test_a_reader_that_has_had_enough_is_no_error():
-    with start("info", stdout=subprocess.PIPE) as process:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_has_had_enough_is_no_error(unbuffered):
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with start("info", stdout=subprocess.PIPE, env=environment) as process:
         process.stdout.close()
         err = process.stderr.read()
     assert (process.returncode, err) == (0, "")

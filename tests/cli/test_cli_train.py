@@ -200,6 +200,33 @@ def test_resume_without_a_run_starts_one(small_train, tmp_path, trained):
     assert (tmp_path / "new/model.npz").read_bytes() == (trained / "model.npz").read_bytes()
 
 
+def test_a_resumed_run_that_is_stopped_at_once_loses_nothing(small_train, tmp_path, monkeypatch):
+    def interrupt(folder, config):
+        raise KeyboardInterrupt
+
+    small_train(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    monkeypatch.setattr("npvae.cli.runs.write_config", interrupt)
+    code, _, err = small_train(tmp_path, "--resume", "--epochs", 9)
+    assert code == 130
+    assert err.startswith(
+        f"npvae: interrupted; the model after epoch 3 of 9 is in {tmp_path / 'model.npz'}."
+    )
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_stopped_before_the_first_epoch(small_train, tmp_path, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(jobs, "fit", interrupt)
+    nothing = "npvae: interrupted before the end of the first epoch, so nothing was kept"
+    assert small_train(tmp_path)[::2] == (130, f"{nothing}\n")
+    (tmp_path / "model.npz").write_bytes(b"of an earlier run")
+    earlier = f"; the earlier run in {tmp_path} is as it was"
+    assert small_train(tmp_path)[::2] == (130, f"{nothing}{earlier}\n")
+
+
 def test_a_damaged_run_is_not_resumed(small_train, tmp_path, refused):
     small_train(tmp_path)
     resume = ("train", "--resume", "--out", tmp_path)
