@@ -97,8 +97,7 @@ def loss_curves(records: Sequence[Mapping[str, Any]]) -> Figure:
         got = "records without " + ", ".join(sorted(missing)) if records else "no record"
         raise DataError(f"loss_curves needs History.records of one epoch or more; got {got}.")
     figure = _figure(9.0, 2.9)
-    plain = all(record.get("beta", 1) == 1 for record in records)  # else it is another objective
-    titles = ("Loss (−ELBO)" if plain else "Loss", "Reconstruction term", "KL term")
+    titles = ("Loss", "Reconstruction term", "KL term")
     panels = figure.subplots(1, 3)
     for axes, title, term in zip(panels, titles, ("loss", "rec", "kl"), strict=True):
         curves = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -39,12 +40,14 @@ class Bar(Silent):
     def __init__(self, epochs: int, rows: int, done: int) -> None:
         from tqdm import tqdm
 
+        known_width = os.get_terminal_size(sys.stderr.fileno()).columns > 0
         self.bar: Any = tqdm(
             total=epochs * rows,
             initial=done * rows,
             unit=" examples",
             unit_scale=True,
-            dynamic_ncols=True,
+            dynamic_ncols=known_width,
+            ncols=None if known_width else 100,
             mininterval=0.2,
         )
         self.epochs = epochs
@@ -71,7 +74,7 @@ def reporter(progress: bool, epochs: int, rows: int, done: int) -> Silent:
     if not progress or done >= epochs:
         return Silent()
     if sys.stderr.isatty():
-        with contextlib.suppress(ImportError):
+        with contextlib.suppress(ImportError, OSError):  # no tqdm, or no terminal after all
             return Bar(epochs, rows, done)
     return Lines(epochs, rows)
 

@@ -206,8 +206,8 @@ class _Run:
                 history.records.append(record)
                 for callback in self.callbacks:  # all of them are called, whoever stops
                     stopped = bool(callback(self.model, record)) or stopped
-                display.epoch(record)
                 self._save(rows, history, state)
+                display.epoch(record)  # what was shown is kept, whatever comes next
         finally:
             display.close()
         for callback in self.callbacks:
@@ -301,7 +301,7 @@ class _Run:
         raise NonFiniteLoss(
             f"the {what} in epoch {epoch}, step {step + 1}, and training "
             f"stopped before the weights took it in; try a smaller lr, or "
-            f"Adam(clip_norm=...).{kept}"
+            f"clipping the gradient's norm.{kept}"
         )
 
     def _settings(self, rows: _Rows) -> dict[str, Any]:

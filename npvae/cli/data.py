@@ -86,8 +86,10 @@ def image_shape_of(data: Dataset, likelihood: Any, chosen: list[int] | None) -> 
                 f"{height},{width}, which are {height * width}."
             )
         return height, width
-    if chosen is not None or data.image_shape is not None:
-        return data.image_shape if chosen is None else None
+    if chosen is not None:  # "none" was
+        return None
+    if data.image_shape is not None:
+        return data.image_shape
     return guess_image_shape(columns) if likelihood.unit_interval and not data.columns else None
 
 

@@ -129,7 +129,7 @@ def prepare(options: Namespace) -> Job:
     if image_shape and shape is None and data.image_shape is None:
         height, width = image_shape
         notes.append(
-            f"rows are drawn as images of {height} x {width}; --image-shape says otherwise"
+            f"rows are drawn as images of {height} x {width}; --image-shape none if they are not"
         )
     train, valid = (data, test) if test is not None else _held_out(data, settings)
     job = Job(

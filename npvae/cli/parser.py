@@ -206,7 +206,7 @@ def _train(commands: Any) -> None:
     )
 
     add = parser.add_argument_group("training").add_argument
-    add("--epochs", type=whole(1), metavar="N", help="default: 200 for the digits, otherwise 10")
+    add("--epochs", type=whole(1), metavar="N", help="default: 300 for the digits, otherwise 10")
     add(
         "--batch-size", type=whole(1), metavar="N", help="default: 64 for the digits, otherwise 128"
     )

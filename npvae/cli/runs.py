@@ -83,11 +83,24 @@ def read_config(folder: Path) -> dict[str, Any]:
         return {}
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
-        if isinstance(config["training"]["data"], str) and isinstance(config["model"], dict):
+        if _is_ours(config):
             return config
     except (ValueError, TypeError, KeyError, RecursionError):
         pass
     raise ConfigError(f"'{file}' is damaged, or is of another program; remove it or start anew.")
+
+
+def _is_ours(config: Any) -> bool:
+    """Whether what other commands use of a config has the types that it should have."""
+    training, shape = config["training"], config["image_shape"]
+    return (
+        isinstance(config["model"], dict)
+        and isinstance(training["data"], str)
+        and isinstance(training["holdout"], float | int | None)
+        and isinstance(training["seed"], int)
+        and isinstance(training["epochs"], int)
+        and (shape is None or [type(side) for side in shape] == [int, int])
+    )
 
 
 def write_config(folder: Path, config: Mapping[str, Any]) -> None:

@@ -265,7 +265,9 @@ class _Check:
         values, gradient = self.problem.values, self.gradient
         found = []
         for _ in range(6):  # a direction may cross a kink at any step; a wrong slope is so in all
-            v = self.rng.normal(size=values[argument].shape) * np.maximum(abs(values[argument]), 0.1)
+            v = self.rng.normal(size=values[argument].shape) * np.maximum(
+                abs(values[argument]), 0.1
+            )
             slope = float(np.vdot(gradient[argument], v))
             found.append(taylor(self.problem, values, {argument: v}, slope))
             if found[-1].order is None or abs(found[-1].order - 2) < 0.1:

@@ -5,14 +5,24 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 
+import npvae as nv
 from npvae.cli import main
 
 # Signals and pseudo-terminals as POSIX has them.
 collect_ignore = ["test_cli_processes.py"] if os.name == "nt" else []
 
 SMALL = ["--epochs", "3", "--hidden", "16", "--z-dim", "2", "--batch-size", "300"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled():
+    """Kernels that are compiled: the notice of that is no part of what a command says."""
+    x = np.random.default_rng(0).random((4, 3))
+    for likelihood in ("bernoulli", "gaussian"):
+        nv.fit(nv.VAE(3, 2, hidden=(2,), likelihood=likelihood), x, epochs=1, valid=x)
 
 
 class Answer(NamedTuple):

@@ -181,6 +181,19 @@ def test_a_config_of_another_model_is_not_believed(trained, npvae, tmp_path):
     assert "no config.json that describes this model" in npvae("info", tmp_path).out
 
 
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [("data", None), ("seed", "1"), ("epochs", None), ("holdout", "a tenth"), ("image_shape", 8),
+     ("image_shape", ["8", "8"]), ("training", []), ("model", None)],
+)  # fmt: skip
+def test_a_config_that_was_edited_badly_is_refused(trained, refused, tmp_path, part, value):
+    config = json.loads((trained / "config.json").read_text())
+    (config if part in config else config["training"])[part] = value
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "model.npz").write_bytes((trained / "model.npz").read_bytes())
+    assert "config.json' is damaged, or is of another program" in refused("info", tmp_path)
+
+
 def test_no_run_is_said_to_be_there(refused, tmp_path):
     assert f"'{tmp_path}' holds no model.npz" in refused("info", tmp_path)
     (tmp_path / "config.json").write_text("{}")

@@ -95,7 +95,7 @@ def test_it_says_what_it_does_and_where_everything_is(npvae, tmp_path, monkeypat
     assert listed == FILES | PICTURES == names(tmp_path / "npvae-run")
 
 
-def test_with_no_option_the_digits_take_200_epochs(monkeypatch, npvae, tmp_path):
+def test_with_no_option_the_digits_take_300_epochs(monkeypatch, npvae, tmp_path):
     asked = {}
 
     def fit(model, x, **options):
@@ -105,7 +105,7 @@ def test_with_no_option_the_digits_take_200_epochs(monkeypatch, npvae, tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(jobs, "fit", fit)
     npvae("train", "--quiet")
-    assert (asked["epochs"], asked["batch_size"], asked["lr"]) == (200, 64, 0.002)
+    assert (asked["epochs"], asked["batch_size"], asked["lr"]) == (300, 64, 0.002)
     assert (asked["model"].z_dim, asked["model"].hidden) == (4, (256, 128))
     assert asked["progress"] is False
 

@@ -18,7 +18,8 @@ from npvae.cli.parser import parse
 COMMANDS = list(cli.COMMANDS)
 
 
-def test_help_lists_the_commands_and_each_explains_itself(npvae):
+def test_help_lists_the_commands_and_each_explains_itself(npvae, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     code, out, err = npvae("--help")
     assert (code, err) == (0, "")
     listed = re.findall(r"^    ([a-z]+) ", out, re.MULTILINE)

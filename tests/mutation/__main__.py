@@ -8,11 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-# One thread per worker; a matrix of a test gains nothing from more. Before NumPy is imported.
-for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(variable, "1")
-
-from .equivalents import EQUIVALENTS
+from .equivalents import entries, reason
 from .judge import Judge, Mutant, with_tests
 from .mutator import mutations
 from .report import Report
@@ -25,29 +21,30 @@ QUICK = 10
 def main() -> int:
     options = _options()
     started = time.perf_counter()
-    targets = [t for t in discover() if any(name in t.name for name in options.only)]
-    mutants, unused = _mutants(targets)
+    targets = discover()
+    mutants = _mutants([t for t in targets if any(name in t.name for name in options.only)])
+    unused = entries() - {(m.target.name, m.mutation.after) for m in _mutants(targets)}
     if options.quick:
-        mutants, unused = [m for m in mutants if not m.equivalent][::QUICK], []
+        mutants = [m for m in mutants if not m.equivalent][::QUICK]
     if options.list:
         for m in mutants:
-            mark = f"   # {m.equivalent}" if m.equivalent else ""
-            print(f"{m.target.name}: {m.mutation.before}  ->  {m.mutation.after}{mark}")
+            print(_described(m) + (f"   # {m.equivalent}" if m.equivalent else ""))
         return 0
     if not hasattr(os, "fork"):
         print("the mutation test forks a process for each mutant, which this system can't do")
         return 2
-    report = Report([], unused, [], 0.0)
+    report = Report([], sorted(unused), [], 0.0)
 
     def work(judge: Judge) -> None:
         _say(f"{len(judge.tests)} tests run on the unchanged package ...")
         judge.measure()
         report.idle = judge.failed
-        for done, verdict in enumerate(judge.verdicts(mutants, targets, options.workers), start=1):
+        for done, verdict in enumerate(judge.verdicts(mutants, options.workers), start=1):
             report.verdicts.append(verdict)
-            if verdict.kind in ("survived", "refuted"):
-                m = verdict.mutant
-                _say(f"{verdict.kind}: {m.target.name}: {m.mutation.before}  ->  {m.mutation.after}")
+            if options.verbose or verdict.kind in ("survived", "refuted"):
+                _say(f"{verdict.kind}: {_described(verdict.mutant)}")
+            if options.verbose and verdict.killer:
+                _say(f"    by {verdict.killer}")
             if done % 100 == 0 or done == len(mutants):
                 _say(f"{done} of {len(mutants)} mutants judged")
 
@@ -71,22 +68,24 @@ def _options() -> argparse.Namespace:
         help="targets whose name contains this, such as kernels.reference.adam",
     )  # fmt: skip
     parser.add_argument("--list", action="store_true", help="show the mutants and judge none")
+    parser.add_argument("--verbose", action="store_true", help="show what kills each mutant")
     parser.add_argument("--tests", nargs="+", default=["tests"], metavar="PATH", help="the judges")
     parser.add_argument("--workers", type=int, default=2, help="processes at a time")
     parser.add_argument("--write", metavar="FILE", help="write the result as Markdown")
     return parser.parse_args()
 
 
-def _mutants(targets: list[Target]) -> tuple[list[Mutant], list[str]]:
-    """The mutants, with what `EQUIVALENTS` says of them, and its entries that fit none."""
-    mutants = []
-    unused = {(t.name, after) for t in targets for after in EQUIVALENTS.get(t.name, {})}
-    for target in targets:
-        reasons = EQUIVALENTS.get(target.name, {})
-        for mutation in mutations(target.tree):
-            mutants.append(Mutant(target, mutation, reasons.get(mutation.after, "")))
-            unused.discard((target.name, mutation.after))
-    return mutants, [f"{name}: {after}" for name, after in sorted(unused)]
+def _mutants(targets: list[Target]) -> list[Mutant]:
+    """Every mutant of the targets, with what `equivalents` says of it."""
+    return [
+        Mutant(target, mutation, reason(target.name, mutation.after))
+        for target in targets
+        for mutation in mutations(target.tree)
+    ]
+
+
+def _described(mutant: Mutant) -> str:
+    return f"{mutant.target.name}: {mutant.mutation.before}  ->  {mutant.mutation.after}"
 
 
 def _say(line: str) -> None:

@@ -1,9 +1,98 @@
-"""Mutants that change no value, each with the reason: no test can tell them from the original.
+"""Mutants that change no value: no test can tell them from the original, for the reason given.
 
-The key is the target and then the changed statement, as ``python -m tests.mutation --list`` shows
-them. An entry whose mutant no longer exists, or that a test does kill, is reported as an error.
+Under each reason stand targets, and the statements that they may be changed to, as ``--list`` shows
+them. An entry whose mutant no longer exists, or on which a test fails, is reported as an error.
 """
 
 from __future__ import annotations
 
-EQUIVALENTS: dict[str, dict[str, str]] = {}
+EQUIVALENTS: dict[str, dict[str, list[str]]] = {
+    "The array has two axes, so the last one is axis 1.": {
+        "kernels.reference.concat": [
+            "return np.concatenate([a, np.broadcast_to(c, (*a.shape[:-1], c.shape[1]))], axis=-1)"
+        ],
+        "kernels.reference.gaussian": [
+            "constant = x.shape[1] * (np.log(scale) + 0.5 * LOG_2PI)",
+        ],
+        "kernels.reference.gaussian_learnt": [
+            "constant = x.shape[1] * (log_scale + 0.5 * LOG_2PI)",
+            "return (-0.5 * square - constant, u * inverse, square - x.shape[1])",
+        ],
+        "kernels.reference.gaussian_heads": ["z_dim = stats.shape[1] // 2"],
+        "kernels.reference.gaussian_heads_backward": [
+            "raw = stats[..., stats.shape[1] // 2:]",
+            "return np.concatenate([dmu, draw], axis=1)",
+        ],
+    },
+    "The axis has length one, so its first entry is its last.": {
+        "kernels.reference.gaussian_kl_backward": ["dkl = dkl[-1].astype(mu.dtype)"],
+    },
+    "The array has 2Z columns, so Z from the left is Z from the right.": {
+        "kernels.reference.gaussian_heads": ["z_dim = -(stats.shape[-1] // 2)"],
+    },
+    "Only the square of the number is used, or its product with one whose sign changes too.": {
+        "kernels.reference.gaussian_learnt": ["inverse = -np.exp(-log_scale)"],
+        "kernels.reference.gaussian_log_prob": [
+            "u = -((z - mu) * np.exp(-0.5 * logvar))",
+            "u = (mu - z) * np.exp(-0.5 * logvar)",
+        ],
+        "kernels.reference.gaussian_log_prob_backward": ["inverse_std = -np.exp(-0.5 * logvar)"],
+        "posteriors.GaussianLogProb.forward": [
+            "return (k.gaussian_log_prob(mu, z, logvar), (z, mu, logvar))"
+        ],
+        "priors.StandardNormal.forward": ["return (k.standard_normal_log_prob(-z), z)"],
+    },
+    "The derivative (1 - h)(1 + h) is even in h.": {
+        "layers.activation.Tanh.forward": ["return (h, -h)"],
+        "layers.activation.Tanh.backward": ["return k.bias_tanh_backward(dh, -h)"],
+    },
+    "-0.0 equals 0.0, and nothing divides by it.": {
+        "kernels.reference.bias_relu": [
+            "return np.where(s.real <= 0, -np.zeros((), s.dtype), s)",
+        ],
+        "kernels.reference.bias_relu_backward": [
+            "da = np.where(h.real > 0, dh, -np.zeros((), dh.dtype))"
+        ],
+        "numerics.positive_part": ["return np.where(x.real < 0, -np.zeros((), x.dtype), x)"],
+        "numerics.erfc": ["a = b = -np.zeros_like(t)"],
+    },
+    "The sign of an argument does not matter to its absolute value, its type or its finiteness.": {
+        "kernels.reference.adam": ["mb[np.abs(-mb) < tiny] = 0"],
+        "numerics.logsumexp": ["top = np.where(np.isfinite(-top), top, 0)"],
+        "numerics.erfc": ["a = b = np.zeros_like(-t)"],
+    },
+    "Any finite number serves where every exp(x) is 0, infinite or NaN.": {
+        "numerics.logsumexp": [
+            "top = np.where(np.isfinite(top), top, 1)",
+            "top = np.where(np.isfinite(top), top, -1)",
+        ],
+    },
+    "A sum over axes of length one, or over none, copies: the condition only spares that.": {
+        "numerics.unbroadcast": [
+            "stretched = tuple((i for i, n in enumerate(shape) if n == 1))",
+            "stretched = tuple((i for i, n in enumerate(shape) if n == 1 and d.shape != 1))",
+            "return d.sum(axis=stretched, keepdims=True)",
+        ],
+    },
+    "The sum is given the shape (1,) either way.": {
+        "kernels.reference.gaussian_learnt_backward": [
+            "return (scale_rows(d, r), (d * slope).sum().reshape(1).astype(r.dtype))",
+            "return (scale_rows(d, r), (d * slope).sum(keepdims=False).reshape(1).astype(r.dtype))",
+        ],
+    },
+}
+
+
+def reason(target: str, after: str) -> str:
+    """Why the change of a target to this changes no value, or an empty text."""
+    return next((r for r, entries in EQUIVALENTS.items() if after in entries.get(target, [])), "")
+
+
+def entries() -> set[tuple[str, str]]:
+    """(target, changed statement) of everything that is listed."""
+    return {
+        (target, after)
+        for listed in EQUIVALENTS.values()
+        for target, afters in listed.items()
+        for after in afters
+    }

@@ -29,9 +29,9 @@ import pytest
 from .mutator import Mutation
 from .targets import REACHED, Constant, Function, Target
 
-LEFT_OUT = ("mutation", "oracle")
-"""Folders of tests that judge nothing: these here, and the frameworks' witnesses, since the result
-is to be that of the suite that everybody can run."""
+LEFT_OUT = ("mutation", "oracle", "cli")
+"""Folders of tests that judge nothing: these here; the frameworks' witnesses, since the result is
+to be that of the suite that everybody can run; and the command line, which runs by itself."""
 
 LIMIT = 60.0
 """Seconds that a test may take; on a mutant it is ended sooner, where it took less before."""
@@ -39,7 +39,7 @@ LIMIT = 60.0
 GLANCE = 10.0
 """Seconds of tests, the quickest, on a mutant that is known to change no value."""
 
-NOT_INSTALLED = "(the changed source can't be installed)"
+NOT_INSTALLED = "(the changed source raises when it is defined)"
 
 Job = Callable[[Connection], None]
 
@@ -83,8 +83,11 @@ class Verdict:
 class Judge:
     """The collected tests, and how to put a mutant before those that reach it."""
 
-    def __init__(self, items: list[Any], early: set[tuple[str, str]]) -> None:
+    def __init__(
+        self, items: list[Any], targets: list[Target], early: set[tuple[str, str]]
+    ) -> None:
         self.tests = [Test(item) for item in items]
+        self.targets = targets
         self._early = early
         self._kills: Counter[tuple[str, str]] = Counter()
 
@@ -105,7 +108,7 @@ class Judge:
         """The tests that do not pass on the unchanged package."""
         return [test.item.nodeid for test in self.tests if test.failed]
 
-    def relevant(self, target: Target, targets: list[Target]) -> list[Test]:
+    def relevant(self, target: Target) -> list[Test]:
         """The tests that judge a target: they pass on the unchanged package and reach it.
 
         A test file that reaches the target while it is imported may hold values from before the
@@ -113,7 +116,7 @@ class Judge:
         """
         names = {target.name}
         if isinstance(target, Constant):
-            names = {t.name for t in targets if isinstance(t, Function) and t.reads(target)}
+            names = {t.name for t in self.targets if isinstance(t, Function) and t.reads(target)}
         stale = {file for file, name in self._early if name in names}
         return [
             test
@@ -121,11 +124,9 @@ class Judge:
             if not test.failed and test.reached & names and str(test.item.path) not in stale
         ]
 
-    def verdicts(
-        self, mutants: list[Mutant], targets: list[Target], workers: int
-    ) -> Iterator[Verdict]:
+    def verdicts(self, mutants: list[Mutant], workers: int) -> Iterator[Verdict]:
         """Judge every mutant; in the order in which they are done."""
-        tests = {t.name: self.relevant(t, targets) for t in targets}
+        tests = {t.name: self.relevant(t) for t in self.targets}
 
         def jobs() -> Iterator[tuple[Mutant, Job]]:
             for mutant in mutants:
@@ -133,7 +134,9 @@ class Judge:
                 yield mutant, lambda sender, mutant=mutant, order=order: _try(sender, mutant, order)
 
         for mutant, words in in_forks(jobs(), workers):
-            killer = words[-1] if words else NOT_INSTALLED  # the last word: the test that ended it
+            if not words:
+                raise RuntimeError(f"the judge of {mutant.target.name} died before its first test")
+            killer = words[-1]  # the test that was running when the child ended
             self._kills[mutant.target.name, killer] += 1
             yield Verdict(mutant, killer)
 
@@ -165,10 +168,9 @@ class Judge:
 
 def with_tests(paths: list[str], targets: list[Target], work: Callable[[Judge], None]) -> None:
     """Collect the tests in `paths` as pytest does, and hand them to `work` in its test loop."""
-    plugin = _Plugin(work)
+    plugin = _Plugin(targets, work)
     for target in targets:
-        if isinstance(target, Function):
-            target.watch()
+        target.watch()
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["PYTEST_DEBUG_TEMPROOT"] = scratch
         os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = scratch
@@ -202,8 +204,8 @@ def _warm_up() -> None:
 class _Plugin:
     """Stands in for pytest's loop over the tests, and for its reports."""
 
-    def __init__(self, work: Callable[[Judge], None]) -> None:
-        self.work = work
+    def __init__(self, targets: list[Target], work: Callable[[Judge], None]) -> None:
+        self.targets, self.work = targets, work
         self.error: BaseException | None = None
         self.early: set[tuple[str, str]] = set()
         self.collecting = ""
@@ -225,7 +227,7 @@ class _Plugin:
     def pytest_runtestloop(self, session: Any) -> bool:
         setattr(builtins, REACHED, lambda name: None)
         try:
-            self.work(Judge(session.items, self.early))
+            self.work(Judge(session.items, self.targets, self.early))
         except BaseException as error:
             self.error = error
         return True
@@ -253,7 +255,11 @@ def _measure(sender: Connection, tests: list[Test], alone: bool) -> None:
 
 def _try(sender: Connection, mutant: Mutant, tests: list[Test]) -> None:
     """In a child: send the name of each test before it runs, and None once all have passed."""
-    mutant.target.install(mutant.mutation.tree)
+    try:
+        mutant.target.install(mutant.mutation.tree)
+    except Exception:  # as importing the changed module would
+        sender.send(NOT_INSTALLED)
+        return
     for test, following in _with_following(tests):
         sender.send(test.item.nodeid)
         if _fails(test, following, min(LIMIT, 5 + 10 * test.seconds)):
@@ -262,7 +268,7 @@ def _try(sender: Connection, mutant: Mutant, tests: list[Test]) -> None:
 
 
 def _with_following(tests: list[Test]) -> Iterable[tuple[Test, Test | None]]:
-    return zip(tests, [*tests[1:], None], strict=True)
+    return zip(tests, [*tests[1:], None], strict=False)
 
 
 def _fails(test: Test, following: Test | None, limit: float) -> bool:

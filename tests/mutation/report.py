@@ -22,10 +22,11 @@ functions and constants of `numerics.py`, the objectives and Adam. What judges: 
 
 @dataclass
 class Report:
-    """All verdicts of a run; `unused` are entries of `equivalents.py` that no mutant has."""
+    """All verdicts of a run."""
 
     verdicts: list[Verdict]
-    unused: list[str]
+    unused: list[tuple[str, str]]
+    """Entries of `equivalents.py`, (target, changed statement), that no mutant has."""
     idle: list[str]
     """Tests that do not pass on the unchanged package, and so judge nothing."""
     minutes: float
@@ -46,15 +47,14 @@ class Report:
         return f"{1000 * killed // max(killed + survived, 1) / 10:g} %"
 
     def __str__(self) -> str:
-        problems = [
-            *(f"survived: {_place(v)}\n{_diff(v)}" for v in self.of("survived")),
-            *(
-                f"listed as changing no value, but {v.killer} fails: {_place(v)}\n{_diff(v)}"
-                for v in self.of("refuted")
-            ),
-            *(f"listed as changing no value, but there is no such mutant: {u}" for u in self.unused),
-            *(f"fails on the unchanged package, so it judges nothing: {t}" for t in self.idle),
-        ]
+        problems = [f"survived: {_place(v)}\n{_diff(v)}" for v in self.of("survived")]
+        listed = "listed as changing no value, but"
+        for v in self.of("refuted"):
+            problems.append(f"{listed} {v.killer} fails: {_place(v)}\n{_diff(v)}")
+        for target, after in self.unused:
+            problems.append(f"{listed} there is no such mutant: {target}: {after}")
+        for test in self.idle:
+            problems.append(f"fails on the unchanged package, so it judges nothing: {test}")
         return "\n".join([*problems, _table(self.verdicts), f"score {self.score}"])
 
     def markdown(self) -> str:

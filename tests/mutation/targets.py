@@ -7,6 +7,7 @@ import importlib
 import inspect
 import pkgutil
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ REACHED = "__mutation_test_reached__"
 
 
 @dataclass(frozen=True)
-class Target:
+class Target(ABC):
     """A function, or a constant that one reads, with its source."""
 
     module: ModuleType
@@ -46,6 +47,14 @@ class Target:
     def file(self) -> str:
         path = Path(str(self.module.__file__)).relative_to(Path(npvae.__file__).parents[1])
         return path.as_posix()
+
+    @abstractmethod
+    def install(self, tree: Any) -> None:
+        """Put changed source in the place of the target's own, in this process."""
+
+    @abstractmethod
+    def watch(self) -> None:
+        """Install the target's own source, with a note of its use."""
 
 
 class Function(Target):
@@ -91,6 +100,10 @@ class Function(Target):
 
 
 class Constant(Target):
+    def watch(self) -> None:
+        """Install the constant's own source; who uses it is known from the functions."""
+        self.install(self.tree)
+
     def install(self, tree: ast.Assign) -> None:
         """Give the constant a new value, in its module and wherever that was imported."""
         old = getattr(self.module, self.qualname)

@@ -47,7 +47,8 @@ def changed(source: str) -> set[str]:
         ("return a[:b]", {"a", "a[b:]", "a[:]", "-a[:b]"}),
         ("return a, b", {"(b, a)", "(-a, b)", "(a, -b)"}),
         ("return np.exp(a)", {"a", "np.expm1(a)", "np.exp(-a)", "-np.exp(a)"}),
-        ("return a.sum(0)", {"a", "0", "a.sum()", "a.sum(1)", "a.sum(-1)", "a.mean(0)", "-a.sum(0)"}),
+        ("return a.sum(0)",
+         {"a", "0", "a.sum()", "a.sum(1)", "a.sum(-1)", "a.mean(0)", "-a.sum(0)"}),
         ("return k.add(a, b)", {"a", "b", "k.add(-a, b)", "k.add(a, -b)", "-k.add(a, b)"}),
         ("return f(a, b=c)", {"a", "f(a)", "f(-a, b=c)", "-f(a, b=c)"}),
     ],
@@ -60,8 +61,9 @@ def test_changes_of_an_expression(source, expected):
     ("source", "expected"),
     [
         ("a += b", {"a -= b", "a *= b", "a = b", "a[...] = b", "pass"}),
-        ("self.dW += b", {"self.dW -= b", "self.dW *= b", "self.dW = b", "self.dW[...] = b", "pass"}),
-        ("a[i] -= b", {"a[i] += b", "a[i] *= b", "a[i] = b", "pass", "a -= b"} - {"a -= b"}),
+        ("self.dW += b",
+         {"self.dW -= b", "self.dW *= b", "self.dW = b", "self.dW[...] = b", "pass"}),
+        ("a[i] -= b", {"a[i] += b", "a[i] *= b", "a[i] = b", "pass"}),
         ("a = b", {"a = -b"}),
         ("a, b = c, d", {"a, b = (d, c)"}),
         ("a[a < 0] = 0", {"pass", "a[a <= 0] = 0", "a[a >= 0] = 0", "a[a < 1] = 0", "a[a < -1] = 0",
@@ -93,7 +95,9 @@ def test_one_change_at_a_time():
 
 def test_every_kernel_and_every_backward_is_a_target():
     names = {target.name for target in discover()}
-    kernels = {n for n, f in vars(reference).items() if getattr(f, "__module__", "") == reference.__name__}
+    kernels = {
+        n for n, f in vars(reference).items() if getattr(f, "__module__", "") == reference.__name__
+    }
     assert {f"kernels.reference.{n}" for n in kernels} <= names
     assert {
         "layers.dense.Dense.backward", "models.vae.VAE.backward", "posteriors.Reparameterise.backward",

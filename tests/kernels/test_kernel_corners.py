@@ -1,0 +1,92 @@
+"""Where two kernel sets agree and may still be wrong: kinks, settings of one's own, felt bounds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from npvae.kernels import compiled, reference
+
+SETS = {"reference": reference, "compiled": compiled}
+H = 1e-30
+
+each_set = pytest.mark.parametrize("kernels", SETS.values(), ids=SETS)
+zero = np.zeros(1)
+
+
+def slope(kernel, s, *settings):
+    """The derivative of an activation at s, by complex step."""
+    return kernel((s + 1j * H)[:, None], zero + 0j, *settings).imag[:, 0] / H
+
+
+LEFT = {"relu": ((), 0.0), "leaky_relu": ((0.2,), 0.2), "elu": ((0.6,), 0.6)}
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_at_the_kink_forward_and_backward_take_the_slope_from_the_left(name):
+    settings, left = LEFT[name]
+    assert slope(getattr(reference, f"bias_{name}"), zero, *settings) == left
+    for kernels in SETS.values():
+        h = getattr(kernels, f"bias_{name}")(zero[None], zero, *settings)
+        da, db = getattr(kernels, f"bias_{name}_backward")(3 * np.ones((1, 1)), h, *settings)
+        np.testing.assert_allclose([da[0, 0], db[0]], 3 * left, rtol=1e-15)
+
+
+@each_set
+@pytest.mark.parametrize("alpha", [0.6, 2.5])
+def test_elu_with_an_alpha_of_its_own(kernels, alpha):
+    s = np.array([-30.0, -2.0, -0.3, 0.4, 5.0])
+    negative = s < 0
+    h = kernels.bias_elu(s[:, None] - 1, zero + 1, alpha)
+    np.testing.assert_allclose(
+        h[:, 0], np.where(negative, alpha * (np.exp(s) - 1), s), rtol=1e-14, atol=1e-15
+    )
+    da, _ = kernels.bias_elu_backward(np.full_like(h, 1.5), h, alpha)
+    np.testing.assert_allclose(
+        da[:, 0], 1.5 * np.where(negative, alpha * np.exp(s), 1), rtol=1e-14, atol=1e-15
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_activations_of_huge_sums_give_no_warning(dtype):
+    a = np.array([[-1e30, -1e4, 0.0, 1e4, 1e30]], dtype)
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        h = reference.bias_elu(a, np.zeros(5, dtype), 1.0)
+    np.testing.assert_array_equal(h, [[-1, -1, 0, 1e4, dtype(1e30)]])
+
+
+def test_the_bernoulli_residual_is_analytic_too():
+    """r = x - σ(logit), so ∂r/∂logit = -σ (1 - σ), also at 0 where its branches meet."""
+    logits = np.array([-800.0, -2.0, -1e-9, 0.0, 1e-9, 3.0, 800.0])[None, None]
+    _, r = reference.bernoulli(logits + 1j * H, np.full((1, 7), 0.3))
+    np.testing.assert_allclose(r.imag / H, -expit(logits) * expit(-logits), rtol=1e-14)
+
+
+BOUNDS = [(-1.5, 2.0), (-0.5, 3.0), (-3.0, 0.25)]
+
+
+@pytest.mark.parametrize(("low", "high"), BOUNDS)
+def test_heads_where_the_bounds_are_felt(low, high):
+    """Bounds as near and as unequal as these show terms that ±20 hides below the rounding."""
+    raw = np.linspace(-6, 6, 13)[:, None]
+    stats, ones = np.hstack([0 * raw, raw]), np.ones_like(raw)
+    mu, logvar = reference.gaussian_heads(stats + 1j * H * np.array([0, 1]), low, high)
+    exact = np.log(1 / (np.exp(-raw) + np.exp(-high)) + np.exp(low))
+    np.testing.assert_allclose(logvar.real, exact, rtol=1e-13, atol=1e-13)
+    np.testing.assert_array_equal(mu, 0)
+    d = reference.gaussian_heads_backward(5 * ones, 7 * ones, stats, low, high)
+    np.testing.assert_array_equal(d[:, :1], 5)
+    np.testing.assert_allclose(d[:, 1:], 7 * logvar.imag / H, rtol=1e-13)
+
+
+@each_set
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_adam_keeps_the_smallest_normal_moment(kernels, dtype):
+    """Halved, these are the smallest normal number exactly: the last that is not flushed."""
+    tiny = np.finfo(dtype).tiny
+    m, v = np.array([2, -2], dtype) * tiny, np.array([2, 2], dtype) * tiny
+    theta, g = np.zeros(2, dtype), np.zeros(2, dtype)
+    kernels.adam(theta, g, m, v, 0.1, 0.5, 0.5, 1e-8, 1.0, 0.0)
+    np.testing.assert_array_equal(m, [tiny, -tiny])
+    np.testing.assert_array_equal(v, [tiny, tiny])
