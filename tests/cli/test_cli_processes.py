@@ -39,7 +39,7 @@ def start(*arguments, **options):
 
 def stopped_in_epoch_3(folder, how):
     """Start training, send a signal after the third epoch; returns exit code and stderr."""
-    with start(*SETTINGS, folder, "--epochs", 100_000, stdout=subprocess.PIPE) as process:
+    with start(*SETTINGS, folder, "--epochs", 5_000, stdout=subprocess.PIPE) as process:
         for line in process.stdout:
             if re.match(" *epoch +3/", line):
                 process.send_signal(how)
@@ -75,7 +75,7 @@ def test_ctrl_c_keeps_the_last_epoch_and_says_how_to_go_on(tmp_path, unbroken):
     code, err = stopped_in_epoch_3(tmp_path, signal.SIGINT)
     assert code == 130
     said = re.fullmatch(
-        r"npvae: interrupted; the model after epoch (\d+) of 100000 is in (\S+)\. "
+        r"npvae: interrupted; the model after epoch (\d+) of 5000 is in (\S+)\. "
         r"Go on with: npvae (train --resume --out \S+)\n", err,
     )  # fmt: skip
     assert said, err
@@ -112,7 +112,7 @@ def test_on_a_terminal_a_bar_and_the_same_bytes(tmp_path, unbroken):
 
 
 def test_training_that_nobody_listens_to_stops_and_is_kept(tmp_path):
-    with start(*SETTINGS, tmp_path, "--epochs", 100_000, stdout=subprocess.PIPE) as process:
+    with start(*SETTINGS, tmp_path, "--epochs", 5_000, stdout=subprocess.PIPE) as process:
         for line in process.stdout:
             if line.startswith("epoch"):
                 break
