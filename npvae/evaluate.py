@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,19 @@ _BLOCK = 1 << 22
 
 
 def log_likelihood(
-    model: Model, x: Any, n_samples: int = 5000, seed: int = 0, context: Any = None
+    model: Model,
+    x: Any,
+    n_samples: int = 5000,
+    seed: int = 0,
+    context: Any = None,
+    progress: bool = False,
 ) -> Array:
     """log p(x) of each row by importance sampling, (N,), in nats.
 
         log p(x) ≈ log 1/K Σ_k p(x given z_k) p(z_k) / q(z_k given x),   z_k ~ q(z given x)
 
-    A lower bound in expectation that rises to log p(x) with K = n_samples.
+    A lower bound in expectation that rises to log p(x) with K = n_samples. With `progress` a bar
+    shows on a terminal.
     Source: Rezende, Mohamed & Wierstra 2014, appendix E; Burda et al. 2016, theorem 1.
 
     Raises
@@ -33,16 +40,26 @@ def log_likelihood(
     n_samples = whole("n_samples", n_samples)
     rng = np.random.default_rng(whole("seed", seed, least=0))
     estimates = []
-    for xb, cb in model.batches(x, context):
-        block = max(1, _BLOCK // (len(xb) * model.x_dim))
-        total = np.full(len(xb), -np.inf)
-        for start in range(0, n_samples, block):
-            eps = model.draw_noise(len(xb), min(block, n_samples - start), rng)
-            terms, _ = model.forward(xb, eps, cb, needs=("log_px", "log_pz", "log_qz"))
-            log_w = terms.log_px + sum(terms.log_pz) - sum(terms.log_qz)
-            total = np.logaddexp(total, np.logaddexp.reduce(log_w, axis=0))
-        estimates.append(total - np.log(n_samples))
+    with _counting(progress, n_samples * len(model.reader(x))) as count:
+        for xb, cb in model.batches(x, context):
+            block = max(1, _BLOCK // (len(xb) * model.x_dim))
+            total = np.full(len(xb), -np.inf)
+            for start in range(0, n_samples, block):
+                eps = model.draw_noise(len(xb), min(block, n_samples - start), rng)
+                terms, _ = model.forward(xb, eps, cb, needs=("log_px", "log_pz", "log_qz"))
+                log_w = terms.log_px + sum(terms.log_pz) - sum(terms.log_qz)
+                total = np.logaddexp(total, np.logaddexp.reduce(log_w, axis=0))
+                count(log_w.size)
+            estimates.append(total - np.log(n_samples))
     return np.concatenate(estimates)
+
+
+def _counting(progress: bool, total: int) -> AbstractContextManager[Any]:
+    if not progress:
+        return nullcontext(lambda done: None)
+    from .progress import counting  # scoring without a bar needs no such module
+
+    return counting(total, "samples")
 
 
 def active_units(model: Any, x: Any, threshold: float = 0.01, context: Any = None) -> Array:
@@ -56,7 +73,12 @@ def active_units(model: Any, x: Any, threshold: float = 0.01, context: Any = Non
 
 
 def metrics(
-    model: Any, x: Any, n_samples: int = 5000, seed: int = 0, context: Any = None
+    model: Any,
+    x: Any,
+    n_samples: int = 5000,
+    seed: int = 0,
+    context: Any = None,
+    progress: bool = False,
 ) -> dict[str, Any]:
     """The figures by which VAEs are compared, means over the rows of x.
 
@@ -70,7 +92,7 @@ def metrics(
     """
     log_px, kl = model.elbo_terms(x, seed=seed, context=context)
     rec = -log_px
-    log_p = log_likelihood(model, x, n_samples, seed, context)
+    log_p = log_likelihood(model, x, n_samples, seed, context, progress)
     n = len(rec)
     return {
         "n": n,

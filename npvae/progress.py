@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 
@@ -102,3 +102,19 @@ def notice_if_slow(text: str, seconds: float = 1.0) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+
+
+@contextlib.contextmanager
+def counting(total: int, unit: str) -> Iterator[Callable[[int], Any]]:
+    """A bar towards `total` on a terminal, nothing elsewhere; call what it gives to move it on."""
+    bar: Any = None
+    if sys.stderr.isatty():
+        with contextlib.suppress(ImportError):
+            from tqdm import tqdm
+
+            bar = tqdm(total=total, unit=f" {unit}", unit_scale=True, delay=1, leave=False)
+    try:
+        yield bar.update if bar is not None else lambda done: None
+    finally:
+        if bar is not None:
+            bar.close()

@@ -6,7 +6,6 @@ import contextlib
 import json
 import math
 import platform
-import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from importlib import metadata, util
@@ -18,7 +17,7 @@ from .. import kernels
 from .._version import __version__
 from ..core import registered
 from ..evaluate import metrics
-from ..progress import epoch_summary, notice_if_slow
+from ..progress import epoch_summary
 from ..threads import usable_cores
 from .console import DONE, FAILED_CHECK
 from .data import rows_for
@@ -37,8 +36,7 @@ def evaluate(options: Namespace) -> None:
     """Print how good a model is."""
     run = open_run(options.run)
     data, which = rows_for(run, options)
-    with _notice(len(data.x), options.samples):
-        figures = metrics(run.model, data.x, options.samples, options.seed)
+    figures = metrics(run.model, data.x, options.samples, options.seed, progress=True)
     if options.json:
         print(_json({"run": run.name, "data": which, "seed": options.seed, **figures}))
         return
@@ -129,14 +127,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _notice(rows: int, samples: int) -> contextlib.AbstractContextManager[None]:
-    """Tell somebody who waits at a terminal what takes so long."""
-    if not sys.stderr.isatty():
-        return contextlib.nullcontext()
-    return notice_if_slow(
-        f"npvae: drawing {samples:,} importance samples for each of {rows:,} rows; "
-        "fewer --rows or --samples are quicker in proportion",
-        seconds=3,
-    )

@@ -72,7 +72,7 @@ def test_a_single_row_has_no_standard_error(npvae, trained):
 
 def test_numbers_that_are_not_finite_are_null(npvae, trained, monkeypatch):
     figures = {"n": 2, "elbo": float("nan"), "log_likelihood": float("-inf"), "rec": 1.5}
-    monkeypatch.setattr("npvae.cli.reports.metrics", lambda *arguments: figures)
+    monkeypatch.setattr("npvae.cli.reports.metrics", lambda *arguments, **options: figures)
     answer = evaluated(npvae, trained)
     assert (answer["n"], answer["rec"]) == (2, 1.5)
     assert (answer["elbo"], answer["log_likelihood"]) == (None, None)
