@@ -23,7 +23,9 @@ def main() -> int:
     started = time.perf_counter()
     targets = discover()
     mutants = _mutants([t for t in targets if any(name in t.name for name in options.only)])
-    unused = entries() - {(m.target.name, m.mutation.after) for m in _mutants(targets)}
+    unused = entries() - {(m.target.name, m.mutation.after) for m in mutants}
+    if options.quick or options.only != [""]:
+        unused.clear()
     if options.quick:
         mutants = [m for m in mutants if not m.equivalent][::QUICK]
     if options.list:

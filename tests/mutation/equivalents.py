@@ -15,7 +15,7 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "constant = x.shape[1] * (np.log(scale) + 0.5 * LOG_2PI)",
         ],
         "kernels.reference.gaussian_learnt": [
-            "constant = x.shape[1] * (log_scale + 0.5 * LOG_2PI)",
+            "constant = x.shape[1] * (log_scale.astype(square.dtype) + 0.5 * LOG_2PI)",
             "return (-0.5 * square - constant, u * inverse, square - x.shape[1])",
         ],
         "kernels.reference.gaussian_heads": ["z_dim = stats.shape[1] // 2"],
@@ -29,6 +29,12 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     },
     "The array has 2Z columns, so Z from the left is Z from the right.": {
         "kernels.reference.gaussian_heads": ["z_dim = -(stats.shape[-1] // 2)"],
+    },
+    "NumPy infers the length of an axis that is given any negative one.": {
+        "layers.dense.Dense.forward": ["rows = x.reshape(-2, self.n_in)"],
+        "layers.dense.Dense.backward": [
+            "da, db = self.activation.backward(saved, dh.reshape(-2, self.n_out))"
+        ],
     },
     "Only the square of the number is used, or its product with one whose sign changes too.": {
         "kernels.reference.gaussian_learnt": ["inverse = -np.exp(-log_scale)"],

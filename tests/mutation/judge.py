@@ -19,6 +19,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,8 @@ LEFT_OUT = ("mutation", "oracle", "cli")
 """Folders of tests that judge nothing: these here; the frameworks' witnesses, since the result is
 to be that of the suite that everybody can run; and the command line, which runs by itself."""
 
-LIMIT = 60.0
-"""Seconds that a test may take; on a mutant it is ended sooner, where it took less before."""
+LIMIT = 120.0
+"""Seconds that a test may take, where others use the machine too."""
 
 GLANCE = 10.0
 """Seconds of tests, the quickest, on a mutant that is known to change no value."""
@@ -67,10 +68,14 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The test that killed a mutant, or None where it survived all."""
+    """The test that killed a mutant, or None where it survived all.
+
+    `died` where that test did not fail, but ended the process or took too long.
+    """
 
     mutant: Mutant
     killer: str | None
+    died: bool
 
     @property
     def kind(self) -> str:
@@ -131,14 +136,14 @@ class Judge:
         def jobs() -> Iterator[tuple[Mutant, Job]]:
             for mutant in mutants:
                 order = self._order(mutant, tests[mutant.target.name])
-                yield mutant, lambda sender, mutant=mutant, order=order: _try(sender, mutant, order)
+                yield mutant, partial(_try, mutant=mutant, tests=order)
 
         for mutant, words in in_forks(jobs(), workers):
             if not words:
                 raise RuntimeError(f"the judge of {mutant.target.name} died before its first test")
-            killer = words[-1]  # the test that was running when the child ended
-            self._kills[mutant.target.name, killer] += 1
-            yield Verdict(mutant, killer)
+            state, test = words[-1]
+            self._kills[mutant.target.name, test] += 1
+            yield Verdict(mutant, None if state == "survived" else test, died=state == "runs")
 
     def _order(self, mutant: Mutant, tests: list[Test]) -> list[Test]:
         kills = self._kills
@@ -156,8 +161,7 @@ class Judge:
     def _pass(self, alone: bool) -> None:
         left = [test for test in self.tests if not test.failed]
         while left:
-            jobs = [(None, lambda sender, left=left: _measure(sender, left, alone))]
-            ((_, results),) = in_forks(jobs, 1)
+            ((_, results),) = in_forks([(None, partial(_measure, tests=left, alone=alone))], 1)
             for test, (seconds, failed, reached) in zip(left, results, strict=False):
                 test.seconds, test.failed = max(seconds, test.seconds), failed
                 test.reached |= reached
@@ -254,17 +258,22 @@ def _measure(sender: Connection, tests: list[Test], alone: bool) -> None:
 
 
 def _try(sender: Connection, mutant: Mutant, tests: list[Test]) -> None:
-    """In a child: send the name of each test before it runs, and None once all have passed."""
+    """In a child: send what happens as ("runs", test), then ("fails", test) or ("survived", "").
+
+    Only a test that fails twice counts, so that none kills by chance.
+    """
     try:
         mutant.target.install(mutant.mutation.tree)
     except Exception:  # as importing the changed module would
-        sender.send(NOT_INSTALLED)
+        sender.send(("fails", NOT_INSTALLED))
         return
     for test, following in _with_following(tests):
-        sender.send(test.item.nodeid)
-        if _fails(test, following, min(LIMIT, 5 + 10 * test.seconds)):
+        sender.send(("runs", test.item.nodeid))
+        limit = min(LIMIT, 20 + 20 * test.seconds)
+        if _fails(test, following, limit) and _fails(test, following, limit):
+            sender.send(("fails", test.item.nodeid))
             return
-    sender.send(None)
+    sender.send(("survived", ""))
 
 
 def _with_following(tests: list[Test]) -> Iterable[tuple[Test, Test | None]]:
@@ -290,7 +299,8 @@ def in_forks(jobs: Iterable[tuple[Any, Job]], workers: int) -> Iterator[tuple[An
 
     A job is a label and a function of the connection; a job that dies has sent what it has sent.
     """
-    waiting, running = iter(jobs), {}
+    waiting = iter(jobs)
+    running: dict[Any, tuple[Any, Any, list[Any]]] = {}
     while True:
         while len(running) < workers and (job := next(waiting, None)) is not None:
             label, function = job
@@ -298,7 +308,7 @@ def in_forks(jobs: Iterable[tuple[Any, Job]], workers: int) -> Iterator[tuple[An
             running[receiver] = label, process, []
         if not running:
             return
-        for receiver in wait(list(running)):
+        for receiver in list[Any](wait(list(running))):
             label, process, words = running[receiver]
             try:
                 words.append(receiver.recv())

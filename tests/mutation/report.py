@@ -47,14 +47,18 @@ class Report:
         return f"{1000 * killed // max(killed + survived, 1) / 10:g} %"
 
     def __str__(self) -> str:
-        problems = [f"survived: {_place(v)}\n{_diff(v)}" for v in self.of("survived")]
         listed = "listed as changing no value, but"
-        for v in self.of("refuted"):
-            problems.append(f"{listed} {v.killer} fails: {_place(v)}\n{_diff(v)}")
-        for target, after in self.unused:
-            problems.append(f"{listed} there is no such mutant: {target}: {after}")
-        for test in self.idle:
-            problems.append(f"fails on the unchanged package, so it judges nothing: {test}")
+        problems = [
+            *(f"survived: {_place(v)}\n{_diff(v)}" for v in self.of("survived")),
+            *(f"{listed} {v.killer} fails: {_place(v)}\n{_diff(v)}" for v in self.of("refuted")),
+            *(f"{listed} there is no such mutant: {t}: {after}" for t, after in self.unused),
+            *(f"judges nothing, since it fails on the unchanged package: {t}" for t in self.idle),
+            *(
+                f"killed by {v.killer}, which died or took too long: {_place(v)}\n{_diff(v)}"
+                for v in self.of("killed")
+                if v.died
+            ),
+        ]
         return "\n".join([*problems, _table(self.verdicts), f"score {self.score}"])
 
     def markdown(self) -> str:

@@ -68,7 +68,8 @@ class Function(Target):
 
     def install(self, tree: ast.FunctionDef) -> None:
         """Make the function run this source: everybody who holds it runs the new code."""
-        new, old = self._compiled(tree), self.function
+        new: Any = self._compiled(tree)
+        old: Any = self.function
         old.__code__ = new.__code__
         old.__defaults__, old.__kwdefaults__ = new.__defaults__, new.__kwdefaults__
 
