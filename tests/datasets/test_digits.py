@@ -8,7 +8,7 @@ import sys
 from importlib.resources import files
 
 import numpy as np
-import pytest
+from sklearn.datasets import load_digits
 
 from npvae.datasets import digits
 
@@ -34,7 +34,7 @@ def test_each_call_returns_its_own_arrays():
 
 
 def test_same_as_scikit_learn():
-    source = pytest.importorskip("sklearn.datasets").load_digits()
+    source = load_digits()
     x, y = digits()
     np.testing.assert_array_equal(x, (source.data / 16).astype(np.float32))
     np.testing.assert_array_equal(y, source.target)
