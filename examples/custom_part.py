@@ -55,7 +55,10 @@ def main() -> None:
     history = nv.fit(model, x, epochs=30, seed=0)
     first, last = history.records[0], history.records[-1]
     print(f"trained: -ELBO {first['train_loss']:.1f} -> {last['train_loss']:.1f} nats per example")
-    print(f"the trained model's gradients hold: {nv.check_gradients(model).ok}\n")
+    # Kinks of |x - m| lie all along a line through so many columns, and blur the Taylor order.
+    report = nv.check_gradients(model, methods=("central",), max_entries=20)
+    print(f"the trained model's gradients hold: {report.ok}\n")
+    assert report.ok, report
 
     class WrongSign(Laplace, abstract=True):  # abstract: it stays out of the registry
         def backward(self, slope, d_log_px):

@@ -12,7 +12,7 @@ from .core import Part
 Array = np.ndarray
 
 LOGVAR_BOUNDS = (-20.0, 20.0)
-"""Where log-variances are bent. Within (-5, 5) the bend is below float32's rounding."""
+"""Where log-variances are bent. Within (-4.5, 4.5) the bend is below float32's rounding."""
 
 
 class Reparameterise(Part):
