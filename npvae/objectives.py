@@ -6,14 +6,13 @@ dimensions, averaged over the batch. ``loss = rec + beta · kl`` holds for what 
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any, NamedTuple
 
-import numpy as np
-
+from . import kernels as k
 from .checks import number, whole
 from .core import Terms
-from .numerics import logmeanexp, wide
 from .schedules import Schedule, schedule
 
 
@@ -55,17 +54,14 @@ class ELBO:
     def __call__(self, terms: Terms, epoch: float = math.inf) -> tuple[Losses, Terms]:
         """The losses of a batch and the gradients of its terms, at an epoch of the schedule."""
         beta = self.beta(epoch)
-        rec = -terms.log_px.mean()
-        d_log_px = np.full(terms.log_px.shape, -1 / terms.log_px.size)  # (1)
+        rec, d_log_px = k.mean_loss(terms.log_px)  # (1)
         kl: Any = 0.0
         d_kl = []
         for level in terms.kl:
-            per_dimension = level.mean((0, 1), dtype=wide(level.dtype))
-            below = per_dimension.real < self.free_bits if self.free_bits else False
-            kl = kl + np.where(below, self.free_bits, per_dimension).sum()  # NaN stays NaN
-            slope = np.where(below, 0.0, beta / (level.shape[0] * level.shape[1]))
-            d_kl.append(np.broadcast_to(slope, level.shape))  # (2), (3)
-        return Losses(rec + beta * kl, rec, kl), Terms(log_px=d_log_px, kl=d_kl)
+            level_kl, d_level = k.kl_loss(level, beta, self.free_bits)  # (2), (3)
+            kl = k.add(kl, level_kl) if d_kl else level_kl
+            d_kl.append(d_level)
+        return Losses(k.weighted_loss(rec, kl, beta), rec, kl), Terms(log_px=d_log_px, kl=d_kl)
 
 
 class IWAE:
@@ -92,13 +88,17 @@ class IWAE:
 
     def __call__(self, terms: Terms, epoch: float = math.inf) -> tuple[Losses, Terms]:
         """The losses of a batch and the gradients of its terms."""
-        log_w = terms.log_px + sum(terms.log_pz) - sum(terms.log_qz)
-        bound = logmeanexp(log_w, axis=0)
-        d_log_w = -np.exp(log_w - bound) / log_w.size  # (2): w / Σ w = exp(log w - bound) / K
-        loss, rec = -bound.mean(), -terms.log_px.mean()
+        loss, rec, kl, d_log_w, minus_d_log_w = k.iwae(
+            terms.log_px, _total(terms.log_pz), _total(terms.log_qz)
+        )
         d_terms = Terms(
             log_px=d_log_w,
             log_pz=[d_log_w for _ in terms.log_pz],
-            log_qz=[-d_log_w for _ in terms.log_qz],
-        )
-        return Losses(loss, rec, loss - rec), d_terms
+            log_qz=[minus_d_log_w for _ in terms.log_qz],
+        )  # (3)
+        return Losses(loss, rec, kl), d_terms
+
+
+def _total(levels: list[Any]) -> Any:
+    """The sum over the latent levels."""
+    return functools.reduce(k.add, levels)

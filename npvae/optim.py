@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -67,6 +68,19 @@ class Adam:
         """The state before the first step."""
         return AdamState(np.zeros_like(theta), np.zeros_like(theta))
 
+    def accepts(self, gradient: Array) -> bool:
+        """Whether a step can be taken: Adam needs the squares of the gradient, not it alone."""
+        if np.isfinite(np.dot(gradient, gradient)):
+            return True
+        # The norm is taken in float64, and what is left of the gradient after clipping is small.
+        return self.clip_norm is not None and bool(np.isfinite(gradient).all())
+
+    def factors(self, t: Any, lr: Any) -> Array:
+        """(..., 3): step_size, root and decay of steps t, as `kernels.adam` takes them."""
+        step_size = lr / (1 - self.beta1**t)
+        root = (1 - self.beta2**t) ** 0.5
+        return np.stack([step_size, root, lr * self.weight_decay], axis=-1)
+
     def step(self, state: AdamState, theta: Array, gradient: Array, lr: float) -> None:
         """Update `theta` and `state` in place; a gradient over `clip_norm` is scaled in place."""
         if self.clip_norm is not None:
@@ -74,15 +88,8 @@ class Adam:
             if norm > self.clip_norm:
                 gradient *= gradient.dtype.type(self.clip_norm / norm)
         state.t += 1
+        step_size, root, decay = (float(f) for f in self.factors(state.t, lr))
         k.adam(
-            theta,
-            gradient,
-            state.m,
-            state.v,
-            lr / (1 - self.beta1**state.t),
-            self.beta1,
-            self.beta2,
-            self.eps,
-            (1 - self.beta2**state.t) ** 0.5,
-            lr * self.weight_decay,
-        )
+            theta, gradient, state.m, state.v,
+            step_size, self.beta1, self.beta2, self.eps, root, decay,
+        )  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from collections.abc import Iterable
@@ -20,10 +19,10 @@ from .history import History
 from .models import Model
 from .objectives import ELBO, Losses
 from .optim import Adam, AdamState
-from .progress import Silent, notice_if_slow, reporter
-from .reader import Reader
+from .progress import Silent, reporter
 from .schedules import Schedule, schedule
-from .threads import blas_threads
+from .steps import EagerSteps, NotFinite, Rows, Training
+from .threads import blas_threads, usable_cores
 
 Array = np.ndarray
 
@@ -107,10 +106,10 @@ def fit(
         seed=whole("seed", seed, least=0),
         callbacks=list(callbacks),
         checkpoint=None if checkpoint is None else os.fspath(checkpoint),
+        threads=usable_cores() if threads is None else whole("threads", threads),
     )
     if resume and run.checkpoint is None:
         raise ConfigError("resume=True goes on from a checkpoint; pass checkpoint= as well.")
-    threads = None if threads is None else whole("threads", threads)
     rows, mean = _training_rows(model, x, context)
     held_out = _validation_rows(model, valid)
     model.start_from(mean, len(rows))
@@ -120,21 +119,7 @@ def fit(
         return run.train(rows, held_out, resume, progress)
 
 
-@dataclass
-class _Rows:
-    """Data with its context, as readers."""
-
-    x: Reader
-    context: Reader | None
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def batch(self, rows: Any) -> tuple[Array, Array | None]:
-        return self.x.batch(rows), None if self.context is None else self.context.batch(rows)
-
-
-def _training_rows(model: Model, x: Any, context: Any) -> tuple[_Rows, Array]:
+def _training_rows(model: Model, x: Any, context: Any) -> tuple[Rows, Array]:
     """Check all of x once; find the scale of bytes and the mean of every column."""
     reader = model.reader(x)
     if (
@@ -145,21 +130,21 @@ def _training_rows(model: Model, x: Any, context: Any) -> tuple[_Rows, Array]:
     ):
         model.scale = 255.0
         reader = model.reader(x)
-    rows = _Rows(reader, model.context_reader(context, len(reader)))
+    rows = Rows(reader, model.context_reader(context, len(reader)))
     return rows, _checked_mean(model, rows)
 
 
-def _validation_rows(model: Model, valid: Any) -> _Rows | None:
+def _validation_rows(model: Model, valid: Any) -> Rows | None:
     if valid is None:
         return None
     x, context = valid if isinstance(valid, tuple) else (valid, None)
     reader = model.reader(x, "valid")
-    rows = _Rows(reader, model.context_reader(context, len(reader)))
+    rows = Rows(reader, model.context_reader(context, len(reader)))
     _checked_mean(model, rows)
     return rows
 
 
-def _checked_mean(model: Model, rows: _Rows) -> Array:
+def _checked_mean(model: Model, rows: Rows) -> Array:
     """The mean of every column, on a pass that checks every number."""
     total = np.zeros(rows.x.array.shape[1])
     for chunk in rows.x.chunks():
@@ -184,22 +169,29 @@ class _Run:
     seed: int
     callbacks: list[Any]
     checkpoint: str | None
+    threads: int
 
-    def train(self, rows: _Rows, valid: _Rows | None, resume: bool, progress: bool) -> History:
+    def train(self, rows: Rows, valid: Rows | None, resume: bool, progress: bool) -> History:
         history, state = History(), self.optimiser.start(self.model.flat)
         for callback in self.callbacks:
             _call(callback, "begin")
         if resume and os.path.exists(str(self.checkpoint)):
             self._resume(rows, history, state)
-        gradient = np.empty_like(self.model.flat)
+        gradient = np.zeros_like(self.model.flat)
         worker = self.model.with_gradients(gradient)
+        steps = self._steps(
+            Training(
+                worker, gradient, self.objective, self.optimiser, state, rows, self.batch_size,
+                self.lr,
+            )
+        )  # fmt: skip
         done = len(history.records)
         display = reporter(progress, self.epochs, len(rows), done)
         try:
             stopped = any(_call(callback, "done") for callback in self.callbacks)
             while done < self.epochs and not stopped:
                 done += 1
-                record = self._epoch(done, worker, gradient, state, rows, display)
+                record = self._epoch(done, steps, len(rows), display)
                 started = time.perf_counter()
                 record.update(self._validate(worker, valid))
                 record["seconds"] += time.perf_counter() - started
@@ -214,61 +206,41 @@ class _Run:
             _call(callback, "finish", self.model)
         return history
 
-    def _epoch(
-        self,
-        epoch: int,
-        worker: Model,
-        gradient: Array,
-        state: AdamState,
-        rows: _Rows,
-        display: Silent,
-    ) -> dict[str, Any]:
-        """One pass over the rows; returns the epoch's record, without validation."""
+    def _steps(self, training: Training) -> Any:
+        """The fastest way to run the steps: captured, where numba is there and it can be done."""
+        if kernels.kernels_in_use() == "numba":
+            from .capture.steps import captured_steps
+
+            captured = captured_steps(training, self.threads)
+            if captured is not None:
+                return captured
+        return EagerSteps(training)
+
+    def _epoch(self, epoch: int, steps: Any, n: int, display: Silent) -> dict[str, Any]:
+        """One pass over the n rows; returns the epoch's record, without validation."""
         started = time.perf_counter()
-        order = self._stream(epoch, _ORDER).permutation(len(rows))
+        order = self._stream(epoch, _ORDER).permutation(n)
         noise = self._stream(epoch, _NOISE)
-        starts = range(0, len(rows), self.batch_size)
         sums = np.zeros(3)
-        for step, start in enumerate(starts):
-            now = epoch - 1 + step / len(starts)
-            batch = order[start : start + self.batch_size]
-            compiling = _compiling() if state.t == 0 else contextlib.nullcontext()
-            with compiling, np.errstate(over="ignore", invalid="ignore"):
-                losses = self._gradient(worker, gradient, rows.batch(batch), noise, now)
-                self._check_finite(losses, gradient, epoch, step)
-                lr = number("lr", self.lr(now), least=0)
-                self.optimiser.step(state, self.model.flat, gradient, lr)
-            sums += np.array(losses) * len(batch)
-            display.step(len(batch), losses)
-        loss, rec, kl = (float(s) for s in sums / len(rows))
+        try:
+            for sizes, losses in steps.run(epoch, order, noise):
+                sums += sizes @ losses
+                display.step(int(sizes.sum()), Losses(*losses[-1]))
+        except NotFinite as stop:
+            raise self._not_finite(stop, epoch) from None
+        loss, rec, kl = (float(s) for s in sums / n)
+        last = float(steps.training.times(epoch)[-1])
         return {
             "epoch": epoch,
             "train_loss": loss,
             "train_rec": rec,
             "train_kl": kl,
             "seconds": time.perf_counter() - started,
-            "lr": lr,
-            "beta": float(self.objective.beta(now)),
+            "lr": number("lr", self.lr(last), least=0),
+            "beta": float(self.objective.beta(last)),
         }
 
-    def _gradient(
-        self,
-        worker: Model,
-        gradient: Array,
-        batch: tuple[Array, Array | None],
-        noise: np.random.Generator,
-        epoch: float,
-    ) -> Losses:
-        """The losses of a batch; their gradient is left in the vector that `worker` adds to."""
-        x, context = batch
-        eps = worker.draw_noise(len(x), self.objective.n_samples, noise)
-        terms, cache = worker.forward(x, eps, context, needs=self.objective.needs)
-        losses, d_terms = self.objective(terms, epoch)
-        gradient.fill(0)
-        worker.backward(cache, d_terms)
-        return losses
-
-    def _validate(self, worker: Model, valid: _Rows | None) -> dict[str, float | None]:
+    def _validate(self, worker: Model, valid: Rows | None) -> dict[str, float | None]:
         """-ELBO at beta = 1 with one sample; the same noise after every epoch."""
         if valid is None:
             return {"valid_loss": None, "valid_rec": None, "valid_kl": None}
@@ -284,31 +256,28 @@ class _Run:
     def _stream(self, epoch: int, purpose: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, epoch, purpose])
 
-    def _check_finite(self, losses: Losses, gradient: Array, epoch: int, step: int) -> None:
-        if not np.isfinite(losses.loss):
-            what = f"loss became {losses.loss}"
-        elif np.isfinite(np.dot(gradient, gradient)):  # Adam needs the squares, not g alone
-            return
-        elif self.optimiser.clip_norm is not None and np.isfinite(gradient).all():
-            return  # the norm is taken in float64, and what is left of the gradient is small
-        else:
-            what = "gradient became infinite or too large to square"
+    def _not_finite(self, stop: NotFinite, epoch: int) -> NonFiniteLoss:
+        what = (
+            "gradient became infinite or too large to square"
+            if np.isfinite(stop.loss)
+            else f"loss became {stop.loss}"
+        )
         kept = (
             f" The model after epoch {epoch - 1} is in '{self.checkpoint}'."
             if self.checkpoint and epoch > 1
             else ""
         )
-        raise NonFiniteLoss(
-            f"the {what} in epoch {epoch}, step {step + 1}, and training "
+        return NonFiniteLoss(
+            f"the {what} in epoch {epoch}, step {stop.step + 1}, and training "
             f"stopped before the weights took it in; try a smaller lr, or "
             f"clipping the gradient's norm.{kept}"
         )
 
-    def _settings(self, rows: _Rows) -> dict[str, Any]:
+    def _settings(self, rows: Rows) -> dict[str, Any]:
         """What a resumed run must share with the one that it goes on from."""
         return {"rows": len(rows), "batch_size": self.batch_size, "seed": self.seed}
 
-    def _save(self, rows: _Rows, history: History, state: AdamState) -> None:
+    def _save(self, rows: Rows, history: History, state: AdamState) -> None:
         if self.checkpoint is None:
             return
         arrays = {"training/m": state.m, "training/v": state.v}
@@ -326,7 +295,7 @@ class _Run:
         }
         checkpoints.write(self.checkpoint, self.model, {"training": training}, arrays)
 
-    def _resume(self, rows: _Rows, history: History, state: AdamState) -> None:
+    def _resume(self, rows: Rows, history: History, state: AdamState) -> None:
         """Take model, optimiser, history and callbacks to where the checkpoint left them."""
         header, arrays = checkpoints.read(self.checkpoint)
         saved = checkpoints.build(header, arrays, f"'{self.checkpoint}'")
@@ -364,10 +333,6 @@ class _Run:
             ) from error
         self.model.flat[...] = saved.flat
         self.model.scale = saved.scale
-
-
-def _compiling() -> contextlib.AbstractContextManager[None]:
-    return notice_if_slow("npvae: compiling the kernels (once; later runs find them in the cache)")
 
 
 def _call(callback: Any, method: str, *arguments: Any) -> Any:

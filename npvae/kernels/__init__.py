@@ -22,11 +22,15 @@ _MODULES = {"numpy": ".reference", "numba": ".compiled"}
 _override: str | None = None
 # A context variable, so that a thread that trains leaves eager calls in other threads alone.
 _active: ContextVar[ModuleType] = ContextVar("npvae_kernels", default=reference)
+_recorder: ContextVar[Any] = ContextVar("npvae_recorder", default=None)
 
 
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):  # the import system's own questions
         raise AttributeError(name)
+    recorder = _recorder.get()
+    if recorder is not None:
+        return getattr(recorder, name)
     return getattr(_active.get() if _override is None else _module(_override), name)
 
 
@@ -90,3 +94,13 @@ def running(name: str) -> Iterator[None]:
         yield
     finally:
         _active.reset(token)
+
+
+@contextlib.contextmanager
+def recording(recorder: Any) -> Iterator[None]:
+    """Send the block's kernel calls, in this thread, to a recorder (or, for None, to no more)."""
+    token = _recorder.set(recorder)
+    try:
+        yield
+    finally:
+        _recorder.reset(token)

@@ -23,11 +23,15 @@ from .reference import (  # noqa: F401
     gaussian_learnt_backward,
     gaussian_log_prob,
     gaussian_log_prob_backward,
+    iwae,
+    kl_loss,
     linear,
     linear_dw,
     linear_dx,
+    mean_loss,
     standard_normal_log_prob,
     standard_normal_log_prob_backward,
+    weighted_loss,
 )
 
 _FLAGS = {"contract", "nsz", "arcp"}

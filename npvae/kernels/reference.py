@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..numerics import (
+    logmeanexp,
     magnitude,
     normal_cdf,
     positive_part,
@@ -243,6 +244,41 @@ def standard_normal_log_prob(z):
 
 def standard_normal_log_prob_backward(d, z):
     return -d[..., None].astype(z.dtype) * z
+
+
+# Objectives: log_px, log_pz, log_qz (K, B), kl (K or 1, B, Z); the losses are single numbers.
+
+
+def mean_loss(log_px):
+    """rec = -mean log p, and its gradient -1/(KB)."""
+    return -log_px.mean(), np.full(log_px.shape, -1 / log_px.size)
+
+
+def kl_loss(kl, beta, free_bits):
+    """KL = Σ_Z max(kl_j, free_bits), with kl_j the mean over samples and rows, and beta ∂KL/∂kl.
+
+    The slope of a kl_j below free_bits is 0; NaN stays NaN.
+    """
+    per_dimension = kl.mean((0, 1), dtype=wide(kl.dtype))
+    below = per_dimension.real < free_bits
+    slope = np.where(below, 0.0, beta / (kl.shape[0] * kl.shape[1]))
+    total = np.where(below, free_bits, per_dimension).sum()
+    return total, np.broadcast_to(slope, kl.shape)
+
+
+def weighted_loss(rec, kl, beta):
+    """rec + beta · KL."""
+    return rec + beta * kl
+
+
+def iwae(log_px, log_pz, log_qz):
+    """loss = -mean over B of log 1/K Σ_K w, log w = log_px + log_pz - log_qz; its two parts
+    rec = -mean log_px and loss - rec; and its gradients by log_px (or log_pz) and by log_qz."""
+    log_w = log_px + log_pz - log_qz
+    bound = logmeanexp(log_w, axis=0)
+    d_log_w = -np.exp(log_w - bound) / log_w.size
+    loss, rec = -bound.mean(), -log_px.mean()
+    return loss, rec, loss - rec, d_log_w, -d_log_w
 
 
 def adam(theta, g, m, v, step_size, beta1, beta2, eps, root, decay):

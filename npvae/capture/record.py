@@ -1,0 +1,199 @@
+"""Recording a training step: the model's own forward and backward, run once on values.
+
+Whatever can't be recorded (a user's likelihood in plain NumPy, an objective with its own sums) is
+found when it touches a value with something else than a kernel. The innermost part in which that
+happens becomes one call of Python's, with arrays in and out, in the middle of the step.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+
+from .. import kernels
+from ..core import Objective, Part, Terms, bind, children, clone, layout
+from ..models import Model
+from ..objectives import Losses
+from .graph import Call, Gradient, Graph, NotCapturable, Recorder, Value
+
+Array = np.ndarray
+
+
+def record(worker: Model, objective: Objective, x: Array, eps: Any, context: Array | None) -> Graph:
+    """Record the step of a batch of this shape.
+
+    Parameters
+    ----------
+    worker : Model
+        Bound to its gradients, as `with_gradients` gives it; Python's calls run on its parts.
+    objective : Objective
+    x, eps, context : the arrays of one batch, which serve as examples
+
+    Raises
+    ------
+    NotCapturable
+        If the model does other array work than its parts' kernels.
+    """
+    graph = Graph()
+    twin = clone(worker)
+    for name, slot in layout(worker).items():
+        graph.parameters[name] = Value(graph, slot.view(worker.flat), name)
+        graph.owners[name] = id(slot.part)
+    for name, slot in layout(twin).items():
+        setattr(slot.part, slot.attribute, graph.parameters[name])
+        setattr(slot.part, "d" + slot.attribute, Gradient(graph, name))
+    _watch(twin, worker, graph)
+
+    def given(name: str, array: Any) -> Value:
+        graph.inputs[name] = Value(graph, array, name)
+        return graph.inputs[name]
+
+    noise = (
+        [given(f"eps.{i}", level) for i, level in enumerate(eps)]
+        if isinstance(eps, (list, tuple))
+        else given("eps", eps)
+    )
+    beta = given("beta", np.float64(1.0))
+    rows = given("x", x)
+    conditions = None if context is None else given("context", context)
+    with kernels.recording(Recorder(graph)):
+        terms, cache = twin.forward(rows, noise, conditions, needs=objective.needs)
+        losses, d_terms = _objective(objective, terms, beta, graph)
+        twin.backward(cache, d_terms)
+    graph.losses = tuple(losses)
+    return graph
+
+
+def _watch(twin: Part, worker: Part, graph: Graph) -> None:
+    """Put a watcher in the place of every part that `twin` holds."""
+    watchers: dict[int, _Watched] = {}
+
+    def watched(part: Part, original: Part) -> _Watched:
+        if id(part) not in watchers:
+            watchers[id(part)] = _Watched(part, original, graph)
+            visit(part, original)
+        return watchers[id(part)]
+
+    def visit(part: Part, original: Part) -> None:
+        originals = dict(children(original))
+        for attribute, child in list(children(part)):
+            name, _, index = attribute.partition(".")
+            if index:
+                held = list(getattr(part, name))
+                held[int(index)] = watched(child, originals[attribute])
+                setattr(part, name, held)
+            else:
+                setattr(part, name, watched(child, originals[attribute]))
+
+    visit(twin, worker)
+
+
+class _Watched:
+    """A part while a step is recorded; if it can't be, its original is run by Python."""
+
+    def __init__(self, part: Part, original: Part, graph: Graph) -> None:
+        self._part, self._original, self._graph = part, original, graph
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._part, name)
+
+    def forward(self, *inputs: Any, **options: Any) -> Any:
+        mark = self._graph.mark()
+        try:
+            return self._part.forward(*inputs, **options)
+        except NotCapturable:
+            self._graph.rewind(mark)
+        original, cache = self._original, _Cache(inputs)
+
+        def run(state: dict[Any, Any], arrays: list[Any]) -> list[Any]:
+            output, state[cache] = original.forward(*arrays, **options)
+            cache.several = isinstance(output, tuple)
+            return list(output) if cache.several else [output]
+
+        outputs = _python(self._graph, f"{original.name}.forward", run, inputs)
+        return outputs if cache.several else outputs[0], cache
+
+    def backward(self, cache: Any, *d_outputs: Any, **options: Any) -> Any:
+        if not isinstance(cache, _Cache):
+            return self._part.backward(cache, *d_outputs, **options)
+        original, several, kept = self._original, False, []
+        inside = {id(slot.part) for slot in layout(original).values()}
+        self._graph.zeroed |= {n for n, part in self._graph.owners.items() if part in inside}
+
+        def run(state: dict[Any, Any], arrays: list[Any]) -> list[Any]:
+            nonlocal several
+            d_inputs = original.backward(state[cache], *arrays[: len(d_outputs)], **options)
+            several = isinstance(d_inputs, tuple)
+            d_inputs = d_inputs if several else (d_inputs,)
+            kept[:] = [d is not None for d in d_inputs]
+            return [d for d in d_inputs if d is not None]
+
+        # The forward's inputs are listed again: its cache may hold them, so they must last.
+        arguments = (*d_outputs, *cache.inputs)
+        found = iter(_python(self._graph, f"{original.name}.backward", run, arguments))
+        results = tuple(next(found) if is_kept else None for is_kept in kept)
+        return results if several else results[0]
+
+
+class _Cache:
+    """The key to what a part's forward kept, where Python runs it."""
+
+    def __init__(self, inputs: tuple[Any, ...]) -> None:
+        self.inputs = inputs
+        self.several = False
+
+
+def _objective(
+    objective: Objective, terms: Terms, beta: Value, graph: Graph
+) -> tuple[Losses, Terms]:
+    """The objective's call, with beta as what changes from step to step."""
+    mark = graph.mark()
+    twin = copy.copy(objective)
+    twin.beta = lambda epoch: beta
+    try:
+        return twin(terms, graph.epoch)
+    except NotCapturable:
+        graph.rewind(mark)
+    values, shape = _flattened(terms)
+    result: list[Any] = []
+
+    def run(state: dict[Any, Any], arrays: list[Any]) -> list[Any]:
+        losses, d_terms = objective(_unflattened(arrays, shape), state["epoch"])
+        numbers, result[:] = _flattened(d_terms)
+        return [*(np.float64(loss) for loss in losses), *numbers]
+
+    outputs = _python(graph, "objective", run, tuple(values))
+    return Losses(*outputs[:3]), _unflattened(outputs[3:], result)
+
+
+def _flattened(terms: Terms) -> tuple[list[Any], list[Any]]:
+    """The arrays in some terms, in order, and what puts them back: (name, how many) each."""
+    arrays: list[Any] = []
+    shape: list[Any] = []
+    for name, value in vars(terms).items():
+        entries = [] if value is None else value if isinstance(value, list) else [value]
+        shape.append((name, isinstance(value, list), [isinstance(e, tuple) for e in entries]))
+        for entry in entries:
+            arrays.extend(entry if isinstance(entry, tuple) else [entry])
+    return arrays, shape
+
+
+def _unflattened(arrays: Any, shape: list[Any]) -> Terms:
+    rest = iter(arrays)
+    found: dict[str, Any] = {}
+    for name, is_list, pairs in shape:
+        entries = [(next(rest), next(rest)) if pair else next(rest) for pair in pairs]
+        found[name] = entries if is_list else (entries[0] if entries else None)
+    return Terms(**found)
+
+
+def _python(graph: Graph, name: str, run: Any, inputs: tuple[Any, ...]) -> tuple[Value, ...]:
+    """Record a call of Python's, and run it for its examples."""
+    arrays = [a.example if isinstance(a, Value) else a for a in inputs]
+    with kernels.recording(None):
+        results = run(graph.state, arrays)
+    outputs = tuple(Value(graph, result, name) for result in results)
+    graph.calls.append(Call(name, inputs, outputs, run))
+    return outputs

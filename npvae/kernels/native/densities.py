@@ -1,0 +1,171 @@
+"""Likelihoods and log-densities: sums over the features, of which each thread has some.
+
+So each thread leaves its own sums, one float64 per row, in a row of `partial`, and `row_sums` adds
+these up. Within eight features the sums are taken in float32.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .options import doubles, exact, fast, floats
+from .scalars import HALF, ONE, ZERO, exp, exp_negative, log1p_01
+
+f32 = np.float32
+_LOG_2PI = f32(math.log(2 * math.pi))
+_BLOCK = 8
+
+
+@exact
+def _bernoulli(logit, x):
+    """log p and x - sigmoid(logit)."""
+    e = exp_negative(-abs(logit))
+    top = ZERO if logit < ZERO else logit
+    probability = (ONE if logit >= ZERO else e) / (ONE + e)
+    return x * logit - top - log1p_01(e), x - probability
+
+
+@fast
+def _add_up(sums, total, n):
+    for j in range(n):
+        total[j] += sums[j]
+        sums[j] = ZERO
+
+
+@fast
+def bernoulli(logits, x, r, partial, lo, hi, samples, batch, scratch):
+    """r (D, KB) = x - sigmoid(logits), and Σ_D log p."""
+    n = samples * batch
+    sums, total = floats(scratch, n), doubles(partial, n)
+    for j in range(n):
+        sums[j], total[j] = ZERO, 0.0
+    for i in range(lo, hi):
+        data = floats(x + 4 * i * batch, batch)
+        for k in range(samples):
+            at = 4 * (i * n + k * batch)
+            logit, slope = floats(logits + at, batch), floats(r + at, batch)
+            part = floats(scratch + 4 * k * batch, batch)
+            for j in range(batch):
+                log_p, d = _bernoulli(logit[j], data[j])
+                part[j] += log_p
+                slope[j] = d
+        if (i - lo) % _BLOCK == _BLOCK - 1 or i == hi - 1:
+            _add_up(sums, total, n)
+
+
+@fast
+def gaussian(mean, x, r, partial, lo, hi, samples, batch, inverse, scratch):
+    """u = (x - mean) / scale: r (D, KB) = u / scale, and Σ_D u²."""
+    n = samples * batch
+    sums, total = floats(scratch, n), doubles(partial, n)
+    for j in range(n):
+        sums[j], total[j] = ZERO, 0.0
+    for i in range(lo, hi):
+        data = floats(x + 4 * i * batch, batch)
+        for k in range(samples):
+            at = 4 * (i * n + k * batch)
+            centre, slope = floats(mean + at, batch), floats(r + at, batch)
+            part = floats(scratch + 4 * k * batch, batch)
+            for j in range(batch):
+                u = (data[j] - centre[j]) * inverse
+                part[j] += u * u
+                slope[j] = u * inverse
+        if (i - lo) % _BLOCK == _BLOCK - 1 or i == hi - 1:
+            _add_up(sums, total, n)
+
+
+@fast
+def row_sums(partial, parts, out, n, constant, factor):
+    """out (n,) = constant + factor · Σ of the threads' sums."""
+    into = doubles(out, n)
+    for j in range(n):
+        into[j] = 0.0
+    for t in range(parts):
+        part = doubles(partial + 8 * t * n, n)
+        for j in range(n):
+            into[j] += part[j]
+    for j in range(n):
+        into[j] = constant + factor * into[j]
+
+
+@fast
+def gaussian_learnt_sums(partial, parts, log_px, slope, n, width, log_scale):
+    """log p = -½ Σ u² - D (log scale + ½ log 2π), and its slope along log scale, Σ u² - D."""
+    row_sums(partial, parts, slope, n, 0.0, 1.0)
+    square, density = doubles(slope, n), doubles(log_px, n)
+    constant = width * (np.float64(log_scale) + 0.5 * math.log(2 * math.pi))
+    for j in range(n):
+        density[j] = -0.5 * square[j] - constant
+        square[j] -= width
+
+
+@fast
+def dot(a, b, out, n):
+    """Σ a b of two vectors of float64, as one float32."""
+    x, y, total = doubles(a, n), doubles(b, n), 0.0
+    for j in range(n):
+        total += x[j] * y[j]
+    floats(out, 1)[0] = f32(total)
+
+
+@fast
+def gaussian_log_prob(z, mu, logvar, partial, lo, hi, samples, batch, scratch):
+    """Σ_Z u² + logvar + log 2π,  u = (z - mu) / std."""
+    n = samples * batch
+    sums, total = floats(scratch, n), doubles(partial, n)
+    for j in range(n):
+        sums[j], total[j] = ZERO, 0.0
+    for i in range(lo, hi):
+        centre, log = floats(mu + 4 * i * batch, batch), floats(logvar + 4 * i * batch, batch)
+        for k in range(samples):
+            at, part = (
+                floats(z + 4 * (i * n + k * batch), batch),
+                floats(scratch + 4 * k * batch, batch),
+            )
+            for j in range(batch):
+                u = (at[j] - centre[j]) * exp(-HALF * log[j])
+                part[j] += u * u + log[j] + _LOG_2PI
+        if (i - lo) % _BLOCK == _BLOCK - 1 or i == hi - 1:
+            _add_up(sums, total, n)
+
+
+@fast
+def gaussian_log_prob_backward(d, z, mu, logvar, dz, dmu, dlogvar, lo, hi, samples, batch, scratch):
+    n = samples * batch
+    weights, wide = floats(scratch, n), doubles(d, n)
+    for j in range(n):
+        weights[j] = f32(wide[j])
+    for i in range(lo, hi):
+        centre, log = floats(mu + 4 * i * batch, batch), floats(logvar + 4 * i * batch, batch)
+        d_centre, d_log = floats(dmu + 4 * i * batch, batch), floats(dlogvar + 4 * i * batch, batch)
+        for j in range(batch):
+            d_centre[j] = d_log[j] = ZERO
+        for k in range(samples):
+            at, d_at = (
+                floats(z + 4 * (i * n + k * batch), batch),
+                floats(dz + 4 * (i * n + k * batch), batch),
+            )
+            weight = floats(scratch + 4 * k * batch, batch)
+            for j in range(batch):
+                inverse = exp(-HALF * log[j])
+                u = (at[j] - centre[j]) * inverse
+                along = -weight[j] * u * inverse
+                d_at[j] = along
+                d_centre[j] -= along
+                d_log[j] += HALF * weight[j] * (u * u - ONE)
+
+
+@fast
+def standard_log_prob(z, partial, lo, hi, n, scratch):
+    """Σ_Z z² + log 2π."""
+    sums, total = floats(scratch, n), doubles(partial, n)
+    for j in range(n):
+        sums[j], total[j] = ZERO, 0.0
+    for i in range(lo, hi):
+        at = floats(z + 4 * i * n, n)
+        for j in range(n):
+            sums[j] += at[j] * at[j] + _LOG_2PI
+        if (i - lo) % _BLOCK == _BLOCK - 1 or i == hi - 1:
+            _add_up(sums, total, n)

@@ -1,0 +1,332 @@
+"""Operations whose every number depends on its own place: activations, sums, copies."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .options import doubles, exact, fast, floats, octets
+from .scalars import (
+    HALF,
+    ONE,
+    ZERO,
+    exp_negative,
+    expm1,
+    sigmoid,
+    softplus,
+    tanh,
+)
+
+f32 = np.float32
+_ROOT_HALF, _LOG_2PI = f32(math.sqrt(0.5)), f32(math.log(2 * math.pi))
+
+# The functions f(s) and their slopes, given what `layers.activation` keeps: h, or s for the last
+# two. `c` is the constant of those that have one.
+
+
+@exact
+def _identity(s, c):
+    return s
+
+
+@exact
+def _identity_slope(h, c):
+    return ONE
+
+
+@exact
+def _relu(s, c):
+    return ZERO if s <= ZERO else s  # in this order NaN passes through
+
+
+@exact
+def _relu_slope(h, c):
+    return ONE if h > ZERO else ZERO
+
+
+@exact
+def _leaky(s, c):
+    return s if s > ZERO else c * s
+
+
+@exact
+def _leaky_slope(h, c):
+    return ONE if h > ZERO else c
+
+
+@exact
+def _tanh(s, c):
+    return tanh(s)
+
+
+@exact
+def _tanh_slope(h, c):
+    return (ONE - h) * (ONE + h)
+
+
+@exact
+def _sigmoid(s, c):
+    return sigmoid(s)
+
+
+@exact
+def _sigmoid_slope(h, c):
+    return h * (ONE - h)
+
+
+@exact
+def _softplus(s, c):
+    return softplus(s)
+
+
+@exact
+def _softplus_slope(h, c):
+    return -expm1(-h)
+
+
+@exact
+def _elu(s, c):
+    return s if s > ZERO else c * expm1(min(s, ZERO))
+
+
+@exact
+def _elu_slope(h, c):
+    return ONE if h > ZERO else h + c
+
+
+@exact
+def _normal_cdf(s):
+    return HALF * f32(math.erfc(-s * _ROOT_HALF))
+
+
+@exact
+def _gelu(s, c):
+    return s * _normal_cdf(s)
+
+
+@exact
+def _gelu_slope(s, c):
+    return _normal_cdf(s) + s * exp_negative(-HALF * (s * s + _LOG_2PI))
+
+
+@exact
+def _silu(s, c):
+    return s * sigmoid(s)
+
+
+@exact
+def _silu_slope(s, c):
+    g = sigmoid(s)
+    return g + s * g * (ONE - g)
+
+
+def _forward(function):
+    """h = f(a + b), for rows lo to hi of a (F, n); s = a + b is kept where `s` is an address."""
+
+    @fast
+    def run(a, b, h, s, lo, hi, n, c):
+        bias = floats(b, hi)
+        for i in range(lo, hi):
+            into, out, shift = floats(a + 4 * i * n, n), floats(h + 4 * i * n, n), bias[i]
+            if s != 0:
+                kept = floats(s + 4 * i * n, n)
+                for j in range(n):
+                    kept[j] = into[j] + shift
+                for j in range(n):
+                    out[j] = function(kept[j], c)
+            else:
+                for j in range(n):
+                    out[j] = function(into[j] + shift, c)
+
+    return run
+
+
+def _backward(slope):
+    """da = dh f', db = Σ da along each row; in place where da is dh's address."""
+
+    @fast
+    def run(dh, kept, da, db, lo, hi, n, c):
+        sums = floats(db, hi)
+        for i in range(lo, hi):
+            d, k, out = (
+                floats(dh + 4 * i * n, n),
+                floats(kept + 4 * i * n, n),
+                floats(da + 4 * i * n, n),
+            )
+            total = ZERO
+            for j in range(n):
+                value = d[j] * slope(k[j], c)
+                out[j] = value
+                total += value
+            sums[i] = total
+
+    return run
+
+
+KINDS = ("identity", "relu", "leaky_relu", "tanh", "sigmoid", "softplus", "elu", "gelu", "silu")
+"""The order in which `activate` and `activate_backward` count them."""
+
+_f0, _b0 = _forward(_identity), _backward(_identity_slope)
+_f1, _b1 = _forward(_relu), _backward(_relu_slope)
+_f2, _b2 = _forward(_leaky), _backward(_leaky_slope)
+_f3, _b3 = _forward(_tanh), _backward(_tanh_slope)
+_f4, _b4 = _forward(_sigmoid), _backward(_sigmoid_slope)
+_f5, _b5 = _forward(_softplus), _backward(_softplus_slope)
+_f6, _b6 = _forward(_elu), _backward(_elu_slope)
+_f7, _b7 = _forward(_gelu), _backward(_gelu_slope)
+_f8, _b8 = _forward(_silu), _backward(_silu_slope)
+
+
+@fast
+def activate(kind, a, b, h, s, lo, hi, n, c):
+    if kind == 0:
+        _f0(a, b, h, s, lo, hi, n, c)
+    elif kind == 1:
+        _f1(a, b, h, s, lo, hi, n, c)
+    elif kind == 2:
+        _f2(a, b, h, s, lo, hi, n, c)
+    elif kind == 3:
+        _f3(a, b, h, s, lo, hi, n, c)
+    elif kind == 4:
+        _f4(a, b, h, s, lo, hi, n, c)
+    elif kind == 5:
+        _f5(a, b, h, s, lo, hi, n, c)
+    elif kind == 6:
+        _f6(a, b, h, s, lo, hi, n, c)
+    elif kind == 7:
+        _f7(a, b, h, s, lo, hi, n, c)
+    else:
+        _f8(a, b, h, s, lo, hi, n, c)
+
+
+@fast
+def activate_backward(kind, dh, kept, da, db, lo, hi, n, c):
+    if kind == 0:
+        _b0(dh, kept, da, db, lo, hi, n, c)
+    elif kind == 1:
+        _b1(dh, kept, da, db, lo, hi, n, c)
+    elif kind == 2:
+        _b2(dh, kept, da, db, lo, hi, n, c)
+    elif kind == 3:
+        _b3(dh, kept, da, db, lo, hi, n, c)
+    elif kind == 4:
+        _b4(dh, kept, da, db, lo, hi, n, c)
+    elif kind == 5:
+        _b5(dh, kept, da, db, lo, hi, n, c)
+    elif kind == 6:
+        _b6(dh, kept, da, db, lo, hi, n, c)
+    elif kind == 7:
+        _b7(dh, kept, da, db, lo, hi, n, c)
+    else:
+        _b8(dh, kept, da, db, lo, hi, n, c)
+
+
+@fast
+def add(a, b, out, lo, hi, n):
+    size = (hi - lo) * n
+    x, y, z = (
+        floats(a + 4 * lo * n, size),
+        floats(b + 4 * lo * n, size),
+        floats(out + 4 * lo * n, size),
+    )
+    for j in range(size):
+        z[j] = x[j] + y[j]
+
+
+@fast
+def add_doubles(a, b, out, n):
+    x, y, z = doubles(a, n), doubles(b, n), doubles(out, n)
+    for j in range(n):
+        z[j] = x[j] + y[j]
+
+
+@fast
+def fill(out, lo, hi, value):
+    x = floats(out + 4 * lo, hi - lo)
+    for j in range(hi - lo):
+        x[j] = value
+
+
+@fast
+def repeat(source, out, lo, hi, n, times):
+    """Each row of the source, (F, n), `times` over in a row: (F, times · n)."""
+    for i in range(lo, hi):
+        row = floats(source + 4 * i * n, n)
+        for k in range(times):
+            copy = floats(out + 4 * (i * times + k) * n, n)
+            for j in range(n):
+                copy[j] = row[j]
+
+
+@fast
+def sum_repeats(source, out, lo, hi, n, times):
+    """The gradient of `repeat`."""
+    for i in range(lo, hi):
+        total = floats(out + 4 * i * n, n)
+        for j in range(n):
+            total[j] = ZERO
+        for k in range(times):
+            copy = floats(source + 4 * (i * times + k) * n, n)
+            for j in range(n):
+                total[j] += copy[j]
+
+
+@fast
+def scale_rows(d, r, out, lo, hi, n, factor, scratch):
+    """out = factor · d · r, with d (n,) one float64 per column of r (F, n)."""
+    weights, wide = floats(scratch, n), doubles(d, n)
+    for j in range(n):
+        weights[j] = f32(factor * wide[j])
+    for i in range(lo, hi):
+        source, into = floats(r + 4 * i * n, n), floats(out + 4 * i * n, n)
+        for j in range(n):
+            into[j] = weights[j] * source[j]
+
+
+@fast
+def transpose(source, out, lo, hi, rows, columns):
+    """Rows lo to hi of out (columns, rows), from source (rows, columns)."""
+    for first in range(lo, hi, 16):
+        last = min(hi, first + 16)
+        for j in range(rows):
+            row = floats(source + 4 * (j * columns + first), last - first)
+            for i in range(last - first):
+                floats(out + 4 * ((first + i) * rows + j), 1)[0] = row[i]
+
+
+@fast
+def gather(source, kind, divisor, indices, out, both, lo, hi, rows, width):
+    """Rows lo to hi of out (rows, width): the rows of the source that are in `indices`.
+
+    Kind 0 is bytes and 1 float32; `both` is where the same goes by features, or 0.
+    """
+    for first in range(lo, hi, 16):
+        last = min(hi, first + 16)
+        for i in range(first, last):
+            into = floats(out + 4 * i * width, width)
+            if kind == 0:
+                octet = octets(source + indices[i] * width, width)
+                if divisor == ONE:
+                    for j in range(width):
+                        into[j] = f32(octet[j])
+                else:
+                    for j in range(width):
+                        into[j] = f32(octet[j]) / divisor
+            else:
+                number = floats(source + 4 * indices[i] * width, width)
+                for j in range(width):
+                    into[j] = number[j]
+        if both != 0:
+            height = last - first
+            block = floats(out + 4 * first * width, height * width)
+            if height == 16:
+                for j in range(width):
+                    column = floats(both + 4 * (j * rows + first), 16)
+                    for i in range(16):
+                        column[i] = block[i * width + j]
+            else:
+                for j in range(width):
+                    column = floats(both + 4 * (j * rows + first), height)
+                    for i in range(height):
+                        column[i] = block[i * width + j]

@@ -1,0 +1,49 @@
+"""How the operations are compiled, and arrays at addresses."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+_FLAGS = {"contract", "nsz", "arcp"}  # never nnan and ninf: a NaN must stay one
+
+fast = numba.njit(nogil=True, error_model="numpy", fastmath=_FLAGS | {"reassoc"})
+"""For sums, whose order may then change."""
+
+exact = numba.njit(nogil=True, error_model="numpy", fastmath=_FLAGS)
+"""Without `reassoc`, which undoes range reductions and turns b v + (1 - b) g² into b (v - g²)."""
+
+
+def _pointer_to(numba_type, llvm_type):
+    @intrinsic
+    def pointer(context, address):
+        def generate(_, builder, signature, arguments):
+            return builder.inttoptr(arguments[0], llvm_type.as_pointer())
+
+        return types.CPointer(numba_type)(types.int64), generate
+
+    return pointer
+
+
+_float = _pointer_to(types.float32, ir.FloatType())
+_double = _pointer_to(types.float64, ir.DoubleType())
+_byte = _pointer_to(types.uint8, ir.IntType(8))
+
+
+@fast
+def floats(address, n):
+    """The float32 array of n numbers at an address."""
+    return numba.carray(_float(address), (n,), np.float32)
+
+
+@fast
+def doubles(address, n):
+    return numba.carray(_double(address), (n,), np.float64)
+
+
+@fast
+def octets(address, n):
+    return numba.carray(_byte(address), (n,), np.uint8)

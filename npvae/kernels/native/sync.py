@@ -1,0 +1,104 @@
+"""What threads need of each other: an atomic counter, a pause, and a barrier.
+
+A thread that waits spins for a moment, since on cores of its own the others are there within a
+microsecond, and then gives its core away at every turn: two threads on one core must not wait for
+the scheduler to take turns for them.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from .options import fast
+
+ARRIVED, GENERATION, STOP = 0, 8, 16
+"""Places in the array of counters, a cache line apart."""
+SIZE = 32
+SPINS = 2000
+
+_PAUSES = {
+    "x86_64": ("llvm.x86.sse2.pause", ()),
+    "amd64": ("llvm.x86.sse2.pause", ()),
+    "aarch64": ("llvm.aarch64.hint", (1,)),
+    "arm64": ("llvm.aarch64.hint", (1,)),
+}
+"""What tells a core that it waits, by architecture; where none is known, nothing is said."""
+_PAUSE = _PAUSES.get(platform.machine().lower())
+
+
+@intrinsic
+def _atomic_add(context, address, value):
+    """Add to the int64 at an address, in one step as all threads see it; returns the old value."""
+
+    def generate(_, builder, signature, arguments):
+        pointer = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
+        return builder.atomic_rmw("add", pointer, arguments[1], "seq_cst")
+
+    return types.int64(types.int64, types.int64), generate
+
+
+@intrinsic
+def _pause(context):
+    def generate(target, builder, signature, arguments):
+        if _PAUSE is not None:
+            name, numbers = _PAUSE
+            kind = ir.FunctionType(ir.VoidType(), [ir.IntType(32)] * len(numbers))
+            function = cgutils.get_or_insert_function(builder.module, kind, name)
+            builder.call(function, [ir.Constant(ir.IntType(32), n) for n in numbers])
+        return target.get_dummy_value()
+
+    return types.void(), generate
+
+
+_NAME = "SwitchToThread" if sys.platform == "win32" else "sched_yield"
+
+
+@intrinsic
+def _yield(context):
+    """Give the core to another thread: the operating system's call, found by its name."""
+
+    def generate(target, builder, signature, arguments):
+        kind = ir.FunctionType(ir.IntType(32), [])
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, _NAME), [])
+        return target.get_dummy_value()
+
+    return types.void(), generate
+
+
+@fast
+def load(counters, place):
+    return _atomic_add(counters + 8 * place, 0)
+
+
+@fast
+def stop(counters):
+    """Tell all threads to go no further than where they wait next."""
+    _atomic_add(counters + 8 * STOP, 1)
+
+
+@fast
+def barrier(counters, n_threads):
+    """Wait until all threads are here; False if one of them said stop, and then at once."""
+    if n_threads == 1:
+        return load(counters, STOP) == 0
+    generation = load(counters, GENERATION)
+    if _atomic_add(counters + 8 * ARRIVED, 1) == n_threads - 1:
+        _atomic_add(counters + 8 * ARRIVED, -n_threads)
+        _atomic_add(counters + 8 * GENERATION, 1)
+        return load(counters, STOP) == 0
+    turns = 0
+    while load(counters, GENERATION) == generation:
+        if load(counters, STOP) != 0:
+            return False
+        if turns < SPINS:
+            turns += 1
+            _pause()
+        else:
+            _yield()
+    return load(counters, STOP) == 0

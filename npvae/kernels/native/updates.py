@@ -1,0 +1,105 @@
+"""The ends of a step: the objectives, the check of the loss, the gradient's norm, and Adam."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .options import doubles, exact, fast, floats
+from .scalars import ZERO
+
+f32 = np.float32
+_TINY = np.finfo(np.float32).tiny
+
+
+@fast
+def mean_loss(log_px, d_log_px, rec, n):
+    """rec = -mean log p, and its gradient."""
+    density, d, total = doubles(log_px, n), doubles(d_log_px, n), 0.0
+    for j in range(n):
+        total += density[j]
+        d[j] = -1.0 / n
+    doubles(rec, 1)[0] = -total / n
+
+
+@fast
+def kl_loss(kl, d_kl, out, z_dim, n, beta, free_bits):
+    """Σ_Z max(mean kl, free bits), and beta times its gradient."""
+    whole = 0.0
+    for i in range(z_dim):
+        per_row, d, total = floats(kl + 4 * i * n, n), floats(d_kl + 4 * i * n, n), 0.0
+        for j in range(n):
+            total += per_row[j]
+        mean = total / n
+        free = mean < free_bits
+        whole += free_bits if free else mean
+        slope = ZERO if free else f32(beta / n)
+        for j in range(n):
+            d[j] = slope
+    doubles(out, 1)[0] = whole
+
+
+@fast
+def weighted_loss(rec, kl, out, beta):
+    doubles(out, 1)[0] = doubles(rec, 1)[0] + beta * doubles(kl, 1)[0]
+
+
+@fast
+def iwae(log_px, log_pz, log_qz, loss, rec, kl, d_log_px, d_log_qz, samples, batch):
+    """-log 1/K Σ w, and the gradients of its terms; K·B numbers each, the samples apart by B."""
+    px, pz, qz = (
+        doubles(log_px, samples * batch),
+        doubles(log_pz, samples * batch),
+        doubles(log_qz, samples * batch),
+    )
+    d_px, d_qz = doubles(d_log_px, samples * batch), doubles(d_log_qz, samples * batch)
+    bound, density = 0.0, 0.0
+    for b in range(batch):
+        top = -math.inf
+        for j in range(b, samples * batch, batch):
+            d_px[j] = px[j] + pz[j] - qz[j]
+            density += px[j]
+            top = d_px[j] if not d_px[j] <= top else top  # NaN is kept
+        shift = top if math.isfinite(top) else 0.0
+        total = 0.0
+        for j in range(b, samples * batch, batch):
+            total += math.exp(d_px[j] - shift)
+        row = math.log(total / samples) + shift
+        bound += row
+        for j in range(b, samples * batch, batch):
+            d_px[j] = -math.exp(d_px[j] - row) / (samples * batch)
+            d_qz[j] = -d_px[j]
+    doubles(loss, 1)[0] = -bound / batch
+    doubles(rec, 1)[0] = -density / (samples * batch)
+    doubles(kl, 1)[0] = doubles(loss, 1)[0] - doubles(rec, 1)[0]
+
+
+@fast
+def square_sum(g, lo, hi):
+    """Σ g² in float64."""
+    numbers, total = floats(g + 4 * lo, hi - lo), 0.0
+    for j in range(hi - lo):
+        wide = np.float64(numbers[j])
+        total += wide * wide
+    return total
+
+
+@exact
+def adam(theta, g, m, v, lo, hi, step_size, beta1, beta2, eps, root, decay, clip):
+    """`reference.adam` for numbers lo to hi; the gradient is taken times `clip`."""
+    size = hi - lo
+    weights, gradient = floats(theta + 4 * lo, size), floats(g + 4 * lo, size)
+    first, second = floats(m + 4 * lo, size), floats(v + 4 * lo, size)
+    rest1, rest2 = f32(1 - beta1), f32(1 - beta2)  # before rounding: 1 - 0.999 cancels
+    keep1, keep2 = f32(beta1), f32(beta2)
+    rate, small, inverse_root, shrink = f32(step_size), f32(eps), f32(1 / root), f32(decay)
+    scale = f32(clip)
+    for i in range(size):
+        gi = gradient[i] * scale
+        mi = keep1 * first[i] + rest1 * gi
+        vi = keep2 * second[i] + rest2 * gi * gi
+        mi = ZERO if abs(mi) < _TINY else mi
+        vi = ZERO if vi < _TINY else vi
+        first[i], second[i] = mi, vi
+        weights[i] -= shrink * weights[i] + rate * mi / (math.sqrt(vi) * inverse_root + small)
