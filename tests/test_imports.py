@@ -27,14 +27,18 @@ GROUPS = [
     ["core", "kernels", "reader"],
     ["layers", "likelihoods", "posteriors", "flows", "priors"],
     ["models", "objectives", "optim", "datasets", "checkpoint", "history", "callbacks"],
+    ["steps"],
+    ["capture"],
     ["train", "evaluate", "plots", "gradcheck"],
     ["cli"],
     ["__main__"],
 ]
 HEIGHT = {unit: height for height, group in enumerate(GROUPS) for unit in group}
 
+COMPILED = {"kernels.compiled"} | {name for name in MODULES if name.startswith("kernels.native.")}
 OPTIONAL = {
-    "numba": {"kernels.compiled"},
+    "numba": COMPILED,
+    "llvmlite": COMPILED,  # which numba brings
     "matplotlib": {"plots", "cli"},
     "threadpoolctl": {"threads"},
     "tqdm": {"progress"},
@@ -115,7 +119,7 @@ def test_only_certain_modules_import_other_packages(name):
         assert package not in FORBIDDEN, f"{name} imports {package}"
         if package in OPTIONAL:
             assert {name, name.split(".")[0]} & OPTIONAL[package], f"{name} imports {package}"
-            assert not at_once or package == "numba", f"{name} needs {package} to be imported"
+            assert not at_once or package in ("numba", "llvmlite"), f"{name} needs {package} to be imported"
         else:
             known = {"npvae", "numpy", "__future__"} | sys.stdlib_module_names
             assert package in known, f"{name} imports {package}, which no extra brings"

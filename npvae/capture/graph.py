@@ -161,7 +161,7 @@ class Graph:
     losses: tuple[Value, ...] = ()
     zeroed: set[str] = field(default_factory=set)
     owners: dict[str, int] = field(default_factory=dict)
-    state: dict[Any, Any] = field(default_factory=lambda: {"epoch": math.inf})
+    state: dict[Any, Any] = field(default_factory=lambda: {"epoch": math.inf, "rehearsal": True})
 
     @property
     def epoch(self) -> Value:
@@ -222,7 +222,7 @@ def replay(graph: Graph, inputs: dict[str, Any], parameters: dict[str, Array]) -
             return whole
         return whole[..., value.start : value.start + value.width].reshape(value.shape)
 
-    state: dict[Any, Any] = {"epoch": math.inf}
+    state: dict[Any, Any] = {"epoch": math.inf, "rehearsal": True}
     for call in graph.calls:
         arguments = [array(a) for a in call.inputs]
         if call.python is not None:

@@ -11,7 +11,7 @@ from .. import kernels
 from ..core import layout
 from ..kernels.native import executor, sync
 from ..optim import Adam, AdamState
-from . import rules  # noqa: F401  (they enter themselves)
+from . import rules
 from .graph import Graph, Value
 from .lower import Lowering, Source
 from .memory import Buffer, Operation, Ref, place, synchronise
@@ -63,15 +63,8 @@ class Program:
         synchronise(self.operations)
         self._kept = (graph, worker, gradient, state)  # the memory that the addresses point to
         self.table, self.constants = _tables(self.operations, self.threads)
-        rows = max(
-            op.operands.get("n", 0)
-            for op in self.operations
-            if op.name != "fill" and op.name not in ("product",)
-        )
-        self.scratch = max(int(rows), 64)
-        self.scratch = max(
-            self.scratch, max(v.rows for c in graph.calls for v in c.outputs if v.ndim)
-        )
+        widest = max(value.rows for call in graph.calls for value in call.outputs if value.ndim)
+        self.scratch = 2 * widest
         self.counters = np.zeros(sync.SIZE, np.int64)
 
     def run(
@@ -80,8 +73,8 @@ class Program:
         noise: Array,
         scalars: Array,
         losses: Array,
-        update: bool = True,
-        epochs: Array | None = None,
+        epochs: Array,
+        rehearsal: bool = False,
     ) -> int:
         """Run steps; returns how many were done, fewer where a loss was not finite.
 
@@ -91,19 +84,19 @@ class Program:
         noise : float32, all noise of all steps, one after the other
         scalars : (steps, 4) float64, see `executor`
         losses : (steps, 3) float64, which is written
-        update : bool
-            False leaves the weights as they are: the gradient is all.
         epochs : (steps,) float64, for what Python computes of the epoch
+        rehearsal : bool
+            Leaves the weights as they are, and makes Python's calls on the copies.
         """
         steps = len(losses)
-        last = len(self.operations) if update else len(self.operations) - 2
+        last = len(self.operations) - 2 if rehearsal else len(self.operations)
         self.table[:, executor.FIRST_OPERAND :] = self._operands()
         tables = (order, noise.ctypes.data, scalars, losses)
         if not self.segments:
             return self._execute(0, last, 0, steps, tables)
-        state: dict[Any, Any] = {}
+        state: dict[Any, Any] = {"rehearsal": rehearsal}
         for step in range(steps):
-            state["epoch"] = float("inf") if epochs is None else float(epochs[step])
+            state["epoch"] = float(epochs[step])
             begin = 0
             for at, call in self.segments:
                 self._execute(begin, at, step, step + 1, tables)

@@ -13,15 +13,24 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..core import Objective, Part, Terms, bind, children, clone, layout
+from ..core import Objective, Part, Terms, children, clone, layout
 from ..models import Model
 from ..objectives import Losses
 from .graph import Call, Gradient, Graph, NotCapturable, Recorder, Value
 
 Array = np.ndarray
+State = dict[Any, Any]
 
 
-def record(worker: Model, objective: Objective, x: Array, eps: Any, context: Array | None) -> Graph:
+def record(
+    worker: Model,
+    objective: Objective,
+    x: Array,
+    eps: Any,
+    context: Array | None,
+    rehearsal: Model,
+    rehearsed_objective: Objective,
+) -> Graph:
     """Record the step of a batch of this shape.
 
     Parameters
@@ -30,12 +39,16 @@ def record(worker: Model, objective: Objective, x: Array, eps: Any, context: Arr
         Bound to its gradients, as `with_gradients` gives it; Python's calls run on its parts.
     objective : Objective
     x, eps, context : the arrays of one batch, which serve as examples
+    rehearsal, rehearsed_objective
+        What Python's calls are made on while the step is recorded, see `rehearsed`.
 
     Raises
     ------
     NotCapturable
         If the model does other array work than its parts' kernels.
     """
+    if not _is_pure(worker):
+        raise NotCapturable(f"{type(worker).__name__} may do more than its parts' kernels")
     graph = Graph()
     twin = clone(worker)
     for name, slot in layout(worker).items():
@@ -44,7 +57,7 @@ def record(worker: Model, objective: Objective, x: Array, eps: Any, context: Arr
     for name, slot in layout(twin).items():
         setattr(slot.part, slot.attribute, graph.parameters[name])
         setattr(slot.part, "d" + slot.attribute, Gradient(graph, name))
-    _watch(twin, worker, graph)
+    _watch(twin, worker, rehearsal, graph)
 
     def given(name: str, array: Any) -> Value:
         graph.inputs[name] = Value(graph, array, name)
@@ -60,71 +73,105 @@ def record(worker: Model, objective: Objective, x: Array, eps: Any, context: Arr
     conditions = None if context is None else given("context", context)
     with kernels.recording(Recorder(graph)):
         terms, cache = twin.forward(rows, noise, conditions, needs=objective.needs)
-        losses, d_terms = _objective(objective, terms, beta, graph)
+        losses, d_terms = _objective(objective, rehearsed_objective, terms, beta, graph)
         twin.backward(cache, d_terms)
     graph.losses = tuple(losses)
     return graph
 
 
-def _watch(twin: Part, worker: Part, graph: Graph) -> None:
+def rehearsed(worker: Model, objective: Objective) -> tuple[Model, Objective, Array]:
+    """Copies for trying steps out, and the gradient that the model's copy adds to.
+
+    What is ours never changes by being called, but what is a user's may count its calls.
+    """
+    gradient = np.zeros_like(worker.flat)
+    twin = worker.with_gradients(gradient)
+
+    def visit(part: Part) -> None:
+        for attribute, value in list(vars(part).items()):
+            held = isinstance(value, (Part, np.ndarray, list, tuple))
+            if not _is_pure(part) and not held and not attribute.startswith("_"):
+                setattr(part, attribute, copy.deepcopy(value))
+        for _, child in children(part):
+            visit(child)
+
+    visit(twin)
+    return twin, copy.deepcopy(objective), gradient
+
+
+def _is_pure(thing: Any) -> bool:
+    """Whether what it computes depends on its inputs and parameters alone.
+
+    That holds for all that npvae defines. A user's class may count its calls or draw numbers, which
+    a recording would freeze, so it says ``capturable = True`` where it is as pure.
+    """
+    ours = type(thing).__module__.partition(".")[0] == "npvae"
+    return ours or bool(getattr(thing, "capturable", False))
+
+
+def _watch(twin: Part, worker: Part, rehearsal: Part, graph: Graph) -> None:
     """Put a watcher in the place of every part that `twin` holds."""
     watchers: dict[int, _Watched] = {}
 
-    def watched(part: Part, original: Part) -> _Watched:
+    def watched(part: Part, original: Part, rehearsed: Part) -> _Watched:
         if id(part) not in watchers:
-            watchers[id(part)] = _Watched(part, original, graph)
-            visit(part, original)
+            watchers[id(part)] = _Watched(part, original, rehearsed, graph)
+            visit(part, original, rehearsed)
         return watchers[id(part)]
 
-    def visit(part: Part, original: Part) -> None:
-        originals = dict(children(original))
+    def visit(part: Part, original: Part, rehearsed: Part) -> None:
+        originals, copies = dict(children(original)), dict(children(rehearsed))
         for attribute, child in list(children(part)):
             name, _, index = attribute.partition(".")
+            watcher = watched(child, originals[attribute], copies[attribute])
             if index:
                 held = list(getattr(part, name))
-                held[int(index)] = watched(child, originals[attribute])
+                held[int(index)] = watcher
                 setattr(part, name, held)
             else:
-                setattr(part, name, watched(child, originals[attribute]))
+                setattr(part, name, watcher)
 
-    visit(twin, worker)
+    visit(twin, worker, rehearsal)
 
 
 class _Watched:
     """A part while a step is recorded; if it can't be, its original is run by Python."""
 
-    def __init__(self, part: Part, original: Part, graph: Graph) -> None:
-        self._part, self._original, self._graph = part, original, graph
+    def __init__(self, part: Part, original: Part, rehearsed: Part, graph: Graph) -> None:
+        self._part, self._graph = part, graph
+        self._run_on = {False: original, True: rehearsed}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._part, name)
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         mark = self._graph.mark()
-        try:
-            return self._part.forward(*inputs, **options)
-        except NotCapturable:
-            self._graph.rewind(mark)
-        original, cache = self._original, _Cache(inputs)
+        if _is_pure(self._part):
+            try:
+                return self._part.forward(*inputs, **options)
+            except NotCapturable:
+                self._graph.rewind(mark)
+        run_on, cache = self._run_on, _Cache(inputs)
 
-        def run(state: dict[Any, Any], arrays: list[Any]) -> list[Any]:
-            output, state[cache] = original.forward(*arrays, **options)
+        def run(state: State, arrays: list[Any]) -> list[Any]:
+            output, state[cache] = run_on[state["rehearsal"]].forward(*arrays, **options)
             cache.several = isinstance(output, tuple)
             return list(output) if cache.several else [output]
 
-        outputs = _python(self._graph, f"{original.name}.forward", run, inputs)
+        outputs = _python(self._graph, f"{self._part.name}.forward", run, inputs)
         return outputs if cache.several else outputs[0], cache
 
     def backward(self, cache: Any, *d_outputs: Any, **options: Any) -> Any:
         if not isinstance(cache, _Cache):
             return self._part.backward(cache, *d_outputs, **options)
-        original, several, kept = self._original, False, []
-        inside = {id(slot.part) for slot in layout(original).values()}
+        run_on, several, kept = self._run_on, False, []
+        inside = {id(slot.part) for slot in layout(run_on[False]).values()}
         self._graph.zeroed |= {n for n, part in self._graph.owners.items() if part in inside}
 
-        def run(state: dict[Any, Any], arrays: list[Any]) -> list[Any]:
+        def run(state: State, arrays: list[Any]) -> list[Any]:
             nonlocal several
-            d_inputs = original.backward(state[cache], *arrays[: len(d_outputs)], **options)
+            part, d_arrays = run_on[state["rehearsal"]], arrays[: len(d_outputs)]
+            d_inputs = part.backward(state[cache], *d_arrays, **options)
             several = isinstance(d_inputs, tuple)
             d_inputs = d_inputs if several else (d_inputs,)
             kept[:] = [d is not None for d in d_inputs]
@@ -132,7 +179,7 @@ class _Watched:
 
         # The forward's inputs are listed again: its cache may hold them, so they must last.
         arguments = (*d_outputs, *cache.inputs)
-        found = iter(_python(self._graph, f"{original.name}.backward", run, arguments))
+        found = iter(_python(self._graph, f"{self._part.name}.backward", run, arguments))
         results = tuple(next(found) if is_kept else None for is_kept in kept)
         return results if several else results[0]
 
@@ -146,21 +193,24 @@ class _Cache:
 
 
 def _objective(
-    objective: Objective, terms: Terms, beta: Value, graph: Graph
+    objective: Objective, rehearsed: Objective, terms: Terms, beta: Value, graph: Graph
 ) -> tuple[Losses, Terms]:
     """The objective's call, with beta as what changes from step to step."""
     mark = graph.mark()
     twin = copy.copy(objective)
     twin.beta = lambda epoch: beta
-    try:
-        return twin(terms, graph.epoch)
-    except NotCapturable:
-        graph.rewind(mark)
+    if _is_pure(objective):
+        try:
+            return twin(terms, graph.epoch)
+        except NotCapturable:
+            graph.rewind(mark)
+    run_on = {False: objective, True: rehearsed}
     values, shape = _flattened(terms)
     result: list[Any] = []
 
-    def run(state: dict[Any, Any], arrays: list[Any]) -> list[Any]:
-        losses, d_terms = objective(_unflattened(arrays, shape), state["epoch"])
+    def run(state: State, arrays: list[Any]) -> list[Any]:
+        given = _unflattened(arrays, shape)
+        losses, d_terms = run_on[state["rehearsal"]](given, state["epoch"])
         numbers, result[:] = _flattened(d_terms)
         return [*(np.float64(loss) for loss in losses), *numbers]
 

@@ -25,7 +25,7 @@ _COSTS |= {"gelu": 5.0, "silu": 0.3}
 
 def _rule(*kernels: str) -> Callable[[Any], Any]:
     def enter(function: Any) -> Any:
-        RULES.update({kernel: function for kernel in kernels})
+        RULES.update(dict.fromkeys(kernels, function))
         return function
 
     return enter
@@ -299,7 +299,7 @@ def _reparameterise(to: Lowering, call: Call) -> None:
         mu=to.features(mu), logvar=to.features(logvar), eps=to.features(eps), z=to.new(z),
         std=to.new(std), samples=eps.rows // mu.rows, batch=mu.rows,
     )  # fmt: skip
-    own = {key: 4 * mu.rows for key in ("mu", "logvar", "std")}
+    own = dict.fromkeys(("mu", "logvar", "std"), 4 * mu.rows)
     own |= dict(z=4 * eps.rows, eps=4 * eps.rows)
     to.elementwise("reparameterise", mu.width, operands, 0.3, own, ("z", "std"))
 
@@ -314,7 +314,7 @@ def _reparameterise_backward(to: Lowering, call: Call) -> None:
         dz=to.features(dz), std=to.features(std), eps=to.features(eps), dmu=to.new(dmu),
         dlogvar=to.new(dlogvar), samples=dz.rows // std.rows, batch=std.rows,
     )  # fmt: skip
-    own = {key: 4 * std.rows for key in ("dmu", "dlogvar", "std")}
+    own = dict.fromkeys(("dmu", "dlogvar", "std"), 4 * std.rows)
     own |= dict(dz=4 * dz.rows, eps=4 * dz.rows)
     cost = 0.2 * dz.rows / std.rows
     to.elementwise("reparameterise_backward", std.width, operands, cost, own, ("dmu", "dlogvar"))
@@ -325,7 +325,7 @@ def _gaussian_kl(to: Lowering, call: Call) -> None:
     mu, logvar = call.inputs
     (kl,) = call.outputs
     operands = dict(mu=to.features(mu), logvar=to.features(logvar), kl=to.new(kl), n=mu.rows)
-    own = {key: 4 * mu.rows for key in ("mu", "logvar", "kl")}
+    own = dict.fromkeys(("mu", "logvar", "kl"), 4 * mu.rows)
     to.elementwise("gaussian_kl", mu.width, operands, 0.3, own, ("kl",))
 
 
@@ -337,7 +337,7 @@ def _gaussian_kl_backward(to: Lowering, call: Call) -> None:
         dkl=to.features(dkl), mu=to.features(mu), logvar=to.features(logvar), dmu=to.new(dmu),
         dlogvar=to.new(dlogvar), n=mu.rows,
     )  # fmt: skip
-    own = {key: 4 * mu.rows for key in ("dkl", "mu", "logvar", "dmu", "dlogvar")}
+    own = dict.fromkeys(("dkl", "mu", "logvar", "dmu", "dlogvar"), 4 * mu.rows)
     to.elementwise("gaussian_kl_backward", mu.width, operands, 0.3, own, ("dmu", "dlogvar"))
 
 
@@ -365,7 +365,7 @@ def _gaussian_log_prob_backward(to: Lowering, call: Call) -> None:
         samples=z.rows // mu.rows, batch=mu.rows,
     )  # fmt: skip
     own = dict(z=4 * z.rows, dz=4 * z.rows)
-    own |= {key: 4 * mu.rows for key in ("mu", "logvar", "dmu", "dlogvar")}
+    own |= dict.fromkeys(("mu", "logvar", "dmu", "dlogvar"), 4 * mu.rows)
     outputs = ("dz", "dmu", "dlogvar")
     shared = dict(d=8 * d.size)
     to.elementwise("gaussian_log_prob_backward", z.width, operands, 0.5, own, outputs, shared)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import warnings
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from ..steps import Done, EagerSteps, NotFinite, Training, along
 from .graph import NotCapturable
 from .lower import Source
 from .program import Program
-from .record import record
+from .record import record, rehearsed
 
 Array = np.ndarray
 
@@ -61,46 +62,54 @@ class CapturedSteps:
         self.steps_per_chunk = 4
         n = len(training.rows)
         full = min(n, training.batch_size)
+        worker, objective, gradient = rehearsed(training.worker, training.objective)
+        self.rehearsal = dataclasses.replace(
+            training, worker=worker, objective=objective, gradient=gradient
+        )
         self.full = self._program(full)
         self.short = self._program(n % full) if n % full else None
-        self._compare(self.full)
 
     def _program(self, batch: int) -> Program:
-        t = self.training
+        """A program for batches of this size, tried out on another batch than the recorded one."""
+        t, copies = self.training, self.rehearsal
         x, context = t.rows.batch(slice(0, batch))
         eps = t.worker.draw_noise(batch, t.objective.n_samples, np.random.default_rng(0))
         with np.errstate(all="ignore"):
-            graph = record(t.worker, t.objective, x, eps, context)
-        return Program(
+            graph = record(t.worker, t.objective, x, eps, context, copies.worker, copies.objective)
+        program = Program(
             graph, t.worker, t.gradient, t.state, t.optimiser, self.sources, self.threads
         )
+        self._compare(program)
+        return program
 
     def _compare(self, program: Program) -> None:
         """Another batch than the recorded one must give what it gives eagerly."""
-        t = self.training
+        t, copies = self.training, self.rehearsal
         n, batch = len(t.rows), program.batch
         order = np.arange(n - batch, n)
-        now = 0.0
-        losses = np.zeros((1, 3))
+        losses, now = np.zeros((1, 3)), np.zeros(1)
         noise = self._noise(program, 1, np.random.default_rng(1))
-        scalars = np.array([[t.objective.beta(now), 0.0, 1.0, 0.0]])
+        scalars = np.array([[copies.objective.beta(0.0), 0.0, 1.0, 0.0]])
+        t.gradient.fill(0)
+        copies.gradient.fill(0)
         program.arena.fill(255)  # NaN
         with notice_if_slow(
             "npvae: compiling the training step (once; later runs find it in the cache)"
         ):
-            program.run(
-                self._stage(order), noise, scalars, losses, update=False, epochs=np.zeros(1)
-            )
-        ours = t.gradient.copy()
+            program.run(self._stage(order), noise, scalars, losses, now, rehearsal=True)
+        ours = t.gradient + copies.gradient  # Python's calls were made on the copies
         with kernels.running("numpy"), np.errstate(all="ignore"):
-            expected = EagerSteps(t).gradient(t.rows.batch(order), np.random.default_rng(1), now)
-        if not (np.isfinite(expected[0]) and np.isfinite(t.gradient).all()):
+            wanted = np.array(
+                EagerSteps(copies).gradient(t.rows.batch(order), np.random.default_rng(1), 0.0),
+                float,
+            )
+        t.gradient.fill(0)
+        if not (np.isfinite(wanted).all() and np.isfinite(copies.gradient).all()):
             return
-        wanted = np.array(expected, float)
         if not np.allclose(losses[0], wanted, rtol=1e-4, atol=1e-4 * np.abs(wanted).max()):
             raise _Differs(f"its losses are {losses[0]} instead of {wanted}")
-        error = np.abs(ours - t.gradient).max()
-        if not error <= 1e-3 * np.abs(t.gradient).max():
+        error = np.abs(ours - copies.gradient).max()
+        if not error <= 1e-3 * np.abs(copies.gradient).max():
             raise _Differs(f"its gradient is off by {error:.3g}")
 
     def run(self, epoch: int, order: Array, noise: np.random.Generator) -> Iterator[Done]:
@@ -148,7 +157,7 @@ class CapturedSteps:
         scalars[:, 0] = betas
         scalars[:, 1:] = t.optimiser.factors(t.state.t + 1 + np.arange(len(rates)), rates)
         drawn = self._noise(program, len(rates), noise)
-        done = program.run(self._stage(rows), drawn, scalars, losses, epochs=times)
+        done = program.run(self._stage(rows), drawn, scalars, losses, times)
         t.state.t += done
         if done < len(losses):
             raise NotFinite(first + done, float(losses[done, 0]))

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from .options import doubles, exact, fast, floats
+from .options import doubles, exact, fast, floats, moved
 from .scalars import HALF, ONE, ZERO, exp, exp_negative, log1p_01
 
 f32 = np.float32
@@ -35,6 +35,18 @@ def _add_up(sums, total, n):
 
 
 @fast
+def _repeated(source, batch, samples, scratch):
+    """The numbers of a row, for each sample anew: one long loop is faster than many short ones."""
+    if samples == 1:
+        return floats(source, batch)
+    row, out = floats(source, batch), floats(scratch, samples * batch)
+    for k in range(samples):
+        for j in range(batch):
+            out[k * batch + j] = row[j]
+    return out
+
+
+@fast
 def bernoulli(logits, x, r, partial, lo, hi, samples, batch, scratch):
     """r (D, KB) = x - sigmoid(logits), and Σ_D log p."""
     n = samples * batch
@@ -42,15 +54,12 @@ def bernoulli(logits, x, r, partial, lo, hi, samples, batch, scratch):
     for j in range(n):
         sums[j], total[j] = ZERO, 0.0
     for i in range(lo, hi):
-        data = floats(x + 4 * i * batch, batch)
-        for k in range(samples):
-            at = 4 * (i * n + k * batch)
-            logit, slope = floats(logits + at, batch), floats(r + at, batch)
-            part = floats(scratch + 4 * k * batch, batch)
-            for j in range(batch):
-                log_p, d = _bernoulli(logit[j], data[j])
-                part[j] += log_p
-                slope[j] = d
+        data = _repeated(x + 4 * i * batch, batch, samples, scratch + 4 * n)
+        slope = moved(logits + 4 * i * n, r + 4 * i * n, n)
+        for j in range(n):
+            log_p, d = _bernoulli(slope[j], data[j])
+            sums[j] += log_p
+            slope[j] = d
         if (i - lo) % _BLOCK == _BLOCK - 1 or i == hi - 1:
             _add_up(sums, total, n)
 
@@ -63,15 +72,12 @@ def gaussian(mean, x, r, partial, lo, hi, samples, batch, inverse, scratch):
     for j in range(n):
         sums[j], total[j] = ZERO, 0.0
     for i in range(lo, hi):
-        data = floats(x + 4 * i * batch, batch)
-        for k in range(samples):
-            at = 4 * (i * n + k * batch)
-            centre, slope = floats(mean + at, batch), floats(r + at, batch)
-            part = floats(scratch + 4 * k * batch, batch)
-            for j in range(batch):
-                u = (data[j] - centre[j]) * inverse
-                part[j] += u * u
-                slope[j] = u * inverse
+        data = _repeated(x + 4 * i * batch, batch, samples, scratch + 4 * n)
+        slope = moved(mean + 4 * i * n, r + 4 * i * n, n)
+        for j in range(n):
+            u = (data[j] - slope[j]) * inverse
+            sums[j] += u * u
+            slope[j] = u * inverse
         if (i - lo) % _BLOCK == _BLOCK - 1 or i == hi - 1:
             _add_up(sums, total, n)
 

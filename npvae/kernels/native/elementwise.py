@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from .options import doubles, exact, fast, floats, octets
+from .options import doubles, exact, fast, floats, moved, octets
 from .scalars import (
     HALF,
     ONE,
@@ -128,16 +128,13 @@ def _forward(function):
     def run(a, b, h, s, lo, hi, n, c):
         bias = floats(b, hi)
         for i in range(lo, hi):
-            into, out, shift = floats(a + 4 * i * n, n), floats(h + 4 * i * n, n), bias[i]
+            out, shift = moved(a + 4 * i * n, h + 4 * i * n, n), bias[i]
+            for j in range(n):
+                out[j] += shift
             if s != 0:
-                kept = floats(s + 4 * i * n, n)
-                for j in range(n):
-                    kept[j] = into[j] + shift
-                for j in range(n):
-                    out[j] = function(kept[j], c)
-            else:
-                for j in range(n):
-                    out[j] = function(into[j] + shift, c)
+                moved(h + 4 * i * n, s + 4 * i * n, n)
+            for j in range(n):
+                out[j] = function(out[j], c)
 
     return run
 
@@ -149,15 +146,11 @@ def _backward(slope):
     def run(dh, kept, da, db, lo, hi, n, c):
         sums = floats(db, hi)
         for i in range(lo, hi):
-            d, k, out = (
-                floats(dh + 4 * i * n, n),
-                floats(kept + 4 * i * n, n),
-                floats(da + 4 * i * n, n),
-            )
+            d, known = moved(dh + 4 * i * n, da + 4 * i * n, n), floats(kept + 4 * i * n, n)
             total = ZERO
             for j in range(n):
-                value = d[j] * slope(k[j], c)
-                out[j] = value
+                value = d[j] * slope(known[j], c)
+                d[j] = value
                 total += value
             sums[i] = total
 
@@ -225,13 +218,9 @@ def activate_backward(kind, dh, kept, da, db, lo, hi, n, c):
 @fast
 def add(a, b, out, lo, hi, n):
     size = (hi - lo) * n
-    x, y, z = (
-        floats(a + 4 * lo * n, size),
-        floats(b + 4 * lo * n, size),
-        floats(out + 4 * lo * n, size),
-    )
+    total, other = moved(a + 4 * lo * n, out + 4 * lo * n, size), floats(b + 4 * lo * n, size)
     for j in range(size):
-        z[j] = x[j] + y[j]
+        total[j] += other[j]
 
 
 @fast
@@ -279,9 +268,9 @@ def scale_rows(d, r, out, lo, hi, n, factor, scratch):
     for j in range(n):
         weights[j] = f32(factor * wide[j])
     for i in range(lo, hi):
-        source, into = floats(r + 4 * i * n, n), floats(out + 4 * i * n, n)
+        into = moved(r + 4 * i * n, out + 4 * i * n, n)
         for j in range(n):
-            into[j] = weights[j] * source[j]
+            into[j] *= weights[j]
 
 
 @fast

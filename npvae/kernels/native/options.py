@@ -47,3 +47,18 @@ def doubles(address, n):
 @fast
 def octets(address, n):
     return numba.carray(_byte(address), (n,), np.uint8)
+
+
+@fast
+def moved(source, out, n):
+    """The n numbers at `out`, copied there from `source` unless that is the same place.
+
+    What computes in place then has one array for what it reads and writes, of which the compiler
+    knows that no number depends on another's; of two it would have to fear that they overlap.
+    """
+    into = floats(out, n)
+    if source != out:
+        old = floats(source, n)
+        for j in range(n):
+            into[j] = old[j]
+    return into

@@ -13,8 +13,6 @@ is exact (Cody & Waite 1980).
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -56,7 +54,7 @@ def _power_of_two(q):
 @exact
 def _reduced(x):
     """exp(x) = s (1 + p): the pair p, s = 2^q, for x between LOWEST and HIGHEST."""
-    q = math.floor(x * LOG2_E + HALF)
+    q = np.floor(x * LOG2_E + HALF)
     t = x - q * LOG2_HIGH - q * LOG2_LOW
     p = ((((Q5 * t + Q4) * t + Q3) * t + Q2) * t + Q1) * t + Q0
     return p * t * t + t, q
