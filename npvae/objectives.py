@@ -56,7 +56,7 @@ class ELBO:
         beta = self.beta(epoch)
         rec, d_log_px = k.mean_loss(terms.log_px)  # (1)
         kl: Any = 0.0
-        d_kl = []
+        d_kl: list[Any] = []
         for level in terms.kl:
             level_kl, d_level = k.kl_loss(level, beta, self.free_bits)  # (2), (3)
             kl = k.add(kl, level_kl) if d_kl else level_kl

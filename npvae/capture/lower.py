@@ -15,6 +15,7 @@ import numpy as np
 
 from .graph import Call, Graph, NotCapturable, Value
 from .memory import Access, Buffer, Operation, Ref
+from .python import Given, PythonCall
 
 Array = np.ndarray
 
@@ -49,14 +50,15 @@ class Lowering:
     slots: dict[str, tuple[int, int]]
     sources: dict[str, Source]
     operations: list[Operation] = field(default_factory=list)
-    segments: list[tuple[int, Call]] = field(default_factory=list)
+    python_calls: list[PythonCall] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.call = -1
+        self.now = -1
+        self.checked = False
         self.by_features: dict[int, Ref] = {}
         self.by_row: dict[int, Ref] = {}
         self.wide: dict[int, Ref] = {}
-        self.from_python: dict[int, tuple[Value, list[Any]]] = {}
+        self.from_python: dict[int, PythonCall] = {}
         self.names = {id(v): name for name, v in self.graph.parameters.items()}
         self.inputs = {id(v): name for name, v in self.graph.inputs.items()}
         self.last_use = _last_uses(self.graph)
@@ -66,18 +68,30 @@ class Lowering:
     def run(self) -> None:
         """Lower every call."""
         for name in sorted(self.graph.zeroed):
-            start, size = self.slots[name]
-            out = Ref(Buffer(4 * size, self.gradient.ctypes.data + 4 * start))
-            self.emit("fill", 1, dict(out=out, n=size), writes=[(out, 4 * size, 4 * size)])
-        for self.call, call in enumerate(self.graph.calls):
+            self._zero(self._slot(name))
+        for i, call in enumerate(self.graph.calls):
+            self.now = i
             if call.python is not None:
                 self._python(call)
             elif call.kernel in RULES:
                 RULES[call.kernel](self, call)
             else:
                 raise NotCapturable(f"kernel {call.kernel} has no compiled operation")
-        self.call = len(self.graph.calls)
+            self._check_losses()
+        self.now = len(self.graph.calls)
         self._add_gradients()
+
+    def _check_losses(self) -> None:
+        """Look at the losses as soon as they are there, before the way back is taken."""
+        if self.checked or not all(self._is_there(value) for value in self.graph.losses):
+            return
+        self.checked = True
+        places = [self.vector(value) for value in self.graph.losses]
+        operands = dict(zip(("loss", "rec", "kl"), places, strict=True))
+        self.emit("check", 1, operands, [(ref, 8, 0) for ref in places])
+
+    def _is_there(self, value: Value) -> bool:
+        return id(value.base) in self.wide or id(value.base) in self.from_python
 
     def emit(
         self,
@@ -104,7 +118,7 @@ class Lowering:
         shared: dict[str, int] | None = None,
         constants: Any = (),
     ) -> None:
-        """An operation on rows: `own` gives each operand's bytes per row, `shared` those read whole.
+        """An operation on rows: `own` has operands' bytes per row, `shared` the sizes of others.
 
         `cost` is in nanoseconds for each float32 in the first of its outputs.
         """
@@ -121,8 +135,7 @@ class Lowering:
         """Memory by features for a value; that of `dying` if no later call reads it."""
         target = self.targets.get(id(value))
         if target is not None:
-            start, size = self.slots[target]
-            ref = Ref(Buffer(4 * size, self.gradient.ctypes.data + 4 * start))
+            ref = self._slot(target)
         elif dying is not None and self._dies(dying, value):
             ref = self.by_features[id(dying.base)]
         else:
@@ -135,7 +148,7 @@ class Lowering:
             value is value.base
             and value.size == successor.size
             and id(value) in self.by_features
-            and self.last_use.get(id(value)) == self.call
+            and self.last_use.get(id(value)) == self.now
             and id(value) not in self.targets
             and id(value) not in self.from_python
         )
@@ -152,7 +165,7 @@ class Lowering:
             if id(base) in self.inputs:
                 self._load(base)
             elif id(base) in self.from_python:
-                self._take(base, self.by_features, 4)
+                self.by_features[id(base)] = self._take(base, np.float32)
             else:
                 raise NotCapturable(f"{value!r} is not there by features")
         ref = self.by_features[id(base)]
@@ -162,7 +175,7 @@ class Lowering:
         """Where a value lies as float64 numbers."""
         base = value.base
         if id(base) not in self.wide and id(base) in self.from_python:
-            self._take(base, self.wide, 8)
+            self.wide[id(base)] = self._take(base, np.float64)
         if id(base) not in self.wide:
             raise NotCapturable(f"{value!r} is not there as float64")
         return self.wide[id(base)]
@@ -217,7 +230,7 @@ class Lowering:
                 constants=(self.sources[name].divisor,),
             )
         elif name.startswith("eps"):
-            offset, stride = self._noise(name)
+            offset, stride = 4 * self._noise_before(name), 4 * self.noise_size
             self.emit(
                 "noise",
                 width,
@@ -228,14 +241,15 @@ class Lowering:
         else:
             raise NotCapturable(f"{name} is used in a way that has no compiled operation")
 
-    def _noise(self, name: str) -> tuple[int, int]:
-        """Where a level's noise begins in that of a step, and the bytes of a step's noise."""
-        offset = total = 0
-        for other, value in self.graph.inputs.items():
-            if other.startswith("eps"):
-                offset = total if other == name else offset
-                total += 4 * value.size
-        return offset, total
+    @property
+    def noise_size(self) -> int:
+        """The numbers in a step's noise."""
+        return sum(v.size for name, v in self.graph.inputs.items() if name.startswith("eps"))
+
+    def _noise_before(self, name: str) -> int:
+        """The numbers of a step's noise before a level's."""
+        names = [n for n in self.graph.inputs if n.startswith("eps")]
+        return sum(self.graph.inputs[n].size for n in names[: names.index(name)])
 
     def _targets(self) -> dict[int, str]:
         """Values that can be computed straight into the gradient: a parameter's first, if no call
@@ -251,18 +265,26 @@ class Lowering:
 
     def _add_gradients(self) -> None:
         """Add what was not computed straight into the gradient; a parameter's first is copied."""
-        begun = {name for name in self.targets.values()} | self.graph.zeroed
+        begun = set(self.targets.values()) | self.graph.zeroed
         for name, value in self.graph.gradients:
             if self.targets.get(id(value)) == name:
                 continue
-            start, size = self.slots[name]
-            out = Ref(Buffer(4 * size, self.gradient.ctypes.data + 4 * start))
+            out = self._slot(name)
             if name not in begun:
                 begun.add(name)
-                self.emit("fill", 1, dict(out=out, n=size), writes=[(out, 4 * size, 4 * size)])
+                self._zero(out)
             if id(value.base) in self.from_python:
                 raise NotCapturable(f"the gradient of {name} comes from Python")
-            self.add("add", out, self.features(value), out, 1, size)
+            self.add("add", out, self.features(value), out, 1, value.size)
+
+    def _slot(self, name: str) -> Ref:
+        """Where a parameter's gradient goes."""
+        start, size = self.slots[name]
+        return Ref(Buffer(4 * size, self.gradient.ctypes.data + 4 * start))
+
+    def _zero(self, out: Ref) -> None:
+        size = out.buffer.size
+        self.emit("fill", 1, dict(out=out, n=size // 4), writes=[(out, size, size)])
 
     def add(self, name: str, a: Ref, b: Ref, out: Ref, rows: int, n: int) -> None:
         size = 8 if name == "add_doubles" else 4
@@ -273,39 +295,29 @@ class Lowering:
 
     def _python(self, call: Call) -> None:
         """A call that Python makes: the program is cut in two here."""
-        inputs: list[Any] = []
-        touched: list[Buffer] = []
-        for value in call.inputs:
-            if not isinstance(value, Value):
-                inputs.append(value)
-                continue
-            if id(value.base) in self.wide:
-                ref, kind = self.vector(value), "wide"
-            elif id(value.base) in self.from_python:
-                ref, kind = None, "python"
-            elif id(value) in self.names:
-                ref, kind = None, "parameter"
-            else:
-                ref, kind = self.features(value), "features"
-            if ref is not None:
-                touched.append(ref.buffer)
-            inputs.append((kind, value, ref))
-        outputs: list[tuple[Value, list[Any]]] = [(value, []) for value in call.outputs]
-        for value, places in outputs:
-            self.from_python[id(value)] = (value, places)
-        self.segments.append((len(self.operations), (call, inputs, outputs)))  # type: ignore[arg-type]
+        inputs = [self._given(v) if isinstance(v, Value) else v for v in call.inputs]
+        made = PythonCall(len(self.operations), call, inputs)
+        self.python_calls.append(made)
+        self.from_python.update({id(value): made for value in call.outputs})
         # An operation of no rows, so that the buffers that Python reads live until here.
         self.emit("fill", 0, dict(out=0, n=0))
-        self.operations[-1].extra = touched
+        refs = [g.ref for g in inputs if isinstance(g, Given) and g.ref is not None]
+        self.operations[-1].extra = [ref.buffer for ref in refs]
 
-    def _take(self, value: Value, where: dict[int, Ref], size: int) -> None:
-        """A place for what Python gives: by features or as float64, as it is needed."""
-        ref = where[id(value)] = Ref(Buffer(size * value.size))
-        _, places = self.from_python[id(value)]
-        places.append((size, ref))
-        for start, (call, _, outputs) in self.segments:  # type: ignore[misc]
-            if any(v is value for v, _ in outputs):
-                self.operations[start].extra.append(ref.buffer)
+    def _given(self, value: Value) -> Given:
+        if id(value.base) in self.from_python or id(value) in self.names:
+            return Given(value, None, None)
+        if id(value.base) in self.wide:
+            return Given(value, self.vector(value), np.float64)
+        return Given(value, self.features(value), np.float32)
+
+    def _take(self, value: Value, dtype: Any) -> Ref:
+        """A place for what Python gives, by features or as float64, as it is needed."""
+        made = self.from_python[id(value)]
+        ref = Ref(Buffer(np.dtype(dtype).itemsize * value.size))
+        made.places.setdefault(id(value), []).append((ref, dtype))
+        self.operations[made.at].extra.append(ref.buffer)
+        return ref
 
 
 def _last_uses(graph: Graph) -> dict[int, int]:

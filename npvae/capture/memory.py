@@ -136,7 +136,7 @@ def synchronise(operations: list[Operation]) -> None:
 
 def _extent(operation: Operation, access: Access) -> tuple[int, int, bool, Any]:
     start = access.ref.address
-    whose = (start, access.row, operation.rows, operation.sharing) if access.row else None
+    whose: Any = (start, access.row, operation.rows, operation.sharing) if access.row else None
     whose = "first thread" if operation.sharing == 1 else whose
     return start, start + access.size, access.writes, whose
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import kernels
 from ..core import layout
 from ..kernels.native import executor, sync
+from ..models import Model
 from ..optim import Adam, AdamState
-from . import rules
-from .graph import Graph, Value
+from .graph import Graph
 from .lower import Lowering, Source
-from .memory import Buffer, Operation, Ref, place, synchronise
+from .memory import Access, Buffer, Operation, Ref, place, synchronise
+from .rules import MOST_THREADS
 
 Array = np.ndarray
 
@@ -36,12 +36,18 @@ class Program:
     optimiser : Adam
     sources : dict of Source by name: "x", and "context" where there is one
     threads : int, the most to use
+
+    Attributes
+    ----------
+    batch : int, the rows of a step
+    noise_size : int, the numbers in a step's noise
+    threads : int, how many it uses
     """
 
     def __init__(
         self,
         graph: Graph,
-        worker: Any,
+        worker: Model,
         gradient: Array,
         state: AdamState,
         optimiser: Adam,
@@ -51,18 +57,16 @@ class Program:
         slots = {name: (slot.start, slot.size) for name, slot in layout(worker).items()}
         lowering = Lowering(graph, gradient, slots, sources)
         lowering.run()
-        self.batch = lowering.batch
-        self.segments = lowering.segments
-        self.sources = sources
-        self.noise_size = lowering._noise("")[1] // 4
-        check = _check(lowering, graph)
+        self.batch, self.noise_size = lowering.batch, lowering.noise_size
+        self.python_calls = lowering.python_calls
         update = _update(worker.flat, gradient, state, optimiser)
-        self.operations = [*lowering.operations, check, *update]
-        self.threads = _share(self.operations, min(threads, rules.MOST_THREADS))
+        self.operations = [*lowering.operations, *update]
+        self.without_update = len(lowering.operations)
+        self.threads = _share(self.operations, min(threads, MOST_THREADS))
         self.arena = place(self.operations)
         synchronise(self.operations)
         self._kept = (graph, worker, gradient, state)  # the memory that the addresses point to
-        self.table, self.constants = _tables(self.operations, self.threads)
+        self.table, self.constants = _tables(self.operations)
         widest = max(value.rows for call in graph.calls for value in call.outputs if value.ndim)
         self.scratch = 2 * widest
         self.counters = np.zeros(sync.SIZE, np.int64)
@@ -89,31 +93,30 @@ class Program:
             Leaves the weights as they are, and makes Python's calls on the copies.
         """
         steps = len(losses)
-        last = len(self.operations) - 2 if rehearsal else len(self.operations)
-        self.table[:, executor.FIRST_OPERAND :] = self._operands()
+        last = self.without_update if rehearsal else len(self.operations)
+        self._find_sources()
         tables = (order, noise.ctypes.data, scalars, losses)
-        if not self.segments:
+        if not self.python_calls:
             return self._execute(0, last, 0, steps, tables)
         state: dict[Any, Any] = {"rehearsal": rehearsal}
         for step in range(steps):
             state["epoch"] = float(epochs[step])
             begin = 0
-            for at, call in self.segments:
-                self._execute(begin, at, step, step + 1, tables)
-                _run_python(call, state)
-                begin = at
+            for call in self.python_calls:
+                if self._execute(begin, call.at, step, step + 1, tables) == step:
+                    return step
+                call.run(state)
+                begin = call.at
             if self._execute(begin, last, step, step + 1, tables) == step:
                 return step
         return steps
 
-    def _operands(self) -> Array:
-        """The operands' columns; the addresses of the sources may have changed."""
-        columns = self.table[:, executor.FIRST_OPERAND :].copy()
+    def _find_sources(self) -> None:
+        """Put the sources' addresses in the table: staged rows lie elsewhere each time."""
         for i, operation in enumerate(self.operations):
             source = operation.operands.get("source")
             if isinstance(source, Source):
-                columns[i, 0] = source.address
-        return columns
+                self.table[i, executor.FIRST_OPERAND] = source.address
 
     def _execute(self, first: int, last: int, step: int, stop: int, tables: Any) -> int:
         """Run operations of steps in all threads, this one among them."""
@@ -127,12 +130,10 @@ class Program:
                 order, noise, scalars, losses, counters, self.scratch,
             )  # fmt: skip
 
-        others = [
-            threading.Thread(target=run, args=(t,), daemon=True) for t in range(1, self.threads)
-        ]
         started: list[threading.Thread] = []
         try:
-            for other in others:
+            for number in range(1, self.threads):
+                other = threading.Thread(target=run, args=(number,), daemon=True)
                 other.start()
                 started.append(other)
             return run(0)
@@ -144,37 +145,22 @@ class Program:
                 other.join()
 
 
-def _check(lowering: Lowering, graph: Graph) -> Operation:
-    places = [lowering.vector(value) for value in graph.losses]
-    lowering.operations, before = [], lowering.operations
-    lowering.emit(
-        "check",
-        1,
-        dict(zip(("loss", "rec", "kl"), places, strict=True)),
-        [(ref, 8, 0) for ref in places],
-    )
-    (check,) = lowering.operations
-    lowering.operations = before
-    return check
-
-
 def _update(
     theta: Array, gradient: Array, state: AdamState, optimiser: Adam
 ) -> tuple[Operation, Operation]:
     """The two operations that end a step: the gradient's norm, and Adam."""
-    from .memory import Access
 
     def whole(array: Array) -> Ref:
         return Ref(Buffer(array.nbytes, array.ctypes.data))
 
     n = theta.size
-    g, partial = whole(gradient), Ref(Buffer(8 * rules.MOST_THREADS))
+    g, partial = whole(gradient), Ref(Buffer(8 * MOST_THREADS))
     norm = Operation(
         "norm",
         dict(g=g, partial=partial),
         n,
         [Access(g, 4 * n, 4, False), Access(partial, partial.buffer.size, 8, True)],
-        0.1 * n,
+        0.05 * n,
     )
     arrays = dict(theta=whole(theta), g=g, m=whole(state.m), v=whole(state.v))
     clip = float("inf") if optimiser.clip_norm is None else optimiser.clip_norm
@@ -184,7 +170,7 @@ def _update(
         n,
         [Access(ref, 4 * n, 4, key != "g") for key, ref in arrays.items()]
         + [Access(partial, partial.buffer.size, 0, False)],
-        0.5 * n,
+        0.2 * n,
         (optimiser.beta1, optimiser.beta2, optimiser.eps, clip),
     )
     return norm, adam
@@ -201,67 +187,23 @@ def _share(operations: list[Operation], most: int) -> int:
     return threads
 
 
-def _tables(operations: list[Operation], threads: int) -> tuple[Array, Array]:
+def _tables(operations: list[Operation]) -> tuple[Array, Array]:
+    """The executor's tables of numbers and of constants."""
     table = np.zeros((len(operations), executor.N_COLUMNS), np.int64)
     constants = np.zeros((len(operations), executor.N_CONSTANTS))
-    writers = {}
-    for i, operation in enumerate(operations):
-        names = executor.OPS[operation.name]
-        partial = operation.operands.get("partial")
-        if partial is not None and "parts" not in names:
-            writers[id(partial.buffer)] = operation.sharing
-        table[i, :4] = (
-            executor.CODE[operation.name], operation.waits, operation.sharing, operation.rows
-        )  # fmt: skip
-        for j, name in enumerate(names):
-            operand = operation.operands[name]
-            if name == "parts":
-                operand = writers[id(operation.operands["partial"].buffer)]
-            if isinstance(operand, Source):
-                operand = operand.address
-            table[i, executor.FIRST_OPERAND + j] = (
-                operand.address if isinstance(operand, Ref) else operand
-            )
-        constants[i, : len(operation.constants)] = operation.constants
-    return table, constants
-
-
-def _run_python(job: Any, state: dict[Any, Any]) -> None:
-    """Make one of Python's calls on the arena's arrays, and put its results there."""
-    call, inputs, outputs = job
-    arrays = [_array(given, state) for given in inputs]
-    with kernels.running(kernels.eager()):
-        results = call.python(state, arrays)
-    for (value, places), result in zip(outputs, results, strict=True):
-        state[id(value)] = result
-        for size, ref in places:
-            into = _view(ref, value.size, np.float32 if size == 4 else np.float64)
-            if size == 8:
-                into[...] = np.asarray(result).reshape(-1)
+    parts: dict[int, int] = {}  # how many threads left partial sums in a buffer
+    for row, numbers, operation in zip(table, constants, operations, strict=True):
+        names, operands = executor.OPS[operation.name], dict(operation.operands)
+        if "partial" in names:
+            buffer = id(operands["partial"].buffer)
+            if "parts" in names:
+                operands["parts"] = parts[buffer]
             else:
-                into.reshape(value.width, -1)[...] = np.asarray(result).reshape(-1, value.width).T
-
-
-def _array(given: Any, state: dict[Any, Any]) -> Any:
-    """A call's input as an array of the shape that the kernel would have got."""
-    if not isinstance(given, tuple) or len(given) != 3 or not isinstance(given[1], Value):
-        return given
-    kind, value, ref = given
-    if kind == "python":
-        whole = state[id(value.base)]
-        return whole[..., value.start : value.start + value.width].reshape(value.shape)
-    if kind == "parameter":
-        return value.example
-    if kind == "wide":
-        array = _view(ref, value.size, np.float64).reshape(value.shape)
-    else:
-        array = _view(ref, value.size, np.float32).reshape(value.width, -1).T.reshape(value.shape)
-    array.flags.writeable = False
-    return array
-
-
-def _view(ref: Ref, size: int, dtype: Any) -> Array:
-    import ctypes
-
-    kind = ctypes.c_float if dtype == np.float32 else ctypes.c_double
-    return np.ctypeslib.as_array((kind * size).from_address(ref.address))
+                parts[buffer] = operation.sharing
+        code = executor.CODE[operation.name]
+        row[:4] = code, operation.waits, operation.sharing, operation.rows
+        for column, name in enumerate(names, executor.FIRST_OPERAND):
+            operand = operands[name]
+            row[column] = operand.address if isinstance(operand, (Ref, Source)) else operand
+        numbers[: len(operation.constants)] = operation.constants
+    return table, constants

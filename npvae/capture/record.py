@@ -164,7 +164,8 @@ class _Watched:
     def backward(self, cache: Any, *d_outputs: Any, **options: Any) -> Any:
         if not isinstance(cache, _Cache):
             return self._part.backward(cache, *d_outputs, **options)
-        run_on, several, kept = self._run_on, False, []
+        run_on, several = self._run_on, False
+        kept: list[bool] = []
         inside = {id(slot.part) for slot in layout(run_on[False]).values()}
         self._graph.zeroed |= {n for n, part in self._graph.owners.items() if part in inside}
 
@@ -197,7 +198,7 @@ def _objective(
 ) -> tuple[Losses, Terms]:
     """The objective's call, with beta as what changes from step to step."""
     mark = graph.mark()
-    twin = copy.copy(objective)
+    twin: Any = copy.copy(objective)
     twin.beta = lambda epoch: beta
     if _is_pure(objective):
         try:

@@ -239,12 +239,14 @@ def _gaussian_learnt_backward(to: Lowering, call: Call) -> None:
 
 @_rule("scale_rows")
 def _scale_rows(to: Lowering, call: Call) -> None:
-    _scale(to, *call.inputs, *call.outputs, 1.0)
+    d, r = call.inputs
+    _scale(to, d, r, call.outputs[0], 1.0)
 
 
 @_rule("standard_normal_log_prob_backward")
 def _standard_backward(to: Lowering, call: Call) -> None:
-    _scale(to, *call.inputs, *call.outputs, -1.0)
+    d, z = call.inputs
+    _scale(to, d, z, call.outputs[0], -1.0)
 
 
 def _scale(to: Lowering, d: Value, r: Value, scaled: Value, factor: float) -> None:
