@@ -16,6 +16,7 @@ import numpy as np
 from .checks import number
 from .core import Objective
 from .models import Model
+from .objectives import ELBO
 from .optim import Adam, AdamState
 from .progress import notice_if_slow
 from .reader import Reader
@@ -126,6 +127,15 @@ class EagerSteps:
         t.gradient.fill(0)
         t.worker.backward(cache, d_terms)
         return losses
+
+    def bound(self, rows: Rows, noise: np.random.Generator) -> Array:
+        """The sums over rows of the ELBO's losses at beta = 1 with one sample."""
+        worker, objective, sums = self.training.worker, ELBO(), np.zeros(3)
+        for chunk in rows.x.chunks():
+            x, context = rows.batch(chunk)
+            terms, _ = worker.forward(x, worker.draw_noise(len(x), 1, noise), context)
+            sums += np.array(objective(terms)[0]) * len(x)
+        return sums
 
 
 def _compiling() -> contextlib.AbstractContextManager[None]:

@@ -193,7 +193,7 @@ class _Run:
                 done += 1
                 record = self._epoch(done, steps, len(rows), display)
                 started = time.perf_counter()
-                record.update(self._validate(worker, valid))
+                record.update(self._validate(steps, valid))
                 record["seconds"] += time.perf_counter() - started
                 history.records.append(record)
                 for callback in self.callbacks:  # all of them are called, whoever stops
@@ -240,16 +240,11 @@ class _Run:
             "beta": float(self.objective.beta(last)),
         }
 
-    def _validate(self, worker: Model, valid: Rows | None) -> dict[str, float | None]:
+    def _validate(self, steps: Any, valid: Rows | None) -> dict[str, float | None]:
         """-ELBO at beta = 1 with one sample; the same noise after every epoch."""
         if valid is None:
             return {"valid_loss": None, "valid_rec": None, "valid_kl": None}
-        noise = self._stream(0, _VALIDATION)
-        objective, sums = ELBO(), np.zeros(3)
-        for chunk in valid.x.chunks():
-            x, context = valid.batch(chunk)
-            terms, _ = worker.forward(x, worker.draw_noise(len(x), 1, noise), context)
-            sums += np.array(objective(terms)[0]) * len(x)
+        sums = steps.bound(valid, self._stream(0, _VALIDATION))
         loss, rec, kl = (float(s) for s in sums / len(valid))
         return {"valid_loss": loss, "valid_rec": rec, "valid_kl": kl}
 

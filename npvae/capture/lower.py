@@ -40,13 +40,13 @@ class Lowering:
     Parameters
     ----------
     graph : Graph
-    gradient : (n_params,) float32 array, which the gradients go to
+    gradient : (n_params,) float32 array, which the gradients go to, or None
     slots : dict, the start and size of each parameter in it
     sources : dict of Source by name, "x" and "context"
     """
 
     graph: Graph
-    gradient: Array
+    gradient: Array | None
     slots: dict[str, tuple[int, int]]
     sources: dict[str, Source]
     operations: list[Operation] = field(default_factory=list)
@@ -279,6 +279,7 @@ class Lowering:
 
     def _slot(self, name: str) -> Ref:
         """Where a parameter's gradient goes."""
+        assert self.gradient is not None
         start, size = self.slots[name]
         return Ref(Buffer(4 * size, self.gradient.ctypes.data + 4 * start))
 

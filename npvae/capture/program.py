@@ -31,9 +31,7 @@ class Program:
     ----------
     graph : Graph
     worker : Model, on whose parameters the graph was recorded
-    gradient : (n_params,) float32 array
-    state : AdamState
-    optimiser : Adam
+    update : (gradient, AdamState, Adam), or None for a step that goes forward only
     sources : dict of Source by name: "x", and "context" where there is one
     threads : int, the most to use
 
@@ -41,6 +39,7 @@ class Program:
     ----------
     batch : int, the rows of a step
     noise_size : int, the numbers in a step's noise
+    several_levels : bool, whether that is a list of arrays
     threads : int, how many it uses
     """
 
@@ -48,24 +47,24 @@ class Program:
         self,
         graph: Graph,
         worker: Model,
-        gradient: Array,
-        state: AdamState,
-        optimiser: Adam,
+        update: tuple[Array, AdamState, Adam] | None,
         sources: dict[str, Source],
         threads: int,
     ) -> None:
         slots = {name: (slot.start, slot.size) for name, slot in layout(worker).items()}
+        gradient = None if update is None else update[0]
         lowering = Lowering(graph, gradient, slots, sources)
         lowering.run()
         self.batch, self.noise_size = lowering.batch, lowering.noise_size
+        self.several_levels = "eps" not in graph.inputs
         self.python_calls = lowering.python_calls
-        update = _update(worker.flat, gradient, state, optimiser)
-        self.operations = [*lowering.operations, *update]
         self.without_update = len(lowering.operations)
+        ending = [] if update is None else _update(worker.flat, *update)
+        self.operations = [*lowering.operations, *ending]
         self.threads = _share(self.operations, min(threads, MOST_THREADS))
         self.arena = place(self.operations)
         synchronise(self.operations)
-        self._kept = (graph, worker, gradient, state)  # the memory that the addresses point to
+        self._kept = (graph, worker, update)  # the memory that the addresses point to
         self.table, self.constants = _tables(self.operations)
         widest = max(value.rows for call in graph.calls for value in call.outputs if value.ndim)
         self.scratch = 2 * widest
@@ -145,9 +144,7 @@ class Program:
                 other.join()
 
 
-def _update(
-    theta: Array, gradient: Array, state: AdamState, optimiser: Adam
-) -> tuple[Operation, Operation]:
+def _update(theta: Array, gradient: Array, state: AdamState, optimiser: Adam) -> list[Operation]:
     """The two operations that end a step: the gradient's norm, and Adam."""
 
     def whole(array: Array) -> Ref:
@@ -173,7 +170,7 @@ def _update(
         0.2 * n,
         (optimiser.beta1, optimiser.beta2, optimiser.eps, clip),
     )
-    return norm, adam
+    return [norm, adam]
 
 
 def _share(operations: list[Operation], most: int) -> int:

@@ -30,6 +30,7 @@ def record(
     context: Array | None,
     rehearsal: Model,
     rehearsed_objective: Objective,
+    learn: bool = True,
 ) -> Graph:
     """Record the step of a batch of this shape.
 
@@ -41,6 +42,8 @@ def record(
     x, eps, context : the arrays of one batch, which serve as examples
     rehearsal, rehearsed_objective
         What Python's calls are made on while the step is recorded, see `rehearsed`.
+    learn : bool
+        Whether the way back is recorded as well.
 
     Raises
     ------
@@ -74,7 +77,8 @@ def record(
     with kernels.recording(Recorder(graph)):
         terms, cache = twin.forward(rows, noise, conditions, needs=objective.needs)
         losses, d_terms = _objective(objective, rehearsed_objective, terms, beta, graph)
-        twin.backward(cache, d_terms)
+        if learn:
+            twin.backward(cache, d_terms)
     graph.losses = tuple(losses)
     return graph
 

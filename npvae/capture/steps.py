@@ -11,21 +11,22 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
+from ..models import Model
+from ..objectives import ELBO
 from ..optim import Adam
 from ..progress import notice_if_slow
-from ..reader import Reader
-from ..steps import Done, EagerSteps, NotFinite, Training, along
+from ..steps import Done, EagerSteps, NotFinite, Rows, Training, along
 from .graph import NotCapturable
-from .lower import Source
 from .program import Program
 from .record import record, rehearsed
+from .table import Table
 
 Array = np.ndarray
 
 CHUNK_SECONDS = 0.1
 """How long Python is out of the loop: then progress is shown, and Ctrl-C is answered."""
-STAGED_ROWS, NOISE_NUMBERS = 4096, 1 << 20
-"""The most rows that are converted at a time, and the most noise that is drawn."""
+NOISE_NUMBERS = 1 << 20
+"""The most noise that is drawn at a time."""
 
 
 def captured_steps(training: Training, threads: int) -> CapturedSteps | None:
@@ -51,23 +52,43 @@ class _Differs(Exception):
 
 
 class CapturedSteps:
-    """Programs for the full batch and for the short one at the end, and the data for them."""
+    """Programs for the full batch and for the short one at the end.
+
+    Parameters
+    ----------
+    training : Training
+    threads : int, the most to use
+
+    Raises
+    ------
+    NotCapturable
+        If the model's own code does more than call its parts.
+    """
 
     def __init__(self, training: Training, threads: int) -> None:
         self.training, self.threads = training, threads
-        self.sources = {"x": _source(training.rows.x)}
-        if training.rows.context is not None:
-            self.sources["context"] = _source(training.rows.context)
-        self.staged = any(source.address == 0 for source in self.sources.values())
+        self.table = Table(training.rows)
+        self.bounds: _Bounds | None = None
         self.steps_per_chunk = 4
-        n = len(training.rows)
-        full = min(n, training.batch_size)
-        worker, objective, gradient = rehearsed(training.worker, training.objective)
+        self._capture()
+
+    def _capture(self) -> None:
+        t = self.training
+        worker, objective, gradient = rehearsed(t.worker, t.objective)
         self.rehearsal = dataclasses.replace(
-            training, worker=worker, objective=objective, gradient=gradient
+            t, worker=worker, objective=objective, gradient=gradient
         )
+        n = len(t.rows)
+        full = min(n, t.batch_size)
         self.full = self._program(full)
         self.short = self._program(n % full) if n % full else None
+        self.settings = self._settings()
+
+    def _settings(self) -> list[tuple[str, Any]]:
+        """What a callback may change between two epochs, and what a recording has in it."""
+        plain = (int, float, str, type(None))
+        both = [*vars(self.training.objective).items(), *vars(self.training.optimiser).items()]
+        return [(name, value) for name, value in both if isinstance(value, plain)]
 
     def _program(self, batch: int) -> Program:
         """A program for batches of this size, tried out on another batch than the recorded one."""
@@ -76,19 +97,17 @@ class CapturedSteps:
         eps = t.worker.draw_noise(batch, t.objective.n_samples, np.random.default_rng(0))
         with np.errstate(all="ignore"):
             graph = record(t.worker, t.objective, x, eps, context, copies.worker, copies.objective)
-        program = Program(
-            graph, t.worker, t.gradient, t.state, t.optimiser, self.sources, self.threads
-        )
+        update = t.gradient, t.state, t.optimiser
+        program = Program(graph, t.worker, update, self.table.sources, self.threads)
         self._compare(program)
         return program
 
     def _compare(self, program: Program) -> None:
         """Another batch than the recorded one must give what it gives eagerly."""
         t, copies = self.training, self.rehearsal
-        n, batch = len(t.rows), program.batch
-        order = np.arange(n - batch, n)
+        rows = np.arange(len(t.rows) - program.batch, len(t.rows))
         losses, now = np.zeros((1, 3)), np.zeros(1)
-        noise = self._noise(program, 1, np.random.default_rng(1))
+        noise = _noise(t.worker, program, t.objective.n_samples, 1, np.random.default_rng(1))
         scalars = np.array([[copies.objective.beta(0.0), 0.0, 1.0, 0.0]])
         t.gradient.fill(0)
         copies.gradient.fill(0)
@@ -96,14 +115,12 @@ class CapturedSteps:
         with notice_if_slow(
             "npvae: compiling the training step (once; later runs find it in the cache)"
         ):
-            program.run(self._stage(order), noise, scalars, losses, now, rehearsal=True)
+            program.run(self.table.find(rows), noise, scalars, losses, now, rehearsal=True)
         ours = t.gradient + copies.gradient  # Python's calls were made on the copies
-        with kernels.running("numpy"), np.errstate(all="ignore"):
-            wanted = np.array(
-                EagerSteps(copies).gradient(t.rows.batch(order), np.random.default_rng(1), 0.0),
-                float,
-            )
         t.gradient.fill(0)
+        with kernels.running("numpy"), np.errstate(all="ignore"):
+            again = EagerSteps(copies).gradient(t.rows.batch(rows), np.random.default_rng(1), 0.0)
+        wanted = np.array(again, float)
         if not (np.isfinite(wanted).all() and np.isfinite(copies.gradient).all()):
             return
         if not np.allclose(losses[0], wanted, rtol=1e-4, atol=1e-4 * np.abs(wanted).max()):
@@ -114,21 +131,20 @@ class CapturedSteps:
 
     def run(self, epoch: int, order: Array, noise: np.random.Generator) -> Iterator[Done]:
         """One pass over the rows in this order."""
+        if self._settings() != self.settings:
+            self._capture()
         t = self.training
         times = t.times(epoch)
         rates, betas = t.rates(times), along(t.objective.beta, times)
         n_full = len(order) // self.full.batch
         step = 0
         while step < len(times):
-            program, stop = self.full, n_full
-            if step >= n_full:
-                assert self.short is not None
-                program, stop = self.short, len(times)
+            program, stop = (self.full, n_full) if step < n_full else (self.short, len(times))
+            assert program is not None
             stop = min(stop, step + self._chunk(program))
             rows = order[step * self.full.batch :][: (stop - step) * program.batch]
-            began = time.perf_counter()
-            now = slice(step, stop)
-            losses = self._chunk_of(program, step, rows, noise, rates[now], betas[now], times[now])
+            began, now = time.perf_counter(), slice(step, stop)
+            losses = self._do(program, step, rows, noise, rates[now], betas[now], times[now])
             each = (time.perf_counter() - began) / (stop - step)
             self.steps_per_chunk = max(1, min(2 * (stop - step), int(CHUNK_SECONDS / each)))
             yield Done(np.full(stop - step, program.batch), losses)
@@ -136,12 +152,9 @@ class CapturedSteps:
 
     def _chunk(self, program: Program) -> int:
         """How many steps to do before Python looks around again."""
-        most = max(1, NOISE_NUMBERS // max(1, program.noise_size))
-        if self.staged:
-            most = min(most, max(1, STAGED_ROWS // program.batch))
-        return min(self.steps_per_chunk, most)
+        return min(self.steps_per_chunk, _most_steps(program, self.table))
 
-    def _chunk_of(
+    def _do(
         self,
         program: Program,
         first: int,
@@ -151,46 +164,75 @@ class CapturedSteps:
         betas: Array,
         times: Array,
     ) -> Array:
+        """Some steps; returns their losses."""
         t = self.training
-        losses = np.empty((len(rates), 3))
-        scalars = np.empty((len(rates), 4))
+        steps = len(rates)
+        losses, scalars = np.empty((steps, 3)), np.empty((steps, 4))
         scalars[:, 0] = betas
-        scalars[:, 1:] = t.optimiser.factors(t.state.t + 1 + np.arange(len(rates)), rates)
-        drawn = self._noise(program, len(rates), noise)
-        done = program.run(self._stage(rows), drawn, scalars, losses, times)
+        scalars[:, 1:] = t.optimiser.factors(t.state.t + 1 + np.arange(steps), rates)
+        drawn = _noise(t.worker, program, t.objective.n_samples, steps, noise)
+        done = program.run(self.table.find(rows), drawn, scalars, losses, times)
         t.state.t += done
-        if done < len(losses):
+        if done < steps:
             raise NotFinite(first + done, float(losses[done, 0]))
         return losses
 
-    def _noise(self, program: Program, steps: int, rng: np.random.Generator) -> Array:
-        """The noise of some steps, as drawing it step by step would give it."""
-        t = self.training
-        samples = t.objective.n_samples
-        drawn = t.worker.draw_noise(program.batch, samples * steps, rng) if steps > 1 else None
-        if isinstance(drawn, np.ndarray):
-            return np.ascontiguousarray(drawn).reshape(-1)
-        if drawn is not None:
-            raise NotCapturable("the noise is no single array")
-        one: Any = t.worker.draw_noise(program.batch, samples, rng)
-        return np.ascontiguousarray(one).reshape(-1)
-
-    def _stage(self, rows: Array) -> Array:
-        """The places of these rows for the gather operation; copies them where it can't reach."""
-        if not self.staged:
-            return np.ascontiguousarray(rows, np.int64)
-        self._copies = self.training.rows.batch(rows)
-        for source, copied in zip(self.sources.values(), self._copies, strict=False):
-            assert copied is not None
-            source.address = copied.ctypes.data
-        return np.arange(len(rows))
+    def bound(self, rows: Rows, noise: np.random.Generator) -> Array:
+        """The sums over rows of the ELBO's losses at beta = 1 with one sample."""
+        if self.bounds is None or self.bounds.table.rows is not rows:
+            self.bounds = _Bounds(self.training, rows, self.threads)
+        return self.bounds.sums(noise)
 
 
-def _source(reader: Reader) -> Source:
-    """A table that the gather operation reads in place, or with address 0 one that is staged."""
-    array = reader.array
-    reachable = array.flags.c_contiguous and array.dtype in (np.uint8, np.float32)
-    if not reachable or not array.dtype.isnative:
-        return Source(1, 1.0, array.shape[1])
-    kind = 0 if array.dtype == np.uint8 else 1
-    return Source(kind, reader.scale or 1.0, array.shape[1], array.ctypes.data)
+class _Bounds:
+    """Programs that go forward only, for data that is held out."""
+
+    def __init__(self, training: Training, rows: Rows, threads: int) -> None:
+        self.worker, self.threads = training.worker, threads
+        self.table = Table(rows)
+        n = len(rows)
+        full = min(n, training.batch_size)
+        self.full = self._program(full)
+        self.short = self._program(n % full) if n % full else None
+
+    def _program(self, batch: int) -> Program:
+        x, context = self.table.rows.batch(slice(0, batch))
+        eps = self.worker.draw_noise(batch, 1, np.random.default_rng(0))
+        copy, objective, _ = rehearsed(self.worker, ELBO())
+        with np.errstate(all="ignore"):
+            graph = record(self.worker, objective, x, eps, context, copy, objective, learn=False)
+        return Program(graph, self.worker, None, self.table.sources, self.threads)
+
+    def sums(self, noise: np.random.Generator) -> Array:
+        """The sums over all rows of loss, rec and kl."""
+        total = np.zeros(3)
+        n, at = len(self.table.rows), 0
+        while at < n:
+            program = self.full if n - at >= self.full.batch else self.short
+            assert program is not None
+            steps = min((n - at) // program.batch, _most_steps(program, self.table))
+            losses, scalars = np.zeros((steps, 3)), np.zeros((steps, 4))
+            scalars[:, 0] = 1.0
+            drawn = _noise(self.worker, program, 1, steps, noise)
+            rows = np.arange(at, at + steps * program.batch)
+            program.run(self.table.find(rows), drawn, scalars, losses, np.full(steps, np.inf))
+            total += losses.sum(0) * program.batch  # of a loss that is no number as well
+            at += steps * program.batch
+        return total
+
+
+def _most_steps(program: Program, table: Table) -> int:
+    """How many steps' noise and copied rows are kept at a time."""
+    if program.several_levels:
+        return 1
+    most = max(1, NOISE_NUMBERS // max(1, program.noise_size))
+    return most if table.most_rows is None else min(most, max(1, table.most_rows // program.batch))
+
+
+def _noise(
+    worker: Model, program: Program, samples: int, steps: int, rng: np.random.Generator
+) -> Array:
+    """The noise of some steps, as drawing it step by step would give it."""
+    drawn: Any = worker.draw_noise(program.batch, samples * steps, rng)
+    levels = drawn if program.several_levels else [drawn]
+    return np.concatenate([np.ascontiguousarray(level).reshape(-1) for level in levels])
