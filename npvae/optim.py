@@ -84,7 +84,7 @@ class Adam:
     def step(self, state: AdamState, theta: Array, gradient: Array, lr: float) -> None:
         """Update `theta` and `state` in place; a gradient over `clip_norm` is scaled in place."""
         if self.clip_norm is not None:
-            norm = float(np.linalg.norm(gradient.astype(np.float64)))
+            norm = np.linalg.norm(gradient.astype(np.float64))
             if norm > self.clip_norm:
                 gradient *= gradient.dtype.type(self.clip_norm / norm)
         state.t += 1

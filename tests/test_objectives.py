@@ -98,6 +98,31 @@ def test_free_bits_at_zero_are_the_elbo(rng):
     np.testing.assert_array_equal(far_below[1].kl[0], ELBO()(terms)[1].kl[0])
 
 
+def test_a_kl_of_exactly_the_free_bits_is_pressed(rng):
+    """d_kl_j is 0 below λ; at the kink itself the slope is that of the side above."""
+    terms = closed_form_terms(rng)
+    terms.kl[0][...] = [0.125, 0.25, 0.5, 0.25, 0.0]
+    losses, d_terms = ELBO(free_bits=0.25)(terms)
+    assert losses.kl == 0.25 + 0.25 + 0.5 + 0.25 + 0.25
+    np.testing.assert_array_equal(d_terms.kl[0][0, 0], np.array([0, 1, 1, 1, 0]) / B)
+
+
+def test_without_free_bits_a_sampled_kl_may_be_negative(rng):
+    """An estimate of the KL from few samples can be: only free bits make a bound of it."""
+    terms = closed_form_terms(rng, kl_samples=K)
+    terms.kl[0][..., 1] -= 9
+    losses, d_terms = ELBO()(terms)
+    assert losses.kl == pytest.approx(sum(terms.kl[0].mean((0, 1))), rel=1e-13)
+    assert losses.kl < 0
+    np.testing.assert_allclose(d_terms.kl[0], 1 / (K * B), rtol=1e-15)
+
+
+def test_the_kl_of_a_large_float32_batch_is_summed_in_float64(rng):
+    kl = rng.gamma(1.0, 0.5, (1, 50_000, 2)).astype(np.float32)
+    losses, _ = ELBO()(Terms(log_px=np.zeros((1, 50_000)), kl=[kl]))
+    assert losses.kl == pytest.approx(math.fsum(kl.ravel()) / 50_000, rel=1e-12)
+
+
 @pytest.mark.parametrize("free_bits", [0.0, 0.25])
 def test_nan_in_the_kl_is_seen_in_the_loss(free_bits, rng):
     terms = closed_form_terms(rng)

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
+from npvae import VAE, posteriors
 from npvae.core import registered
+from npvae.gradcheck import check_gradients
 from npvae.posteriors import LOGVAR_BOUNDS, DiagonalGaussian, GaussianLogProb, Reparameterise
 from npvae.priors import GaussianKL, StandardNormal
 
@@ -247,6 +249,14 @@ def test_the_bend_s_gradient_is_its_slope():
     dstats = DiagonalGaussian().backward(np.concatenate([0 * raw, raw], 1), ones, ones)
     np.testing.assert_array_equal(dstats[:, 0], 1)
     np.testing.assert_allclose(dstats[:, 1], [0, 0.5, 1, 0.5, 0], atol=1e-8)
+
+
+@pytest.mark.parametrize("target", [DiagonalGaussian, VAE])
+def test_the_bend_s_gradient_at_bounds_that_are_not_symmetric(target, monkeypatch):
+    """Between -20 and 20 the slope at raw is the slope at -raw: a wrong sign would not show."""
+    monkeypatch.setattr(posteriors, "LOGVAR_BOUNDS", (-2.0, 0.5))
+    report = check_gradients(target)
+    assert report.ok, str(report)
 
 
 def test_heads_split_mu_from_logvar(rng):

@@ -85,3 +85,15 @@ def test_z_and_posterior_are_what_the_other_terms_are_of():
     np.testing.assert_allclose(z, mu + np.exp(logvar / 2) * eps, rtol=1e-14)
     log_pz = -0.5 * (z**2 + np.log(2 * np.pi)).sum(-1)
     np.testing.assert_allclose(terms.log_pz[0], log_pz, rtol=1e-14)
+
+
+@pytest.mark.parametrize("context_dim", [0, 3])
+def test_the_gradient_of_the_data_is_not_computed(context_dim):
+    """Nobody asks for it, and it is the one product that needs the encoder's first weights."""
+    vae, rng, objective = model(context_dim), np.random.default_rng(0), nv.ELBO()
+    x, context = rng.random((3, 5)), rng.normal(size=(3, context_dim))
+    worker = vae.with_gradients(np.zeros(vae.n_params))
+    eps = worker.draw_noise(3, 1, rng)
+    terms, cache = worker.forward(x, eps, context if context_dim else None)
+    worker.encoder.layers[0].W = None
+    worker.backward(cache, objective(terms)[1])

@@ -23,7 +23,7 @@ def main() -> int:
     started = time.perf_counter()
     targets = discover()
     mutants = _mutants([t for t in targets if any(name in t.name for name in options.only)])
-    unused = entries() - {(m.target.name, m.mutation.after) for m in mutants}
+    unused = entries() - {(m.target.name, name) for m in mutants for name in m.mutation.names}
     if options.quick or options.only != [""]:
         unused.clear()
     if options.quick:
@@ -39,7 +39,7 @@ def main() -> int:
 
     def work(judge: Judge) -> None:
         _say(f"{len(judge.tests)} tests run on the unchanged package ...")
-        judge.measure()
+        judge.measure({mutant.target for mutant in mutants})
         report.idle = judge.failed
         for done, verdict in enumerate(judge.verdicts(mutants, options.workers), start=1):
             report.verdicts.append(verdict)
@@ -80,14 +80,14 @@ def _options() -> argparse.Namespace:
 def _mutants(targets: list[Target]) -> list[Mutant]:
     """Every mutant of the targets, with what `equivalents` says of it."""
     return [
-        Mutant(target, mutation, reason(target.name, mutation.after))
+        Mutant(target, mutation, reason(target.name, mutation.names))
         for target in targets
         for mutation in mutations(target.tree)
     ]
 
 
 def _described(mutant: Mutant) -> str:
-    return f"{mutant.target.name}: {mutant.mutation.before}  ->  {mutant.mutation.after}"
+    return f"{mutant.target.name}: {mutant.mutation.names[-1]}"
 
 
 def _say(line: str) -> None:

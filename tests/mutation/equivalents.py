@@ -1,7 +1,8 @@
 """Mutants that change no value: no test can tell them from the original, for the reason given.
 
-Under each reason stand targets, and the statements that they may be changed to, as ``--list`` shows
-them. An entry whose mutant no longer exists, or on which a test fails, is reported as an error.
+Under each reason stand targets, and the statements that they may be changed to; or, where such a
+statement leaves open what was changed, as ``if True:`` does, the whole change as ``--list`` shows
+it. An entry whose mutant no longer exists, or on which a test fails, is reported as an error.
 """
 
 from __future__ import annotations
@@ -27,6 +28,18 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     "The axis has length one, so its first entry is its last.": {
         "kernels.reference.gaussian_kl_backward": ["dkl = dkl[-1].astype(mu.dtype)"],
     },
+    "The VAE has one latent level, so the first entry of the list is its last.": {
+        "models.vae.VAE.backward": [
+            "dz = k.add(dz, d_terms.z[-1])",
+            "dz = k.add(dz, self.prior.backward(c_log_pz, d_terms.log_pz[-1]))",
+            "dz_q, dmu, dlogvar = self.posterior.log_prob.backward(c_log_qz, d_terms.log_qz[-1])",
+            "uses.append(self.prior.kl.backward(c_kl, d_terms.kl[-1]))",
+            "uses.append(d_terms.posterior[-1])",
+        ],
+    },
+    "Without a context the decoder's input is z alone, and the first Z columns are all of it.": {
+        "models.vae.VAE.backward": ["if self.context_dim: -> if True:"],
+    },
     "The array has 2Z columns, so Z from the left is Z from the right.": {
         "kernels.reference.gaussian_heads": ["z_dim = -(stats.shape[-1] // 2)"],
     },
@@ -46,6 +59,7 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "posteriors.GaussianLogProb.forward": [
             "return (k.gaussian_log_prob(mu, z, logvar), (z, mu, logvar))"
         ],
+        "priors.GaussianKL.forward": ["return (k.gaussian_kl(-mu, logvar), (mu, logvar))"],
         "priors.StandardNormal.forward": ["return (k.standard_normal_log_prob(-z), z)"],
     },
     "The derivative (1 - h)(1 + h) is even in h.": {
@@ -61,11 +75,25 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
         "numerics.positive_part": ["return np.where(x.real < 0, -np.zeros((), x.dtype), x)"],
         "numerics.erfc": ["a = b = -np.zeros_like(t)"],
+        "objectives.ELBO.__call__": [
+            "kl: Any = -0.0",
+            "slope = np.where(below, -0.0, beta / (level.shape[0] * level.shape[1]))",
+        ],
     },
-    "The sign of an argument does not matter to its absolute value, its type or its finiteness.": {
+    "The sign of an argument does not matter to its size, its type or its finiteness.": {
         "kernels.reference.adam": ["mb[np.abs(-mb) < tiny] = 0"],
         "numerics.logsumexp": ["top = np.where(np.isfinite(-top), top, 0)"],
         "numerics.erfc": ["a = b = np.zeros_like(-t)"],
+        "optim.Adam.step": ["norm = np.linalg.norm(-gradient.astype(np.float64))"],
+    },
+    "The type of two types is the same in either order.": {
+        "numerics.wide": ["return np.result_type(np.float64, dtype)"],
+    },
+    "A Python number takes the type of the array beside it.": {
+        "numerics.soft_minimum": ["smaller = np.where(x.real < bound, x, bound)"],
+    },
+    "A factor of 1 changes nothing.": {
+        "optim.Adam.step": ["if norm >= self.clip_norm:"],
     },
     "Any finite number serves where every exp(x) is 0, infinite or NaN.": {
         "numerics.logsumexp": [
@@ -89,16 +117,18 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
 }
 
 
-def reason(target: str, after: str) -> str:
-    """Why the change of a target to this changes no value, or an empty text."""
-    return next((r for r, entries in EQUIVALENTS.items() if after in entries.get(target, [])), "")
+def reason(target: str, names: tuple[str, ...]) -> str:
+    """Why the change of a target that has these names changes no value, or an empty text."""
+    return next(
+        (r for r, listed in EQUIVALENTS.items() if set(names) & set(listed.get(target, []))), ""
+    )
 
 
 def entries() -> set[tuple[str, str]]:
-    """(target, changed statement) of everything that is listed."""
+    """(target, name of the change) of everything that is listed."""
     return {
-        (target, after)
+        (target, name)
         for listed in EQUIVALENTS.values()
-        for target, afters in listed.items()
-        for after in afters
+        for target, names in listed.items()
+        for name in names
     }

@@ -13,6 +13,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import tempfile
 import time
 import warnings
@@ -37,6 +38,9 @@ to be that of the suite that everybody can run; and the command line, which runs
 LIMIT = 120.0
 """Seconds that a test may take, where others use the machine too."""
 
+APART = {"subprocess.Popen", "os.exec", "os.posix_spawn", "os.spawn", "os.system"}
+"""Events of Python's audit that start a program."""
+
 GLANCE = 10.0
 """Seconds of tests, the quickest, on a mutant that is known to change no value."""
 
@@ -47,11 +51,15 @@ Job = Callable[[Connection], None]
 
 @dataclass
 class Test:
-    """A collected test, and what it did on the unchanged package."""
+    """A collected test, and what it did on the unchanged package.
+
+    `apart` where it started a program.
+    """
 
     item: Any
     seconds: float = 0.0
     failed: bool = False
+    apart: bool = False
     reached: set[str] = field(default_factory=set)
 
     __test__ = False
@@ -96,15 +104,16 @@ class Judge:
         self._early = early
         self._kills: Counter[tuple[str, str]] = Counter()
 
-    def measure(self) -> None:
+    def measure(self, targets: Iterable[Target]) -> None:
         """Run all tests on the unchanged package; note what each reaches and whether it passes.
 
-        They run twice: each for itself, with fixtures of its own, and then quickest first, as
-        mutants meet them. A test that does not pass both times is no judge.
+        Those that may judge one of the targets run twice: each for itself, with fixtures of its
+        own, and then quickest first, as mutants meet them. They must pass both times.
         """
         _warm_up()
         self._pass(alone=True)
-        self.tests = [test for test in self.tests if test.reached or test.failed]
+        judges = {id(test) for target in targets for test in self.relevant(target)}
+        self.tests = [test for test in self.tests if id(test) in judges or test.failed]
         self.tests.sort(key=lambda test: test.seconds)
         self._pass(alone=False)
 
@@ -117,7 +126,8 @@ class Judge:
         """The tests that judge a target: they pass on the unchanged package and reach it.
 
         A test file that reaches the target while it is imported may hold values from before the
-        change, and would see a difference that no real run shows: it does not count.
+        change, and a program that a test starts runs without it: they would see a difference that
+        no real run shows, and do not count.
         """
         names = {target.name}
         if isinstance(target, Constant):
@@ -126,7 +136,9 @@ class Judge:
         return [
             test
             for test in self.tests
-            if not test.failed and test.reached & names and str(test.item.path) not in stale
+            if not (test.failed or test.apart)
+            and test.reached & names
+            and str(test.item.path) not in stale
         ]
 
     def verdicts(self, mutants: list[Mutant], workers: int) -> Iterator[Verdict]:
@@ -162,8 +174,9 @@ class Judge:
         left = [test for test in self.tests if not test.failed]
         while left:
             ((_, results),) = in_forks([(None, partial(_measure, tests=left, alone=alone))], 1)
-            for test, (seconds, failed, reached) in zip(left, results, strict=False):
+            for test, (seconds, failed, apart, reached) in zip(left, results, strict=False):
                 test.seconds, test.failed = max(seconds, test.seconds), failed
+                test.apart |= apart
                 test.reached |= reached
             if len(results) < len(left):
                 left[len(results)].failed = True  # the child died of this one
@@ -247,14 +260,18 @@ class _Outcome:
 
 
 def _measure(sender: Connection, tests: list[Test], alone: bool) -> None:
-    """In a child: send (seconds, failed, reached) of each test."""
+    """In a child: send (seconds, failed, apart, reached) of each test."""
     reached: set[str] = set()
+    events: set[str] = set()
     setattr(builtins, REACHED, reached.add)
+    sys.addaudithook(lambda event, _: events.add(event))
     for test, following in _with_following(tests):
         started = time.perf_counter()
         failed = _fails(test, None if alone else following, LIMIT)
-        sender.send((time.perf_counter() - started, failed, set(reached)))
+        seconds = time.perf_counter() - started
+        sender.send((seconds, failed, not events.isdisjoint(APART), set(reached)))
         reached.clear()
+        events.clear()
 
 
 def _try(sender: Connection, mutant: Mutant, tests: list[Test]) -> None:

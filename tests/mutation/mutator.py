@@ -60,6 +60,11 @@ class Mutation:
     after: str
     tree: Any
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """What it is called: the statement after it, or the whole change."""
+        return self.after, f"{self.before} -> {self.after}"
+
 
 def mutations(tree: ast.stmt) -> Iterator[Mutation]:
     """Every change of a function definition or an assignment; no two read the same."""

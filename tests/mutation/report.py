@@ -14,7 +14,8 @@ Every operator, sign, constant, comparison, operand, argument, sum, axis and tra
 mathematics of npvae is changed, one at a time, and the tests must notice each change that changes
 a value. What is changed: the `forward` and `backward` of every part, the reference kernels, the
 functions and constants of `numerics.py`, the objectives and Adam. What judges: the tests in
-`tests/` that reach the changed function, without the PyTorch and JAX witnesses of `tests/oracle`.
+`tests/` that reach the changed function, without the PyTorch and JAX witnesses of `tests/oracle`
+and without tests that start programs, which would run the unchanged package.
 
     python -m tests.mutation --write docs/mutation.md
 """
@@ -26,7 +27,7 @@ class Report:
 
     verdicts: list[Verdict]
     unused: list[tuple[str, str]]
-    """Entries of `equivalents.py`, (target, changed statement), that no mutant has."""
+    """Entries of `equivalents.py`, (target, name of the change), that no mutant has."""
     idle: list[str]
     """Tests that do not pass on the unchanged package, and so judge nothing."""
     minutes: float
@@ -51,7 +52,7 @@ class Report:
         problems = [
             *(f"survived: {_place(v)}\n{_diff(v)}" for v in self.of("survived")),
             *(f"{listed} {v.killer} fails: {_place(v)}\n{_diff(v)}" for v in self.of("refuted")),
-            *(f"{listed} there is no such mutant: {t}: {after}" for t, after in self.unused),
+            *(f"{listed} there is no such mutant: {t}: {name}" for t, name in self.unused),
             *(f"judges nothing, since it fails on the unchanged package: {t}" for t in self.idle),
             *(
                 f"killed by {v.killer}, which died or took too long: {_place(v)}\n{_diff(v)}"

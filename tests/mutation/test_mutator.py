@@ -6,6 +6,7 @@ import ast
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 
 from npvae.kernels import reference
 
+from .equivalents import entries
 from .mutator import mutations
 from .targets import Constant, Function, discover
 
@@ -106,6 +108,17 @@ def test_every_kernel_and_every_backward_is_a_target():
     } <= names  # fmt: skip
 
 
+def test_every_entry_of_the_equivalents_is_one_mutant():
+    """Else it explains a change of a line that went, or a second change that nobody has judged."""
+    names = Counter(
+        (target.name, name)
+        for target in discover()
+        for mutation in mutations(target.tree)
+        for name in mutation.names
+    )
+    assert {entry: names[entry] for entry in entries() if names[entry] != 1} == {}
+
+
 def test_installing_changes_the_function_for_all_who_hold_it_and_can_be_undone():
     target = next(t for t in discover() if t.name == "kernels.reference.bias_tanh")
     assert isinstance(target, Function)
@@ -145,9 +158,22 @@ from npvae.kernels.reference import add
 def test_that_judges_nothing():
     add(np.ones(2), np.ones(2))
 """
+APART = """
+import subprocess, sys
+from npvae.kernels.reference import add
+
+ADD = "from npvae.kernels.reference import add; print(add(2.0, 5.0))"
+
+def test_against_the_unchanged_package():
+    assert subprocess.check_output([sys.executable, "-c", ADD], text=True) == f"{add(2.0, 5.0)}\\n"
+"""
 
 
-@pytest.mark.parametrize(("judge", "exit_code", "score"), [(GOOD, 0, "100 %"), (EMPTY, 1, "0 %")])
+@pytest.mark.parametrize(
+    ("judge", "exit_code", "score"),
+    [(GOOD, 0, "100 %"), (EMPTY, 1, "0 %"), (APART, 1, "0 %")],
+    ids=["good", "empty", "apart"],
+)
 def test_only_a_test_that_judges_kills(tmp_path, judge, exit_code, score):
     (tmp_path / "test_it.py").write_text(judge)
     command = [sys.executable, "-m", "tests.mutation", "--only", "kernels.reference.add"]
