@@ -257,10 +257,11 @@ def mean_loss(log_px):
 def kl_loss(kl, beta, free_bits):
     """KL = Σ_Z max(kl_j, free_bits), with kl_j the mean over samples and rows, and beta ∂KL/∂kl.
 
-    The slope of a kl_j below free_bits is 0; NaN stays NaN.
+    The slope of a kl_j below free_bits is 0; NaN stays NaN. A sampled kl may be negative, and with
+    free_bits = 0 it stays so.
     """
     per_dimension = kl.mean((0, 1), dtype=wide(kl.dtype))
-    below = per_dimension.real < free_bits
+    below = (per_dimension.real < free_bits) & (free_bits > 0)
     slope = np.where(below, 0.0, beta / (kl.shape[0] * kl.shape[1]))
     total = np.where(below, free_bits, per_dimension).sum()
     return total, np.broadcast_to(slope, kl.shape)

@@ -75,9 +75,9 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
         "numerics.positive_part": ["return np.where(x.real < 0, -np.zeros((), x.dtype), x)"],
         "numerics.erfc": ["a = b = -np.zeros_like(t)"],
-        "objectives.ELBO.__call__": [
-            "kl: Any = -0.0",
-            "slope = np.where(below, -0.0, beta / (level.shape[0] * level.shape[1]))",
+        "objectives.ELBO.__call__": ["kl: Any = -0.0"],
+        "kernels.reference.kl_loss": [
+            "slope = np.where(below, -0.0, beta / (kl.shape[0] * kl.shape[1]))"
         ],
     },
     "The sign of an argument does not matter to its size, its type or its finiteness.": {

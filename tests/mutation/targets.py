@@ -20,12 +20,15 @@ from npvae.core import Part
 WHOLE = ("npvae.kernels.reference", "npvae.numerics")
 """Modules of which every function is mathematics."""
 
-METHODS = {"npvae.objectives": ("__call__",), "npvae.optim": ("step",)}
+METHODS = {"npvae.objectives": ("__call__",), "npvae.optim": ("step", "factors", "accepts")}
 """The methods of a module's classes that are; of a `Part` anywhere they are `PASSES`."""
 
 PASSES = ("forward", "backward")
 
-IGNORED = ("npvae.__main__", "npvae.kernels.compiled", "npvae.cli", "npvae.plots", "npvae.datasets")
+IGNORED = (
+    "npvae.__main__", "npvae.kernels.compiled", "npvae.kernels.native", "npvae.capture",
+    "npvae.cli", "npvae.plots", "npvae.datasets",
+)  # fmt: skip
 """Modules that are not imported in the search: the rest is searched for parts."""
 
 REACHED = "__mutation_test_reached__"

@@ -32,7 +32,7 @@ def kl_loss(kl, d_kl, out, z_dim, n, beta, free_bits):
         for j in range(n):
             total += per_row[j]
         mean = total / n
-        free = mean < free_bits
+        free = free_bits > 0 and mean < free_bits
         whole += free_bits if free else mean
         slope = ZERO if free else f32(beta / n)
         for j in range(n):
