@@ -25,6 +25,8 @@ from .models import Model
 Array = np.ndarray
 
 FORMAT = 1
+MODEL = "model.npz"
+"""The model's file in a run folder."""
 HEADER = "npvae.json"
 
 _LONGEST_CONFIG = 10_000
@@ -47,13 +49,29 @@ def save(model: Model, path: Any) -> None:
 def load(source: Any) -> Any:
     """Read a model from a path, from bytes or from a binary file object.
 
+    The path is that of the file, or of a folder that holds a ``model.npz``, as a run folder does.
+
     Raises
     ------
     ModelFileError
         If it is no npvae model, is cut short or altered, or is of a newer format.
     """
+    source = _model_in(source)
     header, arrays = read(source)
     return build(header, arrays, _label(source))
+
+
+def _model_in(source: Any) -> Any:
+    """The model's file for a folder, anything else as it is."""
+    if not isinstance(source, (str, os.PathLike)) or not os.path.isdir(source):
+        return source
+    file = os.path.join(source, MODEL)
+    if not os.path.exists(file):
+        raise ModelFileError(
+            f"'{os.fspath(source)}' holds no {MODEL}; give a folder that `npvae train` wrote, or "
+            "the path of a model file."
+        )
+    return file
 
 
 def write(

@@ -75,6 +75,14 @@ def test_what_was_saved_comes_back(tmp_path, options, source):
     np.testing.assert_array_equal(loaded.sample(5, context=c), model.sample(5, context=c))
 
 
+def test_a_folder_stands_for_the_model_in_it(tmp_path):
+    nv.save(small(), tmp_path / "model.npz")
+    for folder in (tmp_path, str(tmp_path)):
+        np.testing.assert_array_equal(nv.load(folder).flat, small().flat)
+    (tmp_path / "model.npz").write_bytes(b"damaged")
+    assert f"'{tmp_path / 'model.npz'}' is no npvae model" in refusal(tmp_path)
+
+
 def test_an_open_file_is_read_and_stays_open(tmp_path):
     path = tmp_path / "model.npz"
     nv.save(small(), path)
@@ -141,7 +149,7 @@ def refusal(source):
 def test_other_files_are_refused(tmp_path):
     assert "'" + str(tmp_path / "none.npz") in refusal(tmp_path / "none.npz")
     assert "no such file" in refusal(tmp_path / "none.npz")
-    refusal(tmp_path)
+    assert f"'{tmp_path}' holds no model.npz; give a folder" in refusal(tmp_path)
     refusal("a\0b")
     for content in (b"", b"x", b"PK\x05\x06" + bytes(18), b"PK\x03\x04" * 50, os.urandom(999)):
         assert "the given data" in refusal(content)
