@@ -39,6 +39,10 @@ def is_png(path):
     return path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 3000
 
 
+def interrupt(*arguments, **options):
+    raise KeyboardInterrupt
+
+
 def note(out, start):
     return next(line for line in out.splitlines() if line.startswith(start))
 
@@ -140,6 +144,24 @@ def test_every_option_reaches_fit(monkeypatch, npvae, tmp_path):
     assert asked["objective"].n_samples == 5
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--beta 1", []),
+        ("--beta 4", ["Validation"]),
+        ("--warmup 2", ["Validation"]),
+        ("--free-bits 0.5", ["0.5 nats at least", "Validation"]),
+        ("--objective iwae", ["loss - rec, and can be below 0", "Validation"]),
+        ("--objective iwae --holdout 0", ["loss - rec, and can be below 0"]),
+    ],
+)
+def test_it_says_what_its_columns_mean(small_train, tmp_path, options, said):
+    out = small_train(tmp_path, *options.split()).out
+    between = out.split("KL the other.\n")[1].split("epoch 1/3")[0].splitlines()
+    assert len(between) == len(said)
+    assert all(words in line for words, line in zip(said, between, strict=True))
+
+
 def test_same_settings_same_bytes(small_train, tmp_path, trained):
     small_train(tmp_path / "again")
     small_train(tmp_path / "other", "--seed", 1)
@@ -201,9 +223,6 @@ def test_resume_without_a_run_starts_one(small_train, tmp_path, trained):
 
 
 def test_a_resumed_run_that_is_stopped_at_once_loses_nothing(small_train, tmp_path, monkeypatch):
-    def interrupt(folder, config):
-        raise KeyboardInterrupt
-
     small_train(tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     monkeypatch.setattr("npvae.cli.runs.write_config", interrupt)
@@ -216,15 +235,72 @@ def test_a_resumed_run_that_is_stopped_at_once_loses_nothing(small_train, tmp_pa
 
 
 def test_stopped_before_the_first_epoch(small_train, tmp_path, monkeypatch):
-    def interrupt(*arguments, **options):
-        raise KeyboardInterrupt
-
     monkeypatch.setattr(jobs, "fit", interrupt)
     nothing = "npvae: interrupted before the end of the first epoch, so nothing was kept"
     assert small_train(tmp_path)[::2] == (130, f"{nothing}\n")
     (tmp_path / "model.npz").write_bytes(b"of an earlier run")
     earlier = f"; the earlier run in {tmp_path} is as it was"
     assert small_train(tmp_path)[::2] == (130, f"{nothing}{earlier}\n")
+
+
+def test_a_run_that_stopped_in_its_first_epoch_is_resumed_with_its_settings(
+    small_train, npvae, tmp_path, monkeypatch
+):
+    x = np.random.default_rng(0).random((40, 6, 5))
+    np.save(tmp_path / "x.npy", x)
+    options = ("--data", tmp_path / "x.npy", "--seed", 3, "--image-shape", "5,6")
+    small_train(tmp_path / "unbroken", *options)
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(nv.train._Run, "_gradient", interrupt)
+        code, _, err = small_train(run, *options)
+    assert (code, names(run)) == (130, {"config.json"})
+    assert err == (
+        "npvae: interrupted before the end of the first epoch, so nothing was kept but the "
+        f"settings. Start again with: npvae train --resume --out {run}\n"
+    )
+    code, out, _ = npvae("train --no-plots --resume --out", run)
+    assert code == 0
+    assert f"{run} has no epoch to resume, so training starts anew with its settings" in out
+    assert "earlier run" not in out
+    for name in ("model.npz", "config.json"):
+        assert (run / name).read_bytes() == (tmp_path / "unbroken" / name).read_bytes()
+
+
+def test_a_run_without_an_epoch_keeps_its_settings_until_it_is_begun_anew(
+    small_train, refused, npvae, tmp_path, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(nv.train._Run, "_gradient", interrupt)
+        small_train(tmp_path, "--seed", 3)
+    line = refused("train", "--resume", "--seed", 4, "--out", tmp_path)
+    assert "keeps its --seed, here 3; got 4" in line
+    assert "holds no model.npz" in refused("info", tmp_path)
+    code, out, _ = small_train(tmp_path, "--seed", 4)
+    assert code == 0
+    assert "earlier run" not in out
+    assert config(tmp_path)["training"]["seed"] == 4
+
+
+def test_an_earlier_run_keeps_its_settings_while_a_new_one_has_no_epoch(
+    small_train, tmp_path, monkeypatch
+):
+    small_train(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with monkeypatch.context() as patch:
+        patch.setattr(nv.train._Run, "_gradient", interrupt)
+        code, _, err = small_train(tmp_path, "--seed", 4)
+    assert code == 130
+    assert err.endswith(f"nothing was kept; the earlier run in {tmp_path} is as it was\n")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_data_that_fit_refuses_leave_no_settings_behind(refused, tmp_path):
+    np.save(tmp_path / "x.npy", np.full((9, 4), 1.5))
+    run = tmp_path / "run"
+    line = "train --quiet --likelihood bernoulli --data"
+    assert "Bernoulli needs data" in refused(line, tmp_path / "x.npy", "--out", run)
+    assert names(run) == set()
 
 
 def test_a_damaged_run_is_not_resumed(small_train, tmp_path, refused):
@@ -287,10 +363,34 @@ def test_patience_keeps_the_best_model(npvae, tmp_path):
     assert f"epoch {best + 3} of 60 reached, 2 after the best one" in out
     assert f"the model is that of epoch {best + 1}" in out
     assert f"validation loss {min(losses):.2f}" in out
+    assert "for --resume, say with --patience 4, since it stopped early" in out
     # The file has the best weights, and not those of the last epoch.
     assert nv.load(tmp_path / "model.npz").flat.tolist() != (
         nv.load(tmp_path / "checkpoint.npz").flat.tolist()
     )
+
+
+def test_a_run_that_stopped_early_goes_on_with_more_patience(npvae, tmp_path):
+    options = "train --hidden 64 --lr 0.03 --no-plots --out"
+    npvae(options, tmp_path / "once", "--epochs", 40, "--patience", 4)
+    npvae(options, tmp_path / "twice", "--epochs", 40, "--patience", 2)
+    reached = len(history(tmp_path / "twice"))
+    resume = ("train --no-plots --resume --out", tmp_path / "twice")
+    out = npvae(*resume).out
+    assert f"{tmp_path / 'twice'} stopped early, 2 epochs after its best one; a --patience" in out
+    assert "training goes on" not in out
+    assert len(history(tmp_path / "twice")) == reached
+    out = npvae(*resume, "--patience", 4).out
+    assert "stopped early, 2 epochs" not in out
+    assert f"training goes on after epoch {reached}" in out
+    assert without_seconds(tmp_path / "twice") == without_seconds(tmp_path / "once")
+
+
+def test_a_run_that_stopped_in_its_last_epoch_needs_more_of_both(npvae, tmp_path):
+    out = npvae(
+        "train --hidden 8 --epochs 3 --lr 1e-30 --patience 2 --no-plots --out", tmp_path
+    ).out
+    assert "for --resume, say with --patience 4 and --epochs 6" in out
 
 
 @pytest.mark.parametrize("out", ["file", "file/below"])
@@ -306,4 +406,4 @@ def test_a_folder_that_takes_no_file_is_refused_at_once(refused, tmp_path, monke
 
     monkeypatch.setattr(jobs, "fit", None)
     monkeypatch.setattr("tempfile.TemporaryFile", full)
-    assert "no space left on device; choose another --out" in refused("train", "--out", tmp_path)
+    assert "no space left on device; choose another folder" in refused("train", "--out", tmp_path)
