@@ -176,6 +176,31 @@ def test_files_that_give_no_bytes_are_refused(tmp_path):
         refusal(file)
 
 
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"records": [{"a": 1, "b": None}, {"a": 1.0, "b": None}, {"a": True, "b": None}]},
+        {"records": [{"a": [1, {"b": 2}]}, {}, {"a": 5e-324, "b": 'é\n"quoted"'}]},
+        {"training": {"records": [], "callbacks": [{}, {"waited": 1}], "nested": [[1], [2]]}},
+        {"a": {}, "b": [], "c": [1, {"d": 2}], "d": "text", "e": [{"f": float("inf")}]},
+    ],
+)
+def test_a_header_is_json_whatever_is_in_it(tmp_path, extra):
+    for _ in range(2):  # from memory the second time
+        checkpoint.write(tmp_path / "model.npz", small(), extra, {})
+        header, _ = checkpoint.read(tmp_path / "model.npz")
+        expected = {"format": 1, "model": "vae", "config": small().config, **extra}
+        assert json.dumps(header) == json.dumps(expected)  # 1 is not 1.0 here
+
+
+def test_a_record_that_changed_is_written_as_it_is(tmp_path):
+    record = {"loss": 1.5, "seen": [1]}
+    for change in ({"loss": 2.5}, {"seen": [1, 2]}, {"more": None}):
+        record.update(change)
+        checkpoint.write(tmp_path / "model.npz", small(), {"records": [record]}, {})
+        assert checkpoint.read(tmp_path / "model.npz")[0]["records"] == [record]
+
+
 def test_the_header_function_knows_what_load_knows(tmp_path):
     path = tmp_path / "model.npz"
     checkpoint.write(path, small(), {"note": [1, 2]}, {"more/a": np.arange(3)})
