@@ -38,12 +38,17 @@ class Gallery:
     def reconstructions(self, x: Array, x_hat: Array) -> Figure:
         """Rows x (n, D) beside their reconstructions."""
         return plots.reconstructions(
-            self._as_seen(x), x_hat, self.image_shape, n=len(x), value_range=self.value_range
+            self._as_seen(x),
+            x_hat,
+            self.image_shape,
+            n=len(x),
+            value_range=self.value_range,
+            names=self.columns,
         )
 
     def interpolation(self, walks: Array) -> Figure:
         """Decoded walks (pairs, steps, D)."""
-        return plots.interpolation(walks, self.image_shape, self.value_range)
+        return plots.interpolation(walks, self.image_shape, self.value_range, self.columns)
 
     def latent(self, mu: Array, labels: Array | None) -> Figure:
         """Posterior means (N, Z)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from ..errors import DataError, MissingDependency
 from ..files import replacing
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Array = NDArray[Any]
@@ -42,6 +43,8 @@ STYLE: dict[str, Any] = {
 }
 # What a file must not say, since it changes with version and date.
 METADATA = {"png": "Software", "svg": "Creator Date", "pdf": "Creator Producer CreationDate"}
+MOST_COLUMNS = 60
+"""That can be told apart side by side."""
 _STYLE_LOCK = threading.RLock()
 
 
@@ -73,3 +76,26 @@ def new_figure(width: float, height: float, layout: Any = "constrained") -> Figu
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout=layout)
+
+
+def check_names(names: Sequence[str] | None, d: int) -> None:
+    """Raise `DataError` unless there is a name for each of d columns, or none at all."""
+    if names is not None and len(names) != d:
+        raise DataError(f"names must be one for each of the {d} columns; got {len(names)}.")
+
+
+def short(name: str) -> str:
+    return name if len(name) <= 24 else name[:23] + "…"
+
+
+def label_columns(axes: Axes, d: int, names: Sequence[str] | None) -> None:
+    """Name the d columns along the x axis, or number them where that is all there is room for."""
+    from matplotlib.ticker import MaxNLocator
+
+    if names is None or d > MOST_COLUMNS:
+        axes.set_xlabel("feature")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        return
+    shown = [short(name) for name in names]
+    upright = d > 8 or max(map(len, shown)) > 60 / d  # as many as fit side by side
+    axes.set_xticks(range(d), shown, rotation=90 if upright else 0, fontsize=7 if upright else 8)

@@ -9,15 +9,25 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import DataError
-from .style import BLUE, INK, ORANGE, PALE, Array, house_style, new_figure
+from .style import (
+    BLUE,
+    INK,
+    MOST_COLUMNS,
+    ORANGE,
+    PALE,
+    Array,
+    check_names,
+    house_style,
+    label_columns,
+    new_figure,
+    short,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _MOST_PANELS = 16
-_MOST_COLUMNS = 60
-"""That can be told apart side by side."""
 
 
 @house_style()
@@ -44,14 +54,13 @@ def columns(
     x = None if x is None else _table("x", x)
     if x is not None and x.shape[1] != d:
         raise DataError(f"x and samples must have the same columns; got {x.shape[1]} and {d}.")
-    if names is not None and len(names) != d:
-        raise DataError(f"names must be one for each of the {d} columns; got {len(names)}.")
+    check_names(names, d)
     rows = {"data": (x, INK), label: (samples, ORANGE)}
     shown = {name: (table, colour) for name, (table, colour) in rows.items() if table is not None}
     if d <= _MOST_PANELS:
         return _histograms(shown, [f"feature {i}" for i in range(d)] if names is None else names)
-    if d <= _MOST_COLUMNS or x is None:
-        return _bands(shown, names if d <= _MOST_COLUMNS else None)
+    if d <= MOST_COLUMNS or x is None:
+        return _bands(shown, d, names)
     return _means(x, samples)
 
 
@@ -73,7 +82,7 @@ def _histograms(shown: dict[str, tuple[Array, str]], names: Sequence[str]) -> Fi
             shares = np.histogram(table[:, column], edges)[0] / len(table)
             fill = colour + "40" if label == "data" else "none"
             axes.stairs(shares, edges, fill=True, fc=fill, ec=colour, linewidth=1.2, label=label)
-        axes.set_title(_short(name), fontsize=8, fontweight="normal")
+        axes.set_title(short(name), fontsize=8, fontweight="normal")
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
         axes.tick_params(labelsize=7)
@@ -93,22 +102,16 @@ def _edges(tables: list[Array]) -> Array:
     return np.linspace(low, high, 31)
 
 
-def _bands(shown: dict[str, tuple[Array, str]], names: Sequence[str] | None) -> Figure:
-    from matplotlib.ticker import MaxNLocator
-
+def _bands(shown: dict[str, tuple[Array, str]], d: int, names: Sequence[str] | None) -> Figure:
     figure = new_figure(7.5, 3.4 if names is None else 4.2)
     axes = figure.subplots()
+    column = np.arange(d)
     for label, (table, colour) in shown.items():
-        column = np.arange(table.shape[1])
         low, median, high = np.quantile(table, (0.05, 0.5, 0.95), axis=0)
         axes.fill_between(column, low, high, color=colour, alpha=0.2, linewidth=0, step="mid")
-        style = "o-" if len(column) <= _MOST_COLUMNS else "-"
+        style = "o-" if d <= MOST_COLUMNS else "-"
         axes.plot(column, median, style, c=colour, markersize=3.5, linewidth=1, label=label)
-    if names is None:
-        axes.set_xlabel("feature")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    else:
-        axes.set_xticks(column, [_short(name) for name in names], rotation=90, fontsize=7)
+    label_columns(axes, d, names)
     _head(figure, axes, "Samples from the prior: median, and 5 % to 95 %")
     return figure
 
@@ -130,7 +133,3 @@ def _means(x: Array, samples: Array) -> Figure:
 def _head(figure: Figure, axes: Axes, title: str) -> None:
     figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=2)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 24 else name[:23] + "…"

@@ -117,6 +117,8 @@ X = np.zeros((3, 64))
         (lambda: plots.columns(X[0], X), "x must be (n, D) and finite; got (64,)"),
         (lambda: plots.columns(X, X * NAN), "samples must be (n, D) and finite"),
         (lambda: plots.columns(X, X[:, :9]), "the same columns; got 64 and 9"),
+        (lambda: plots.reconstructions(X, X, None, names=["a"]), "each of the 64 columns; got 1"),
+        (lambda: plots.interpolation(X[None], None, names=["a"]), "each of the 64 columns; got 1"),
         (lambda: plots.columns(X, X, ["a"]), "one for each of the 64 columns; got 1"),
         (lambda: plots.save(plots.latent(X), "picture.bmp"), "Try picture.png"),
     ],

@@ -102,6 +102,10 @@ def test_reconstructions_of_features():
         np.testing.assert_array_equal(axes.lines[0].get_ydata(), x[i])
         np.testing.assert_array_equal(axes.lines[1].get_ydata(), x_hat[i])
     assert legend_names(figure) == ["input", "reconstruction"]
+    assert figure.axes[-1].get_xlabel() == "feature"
+    named = plots.reconstructions(x, x_hat, None, names=list("abcdefghijkl")).axes[-1]
+    assert "".join(text.get_text() for text in named.get_xticklabels()) == "abcdefghijkl"
+    assert named.get_xlabel() == ""
 
 
 @pytest.mark.parametrize(("top", "scale"), [(1, "linear"), (1e4, "symlog")])
@@ -129,6 +133,8 @@ def test_interpolation_of_features_is_a_heat_map_for_each_pair():
         np.testing.assert_array_equal(axes.images[0].get_array(), walk)
         assert axes.images[0].get_clim() == (decoded.min(), decoded.max())
         assert [t.get_text() for t in axes.get_yticklabels()] == ["start", "end"]
+    named = plots.interpolation(decoded[..., :2], None, names=["age", "a" * 30]).axes[2]
+    assert [t.get_text() for t in named.get_xticklabels()] == ["age", "a" * 23 + "…"]
 
 
 def test_manifold_grows_rightward_and_upward_by_the_quantiles_of_the_prior():
