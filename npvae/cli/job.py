@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from argparse import Namespace
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,22 +62,23 @@ class Job:
     def run(self, progress: bool) -> History:
         """Train; write the model, the settings and the history."""
         settings = self.settings
-        history = fit(
-            self.model,
-            self.train.x,
-            objective=self.objective,
-            epochs=settings["epochs"],
-            batch_size=settings["batch_size"],
-            lr=settings["lr"],
-            valid=None if self.valid is None else self.valid.x,
-            seed=settings["seed"],
-            threads=settings["threads"],
-            progress=progress,
-            checkpoint=self.folder / runs.CHECKPOINT,
-            resume=self.done > 0,
-            callbacks=[_Keeper(self), *([] if self.stopping is None else [self.stopping])],
-            optimiser=self.optimiser,
-        )
+        with _plain_interrupts():
+            history = fit(
+                self.model,
+                self.train.x,
+                objective=self.objective,
+                epochs=settings["epochs"],
+                batch_size=settings["batch_size"],
+                lr=settings["lr"],
+                valid=None if self.valid is None else self.valid.x,
+                seed=settings["seed"],
+                threads=settings["threads"],
+                progress=progress,
+                checkpoint=self.folder / runs.CHECKPOINT,
+                resume=self.done > 0,
+                callbacks=[_Keeper(self), *([] if self.stopping is None else [self.stopping])],
+                optimiser=self.optimiser,
+            )
         checkpoint.save(self.model, self.folder / runs.MODEL)
         self.write_config()
         history.to_csv(self.folder / runs.HISTORY)
@@ -101,6 +104,20 @@ class Job:
             config["columns"] = self.train.columns
         runs.write_config(self.folder, config)
         self.noted = True
+
+
+@contextlib.contextmanager
+def _plain_interrupts() -> Iterator[None]:
+    """Numba wraps a Ctrl-C that comes while it loads a kernel into a SystemError: unwrap it."""
+    try:
+        yield
+    except SystemError as error:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, KeyboardInterrupt):
+                raise KeyboardInterrupt from error
+            cause = cause.__cause__ or cause.__context__
+        raise
 
 
 @dataclass
