@@ -15,6 +15,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import npvae as nv
+from npvae.cli.arguments import PICTURES, output
 
 SIDE = 28
 
@@ -22,7 +23,7 @@ SIDE = 28
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", help="where MNIST's IDX files are")
-    parser.add_argument("--out", default="beta.png")
+    parser.add_argument("--out", type=output(*PICTURES), default="beta.png")
     parser.add_argument("--epochs", type=int, default=5)
     args = parser.parse_args()
 
@@ -42,7 +43,7 @@ def main() -> None:
 
 def picture(inputs: np.ndarray, rows: list[tuple[str, np.ndarray, np.ndarray]]) -> Figure:
     """Inputs on top, then a row per beta: reconstructions on the left, samples on the right."""
-    figure = Figure(figsize=(8.4, 3.4), dpi=128, layout="constrained")
+    figure = Figure(figsize=(9, 3.9), dpi=128, layout="constrained")
     axes = figure.subplots(len(rows) + 1, 2)
     draw(axes[0, 0], inputs, "inputs")
     axes[0, 1].set_axis_off()

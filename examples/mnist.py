@@ -14,7 +14,7 @@ import argparse
 import numpy as np
 
 import npvae as nv
-from npvae.files import make_folder
+from npvae.files import check_folder, make_folder
 
 IMAGE = (28, 28)
 
@@ -28,9 +28,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int)
     args = parser.parse_args()
     out = make_folder(args.out)
+    check_folder(out)
 
     x, _ = nv.datasets.load(args.folder, "train")
     x_test, y_test = nv.datasets.load(args.folder, "test")
+    # First of all a picture: where matplotlib is missing, better now than after two epochs.
+    nv.plots.save(nv.plots.image_grid(x[:64] / 255, IMAGE, title="Data"), out / "data.png")
     model = nv.VAE(x_dim=784, z_dim=20, hidden=(400,), seed=args.seed)
 
     def draw_samples(model: nv.VAE, record: dict) -> None:

@@ -17,7 +17,7 @@ _NAMES = {
     "history": ("History",),
     "objectives": ("ELBO", "IWAE"),
     "optim": ("Adam",),
-    "schedules": ("Cosine", "Linear"),
+    "schedules": ("Constant", "Cosine", "Linear"),
     "callbacks": ("EarlyStopping",),
     "evaluate": ("active_units", "log_likelihood", "metrics"),
     "checkpoint": ("load", "save"),

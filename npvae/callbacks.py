@@ -19,6 +19,8 @@ from .errors import ConfigError
 class EarlyStopping:
     """Stop when the validation loss has not improved for `patience` epochs; keep the best weights.
 
+    A run that stopped so goes on, resumed from its checkpoint, with a greater `patience` alone.
+
     Parameters
     ----------
     patience : int

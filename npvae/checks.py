@@ -31,6 +31,11 @@ def number(what: str, value: Any, above: float = -math.inf, least: float = -math
     return float(value)
 
 
+def divisor(high: float) -> str:
+    """What data from 0 to `high` are to be divided by to lie in [0, 1]; bytes reach above 127."""
+    return "255" if 127 < high <= 255 else "the data's maximum"
+
+
 def _finite(value: Any) -> bool:
     try:
         return math.isfinite(value)

@@ -82,6 +82,8 @@ def metrics(
 ) -> dict[str, Any]:
     """The figures by which VAEs are compared, means over the rows of x.
 
+    Rows that the model was trained on flatter it: give it others.
+
     Returns
     -------
     dict

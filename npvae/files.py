@@ -55,6 +55,20 @@ def make_folder(path: Any) -> Path:
     return path
 
 
+def check_folder(path: Any) -> None:
+    """Raise `WriteError` where no file can be made in the folder: better now than after training.
+
+    Only trying tells: permissions do not know of full disks and read-only mounts.
+    """
+    try:
+        tempfile.TemporaryFile(dir=path).close()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise WriteError(
+            f"'{path}' can't be written in: {reason}; choose another folder."
+        ) from error
+
+
 def _refusal(path: Path, error: OSError) -> str:
     return (
         f"'{path}' can't be written: {(error.strerror or str(error)).lower()}; "

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from . import kernels as k
-from .checks import number
+from .checks import divisor, number
 from .core import Part
 from .errors import DataError
 from .numerics import sigmoid
@@ -87,7 +87,7 @@ class Bernoulli(Likelihood):
         low, high = x.min(), x.max()
         if low < 0 or high > 1:
             came = f"a minimum of {low:.9g}" if low < 0 else f"a maximum of {high:.9g}"
-            fix = "Divide by 255" if low >= 0 and 2 <= high <= 255 else "Scale the columns"
+            fix = "Scale the columns" if low < 0 else f"Divide by {divisor(high)}"
             raise DataError(
                 f"Bernoulli needs data in [0, 1]; got {came}. {fix}, or use Gaussian()."
             )

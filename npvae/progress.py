@@ -9,6 +9,9 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+_LINES = 20
+"""That a bar leaves at most, beside the last: more scroll the start of a run away."""
+
 
 class Silent:
     """No progress at all."""
@@ -35,7 +38,10 @@ class Lines(Silent):
 
 
 class Bar(Silent):
-    """A tqdm bar over all epochs, with the running losses and examples per second."""
+    """A tqdm bar over all epochs, with the running losses and examples per second.
+
+    The bar goes when training ends. What stays is a line for each of some epochs, and of the last.
+    """
 
     def __init__(self, epochs: int, rows: int, done: int) -> None:
         from tqdm import tqdm
@@ -49,8 +55,11 @@ class Bar(Silent):
             dynamic_ncols=known_width,
             ncols=None if known_width else 100,
             mininterval=0.2,
+            leave=False,
         )
         self.epochs = epochs
+        self.every = -(-epochs // _LINES)
+        self.last: dict[str, Any] | None = None
         self.steps = 0
 
     def step(self, rows: int, losses: Any) -> None:
@@ -64,9 +73,19 @@ class Bar(Silent):
     def epoch(self, record: dict[str, Any]) -> None:
         self.bar.set_description_str(f"epoch {record['epoch']}/{self.epochs}", refresh=False)
         self.bar.set_postfix_str(_terms(record, "train"), refresh=False)
+        self.last = record
+        if record["epoch"] % self.every == 0:
+            self._keep()
 
     def close(self) -> None:
+        self._keep()
         self.bar.close()
+
+    def _keep(self) -> None:
+        """Leave a line of the last epoch above the bar, once."""
+        if self.last is not None:
+            self.bar.write(epoch_summary(self.last, self.epochs))
+            self.last = None
 
 
 def reporter(progress: bool, epochs: int, rows: int, done: int) -> Silent:

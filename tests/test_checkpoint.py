@@ -75,6 +75,14 @@ def test_what_was_saved_comes_back(tmp_path, options, source):
     np.testing.assert_array_equal(loaded.sample(5, context=c), model.sample(5, context=c))
 
 
+def test_a_folder_stands_for_the_model_in_it(tmp_path):
+    nv.save(small(), tmp_path / "model.npz")
+    for folder in (tmp_path, str(tmp_path)):
+        np.testing.assert_array_equal(nv.load(folder).flat, small().flat)
+    (tmp_path / "model.npz").write_bytes(b"damaged")
+    assert f"'{tmp_path / 'model.npz'}' is no npvae model" in refusal(tmp_path)
+
+
 def test_an_open_file_is_read_and_stays_open(tmp_path):
     path = tmp_path / "model.npz"
     nv.save(small(), path)
@@ -141,7 +149,7 @@ def refusal(source):
 def test_other_files_are_refused(tmp_path):
     assert "'" + str(tmp_path / "none.npz") in refusal(tmp_path / "none.npz")
     assert "no such file" in refusal(tmp_path / "none.npz")
-    refusal(tmp_path)
+    assert f"'{tmp_path}' holds no model.npz; give a folder" in refusal(tmp_path)
     refusal("a\0b")
     for content in (b"", b"x", b"PK\x05\x06" + bytes(18), b"PK\x03\x04" * 50, os.urandom(999)):
         assert "the given data" in refusal(content)
@@ -166,6 +174,31 @@ def test_files_that_give_no_bytes_are_refused(tmp_path):
     refusal(file)  # closed by now
     with open(tmp_path / "new", "wb") as file:
         refusal(file)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"records": [{"a": 1, "b": None}, {"a": 1.0, "b": None}, {"a": True, "b": None}]},
+        {"records": [{"a": [1, {"b": 2}]}, {}, {"a": 5e-324, "b": 'é\n"quoted"'}]},
+        {"training": {"records": [], "callbacks": [{}, {"waited": 1}], "nested": [[1], [2]]}},
+        {"a": {}, "b": [], "c": [1, {"d": 2}], "d": "text", "e": [{"f": float("inf")}]},
+    ],
+)
+def test_a_header_is_json_whatever_is_in_it(tmp_path, extra):
+    for _ in range(2):  # from memory the second time
+        checkpoint.write(tmp_path / "model.npz", small(), extra, {})
+        header, _ = checkpoint.read(tmp_path / "model.npz")
+        expected = {"format": 1, "model": "vae", "config": small().config, **extra}
+        assert json.dumps(header) == json.dumps(expected)  # 1 is not 1.0 here
+
+
+def test_a_record_that_changed_is_written_as_it_is(tmp_path):
+    record = {"loss": 1.5, "seen": [1]}
+    for change in ({"loss": 2.5}, {"seen": [1, 2]}, {"more": None}):
+        record.update(change)
+        checkpoint.write(tmp_path / "model.npz", small(), {"records": [record]}, {})
+        assert checkpoint.read(tmp_path / "model.npz")[0]["records"] == [record]
 
 
 def test_the_header_function_knows_what_load_knows(tmp_path):

@@ -12,7 +12,7 @@ import pytest
 
 import npvae as nv
 from npvae import History
-from npvae.files import WriteError, make_folder, replacing
+from npvae.files import WriteError, check_folder, make_folder, replacing
 
 
 def write(path, content=b"new"):
@@ -118,6 +118,12 @@ def test_places_that_can_not_be_written(tmp_path, writer):
     refuse(lambda: writer(tmp_path / ("n" * 300)), "too long")
     assert (tmp_path / "file").read_bytes() == b"old"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_a_folder_that_takes_files_is_left_as_it_is(tmp_path, monkeypatch):
+    check_folder(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    refuse(lambda: check_folder(tmp_path / "none"), "no such file", "choose another folder")
 
 
 def test_make_folder(tmp_path):

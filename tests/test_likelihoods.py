@@ -157,8 +157,9 @@ def test_bernoulli_mean_is_the_sigmoid():
     ("x", "message"),
     [
         ([0.0, 255.0], "got a maximum of 255. Divide by 255, or use Gaussian()."),
-        ([0.0, 2.0], "got a maximum of 2. Divide by 255, or use Gaussian()."),
-        ([0.0, 256.0], "got a maximum of 256. Scale the columns, or use Gaussian()."),
+        ([0.0, 128.0], "got a maximum of 128. Divide by 255, or use Gaussian()."),
+        ([0.0, 100.0], "got a maximum of 100. Divide by the data's maximum, or use Gaussian()."),
+        ([0.0, 256.0], "got a maximum of 256. Divide by the data's maximum, or use Gaussian()."),
         ([-0.5, 0.5], "got a minimum of -0.5. Scale the columns, or use Gaussian()."),
         ([-1.0, 255.0], "got a minimum of -1. Scale the columns, or use Gaussian()."),
     ],

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import nearest
+from ..files import WriteError, check_folder
 
 PICTURES = (".png", ".svg", ".pdf")
 ARRAYS = (".npy", ".csv")
@@ -68,15 +69,15 @@ def widths(text: str) -> list[int]:
 
 
 def image_shape(text: str) -> list[int]:
-    """Height and width, such as 28,28; "none", an empty list, says that rows are no images."""
+    """Height and width, and 3 for colour: 28,28 or 32,32,3; "none", an empty list, is no image."""
     values = _whole_numbers(text)
-    if values is None or len(values) not in (0, 2):
-        raise _refusal("a height and a width, such as 28,28, or none", text)
+    if values is None or len(values) not in (0, 2, 3) or values[2:] not in ([], [3]):
+        raise _refusal("a height and a width, such as 28,28, or 32,32,3 in colour, or none", text)
     return values
 
 
 def output(*suffixes: str) -> Callable[[str], Path]:
-    """A file to write, of one of these kinds, in a folder that exists."""
+    """A file to write, of one of these kinds, in a folder that exists and can be written."""
 
     def parse(text: str) -> Path:
         path = Path(text)
@@ -86,6 +87,12 @@ def output(*suffixes: str) -> Callable[[str], Path]:
             raise ArgumentTypeError(
                 f"there is no folder '{path.parent}' to write in; make it first"
             )
+        if path.is_dir():
+            raise ArgumentTypeError(f"it takes a file to write; got the folder {text!r}")
+        try:
+            check_folder(path.parent)
+        except WriteError as error:
+            raise ArgumentTypeError(str(error)) from error
         return path
 
     return parse

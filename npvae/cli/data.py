@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import os
 from argparse import Namespace
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -79,13 +81,14 @@ def image_shape_of(data: Dataset, likelihood: Any, chosen: list[int] | None) -> 
     """
     columns = data.x.shape[1]
     if chosen:
-        height, width = chosen
-        if height * width != columns:
+        if math.prod(chosen) != columns:
+            shape = ",".join(map(str, chosen))
+            colour = f" In colour it is {shape},3." if 3 * math.prod(chosen) == columns else ""
             raise ConfigError(
-                f"--image-shape needs as many pixels as a row has columns, {columns}; got "
-                f"{height},{width}, which are {height * width}."
+                f"--image-shape needs as many pixels as a row has columns, {columns}; got {shape}, "
+                f"which are {math.prod(chosen)}.{colour}"
             )
-        return height, width
+        return tuple(chosen)  # type: ignore[return-value]
     if chosen is not None:  # "none" was
         return None
     if data.image_shape is not None:
@@ -93,8 +96,23 @@ def image_shape_of(data: Dataset, likelihood: Any, chosen: list[int] | None) -> 
     return guess_image_shape(columns) if likelihood.unit_interval and not data.columns else None
 
 
-def rows_for(run: Run, options: Namespace) -> tuple[Dataset, str]:
-    """The rows that --data, --split, --rows and --seed choose, and a description of them.
+class Rows(NamedTuple):
+    """Rows that were chosen for a command.
+
+    Attributes
+    ----------
+    data : the rows
+    which : what they are, in words
+    others : where the model was trained on some of them, how to choose rows that it was not
+    """
+
+    data: Dataset
+    which: str
+    others: str = ""
+
+
+def rows_for(run: Run, options: Namespace) -> Rows:
+    """The rows that --data, --split, --rows and --seed choose.
 
     Raises
     ------
@@ -106,7 +124,8 @@ def rows_for(run: Run, options: Namespace) -> tuple[Dataset, str]:
         raise ConfigError(
             f"what '{run.name}' was trained on is not known; give --data digits or --data PATH."
         )
-    data, which = _split(run, name, options.split)
+    rows = _split(run, name, options.split)
+    data, which, others = rows
     if data.x.shape[1] != run.model.x_dim:
         raise DataError(
             f"the model in '{run.name}' takes rows of {run.model.x_dim} columns; '{name}' has "
@@ -115,11 +134,11 @@ def rows_for(run: Run, options: Namespace) -> tuple[Dataset, str]:
     if options.rows is not None and options.rows < len(data.x):
         which = f"{options.rows:,} of {which}"
         data = take(data, draw(len(data.x), options.rows, options.seed))
-    return data, which
+    return Rows(data, which, others)
 
 
-def _split(run: Run, name: str, split: str | None) -> tuple[Dataset, str]:
-    trained_here = name == run.settings.get("data")
+def _split(run: Run, name: str, split: str | None) -> Rows:
+    trained_here = _same_source(name, run.settings.get("data"))
     share = run.settings.get("holdout")
     if split == "held-out":
         if not (trained_here and share):
@@ -128,15 +147,26 @@ def _split(run: Run, name: str, split: str | None) -> tuple[Dataset, str]:
             )
         data = read(name)
         _, held_out = hold_out(len(data.x), share, run.settings["seed"])
-        return take(data, held_out), f"{len(held_out):,} rows of {name} held out in training"
+        return Rows(take(data, held_out), f"{len(held_out):,} rows of {name} held out in training")
     if split is None and has_test_split(name):
         split = "test"
     data = read(name, split)
     n = len(data.x)
-    if split is not None:
-        return data, f"{n:,} {split} rows of {name}"
-    if trained_here and share:
+    which = f"all {n:,} rows of {name}" if split is None else f"{n:,} {split} rows of {name}"
+    if split == "test" or not trained_here:
+        return Rows(data, which)
+    if share:
         trained_on = len(hold_out(n, share, run.settings["seed"])[0])
-        where = f"{name} (the model was trained on {trained_on:,} of them)"
-        return data, f"all {n:,} rows of {where}"
-    return data, f"all {n:,} rows of {name}"
+        which += f" (the model was trained on {trained_on:,} of them)"
+        return Rows(data, which, "--split held-out takes the others")
+    which += " (the model was trained on them)"
+    if has_test_split(name):
+        return Rows(data, which, "--split test takes others")
+    return Rows(data, which, "give others with --data")
+
+
+def _same_source(name: str, trained_on: str | None) -> bool:
+    """Whether two values of --data mean one thing."""
+    if trained_on is None or DIGITS in (name, trained_on):
+        return name == trained_on
+    return os.path.realpath(name) == os.path.realpath(trained_on)

@@ -13,33 +13,42 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 
-_MOST_COLUMNS = 60
-"""That can be told apart side by side."""
-
 
 class Gallery:
-    """Draws what a model makes of data; rows are images where `image_shape` says so."""
+    """Draws what a model makes of data.
 
-    def __init__(self, model: Any, image_shape: plots.Shape) -> None:
+    Rows are images where `image_shape` says so; otherwise `columns` are their columns' names.
+    """
+
+    def __init__(
+        self, model: Any, image_shape: plots.Shape, columns: list[str] | None = None
+    ) -> None:
         self.model = model
         self.image_shape = image_shape
+        self.columns = columns
         self.value_range: plots.Range = (0, 1) if model.likelihood.unit_interval else None
 
     def samples(self, samples: Array, x: Array | None = None) -> Figure:
         """New examples (n, D): images, or their columns beside those of data x."""
         if self.image_shape is None:
-            return _columns(samples, None if x is None else self._as_seen(x))
+            x = None if x is None else self._as_seen(x)
+            return plots.columns(x, samples, self.columns, label="samples: means of p(x given z)")
         return plots.image_grid(samples, self.image_shape, value_range=self.value_range)
 
     def reconstructions(self, x: Array, x_hat: Array) -> Figure:
         """Rows x (n, D) beside their reconstructions."""
         return plots.reconstructions(
-            self._as_seen(x), x_hat, self.image_shape, n=len(x), value_range=self.value_range
+            self._as_seen(x),
+            x_hat,
+            self.image_shape,
+            n=len(x),
+            value_range=self.value_range,
+            names=self.columns,
         )
 
     def interpolation(self, walks: Array) -> Figure:
         """Decoded walks (pairs, steps, D)."""
-        return plots.interpolation(walks, self.image_shape, self.value_range)
+        return plots.interpolation(walks, self.image_shape, self.value_range, self.columns)
 
     def latent(self, mu: Array, labels: Array | None) -> Figure:
         """Posterior means (N, Z)."""
@@ -56,45 +65,6 @@ class Gallery:
     def _as_seen(self, x: Array) -> Array:
         """Rows on the scale of the model's output: bytes divided as they were for training."""
         return self.model.reader(x).batch(slice(None))
-
-
-@plots._house_style()
-def _columns(samples: Array, x: Array | None) -> Figure:
-    """Samples and data, column by column; of many columns the means alone."""
-    if x is not None and samples.shape[1] > _MOST_COLUMNS:
-        return _column_means(samples, x)
-    from matplotlib.ticker import MaxNLocator
-
-    figure = plots._figure(7.5, 3.4)
-    axes = figure.subplots()
-    column = np.arange(samples.shape[1])
-    style = "o-" if len(column) <= _MOST_COLUMNS else "-"
-    for rows, name, colour in (
-        (x, "data", plots.INK),
-        (samples, "samples: means of p(x given z)", plots.ORANGE),
-    ):
-        if rows is not None:
-            low, median, high = np.quantile(rows, (0.05, 0.5, 0.95), axis=0)
-            axes.fill_between(column, low, high, color=colour, alpha=0.2, linewidth=0, step="mid")
-            axes.plot(column, median, style, c=colour, markersize=3.5, linewidth=1, label=name)
-    axes.set(title="Samples from the prior: median, and 5 % to 95 %", xlabel="feature")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    figure.legend(loc="outside upper right", ncols=2)
-    return figure
-
-
-def _column_means(samples: Array, x: Array) -> Figure:
-    figure = plots._figure(4.6, 4.6)
-    axes = figure.subplots()
-    data, drawn = x.mean(0, dtype=float), samples.mean(0, dtype=float)
-    ends = [min(data.min(), drawn.min()), max(data.max(), drawn.max())]
-    axes.plot(ends, ends, color=plots.PALE, linewidth=1, zorder=0)
-    axes.plot(data, drawn, "o", color=plots.BLUE, markersize=2.5, alpha=0.5)
-    if x.min() >= 0 and data.max() > 50 * data.mean():  # counts, say: a few tower over the rest
-        axes.set(xscale="symlog", yscale="symlog")
-    axes.set(title="Samples from the prior: a point per feature")
-    axes.set(xlabel="mean in the data", ylabel="mean in the samples")
-    return figure
 
 
 def walks(model: Any, x: Array, pairs: int, steps: int, seed: int) -> Array:

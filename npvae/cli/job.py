@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
+import contextlib
 from argparse import Namespace
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from .. import checkpoint
 from .._version import __version__
 from ..callbacks import EarlyStopping
 from ..datasets import Dataset
-from ..files import WriteError, make_folder
+from ..files import check_folder, make_folder
 from ..history import History
 from ..models import VAE
 from ..objectives import ELBO, IWAE
@@ -34,7 +35,10 @@ class Job:
     train, valid : the rows to train on, and those that validate
     notes : what was chosen for the user, and why
     done : epochs of this run that the folder holds already; it is resumed where there are any
+    waited : how many of them came after the best one
+    restarts : whether the folder has this run's settings but none of its epochs
     replaces : whether the folder holds another run, which goes when this one has an epoch
+    noted : whether the settings of this run are on disk
     begun : whether an epoch of this run is on disk
     """
 
@@ -48,72 +52,108 @@ class Job:
     image_shape: Shape
     notes: list[str]
     done: int
+    waited: int
+    restarts: bool
     replaces: bool
     stopping: EarlyStopping | None
+    noted: bool = False
     begun: bool = False
 
     def run(self, progress: bool) -> History:
         """Train; write the model, the settings and the history."""
         settings = self.settings
-        history = fit(
-            self.model,
-            self.train.x,
-            objective=self.objective,
-            epochs=settings["epochs"],
-            batch_size=settings["batch_size"],
-            lr=settings["lr"],
-            valid=None if self.valid is None else self.valid.x,
-            seed=settings["seed"],
-            threads=settings["threads"],
-            progress=progress,
-            checkpoint=self.folder / runs.CHECKPOINT,
-            resume=self.done > 0,
-            callbacks=[self._keep] if self.stopping is None else [self._keep, self.stopping],
-            optimiser=self.optimiser,
-        )
+        with _plain_interrupts():
+            history = fit(
+                self.model,
+                self.train.x,
+                objective=self.objective,
+                epochs=settings["epochs"],
+                batch_size=settings["batch_size"],
+                lr=settings["lr"],
+                valid=None if self.valid is None else self.valid.x,
+                seed=settings["seed"],
+                threads=settings["threads"],
+                progress=progress,
+                checkpoint=self.folder / runs.CHECKPOINT,
+                resume=self.done > 0,
+                callbacks=[_Keeper(self), *([] if self.stopping is None else [self.stopping])],
+                optimiser=self.optimiser,
+            )
         checkpoint.save(self.model, self.folder / runs.MODEL)
-        self._write_config()
+        self.write_config()
         history.to_csv(self.folder / runs.HISTORY)
         return history
 
     def settle(self) -> int:
         """Leave a run that was cut short as its last whole epoch had it; return that epoch."""
-        records = runs.saved_records(self.folder) if self.begun or self.done else []
+        records = runs.saved_training(self.folder).records if self.begun or self.done else []
         if records:
             model = checkpoint.load(self.folder / runs.CHECKPOINT)
             checkpoint.save(model, self.folder / runs.MODEL)
             History(records).to_csv(self.folder / runs.HISTORY)
         return len(records)
 
-    def _keep(self, model: VAE, record: dict[str, Any]) -> None:
-        """After each epoch, leave a model that can be used, whatever happens in the next."""
-        if not self.begun:
-            runs.remove_leftovers(self.folder)
-            if not self.done:
-                runs.remove_run(self.folder)
-            self._write_config()
-            self.begun = True
-        checkpoint.save(model, self.folder / runs.MODEL)
-
-    def _write_config(self) -> None:
-        config = {
+    def write_config(self) -> None:
+        config: dict[str, Any] = {
             "npvae": __version__,
             "model": self.model.config,
             "image_shape": self.image_shape,
             "training": self.settings,
         }
+        if self.train.columns is not None:
+            config["columns"] = self.train.columns
         runs.write_config(self.folder, config)
+        self.noted = True
+
+
+@contextlib.contextmanager
+def _plain_interrupts() -> Iterator[None]:
+    """Numba wraps a Ctrl-C that comes while it loads a kernel into a SystemError: unwrap it."""
+    try:
+        yield
+    except SystemError as error:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, KeyboardInterrupt):
+                raise KeyboardInterrupt from error
+            cause = cause.__cause__ or cause.__context__
+        raise
+
+
+@dataclass
+class _Keeper:
+    """The callback of `fit` that keeps a run's folder as far as the run is."""
+
+    job: Job
+
+    def begin(self) -> None:
+        """Leave the settings, so that a run can be resumed that never ends its first epoch."""
+        if not self.job.done and not self.job.replaces:
+            self.job.write_config()
+
+    def __call__(self, model: VAE, record: dict[str, Any]) -> None:
+        """After each epoch, leave a model that can be used, whatever happens in the next."""
+        job = self.job
+        if not job.begun:
+            runs.remove_leftovers(job.folder)
+            if not job.done:
+                runs.remove_run(job.folder)
+            job.write_config()
+            job.begun = True
+        checkpoint.save(model, job.folder / runs.MODEL)
 
 
 def prepare(options: Namespace) -> Job:
     """Read, build and check everything, so that whatever can be refused is refused now."""
     folder = Path(options.out)
-    done = len(runs.saved_records(folder)) if options.resume else 0
-    earlier = runs.read_config(folder) if done else {}
+    records, waited = runs.saved_training(folder) if options.resume else ([], 0)
+    done = len(records)
+    earlier = runs.read_config(folder) if options.resume else {}
     settings = choose(options, earlier.get("training", {}))
     settings["epochs"] = max(settings["epochs"], done)
     data, test = _read(settings)
-    notes = complete(settings, data, *value_range(data, settings["data"]))
+    images = data.image_shape is not None or bool(options.image_shape)
+    notes = complete(settings, data, *value_range(data, settings["data"]), images)
     model = VAE(
         data.x.shape[1],
         settings["z_dim"],
@@ -127,10 +167,8 @@ def prepare(options: Namespace) -> Job:
         shape = earlier.get("image_shape") or []
     image_shape = image_shape_of(data, model.likelihood, shape)
     if image_shape and shape is None and data.image_shape is None:
-        height, width = image_shape
-        notes.append(
-            f"rows are drawn as images of {height} x {width}; --image-shape none if they are not"
-        )
+        size = " x ".join(map(str, image_shape))
+        notes.append(f"rows are drawn as images of {size}; --image-shape none if they are not")
     train, valid = (data, test) if test is not None else _held_out(data, settings)
     job = Job(
         folder=folder,
@@ -143,10 +181,12 @@ def prepare(options: Namespace) -> Job:
         image_shape=image_shape,
         notes=notes,
         done=done,
+        waited=waited,
+        restarts=bool(earlier) and not done,
         replaces=runs.exists(folder) and not done,
         stopping=EarlyStopping(settings["patience"]) if settings["patience"] else None,
     )
-    _check_writable(folder)
+    check_folder(make_folder(folder))
     return job
 
 
@@ -166,14 +206,3 @@ def _held_out(data: Dataset, settings: Settings) -> tuple[Dataset, Dataset | Non
     if not len(held_out):
         return data, None
     return take(data, kept), take(data, held_out)
-
-
-def _check_writable(folder: Path) -> None:
-    make_folder(folder)
-    try:
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise WriteError(
-            f"'{folder}' can't be written in: {(error.strerror or str(error)).lower()}; "
-            "choose another --out."
-        ) from error

@@ -32,14 +32,14 @@ def sample(options: Namespace) -> None:
     run = open_run(options.run)
     samples = run.model.sample(options.n, options.seed)
     gallery = _gallery(run, Dataset(samples), options)
-    _write(options.out, samples, lambda: gallery.samples(samples))
+    _write(options.out, samples, lambda: gallery.samples(samples), run.columns)
     print(f"{options.out}: {count(options.n, 'sample')} from the prior")
 
 
 def reconstruct(options: Namespace) -> None:
     """Write reconstructions: of some rows as a picture, of all as an array."""
     run = open_run(options.run)
-    data, which = rows_for(run, options)
+    data, which, _ = rows_for(run, options)
     gallery = _gallery(run, data, options)
     if _is_picture(options.out):
         rows = draw(len(data.x), options.n, options.seed)
@@ -53,7 +53,7 @@ def reconstruct(options: Namespace) -> None:
 def interpolate(options: Namespace) -> None:
     """Write walks between pairs of rows."""
     run = open_run(options.run)
-    data, which = rows_for(run, options)
+    data, which, _ = rows_for(run, options)
     if len(data.x) < 2:
         raise ConfigError("a walk needs two rows to go between; the data have one.")
     gallery = _gallery(run, data, options)
@@ -67,7 +67,7 @@ def interpolate(options: Namespace) -> None:
 def latent(options: Namespace) -> None:
     """Write posterior means."""
     run = open_run(options.run)
-    data, which = rows_for(run, options)
+    data, which, _ = rows_for(run, options)
     mu, _ = run.model.encode(data.x)
     names = [f"z{i}" for i in range(mu.shape[1])]
     _write(options.out, mu, lambda: plots.latent(mu, data.y), names, data.y)
@@ -78,7 +78,7 @@ def _gallery(run: Run, data: Dataset, options: Namespace) -> Gallery:
     chosen = options.image_shape
     if chosen is None and run.config:
         chosen = run.config.get("image_shape") or []
-    return Gallery(run.model, image_shape_of(data, run.model.likelihood, chosen))
+    return Gallery(run.model, image_shape_of(data, run.model.likelihood, chosen), run.columns)
 
 
 def _is_picture(path: Path) -> bool:

@@ -45,12 +45,19 @@ dimensions, manifold.png.
 With no option it learns the 1,797 embedded digits of 8 x 8 pixels, in seconds.
 An earlier run in the folder is replaced once the new one has finished its first
 epoch. Ctrl-C keeps the last finished epoch, and --resume goes on from there as
-if training had never stopped."""
+if training had never stopped.
+
+Losses are in nats per example. The training loss is that of the objective, the
+validation loss always -ELBO at beta 1: with --beta, --warmup, --free-bits or
+--objective iwae the two are not the same quantity."""
 
 _EVALUATE = """\
 Measure a model on data: the ELBO and its two terms, the log-likelihood by
 importance sampling, and how many latent dimensions are active. All are means
-over the rows, in nats per example."""
+over the rows, in nats per example.
+
+Rows that the model was trained on flatter it, and by default they are among the
+rows where the source has no test rows: --split held-out leaves them out."""
 
 _SAMPLE = """\
 Make new examples: z drawn from the prior, and for each z the mean of
@@ -155,9 +162,9 @@ def _train(commands: Any) -> None:
         "--image-shape",
         type=image_shape,
         metavar="H,W",
-        help="rows are grey images of this "
-        "shape, or none (default: as the source says; rows in [0, 1] of 16, 25, ... 784 ... "
-        "columns without names are taken for square images)",
+        help="rows are grey images of this shape, or H,W,3 colour images, or none (default: as the "
+        "source says; rows in [0, 1] of 16, 25, ... 784 ... columns without names are taken for "
+        "square images)",
     )
 
     add = parser.add_argument_group("model").add_argument
@@ -184,7 +191,13 @@ def _train(commands: Any) -> None:
     )
 
     add = parser.add_argument_group("objective").add_argument
-    add("--objective", type=one_of("elbo", "iwae"), metavar="elbo|iwae", help="default: elbo")
+    add(
+        "--objective",
+        type=one_of("elbo", "iwae"),
+        metavar="elbo|iwae",
+        help="default: elbo. The KL that iwae shows in training is what its bound has besides rec, "
+        "and can be below 0",
+    )
     add(
         "--n-samples",
         type=whole(1),
@@ -202,7 +215,8 @@ def _train(commands: Any) -> None:
         "--free-bits",
         type=not_negative,
         metavar="NATS",
-        help="KL per latent dimension below which it is not pressed further (default: 0)",
+        help="KL per latent dimension below which it is not pressed further, and as which it then "
+        "counts in the training loss (default: 0)",
     )
 
     add = parser.add_argument_group("training").add_argument
@@ -226,8 +240,8 @@ def _train(commands: Any) -> None:
         "--patience",
         type=whole(1),
         metavar="EPOCHS",
-        help="stop after so many epochs without a "
-        "better validation loss, and keep the best model (default: train to the end)",
+        help="stop after so many epochs without a better validation loss, and keep the best model; "
+        "with --resume, more of it lets a run that stopped go on (default: train to the end)",
     )
     add(
         "--seed",
@@ -255,7 +269,8 @@ def _train(commands: Any) -> None:
         action="store_true",
         help="go on with the run in DIR, with the settings that "
         "it has; --epochs, --lr, --patience and --threads may be given anew, and --data where "
-        "the file has moved. Starts anew where DIR holds no run",
+        "the file has moved. Where DIR has no finished epoch, training starts anew, with the "
+        "settings in its config.json if it has one",
     )
     add("--no-plots", action="store_true", help="no pictures")
     add("--quiet", action="store_true", help="print errors only")
@@ -352,7 +367,8 @@ def _run_and_data(parser: Parser) -> None:
         type=one_of("train", "test", "held-out"),
         metavar="NAME",
         help="train or test, of a source that has both; held-out, the rows that npvae train kept "
-        "for validation (default: test where the source has it, otherwise all rows)",
+        "for validation (default: test where the source has it, otherwise all rows, those that "
+        "RUN was trained on too)",
     )
     parser.add_argument(
         "--rows",
@@ -379,7 +395,8 @@ def _image_shape(parser: Parser) -> None:
         "--image-shape",
         type=image_shape,
         metavar="H,W",
-        help="rows are grey images of this shape, or none (default: as when RUN was trained)",
+        help="rows are grey images of this shape, or H,W,3 colour images, or none "
+        "(default: as when RUN was trained)",
     )
 
 

@@ -35,7 +35,7 @@ _PACKAGES = {
 def evaluate(options: Namespace) -> None:
     """Print how good a model is."""
     run = open_run(options.run)
-    data, which = rows_for(run, options)
+    data, which, others = rows_for(run, options)
     figures = metrics(run.model, data.x, options.samples, options.seed, progress=True)
     if options.json:
         print(_json({"run": run.name, "data": which, "seed": options.seed, **figures}))
@@ -53,6 +53,8 @@ def evaluate(options: Namespace) -> None:
     ):
         print(f"  {name:<14} {figures[key]:>10.2f}   {what}")
     print(f"  {'active units':<14} {units:>10}   latent dimensions whose mean varies over the rows")
+    if others:
+        print(f"\nRows that a model was trained on flatter it: {others}.")
 
 
 def verify(options: Namespace) -> int:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import checkpoint
-from ..errors import ConfigError, DataError
+from ..checkpoint import MODEL
+from ..errors import ConfigError
 from ..files import replacing
+from .parser import DEFAULT_RUN
 
-MODEL, CHECKPOINT, CONFIG, HISTORY = "model.npz", "checkpoint.npz", "config.json", "history.csv"
+CHECKPOINT, CONFIG, HISTORY = "checkpoint.npz", "config.json", "history.csv"
 PICTURES = (
     "loss.png",
     "samples.png",
@@ -48,7 +51,12 @@ class Run:
     @property
     def records(self) -> list[dict[str, Any]]:
         """The history of a run folder; empty for another model."""
-        return saved_records(self.file.parent) if self.config else []
+        return saved_training(self.file.parent).records if self.config else []
+
+    @property
+    def columns(self) -> list[str] | None:
+        """The names of the columns that it was trained on, where they have names."""
+        return self.config.get("columns")
 
 
 def open_run(name: str) -> Run:
@@ -60,15 +68,17 @@ def open_run(name: str) -> Run:
         If there is no model that can be read.
     """
     path = Path(name)
+    model = checkpoint.load(path)
     file = path / MODEL if path.is_dir() else path
-    if path.is_dir() and not file.exists():
-        raise DataError(
-            f"'{name}' holds no {MODEL}; give a folder that `npvae train` wrote, or a model file."
-        )
-    model = checkpoint.load(file)
     config = read_config(file.parent) if file.name in (MODEL, CHECKPOINT) else {}
     described = config.get("model") == model.config
     return Run(name, model, file, config if described else {})
+
+
+def resume_command(folder: Path) -> str:
+    """What to type to go on with the run in a folder."""
+    out = "" if str(folder) == DEFAULT_RUN else f" --out {shlex.quote(str(folder))}"
+    return f"npvae train --resume{out}"
 
 
 def exists(folder: Path) -> bool:
@@ -99,7 +109,8 @@ def _is_ours(config: Any) -> bool:
         and isinstance(training["holdout"], float | int | None)
         and isinstance(training["seed"], int)
         and isinstance(training["epochs"], int)
-        and (shape is None or [type(side) for side in shape] == [int, int])
+        and (shape is None or [type(side) for side in shape] in ([int] * 2, [int] * 3))
+        and all(isinstance(name, str) for name in config.get("columns") or ())
     )
 
 
@@ -108,13 +119,23 @@ def write_config(folder: Path, config: Mapping[str, Any]) -> None:
         file.write((json.dumps(config, indent=1, allow_nan=False) + "\n").encode())
 
 
-def saved_records(folder: Path) -> list[dict[str, Any]]:
-    """The records of the epochs that a run's checkpoint holds; empty where there is none."""
-    if not (folder / CHECKPOINT).exists():
-        return []
-    header, _ = checkpoint.read(folder / CHECKPOINT)
-    training = header.get("training")
-    return training.get("records", []) if isinstance(training, dict) else []
+class Saved(NamedTuple):
+    """How far a run has come: the records of its epochs, and how many since the best one."""
+
+    records: list[dict[str, Any]]
+    waited: int
+
+
+def saved_training(folder: Path) -> Saved:
+    """What a run's checkpoint says; nothing where there is none."""
+    training: Any = None
+    if (folder / CHECKPOINT).exists():
+        training = checkpoint.read(folder / CHECKPOINT)[0].get("training")
+    if not isinstance(training, dict):
+        return Saved([], 0)
+    callbacks = [state for state in training.get("callbacks", ()) if isinstance(state, dict)]
+    waited = max((state.get("waited", 0) for state in callbacks), default=0)
+    return Saved(training.get("records", []), waited)
 
 
 def remove_run(folder: Path) -> None:

@@ -90,14 +90,19 @@ def objective(settings: Settings) -> ELBO | IWAE:
     )
 
 
-def complete(settings: Settings, data: Dataset, low: float, high: float) -> list[str]:
+def complete(settings: Settings, data: Dataset, low: float, high: float, images: bool) -> list[str]:
     """Choose what the data decide, of values from low to high; return what to tell the user."""
     notes = []
     if settings["z_dim"] is None:
         settings["z_dim"] = min(20, data.x.shape[1])
     if settings["likelihood"] is None:
-        settings["likelihood"], why = _likelihood(data, low, high)
+        settings["likelihood"], why = _likelihood(data, low, high, images)
         notes.append(f"the likelihood is {settings['likelihood']}, since {why}")
+        if settings["likelihood"] == "gaussian" and data.x.dtype == "uint8":
+            notes.append(
+                "these are bytes in rows: if they are images, --image-shape H,W (H,W,3 in colour, "
+                "channels last) takes them for such, and divides them by 255"
+            )
     if settings["likelihood"] == "gaussian" and max(-low, high) > 30:
         notes.append(
             f"values run from {low:.4g} to {high:.4g}, and the gaussian's standard deviation is 1 "
@@ -106,11 +111,11 @@ def complete(settings: Settings, data: Dataset, low: float, high: float) -> list
     return notes
 
 
-def _likelihood(data: Dataset, low: float, high: float) -> tuple[str, str]:
+def _likelihood(data: Dataset, low: float, high: float, images: bool) -> tuple[str, str]:
     """The likelihood that suits the data, and why."""
     if low >= 0 and high <= 1:
         return "bernoulli", "all values lie in [0, 1]"
-    if data.x.dtype == "uint8" and data.image_shape is not None:
+    if data.x.dtype == "uint8" and images:
         return "bernoulli", "these are images of bytes (they are divided by 255)"
     return "gaussian", f"values run from {low:.4g} to {high:.4g}, outside [0, 1]"
 

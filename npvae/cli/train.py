@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
@@ -17,11 +16,12 @@ from .console import DONE, INTERRUPTED, NO_READER, count, tell
 from .data import draw
 from .gallery import Gallery, walks
 from .job import Job, prepare
-from .parser import DEFAULT_RUN
 from .settings import Settings
 
 _MOST_POINTS = 10_000
 """In a picture of many rows: more hide each other."""
+_PLAIN = {"objective": "elbo", "n_samples": 1, "beta": 1.0, "warmup": 0.0, "free_bits": 0.0}
+"""The objective that validation has, whatever training has."""
 
 
 def train(options: Namespace) -> int:
@@ -55,22 +55,15 @@ def _say_nothing(text: str) -> None:
 def _plan(job: Job, options: Namespace) -> str:
     """What is about to happen, with every choice that was made for the user."""
     settings, model = job.settings, job.model
-    kind = "images of {} x {}".format(*job.image_shape) if job.image_shape else "rows"
     validate = "none" if job.valid is None else f"{len(job.valid.x):,}"
     sizes = [model.x_dim, *model.hidden, f"z {model.z_dim}", *model.hidden[::-1], model.x_dim]
     threads = settings["threads"] or usable_cores()
-    notes = list(job.notes)
-    if job.done == settings["epochs"]:
-        notes.append(f"{job.folder} has all its {count(job.done, 'epoch')}; --epochs gives it more")
-    elif job.done:
-        notes.append(f"training goes on after epoch {job.done}")
-    elif options.resume:
-        notes.append(f"{job.folder} has no checkpoint to resume, so training starts anew")
+    notes = [*job.notes, *_resumed(job, options)]
     if job.replaces:
         notes.append(f"the earlier run in {job.folder} is replaced")
     return "\n".join(
         [
-            f"data       {settings['data']}: {kind}, {model.x_dim:,} columns; "
+            f"data       {settings['data']}: {_kind(job)}, {model.x_dim:,} columns; "
             f"{count(len(job.train.x), 'row')} to train on, {validate} to validate",
             f"model      {' - '.join(map(str, sizes))}; {settings['activation']}, "
             f"{settings['likelihood']}, {model.n_params:,} parameters",
@@ -79,8 +72,53 @@ def _plan(job: Job, options: Namespace) -> str:
             f"kernels    {kernels.kernels_in_use()}, {count(threads, 'thread')} at most",
             *(f"note       {note}" for note in notes),
             "Losses are in nats per example: rec is the reconstruction term, KL the other.",
+            *_columns(job),
         ]
     )
+
+
+def _kind(job: Job) -> str:
+    """What the rows are."""
+    if job.image_shape is None:
+        return "rows"
+    height, width, *channels = job.image_shape
+    return f"{'colour ' if channels else ''}images of {height} x {width}"
+
+
+def _resumed(job: Job, options: Namespace) -> Iterator[str]:
+    """Where --resume goes on, if it does."""
+    if _stopped_early(job):
+        yield (
+            f"{job.folder} stopped early, {count(job.waited, 'epoch')} after its best one; a "
+            f"--patience above {job.waited} lets it go on"
+        )
+    if job.done == job.settings["epochs"]:
+        yield f"{job.folder} has all its {count(job.done, 'epoch')}; --epochs gives it more"
+    elif job.done and not _stopped_early(job):
+        yield f"training goes on after epoch {job.done}"
+    elif job.restarts:
+        yield f"{job.folder} has no epoch to resume, so training starts anew with its settings"
+    elif options.resume and not job.done:
+        yield f"{job.folder} has no checkpoint to resume, so training starts anew"
+
+
+def _stopped_early(job: Job) -> bool:
+    """Whether the run that is resumed had stopped, and would do so again at once."""
+    return job.done > 0 and job.stopping is not None and job.waited >= job.stopping.patience
+
+
+def _columns(job: Job) -> Iterator[str]:
+    """What the columns of numbers mean where they are not the two terms of the ELBO."""
+    settings = job.settings
+    if settings["objective"] == "iwae":
+        yield "In training, KL is the rest of IWAE's bound, loss - rec, and can be below 0."
+    if settings["free_bits"]:
+        yield (
+            f"In training, a latent dimension's KL counts as {settings['free_bits']:g} nats at "
+            "least."
+        )
+    if job.valid is not None and _objective(settings) != _objective({**settings, **_PLAIN}):
+        yield "Validation has the plain ELBO instead: one sample, beta 1, the true KL."
 
 
 def _objective(settings: Settings) -> str:
@@ -100,13 +138,17 @@ def _interrupted(job: Job) -> str:
     """What was kept of a run that was cut short, and how to go on."""
     epochs = job.settle()
     if not epochs:
-        untouched = job.replaces and not job.begun
-        earlier = f"; the earlier run in {job.folder} is as it was" if untouched else ""
-        return f"interrupted before the end of the first epoch, so nothing was kept{earlier}"
-    out = "" if str(job.folder) == DEFAULT_RUN else f" --out {shlex.quote(str(job.folder))}"
+        nothing = "interrupted before the end of the first epoch, so nothing was kept"
+        if job.replaces and not job.begun:
+            return f"{nothing}; the earlier run in {job.folder} is as it was"
+        if job.noted:
+            return (
+                f"{nothing} but the settings. Start again with: {runs.resume_command(job.folder)}"
+            )
+        return nothing
     return (
         f"interrupted; the model after epoch {epochs} of {job.settings['epochs']} is in "
-        f"{job.folder / runs.MODEL}. Go on with: npvae train --resume{out}"
+        f"{job.folder / runs.MODEL}. Go on with: {runs.resume_command(job.folder)}"
     )
 
 
@@ -126,10 +168,21 @@ def _outcome(job: Job, history: History, seconds: float) -> str:
         (runs.MODEL, "the model: npvae.load reads it"),
         (runs.CONFIG, "all settings"),
         (runs.HISTORY, "the losses of every epoch"),
-        (runs.CHECKPOINT, f"for --resume, say with --epochs {2 * epochs}"),
+        (runs.CHECKPOINT, f"for --resume, {_more(job, last['epoch'])}"),
     )
     listed = [_listed(name, what) for name, what in files]
     return "\n".join([f"{line} nats per example.", f"Written to {job.folder}:", *listed])
+
+
+def _more(job: Job, reached: int) -> str:
+    """What gives a run that has ended more epochs."""
+    epochs = f"--epochs {2 * job.settings['epochs']}"
+    if job.stopping is None or not job.stopping.done():
+        return f"say with {epochs}"
+    patience = f"--patience {2 * job.stopping.patience}"
+    if reached < job.settings["epochs"]:
+        return f"say with {patience}, since it stopped early"
+    return f"say with {patience} and {epochs}"
 
 
 def _listed(name: str, what: str) -> str:
@@ -148,7 +201,7 @@ def _draw(job: Job, history: History, say: Callable[[str], None]) -> None:
 
 def _pictures(job: Job, history: History) -> Iterator[tuple[str, str, Any]]:
     model, seed = job.model, job.settings["seed"]
-    gallery = Gallery(model, job.image_shape)
+    gallery = Gallery(model, job.image_shape, job.train.columns)
     rows = job.train if job.valid is None else job.valid
     named = "training rows" if job.valid is None else "validation rows"
     yield "loss.png", "the losses by epoch", plots.loss_curves(history.records)

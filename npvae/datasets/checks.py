@@ -49,14 +49,20 @@ def _check_plain(dtype: np.dtype[Any], kinds: str, what: str, where: str) -> Non
         raise DataError(f"{where}: {what} are needed; got dtype {dtype}. Convert before saving.")
 
 
-def as_rows(array: Array) -> tuple[Array, tuple[int, int] | None]:
-    """Flatten a checked array to (N, D); return it with the images' (H, W), or None."""
+def as_rows(array: Array) -> tuple[Array, tuple[int, int] | tuple[int, int, int] | None]:
+    """Flatten a checked array to (N, D); return it with the images' (H, W) or (H, W, 3), or None.
+
+    Other channels than one or three, or channels that come first, are rows and no images.
+    """
     n_rows, *axes = array.shape
-    is_image = len(axes) == 2 or (len(axes) == 3 and axes[2] == 1)
+    is_grey = len(axes) == 2 or (len(axes) == 3 and axes[2] == 1)
+    is_colour = len(axes) == 3 and axes[2] == 3
     x = _as_native(array).reshape(n_rows, -1)
     if not isinstance(x, np.memmap):
         x = np.ascontiguousarray(x)  # batches are gathered row by row
-    return x, (axes[0], axes[1]) if is_image else None
+    if is_colour:
+        return x, (axes[0], axes[1], 3)
+    return x, (axes[0], axes[1]) if is_grey else None
 
 
 def as_labels(array: Array) -> Array:

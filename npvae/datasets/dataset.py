@@ -22,13 +22,13 @@ class Dataset:
         and a ``.npy`` file stays a read-only memory map.
     y : array (N,) or None
         One label per row, where the file has labels.
-    image_shape : (H, W) or None
-        The shape of a row as an image with one channel.
+    image_shape : (H, W), (H, W, 3) or None
+        The shape of a row as a grey image or a colour image.
     columns : list of D str, or None
         The names of the columns.
     """
 
     x: Array
     y: Array | None = None
-    image_shape: tuple[int, int] | None = None
+    image_shape: tuple[int, int] | tuple[int, int, int] | None = None
     columns: list[str] | None = None

@@ -33,7 +33,8 @@ def read(path: str | os.PathLike[str], split: str | None = None) -> Dataset:
     Returns
     -------
     Dataset
-        x (N, D), y (N,) or None, image_shape and columns; see its attributes. Numbers keep their
+        x (N, D), y (N,) or None, image_shape and columns; see its attributes. Arrays (N, H, W),
+        (N, H, W, 1) and (N, H, W, 3) are images, which x has flattened. Numbers keep their
         type, except that booleans become uint8 and a table's numbers float32.
 
     Raises

@@ -56,7 +56,9 @@ def test_rows_are_held_out_once_each_and_by_seed(n, share, held):
         (RNG.integers(0, 2, (30, 5)).astype("u1"), "bernoulli", "all values lie in [0, 1]"),
         (RNG.random((30, 5)) > 0.5, "bernoulli", "all values lie in [0, 1]"),
         (RNG.integers(0, 256, (30, 4, 5)).astype("u1"), "bernoulli", "images of bytes"),
+        (RNG.integers(0, 256, (30, 4, 5, 3)).astype("u1"), "bernoulli", "images of bytes"),
         (RNG.integers(0, 256, (30, 5)).astype("u1"), "gaussian", "outside [0, 1]"),
+        (RNG.integers(0, 256, (30, 3, 4, 5)).astype("u1"), "gaussian", "bytes in rows"),
         (RNG.normal(size=(30, 5)), "gaussian", "outside [0, 1]"),
         (RNG.random((30, 5)) + 0.5, "gaussian", "outside [0, 1]"),
         (RNG.random((30, 5)) - 0.5, "gaussian", "outside [0, 1]"),
@@ -116,12 +118,46 @@ def test_defaults_of_other_data(train, npy):
         (RNG.random((30, 6, 5)), None, [6, 5]),
         (RNG.random((30, 6, 5)), "none", None),
         (RNG.random((30, 6, 5)), "5,6", [5, 6]),
+        (RNG.random((30, 4, 5, 3)), None, [4, 5, 3]),
+        (RNG.random((30, 4, 5, 3)), "5,12", [5, 12]),
+        (RNG.random((30, 48)), "4,4,3", [4, 4, 3]),
     ],
 )
 def test_rows_are_images_where_that_is_said_or_likely(train, npy, array, option, shape):
     out, config = train(npy(array), *(("--image-shape", option) if option else ()))
     assert config["image_shape"] == shape
     assert ("rows are drawn as images of 5 x 5" in out) == (shape == [5, 5])
+
+
+def test_colour_images_of_bytes_are_scaled_and_drawn_in_colour(npvae, npy, refused, tmp_path):
+    images = RNG.integers(0, 256, (30, 4, 5, 3)).astype("u1")
+    path, run = npy(images), tmp_path / "run"
+    code, out, err = npvae("train --epochs 1 --hidden 4 --z-dim 2 --data", path, "--out", run)
+    assert (code, err) == (0, "")
+    assert "colour images of 4 x 5, 60 columns" in out
+    model = nv.load(run)
+    assert model.scale == 255
+    for name in ("samples", "reconstructions", "interpolation", "manifold"):
+        assert (run / f"{name}.png").stat().st_size > 3000
+    assert npvae("reconstruct", run, "--out", tmp_path / "r.png").code == 0
+    line = refused("train --image-shape 4,5 --data", path, "--out", tmp_path / "other")
+    assert "got 4,5, which are 20. In colour it is 4,5,3." in line
+
+
+def test_bytes_in_rows_are_images_where_that_is_said(train, npy):
+    path = npy(RNG.integers(0, 256, (30, 60)).astype("u1"))
+    for option, likelihood in (("6,10", "bernoulli"), ("4,5,3", "bernoulli"), ("none", "gaussian")):
+        out, config = train(path, "--image-shape", option)
+        assert config["training"]["likelihood"] == likelihood
+        assert ("--image-shape H,W (H,W,3 in colour" in out) == (likelihood == "gaussian")
+
+
+def test_the_names_of_columns_are_kept_for_later_commands(train, npvae, tmp_path):
+    (tmp_path / "t.csv").write_text("age,height\n1,2\n3,4\n5,7\n")
+    config = train(tmp_path / "t.csv")[1]
+    assert config["columns"] == ["age", "height"]
+    assert npvae("sample", tmp_path / "run", "--out", tmp_path / "s.csv").code == 0
+    assert (tmp_path / "s.csv").read_text().splitlines()[0] == "age,height"
 
 
 def test_a_table_with_named_columns_is_no_image(train, tmp_path):
@@ -184,11 +220,11 @@ def test_a_config_of_another_model_is_not_believed(trained, npvae, tmp_path):
 @pytest.mark.parametrize(
     ("part", "value"),
     [("data", None), ("seed", "1"), ("epochs", None), ("holdout", "a tenth"), ("image_shape", 8),
-     ("image_shape", ["8", "8"]), ("training", []), ("model", None)],
+     ("image_shape", ["8", "8"]), ("training", []), ("model", None), ("columns", [1])],
 )  # fmt: skip
 def test_a_config_that_was_edited_badly_is_refused(trained, refused, tmp_path, part, value):
     config = json.loads((trained / "config.json").read_text())
-    (config if part in config else config["training"])[part] = value
+    (config["training"] if part in config["training"] else config)[part] = value
     (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "model.npz").write_bytes((trained / "model.npz").read_bytes())
     assert "config.json' is damaged, or is of another program" in refused("info", tmp_path)

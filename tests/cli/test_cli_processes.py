@@ -107,6 +107,17 @@ def test_on_a_terminal_a_bar_and_the_same_bytes(tmp_path, unbroken):
     assert process.returncode == 0
     assert b"epoch 30/30" in shown
     assert b"\r" in shown.replace(b"\r\n", b"")
+    # What stays on the screen: a line for every second of 30 epochs, above what comes after.
+    lines = [
+        line for line in shown.replace(b"\r", b"\n").decode().split("\n") if "  |  valid" in line
+    ]
+    assert [int(re.match(r"epoch +(\d+)/30  loss", line)[1]) for line in lines] == list(
+        range(2, 31, 2)
+    )
+    losses = [float(row[1]) for row in without_seconds(tmp_path)[1::2]]
+    assert [float(re.search(r"loss (\S+),", line)[1]) for line in lines] == pytest.approx(
+        losses, abs=0.006
+    )
     assert b"Written to " in shown
     assert_same_run(tmp_path, unbroken)
 

@@ -47,6 +47,30 @@ def test_the_table_has_the_same_numbers(npvae, trained):
     assert re.search(rf"^  active units +{figures['active_units']} of 2 ", out, re.MULTILINE)
 
 
+def test_rows_that_the_model_was_trained_on_are_pointed_out(npvae, trained, tmp_path):
+    flattered = "Rows that a model was trained on flatter it: "
+    line = "evaluate --rows 9 --samples 2"
+    assert npvae(line, trained).out.endswith(f"{flattered}--split held-out takes the others.\n")
+    assert flattered not in npvae(line, trained, "--split", "held-out").out
+
+    x = np.random.default_rng(0).random((9, 4))
+    np.save(tmp_path / "x.npy", x)
+    np.savez(tmp_path / "both.npz", x_train=x, x_test=x)
+    train = "train --quiet --no-plots --epochs 1 --hidden 4"
+    npvae(train, "--data", tmp_path / "x.npy", "--holdout", 0, "--out", tmp_path / "a")
+    same = tmp_path / ".." / tmp_path.name / "x.npy"
+    out = npvae(line, tmp_path / "a", "--data", same).out
+    assert f"all 9 rows of {same} (the model was trained on them)" in out
+    assert out.endswith(f"{flattered}give others with --data.\n")
+    assert flattered not in npvae(line, tmp_path / "a", "--data", tmp_path / "both.npz").out
+
+    npvae(train, "--data", tmp_path / "both.npz", "--out", tmp_path / "b")
+    assert flattered not in npvae(line, tmp_path / "b").out
+    out = npvae(line, tmp_path / "b", "--split", "train").out
+    assert "9 train rows of" in out
+    assert out.endswith(f"{flattered}--split test takes others.\n")
+
+
 def test_the_rows_held_out_are_those_that_validated(npvae, trained):
     x, _ = nv.datasets.digits()
     _, held_out = hold_out(len(x), 0.1, seed=0)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import re
 import sys
 
 import numpy as np
 import pytest
+from folders import config, history, names, without_seconds
 
 import npvae as nv
 from npvae.cli import job as jobs
@@ -16,23 +15,6 @@ from npvae.cli.data import hold_out
 
 FILES = {"model.npz", "config.json", "history.csv", "checkpoint.npz"}
 PICTURES = {"loss.png", "samples.png", "reconstructions.png", "latent.png", "interpolation.png"}
-
-
-def names(folder):
-    return {path.name for path in folder.iterdir()}
-
-
-def history(folder):
-    with open(folder / "history.csv", newline="") as file:
-        return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
-
-
-def without_seconds(folder):
-    return [{k: v for k, v in row.items() if k != "seconds"} for row in history(folder)]
-
-
-def config(folder):
-    return json.loads((folder / "config.json").read_text())
 
 
 def is_png(path):
@@ -140,6 +122,24 @@ def test_every_option_reaches_fit(monkeypatch, npvae, tmp_path):
     assert asked["objective"].n_samples == 5
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--beta 1", []),
+        ("--beta 4", ["Validation"]),
+        ("--warmup 2", ["Validation"]),
+        ("--free-bits 0.5", ["0.5 nats at least", "Validation"]),
+        ("--objective iwae", ["loss - rec, and can be below 0", "Validation"]),
+        ("--objective iwae --holdout 0", ["loss - rec, and can be below 0"]),
+    ],
+)
+def test_it_says_what_its_columns_mean(small_train, tmp_path, options, said):
+    out = small_train(tmp_path, *options.split()).out
+    between = out.split("KL the other.\n")[1].split("epoch 1/3")[0].splitlines()
+    assert len(between) == len(said)
+    assert all(words in line for words, line in zip(said, between, strict=True))
+
+
 def test_same_settings_same_bytes(small_train, tmp_path, trained):
     small_train(tmp_path / "again")
     small_train(tmp_path / "other", "--seed", 1)
@@ -162,81 +162,6 @@ def test_without_matplotlib_it_trains_and_says_how_to_get_pictures(npvae, tmp_pa
     assert names(tmp_path) == FILES
 
 
-def test_a_resumed_run_is_the_unbroken_one(small_train, tmp_path, trained):
-    assert small_train(tmp_path, "--epochs", 1).code == 0
-    assert len(history(tmp_path)) == 1
-    code, out, _ = small_train(tmp_path, "--resume", "--epochs", 3)
-    assert code == 0
-    assert "training goes on after epoch 1" in out
-    assert "earlier run" not in out
-    for name in ("model.npz", "config.json"):
-        assert (tmp_path / name).read_bytes() == (trained / name).read_bytes()
-    assert without_seconds(tmp_path) == without_seconds(trained)
-
-
-def test_resume_knows_the_settings_and_refuses_to_change_them(
-    npvae, small_train, tmp_path, refused
-):
-    small_train(tmp_path, "--seed", 4, "--image-shape", "4,16")
-    resume = ("train", "--resume", "--no-plots", "--out", tmp_path)
-    before = (tmp_path / "model.npz").read_bytes()
-    assert "keeps its --hidden, here 16; got 8" in refused(*resume, "--hidden", 8)
-    assert "keeps its --seed, here 4; got 5" in refused(*resume, "--seed", 5)
-    assert "keeps its --patience" not in npvae(*resume, "--patience", 5).err
-    code, out, _ = npvae(*resume)
-    assert code == 0
-    assert f"{tmp_path} has all its 3 epochs; --epochs gives it more" in out
-    assert (tmp_path / "model.npz").read_bytes() == before
-    assert npvae(*resume, "--epochs", 4, "--lr", 0.5).code == 0
-    assert [row["lr"] for row in history(tmp_path)] == [0.002, 0.002, 0.002, 0.5]
-    assert config(tmp_path)["image_shape"] == [4, 16]
-    assert (config(tmp_path)["training"]["seed"], config(tmp_path)["training"]["epochs"]) == (4, 4)
-
-
-def test_resume_without_a_run_starts_one(small_train, tmp_path, trained):
-    code, out, _ = small_train(tmp_path / "new", "--resume")
-    assert code == 0
-    assert "has no checkpoint to resume, so training starts anew" in out
-    assert (tmp_path / "new/model.npz").read_bytes() == (trained / "model.npz").read_bytes()
-
-
-def test_a_resumed_run_that_is_stopped_at_once_loses_nothing(small_train, tmp_path, monkeypatch):
-    def interrupt(folder, config):
-        raise KeyboardInterrupt
-
-    small_train(tmp_path)
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    monkeypatch.setattr("npvae.cli.runs.write_config", interrupt)
-    code, _, err = small_train(tmp_path, "--resume", "--epochs", 9)
-    assert code == 130
-    assert err.startswith(
-        f"npvae: interrupted; the model after epoch 3 of 9 is in {tmp_path / 'model.npz'}."
-    )
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
-
-
-def test_stopped_before_the_first_epoch(small_train, tmp_path, monkeypatch):
-    def interrupt(*arguments, **options):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(jobs, "fit", interrupt)
-    nothing = "npvae: interrupted before the end of the first epoch, so nothing was kept"
-    assert small_train(tmp_path)[::2] == (130, f"{nothing}\n")
-    (tmp_path / "model.npz").write_bytes(b"of an earlier run")
-    earlier = f"; the earlier run in {tmp_path} is as it was"
-    assert small_train(tmp_path)[::2] == (130, f"{nothing}{earlier}\n")
-
-
-def test_a_damaged_run_is_not_resumed(small_train, tmp_path, refused):
-    small_train(tmp_path)
-    resume = ("train", "--resume", "--out", tmp_path)
-    (tmp_path / "config.json").write_text("{")
-    assert "config.json' is damaged" in refused(*resume)
-    (tmp_path / "config.json").unlink()
-    (tmp_path / "checkpoint.npz").write_bytes(b"PK\x03\x04 cut short")
-    assert "checkpoint.npz' is no npvae model, or was cut short" in refused(*resume)
-
-
 def test_a_new_run_replaces_an_earlier_one_and_says_so(small_train, tmp_path, trained):
     small_train(tmp_path, "--hidden", 8)
     (tmp_path / "manifold.png").write_bytes(b"of the earlier run")
@@ -247,15 +172,6 @@ def test_a_new_run_replaces_an_earlier_one_and_says_so(small_train, tmp_path, tr
     assert f"the earlier run in {tmp_path} is replaced" in out
     assert names(tmp_path) == FILES | {"notes.txt"}
     assert (tmp_path / "model.npz").read_bytes() == (trained / "model.npz").read_bytes()
-
-
-def test_an_earlier_run_stays_until_the_new_one_has_an_epoch(small_train, tmp_path):
-    small_train(tmp_path)
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    code, _, err = small_train(tmp_path, "--lr", "1e7", "--likelihood", "gaussian")
-    assert (code, err.count("\n")) == (2, 1)
-    assert "in epoch 1" in err
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_loss_that_is_no_number_leaves_the_last_good_epoch(small_train, tmp_path, monkeypatch):
@@ -276,23 +192,6 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_epoch(small_train, tmp_pa
     )
 
 
-def test_patience_keeps_the_best_model(npvae, tmp_path):
-    code, out, _ = npvae(
-        "train --epochs 60 --hidden 64 --lr 0.03 --patience 2 --no-plots --out", tmp_path
-    )
-    assert code == 0
-    losses = [row["valid_loss"] for row in history(tmp_path)]
-    best = int(np.argmin(losses))
-    assert len(losses) == best + 3 < 60
-    assert f"epoch {best + 3} of 60 reached, 2 after the best one" in out
-    assert f"the model is that of epoch {best + 1}" in out
-    assert f"validation loss {min(losses):.2f}" in out
-    # The file has the best weights, and not those of the last epoch.
-    assert nv.load(tmp_path / "model.npz").flat.tolist() != (
-        nv.load(tmp_path / "checkpoint.npz").flat.tolist()
-    )
-
-
 @pytest.mark.parametrize("out", ["file", "file/below"])
 def test_a_folder_that_cannot_be_is_refused_at_once(refused, tmp_path, out, monkeypatch):
     monkeypatch.setattr(jobs, "fit", None)
@@ -306,4 +205,4 @@ def test_a_folder_that_takes_no_file_is_refused_at_once(refused, tmp_path, monke
 
     monkeypatch.setattr(jobs, "fit", None)
     monkeypatch.setattr("tempfile.TemporaryFile", full)
-    assert "no space left on device; choose another --out" in refused("train", "--out", tmp_path)
+    assert "no space left on device; choose another folder" in refused("train", "--out", tmp_path)

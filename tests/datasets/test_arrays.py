@@ -46,7 +46,14 @@ def test_npy_of_many_rows_takes_no_memory(tmp_path):
 
 @pytest.mark.parametrize(
     ("shape", "image_shape"),
-    [((2, 6), None), ((2, 3, 2), (3, 2)), ((2, 3, 2, 1), (3, 2)), ((2, 2, 1, 3), None)],
+    [
+        ((2, 6), None),
+        ((2, 3, 2), (3, 2)),
+        ((2, 3, 2, 1), (3, 2)),
+        ((2, 2, 1, 3), (2, 1, 3)),
+        ((2, 1, 3, 2), None),
+        ((2, 3, 1, 2), None),
+    ],
 )
 def test_image_shapes(write_npy, write_npz, shape, image_shape):
     array = np.arange(12.0).reshape(shape)

@@ -134,9 +134,9 @@ def test_round_trip(tmp_path_factory, idx_bytes, array, packed):
     path.write_bytes(gzip.compress(data, 1) if packed else data)
     read_back = read(path)
     np.testing.assert_array_equal(read_back.x, array.reshape(len(array), -1))
-    channels = array.shape[3:] or (1,)
-    is_image = array.ndim > 2 and channels == (1,)
-    assert read_back.image_shape == (array.shape[1:3] if is_image else None)
+    height_and_width, channels = array.shape[1:3], array.shape[3:] or (1,)
+    shapes = {(1,): height_and_width, (3,): (*height_and_width, 3)}
+    assert read_back.image_shape == (shapes.get(channels) if array.ndim > 2 else None)
 
 
 def test_no_test_split(write_idx, tmp_path, refusal):

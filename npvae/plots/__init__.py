@@ -1,0 +1,23 @@
+"""Pictures: every function returns a new `matplotlib.figure.Figure`; `save` writes it.
+
+No pyplot: no global state, no screen, no figure that stays open. Matplotlib is imported when the
+first picture is drawn. In a notebook, ``%matplotlib inline`` lets a returned figure show itself.
+
+Everywhere, ``image_shape`` is (height, width) of the grey images that the rows of an array hold, or
+(height, width, 3) of colour images, and ``value_range`` is what is drawn black and white: None for
+the least and the greatest value.
+"""
+
+from __future__ import annotations
+
+from .curves import loss_curves
+from .examples import interpolation, reconstructions
+from .images import guess_image_shape, image_grid, manifold
+from .scatter import latent
+from .style import BLUE, INK, ORANGE, PALE, PALETTE, Range, Shape, save
+from .tables import columns
+
+__all__ = [
+    "BLUE", "INK", "ORANGE", "PALE", "PALETTE", "Range", "Shape", "columns", "guess_image_shape",
+    "image_grid", "interpolation", "latent", "loss_curves", "manifold", "reconstructions", "save",
+]  # fmt: skip

@@ -1,0 +1,61 @@
+"""The losses of a training run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import DataError
+from .style import BLUE, ORANGE, Array, house_style, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@house_style()
+def loss_curves(records: Sequence[Mapping[str, Any]]) -> Figure:
+    """Total loss, reconstruction term and KL term by epoch, in nats per example.
+
+    ``records`` is `History.records`; what starts with ``valid_`` may be None, NaN or absent.
+    Where the highest twentieth of the epochs would squeeze the others into a tenth of the
+    height, the axis ends below it and says so. The lowest value is always in view.
+    """
+    missing = {"epoch", "train_loss", "train_rec", "train_kl"}.difference(*records[:1])
+    if missing:
+        got = "records without " + ", ".join(sorted(missing)) if records else "no record"
+        raise DataError(f"loss_curves needs History.records of one epoch or more; got {got}.")
+    figure = new_figure(9.0, 2.9)
+    titles = ("Loss", "Reconstruction term", "KL term")
+    panels = figure.subplots(1, 3)
+    for axes, title, term in zip(panels, titles, ("loss", "rec", "kl"), strict=True):
+        curves = []
+        for split, name, colour in (("train", "train", BLUE), ("valid", "validation", ORANGE)):
+            rows = [(record["epoch"], record.get(f"{split}_{term}")) for record in records]
+            curve = np.array(rows, dtype=float)  # None becomes NaN
+            curve = curve[np.isfinite(curve[:, 1])]  # the line bridges epochs not measured
+            if len(curve):
+                marker = "o" if len(curve) <= 30 else ""
+                axes.plot(*curve.T, color=colour, label=name, marker=marker, markersize=3.5)
+                curves.append(curve)
+        _limit_outliers(axes, curves)
+        axes.set(title=title, xlabel="epoch", ylabel="nats per example")
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+        axes.grid(axis="y")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
+    return figure
+
+
+def _limit_outliers(axes: Axes, curves: Sequence[Array]) -> None:
+    if min(map(len, curves), default=0) < 4:
+        return
+    limit = max(np.sort(curve[:, 1])[-1 - max(1, len(curve) // 20)] for curve in curves)
+    epochs, values = np.concatenate(curves).T
+    low, high, at = values.min(), values.max(), epochs[values.argmax()]
+    room = limit - low
+    if room > 0 and high - low > 10 * room:
+        axes.set_ylim(low - 0.06 * room, limit + 0.3 * room)
+        text = f"↑ cut: up to {high:,.4g} (epoch {at:g})"
+        axes.text(0.99, 0.98, text, transform=axes.transAxes, ha="right", va="top", fontsize=8)

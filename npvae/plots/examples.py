@@ -1,0 +1,127 @@
+"""What a model makes of examples: reconstructions, and walks from one to another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import DataError
+from .images import as_tiles, mosaic
+from .scatter import draw_points
+from .style import (
+    INK,
+    MOST_COLUMNS,
+    ORANGE,
+    PALE,
+    Array,
+    Range,
+    Shape,
+    check_names,
+    house_style,
+    label_columns,
+    new_figure,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@house_style()
+def reconstructions(
+    x: ArrayLike,
+    x_hat: ArrayLike,
+    image_shape: Shape,
+    n: int = 10,
+    value_range: Range = (0, 1),
+    names: Sequence[str] | None = None,
+) -> Figure:
+    """The first ``n`` of the inputs x (N, D), and their reconstructions x_hat (N, D).
+
+    Images: a row of inputs above the row of reconstructions. Other data, ``image_shape`` None:
+    a panel for each of five examples at most, with the columns' ``names`` (D); above 60 features,
+    reconstruction against input.
+    """
+    x, x_hat = np.asarray(x), np.asarray(x_hat)
+    if x.ndim != 2 or x.shape != x_hat.shape or not x.size or n < 1:
+        got = f"got {x.shape}, {x_hat.shape} and n={n}. Is x_hat the reconstruction of this x?"
+        raise DataError(f"x and x_hat must have one shape (N, D), and n be at least 1; {got}")
+    x, x_hat = x[:n], x_hat[:n]
+    if image_shape is None:
+        check_names(names, x.shape[1])
+        few = x.shape[1] <= MOST_COLUMNS
+        return _profiles(x[:5], x_hat[:5], names) if few else _agreement(x, x_hat)
+    both = [as_tiles(*pair, image_shape, value_range) for pair in (("x", x), ("x_hat", x_hat))]
+    title = "Inputs and their reconstructions"
+    figure, axes = mosaic(np.concatenate(both), len(x), value_range, title, left=1.05)
+    axes.set_yticks([0.75, 0.25], ["input", "reconstruction"])
+    return figure
+
+
+@house_style()
+def interpolation(
+    decoded: ArrayLike,
+    image_shape: Shape,
+    value_range: Range = (0, 1),
+    names: Sequence[str] | None = None,
+) -> Figure:
+    """Walks through latent space: ``decoded`` is (pairs, steps, D), and each pair has a row.
+
+    ``image_shape`` None, other data: a heat map for each pair, steps downward, with the columns'
+    ``names`` (D).
+    """
+    decoded = np.asarray(decoded)
+    if decoded.ndim != 3 or decoded.shape[1] < 2 or not decoded.size:
+        got = f"got {decoded.shape}. One pair: pass decoded[None]."
+        raise DataError(f"decoded must be (pairs, steps, D) with two steps or more; {got}")
+    if image_shape is None:
+        check_names(names, decoded.shape[2])
+        return _heat_maps(decoded, names)
+    steps, d = decoded.shape[1:]
+    tiles = as_tiles("decoded", decoded.reshape(-1, d), image_shape, value_range)
+    figure, axes = mosaic(tiles, steps, value_range, "Latent interpolation", bottom=0.25)
+    axes.set_xticks([0.5 / steps, 1 - 0.5 / steps], ["start", "end"])
+    return figure
+
+
+def _profiles(x: Array, x_hat: Array, names: Sequence[str] | None) -> Figure:
+    figure = new_figure(6.5, 0.8 + 1.25 * len(x))
+    panels = figure.subplots(len(x), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+    feature = np.arange(x.shape[1])
+    for i, axes in enumerate(panels):
+        axes.vlines(feature, x[i], x_hat[i], color=PALE, linewidth=1)
+        axes.plot(feature, x[i], "o", color=INK, markersize=3.5, label="input")
+        axes.plot(feature, x_hat[i], "o", color=ORANGE, markersize=3.5, label="reconstruction")
+        axes.set_ylabel(f"example {i + 1}")
+    label_columns(panels[-1], x.shape[1], names)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
+    panels[0].set_title("Inputs and their reconstructions")
+    return figure
+
+
+def _agreement(x: Array, x_hat: Array) -> Figure:
+    figure = new_figure(4.6, 4.6)
+    axes = figure.subplots()
+    points = np.column_stack([x.ravel(), x_hat.ravel()])
+    axes.plot(*2 * [[points.min(), points.max()]], color=PALE, linewidth=1, zorder=0)
+    draw_points(axes, points)
+    if x.min() >= 0 and x.max() > 50 * x.mean():  # counts, say: a few tower over the rest
+        axes.set(xscale="symlog", yscale="symlog")
+    axes.set(title="Inputs and their reconstructions", xlabel="input", ylabel="reconstruction")
+    return figure
+
+
+def _heat_maps(decoded: Array, names: Sequence[str] | None) -> Figure:
+    pairs, steps, d = decoded.shape
+    figure = new_figure(6.0, 0.9 + 0.9 * pairs)
+    panels = figure.subplots(pairs, 1, sharex=True, squeeze=False)[:, 0]
+    for i, axes in enumerate(panels):
+        picture = axes.imshow(decoded[i], vmin=decoded.min(), vmax=decoded.max())
+        axes.set(ylabel=f"pair {i + 1}", yticks=[0, steps - 1], yticklabels=["start", "end"])
+        axes.spines[:].set_visible(False)
+    panels[0].set_title("Latent interpolation")
+    label_columns(panels[-1], d, names)
+    figure.colorbar(picture, ax=panels, label="decoded value", fraction=0.05)
+    return figure

@@ -1,0 +1,138 @@
+"""Images, grey or in colour, side by side; never blurred."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..checks import divisor
+from ..errors import DataError
+from .style import DPI, Array, Range, Shape, house_style, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def guess_image_shape(d: int) -> tuple[int, int] | None:
+    """(s, s) where d = s² is at least 16, else None: rows of 784 are probably 28 × 28 images."""
+    side = round(d**0.5)
+    return (side, side) if side >= 4 and side * side == d else None
+
+
+@house_style()
+def image_grid(
+    images: ArrayLike,
+    image_shape: Shape,
+    columns: int | None = None,
+    value_range: Range = (0, 1),
+    title: str = "Samples from the prior",
+) -> Figure:
+    """Images (n, D) as a tight grid, row by row; about square where ``columns`` is None."""
+    tiles = as_tiles("images", images, image_shape, value_range)
+    return mosaic(tiles, columns or int(np.ceil(np.sqrt(len(tiles)))), value_range, title)[0]
+
+
+def manifold(
+    decode: Callable[[Array], Array], image_shape: Shape, n: int = 20, value_range: Range = (0, 1)
+) -> Figure:
+    """What a two-dimensional latent space decodes to; ``decode`` maps (n·n, 2) to (n·n, D).
+
+    The n × n points are the standard normal's quantiles (i + 1/2) / n, so that each image stands
+    for an equal share of the prior. z[0] grows rightward, z[1] upward.
+    """
+    normal = NormalDist()
+    z = np.array([normal.inv_cdf((i + 0.5) / n) for i in range(n)])
+    images = decode(np.stack(np.meshgrid(z, z[::-1]), axis=-1).reshape(n * n, 2))
+    tiles = as_tiles("decode(z)", images, image_shape, value_range)
+    if len(tiles) != n * n:
+        raise DataError(f"decode must give one image for each z, here {n * n}; got {len(tiles)}.")
+    ticks = [tick for tick in np.arange(-4, 5) / 2 if abs(tick) <= z[-1]]
+    labels = [f"{tick:g}".replace("-", "−") for tick in ticks]
+    places = [normal.cdf(tick) for tick in ticks]
+    with house_style():  # not around decode, which may take its time
+        title = "Decoded latent space"
+        figure, axes = mosaic(tiles, n, value_range, title, gap=1, left=0.62, bottom=0.48)
+        axes.set(xlabel="z[0]", xticks=places, xticklabels=labels)
+        axes.set(ylabel="z[1]", yticks=places, yticklabels=labels)
+        axes.tick_params(length=3)
+    return figure
+
+
+def as_tiles(name: str, images: ArrayLike, shape: Shape, value_range: Range) -> Array:
+    """Check (n, D) images and give them as (n, height, width) or (n, height, width, 3)."""
+    images = np.asarray(images)
+    if images.ndim != 2 or not images.size:
+        raise DataError(f"{name} must be (n, D), an image a row; got {images.shape}. Reshape it.")
+    d = images.shape[1]
+    if not _is_shape(shape) or np.prod(shape) != d:  # type: ignore[arg-type]
+        fix = f"Try {guess_image_shape(d)}." if guess_image_shape(d) else "Is it for other data?"
+        raise DataError(
+            f"image_shape must be (h, w) with h × w = {d}, or (h, w, 3) in colour; got {shape}. "
+            f"{fix}"
+        )
+    if value_range and images.dtype.kind in "iu" and images.max() > value_range[1]:
+        raise DataError(
+            f"{name} must lie in {value_range}; got {images.max()}. Divide by "
+            f"{divisor(images.max())}, or pass value_range=None."
+        )
+    return images.reshape(-1, *shape)  # type: ignore[misc]
+
+
+def _is_shape(shape: Shape) -> bool:
+    return (
+        shape is not None
+        and np.ndim(shape) == 1
+        and (len(shape) == 2 or (len(shape) == 3 and shape[2] == 3))
+        and min(shape) >= 1
+    )
+
+
+def mosaic(
+    tiles: Array,
+    columns: int,
+    value_range: Range,
+    title: str,
+    gap: int = 3,
+    left: float = 0.1,
+    bottom: float = 0.1,
+) -> tuple[Figure, Axes]:
+    """Show (n, h, w) or (n, h, w, 3) tiles row by row, in axes from 0 to 1.
+
+    Every value is a square of whole screen pixels, so nothing is ever blurred. ``left`` and
+    ``bottom`` are the room for labels, in inches.
+    """
+    low, high = value_range or (tiles.min(), tiles.max())
+    pixels = _tile(tiles, columns, gap)
+    if pixels.ndim == 3:  # matplotlib scales grey values, and takes colours as they are
+        pixels = np.clip((pixels - low) / ((high - low) or 1), 0, 1)
+        pixels[np.isnan(pixels)] = 1
+    height, width = pixels.shape[:2]
+    x0, y0 = round(left * DPI), round(bottom * DPI)
+    full_width = x0 + max(width, 3 * DPI if title else 0) + round(0.1 * DPI)
+    full_height = y0 + height + round((0.32 if title else 0.1) * DPI)
+    figure = new_figure(full_width / DPI, full_height / DPI, layout=None)
+    # A hair less: matplotlib before 3.11 rounds the picture's size up, and would stretch it.
+    size = ((width - 1e-6) / full_width, (height - 1e-6) / full_height)
+    box = (x0 / full_width, y0 / full_height, *size)
+    axes = figure.add_axes(box, title=title, xticks=[], yticks=[], frame_on=False)
+    axes.imshow(pixels, "gray", vmin=low, vmax=high, extent=(0, 1, 0, 1))
+    axes.tick_params(length=0)
+    return figure, axes
+
+
+def _tile(tiles: Array, columns: int, gap: int) -> Array:
+    """One picture of the tiles in screen pixels; gaps are NaN, drawn white."""
+    width, *channels = tiles.shape[2:]
+    scale = int(np.clip(round(900 / (columns * width)), 1, max(2, 112 // width)))
+    tiles = tiles.astype(float).repeat(scale, 1).repeat(scale, 2)
+    blank = [(0, -len(tiles) % columns), (0, gap), (0, gap), *[(0, 0) for _ in channels]]
+    tiles = np.pad(tiles, blank, constant_values=np.nan)
+    h, w = tiles.shape[1:3]
+    rows = tiles.reshape(-1, columns, h, w, *channels).swapaxes(1, 2)
+    pixels = rows.reshape(-1, columns * w, *channels)
+    return pixels[: len(pixels) - gap, : columns * w - gap]

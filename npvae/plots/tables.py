@@ -1,0 +1,135 @@
+"""Rows that are no images: their columns, in the data and in samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import DataError
+from .style import (
+    BLUE,
+    INK,
+    MOST_COLUMNS,
+    ORANGE,
+    PALE,
+    Array,
+    check_names,
+    house_style,
+    label_columns,
+    new_figure,
+    short,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_MOST_PANELS = 16
+
+
+@house_style()
+def columns(
+    x: ArrayLike | None,
+    samples: ArrayLike,
+    names: Sequence[str] | None = None,
+    label: str = "samples",
+) -> Figure:
+    """The columns of samples (n, D) beside those of the data x (N, D), or alone where x is None.
+
+    Up to 16 columns have a histogram each, without the outermost hundredth of the values; up to 60
+    a median with the range from 5 % to 95 %; of more the means are drawn against each other.
+
+    Parameters
+    ----------
+    names : sequence of D str, optional
+        The columns' names; by default they are numbered from 0.
+    label : str
+        What the samples are called in the legend.
+    """
+    samples = _table("samples", samples)
+    d = samples.shape[1]
+    x = None if x is None else _table("x", x)
+    if x is not None and x.shape[1] != d:
+        raise DataError(f"x and samples must have the same columns; got {x.shape[1]} and {d}.")
+    check_names(names, d)
+    rows = {"data": (x, INK), label: (samples, ORANGE)}
+    shown = {name: (table, colour) for name, (table, colour) in rows.items() if table is not None}
+    if d <= _MOST_PANELS:
+        return _histograms(shown, [f"feature {i}" for i in range(d)] if names is None else names)
+    if d <= MOST_COLUMNS or x is None:
+        return _bands(shown, d, names)
+    return _means(x, samples)
+
+
+def _table(what: str, array: ArrayLike) -> Array:
+    array = np.asarray(array)
+    if array.ndim != 2 or not array.size or not np.isfinite(array).all():
+        raise DataError(f"{what} must be (n, D) and finite; got {array.shape} {array.dtype}.")
+    return array
+
+
+def _histograms(shown: dict[str, tuple[Array, str]], names: Sequence[str]) -> Figure:
+    across = min(4, len(names))
+    down = -(-len(names) // across)
+    figure = new_figure(max(4.4, 2.2 * across), 0.8 + 1.5 * down)
+    panels = figure.subplots(down, across, squeeze=False).ravel()
+    for column, (axes, name) in enumerate(zip(panels, names, strict=False)):
+        edges = _edges([table[:, column] for table, _ in shown.values()])
+        for label, (table, colour) in shown.items():
+            shares = np.histogram(table[:, column], edges)[0] / len(table)
+            fill = colour + "40" if label == "data" else "none"
+            axes.stairs(shares, edges, fill=True, fc=fill, ec=colour, linewidth=1.2, label=label)
+        axes.set_title(short(name), fontsize=8, fontweight="normal")
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        axes.tick_params(labelsize=7)
+    for axes in panels[len(names) :]:
+        axes.set_axis_off()
+    _head(figure, panels[0], "Samples from the prior: a histogram per column")
+    return figure
+
+
+def _edges(tables: list[Array]) -> Array:
+    """Bins for one column of all tables: a bin for each value where the first has few and whole."""
+    low, high = np.quantile(np.concatenate(tables), (0.005, 0.995))
+    if (tables[0] == np.rint(tables[0])).all() and high - low < 40:
+        return np.arange(np.rint(low), np.rint(high) + 2) - 0.5
+    if high == low:
+        low, high = low - 0.5, high + 0.5
+    return np.linspace(low, high, 31)
+
+
+def _bands(shown: dict[str, tuple[Array, str]], d: int, names: Sequence[str] | None) -> Figure:
+    figure = new_figure(7.5, 3.4 if names is None else 4.2)
+    axes = figure.subplots()
+    column = np.arange(d)
+    for label, (table, colour) in shown.items():
+        low, median, high = np.quantile(table, (0.05, 0.5, 0.95), axis=0)
+        axes.fill_between(column, low, high, color=colour, alpha=0.2, linewidth=0, step="mid")
+        style = "o-" if d <= MOST_COLUMNS else "-"
+        axes.plot(column, median, style, c=colour, markersize=3.5, linewidth=1, label=label)
+    label_columns(axes, d, names)
+    _head(figure, axes, "Samples from the prior: median, and 5 % to 95 %")
+    return figure
+
+
+def _means(x: Array, samples: Array) -> Figure:
+    figure = new_figure(4.6, 4.6)
+    axes = figure.subplots()
+    data, drawn = x.mean(0, dtype=float), samples.mean(0, dtype=float)
+    ends = [min(data.min(), drawn.min()), max(data.max(), drawn.max())]
+    axes.plot(ends, ends, color=PALE, linewidth=1, zorder=0)
+    axes.plot(data, drawn, "o", color=BLUE, markersize=2.5, alpha=0.5)
+    if x.min() >= 0 and data.max() > 50 * data.mean():  # counts, say: a few tower over the rest
+        axes.set(xscale="symlog", yscale="symlog")
+    axes.set(title="Samples from the prior: a point per feature")
+    axes.set(xlabel="mean in the data", ylabel="mean in the samples")
+    return figure
+
+
+def _head(figure: Figure, axes: Axes, title: str) -> None:
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=2)
