@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from .options import doubles, exact, fast, floats, moved, octets
+from .options import choice, doubles, exact, fast, floats, moved, octets
 from .scalars import (
     HALF,
     ONE,
@@ -171,7 +171,7 @@ _f7, _b7 = _forward(_gelu), _backward(_gelu_slope)
 _f8, _b8 = _forward(_silu), _backward(_silu_slope)
 
 
-@fast
+@choice
 def activate(kind, a, b, h, s, lo, hi, n, c):
     if kind == 0:
         _f0(a, b, h, s, lo, hi, n, c)
@@ -193,7 +193,7 @@ def activate(kind, a, b, h, s, lo, hi, n, c):
         _f8(a, b, h, s, lo, hi, n, c)
 
 
-@fast
+@choice
 def activate_backward(kind, dh, kept, da, db, lo, hi, n, c):
     if kind == 0:
         _b0(dh, kept, da, db, lo, hi, n, c)

@@ -15,7 +15,7 @@ import numba
 import numpy as np
 
 from . import densities, elementwise, latent, products, sync, updates
-from .options import doubles, fast, floats
+from .options import choice, doubles, fast, floats
 
 f32 = np.float32
 
@@ -78,7 +78,7 @@ BETA, STEP_SIZE, ROOT, DECAY = range(4)
 ) = range(len(OPS))  # fmt: skip
 
 
-@fast
+@choice
 def _elementwise(code, p, c, lo, hi, scratch):
     if code == ACTIVATE:
         elementwise.activate(p[0], p[1], p[2], p[3], p[4], lo, hi, p[5], f32(c[0]))
@@ -100,7 +100,7 @@ def _elementwise(code, p, c, lo, hi, scratch):
         elementwise.scale_rows(p[0], p[1], p[2], lo, hi, p[3], c[0], scratch)
 
 
-@fast
+@choice
 def _latent(code, p, c, lo, hi, rows):
     if code == HEADS:
         latent.heads(p[0], p[1], p[2], lo, hi, rows, p[3], f32(c[0]), f32(c[1]))
@@ -116,7 +116,7 @@ def _latent(code, p, c, lo, hi, rows):
         latent.gaussian_kl_backward(p[0], p[1], p[2], p[3], p[4], lo, hi, p[5])
 
 
-@fast
+@choice
 def _density(code, p, c, lo, hi, thread, scratch):
     if code == BERNOULLI:
         part = p[3] + 8 * thread * p[4] * p[5]
@@ -143,7 +143,7 @@ def _density(code, p, c, lo, hi, thread, scratch):
         densities.dot(p[0], p[1], p[2], p[3])
 
 
-@fast
+@choice
 def _objective(code, p, c, rows, beta):
     if code == MEAN_LOSS:
         updates.mean_loss(p[0], p[1], p[2], p[3])

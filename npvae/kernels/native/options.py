@@ -16,6 +16,10 @@ fast = numba.njit(nogil=True, error_model="numpy", fastmath=_FLAGS | {"reassoc"}
 exact = numba.njit(nogil=True, error_model="numpy", fastmath=_FLAGS)
 """Without `reassoc`, which undoes range reductions and turns b v + (1 - b) g² into b (v - g²)."""
 
+choice = numba.njit(nogil=True, error_model="numpy", inline="always")
+"""For what only chooses between operations: merged into its caller before LLVM sees it, since each
+level of calls would have all the code below it optimised once more."""
+
 
 def _pointer_to(numba_type, llvm_type):
     @intrinsic
