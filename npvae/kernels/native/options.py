@@ -10,13 +10,16 @@ from numba.extending import intrinsic
 
 _FLAGS = {"contract", "nsz", "arcp"}  # never nnan and ninf: a NaN must stay one
 
-fast = numba.njit(nogil=True, error_model="numpy", fastmath=_FLAGS | {"reassoc"})
+# Called from compiled code alone, which spares a third of the time that they take to compile.
+_OPTIONS = dict(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+fast = numba.njit(fastmath=_FLAGS | {"reassoc"}, **_OPTIONS)
 """For sums, whose order may then change."""
 
-exact = numba.njit(nogil=True, error_model="numpy", fastmath=_FLAGS)
+exact = numba.njit(fastmath=_FLAGS, **_OPTIONS)
 """Without `reassoc`, which undoes range reductions and turns b v + (1 - b) g² into b (v - g²)."""
 
-choice = numba.njit(nogil=True, error_model="numpy", inline="always")
+choice = numba.njit(inline="always", **_OPTIONS)
 """For what only chooses between operations: merged into its caller before LLVM sees it, since each
 level of calls would have all the code below it optimised once more."""
 
