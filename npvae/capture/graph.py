@@ -184,6 +184,17 @@ class Graph:
         self.calls.append(Call(kernel, arguments, outputs))
         return outputs if several else outputs[0]
 
+    @property
+    def flop(self) -> int:
+        """Floating-point operations in the step's matrix products."""
+        total = 0
+        for call in self.calls:
+            if call.kernel in ("linear", "linear_dx", "linear_dw"):
+                rows, weight = call.inputs
+                matrix = call.outputs[0] if call.kernel == "linear_dw" else weight
+                total += 2 * rows.rows * matrix.size
+        return total
+
     def mark(self) -> tuple[int, int]:
         """Where the recording is, for `rewind`."""
         return len(self.calls), len(self.gradients)
