@@ -195,6 +195,16 @@ class Graph:
                 total += 2 * rows.rows * matrix.size
         return total
 
+    def forget_examples(self) -> None:
+        """Keep the shapes and types of the values, and of their arrays only the parameters."""
+        parameters = {id(value) for value in self.parameters.values()}
+        values = [v for call in self.calls for v in (*call.inputs, *call.outputs)]
+        values += [*self.inputs.values(), *(value for _, value in self.gradients), *self.losses]
+        for value in values:
+            if isinstance(value, Value) and id(value) not in parameters:
+                value.example = np.broadcast_to(value.dtype.type(0), value.shape)
+        self.state.clear()
+
     def mark(self) -> tuple[int, int]:
         """Where the recording is, for `rewind`."""
         return len(self.calls), len(self.gradients)

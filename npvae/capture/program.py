@@ -64,6 +64,7 @@ class Program:
         self.threads = _share(self.operations, min(threads, MOST_THREADS))
         self.arena = place(self.operations)
         synchronise(self.operations)
+        graph.forget_examples()
         self._kept = (graph, worker, update)  # the memory that the addresses point to
         self.table, self.constants = _tables(self.operations)
         widest = max(value.rows for call in graph.calls for value in call.outputs if value.ndim)

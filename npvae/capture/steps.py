@@ -75,13 +75,11 @@ class CapturedSteps:
     def _capture(self) -> None:
         t = self.training
         worker, objective, gradient = rehearsed(t.worker, t.objective)
-        self.rehearsal = dataclasses.replace(
-            t, worker=worker, objective=objective, gradient=gradient
-        )
+        copies = dataclasses.replace(t, worker=worker, objective=objective, gradient=gradient)
         n = len(t.rows)
         full = min(n, t.batch_size)
-        self.full = self._program(full)
-        self.short = self._program(n % full) if n % full else None
+        self.full = self._program(full, copies)
+        self.short = self._program(n % full, copies) if n % full else None
         self.settings = self._settings()
 
     def _settings(self) -> list[tuple[str, Any]]:
@@ -90,21 +88,21 @@ class CapturedSteps:
         both = [*vars(self.training.objective).items(), *vars(self.training.optimiser).items()]
         return [(name, value) for name, value in both if isinstance(value, plain)]
 
-    def _program(self, batch: int) -> Program:
+    def _program(self, batch: int, copies: Training) -> Program:
         """A program for batches of this size, tried out on another batch than the recorded one."""
-        t, copies = self.training, self.rehearsal
+        t = self.training
         x, context = t.rows.batch(slice(0, batch))
         eps = t.worker.draw_noise(batch, t.objective.n_samples, np.random.default_rng(0))
         with np.errstate(all="ignore"):
             graph = record(t.worker, t.objective, x, eps, context, copies.worker, copies.objective)
         update = t.gradient, t.state, t.optimiser
         program = Program(graph, t.worker, update, self.table.sources, self.threads)
-        self._compare(program)
+        self._compare(program, copies)
         return program
 
-    def _compare(self, program: Program) -> None:
+    def _compare(self, program: Program, copies: Training) -> None:
         """Another batch than the recorded one must give what it gives eagerly."""
-        t, copies = self.training, self.rehearsal
+        t = self.training
         rows = np.arange(len(t.rows) - program.batch, len(t.rows))
         losses, now = np.zeros((1, 3)), np.zeros(1)
         noise = _noise(t.worker, program, t.objective.n_samples, 1, np.random.default_rng(1))

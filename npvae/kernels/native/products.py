@@ -110,7 +110,7 @@ class _Builder:
             self.ir.store(value, pointer).align = 4
 
     def multiply_add(self, a, b, c):
-        return self._intrinsic(f"llvm.fma.v{LANES}f32", _VECTOR, a, b, c)
+        return self._intrinsic(f"llvm.fmuladd.v{LANES}f32", _VECTOR, a, b, c)
 
 
 def _tile(rows, vectors, masked):
