@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -11,17 +12,18 @@ from .. import kernels
 from ..checks import number, whole
 from ..errors import ConfigError, nearest
 from .diagnosis import diagnose, shape_fix
-from .methods import EPS, Estimate, central, complex_step, line, taylor
-from .report import Report, Row
-from .targets import Problem, Values, problem_of
+from .measure import Measure, Numeric, Point, Slope
+from .methods import EPS
+from .report import Report, Row, Verdict
+from .targets import Problem, problem_of
 
 Array = np.ndarray
 
-RTOL = {"central": 1e-8, "complex": 1e-11}
-"""The relative error that each method may find, entry by entry, beyond its own round-off."""
+RTOL = {"central": 1e-8, "complex": 1e-11, "taylor": 1e-8}
+"""The relative error that each method may find beyond its own: entry by entry, or of a slope."""
 
 TAYLOR_ORDER = 1.9
-"""The least order at which the Taylor remainder must shrink."""
+"""The least order at which the Taylor remainder should shrink."""
 
 
 def check_gradients(
@@ -35,6 +37,10 @@ def check_gradients(
     max_entries: int = 200,
 ) -> Report:
     """Prove, or refute, a hand-derived gradient.
+
+    Kinks (of ReLU, abs, max...) are no hindrance: each method finds them in the function's values
+    and measures on a smooth stretch. Where there is none, or rounding hides the gradient, its
+    verdict is "inconclusive"; the check then fails unless another method settles the argument.
 
     Parameters
     ----------
@@ -50,9 +56,12 @@ def check_gradients(
     objective : optional
         A model's objective, by default ``ELBO()``.
     methods : sequence of {"central", "complex", "taylor"}
+        Central differences and complex step measure entry by entry, "taylor" the slope along a
+        random direction and the order at which the Taylor remainder shrinks.
     rtol : float, optional
-        The relative error allowed in every entry, by default `RTOL` per method. To it comes only
-        what the method itself can be off by: there is no absolute tolerance to hide behind.
+        The relative error allowed, by default `RTOL` per method: of every entry, or of the slope
+        against the root of its terms' squares. To it comes only what the method itself can be off
+        by: there is no absolute tolerance to hide behind.
     seed : int
         Of the random directions, and of the entries where there are too many to check them all.
     max_entries : int
@@ -67,70 +76,76 @@ def check_gradients(
     Raises
     ------
     ConfigError
-        If the target or a method is none of these.
+        If the target or a method is none of these, or no argument is a floating array.
     """
+    if not methods:
+        raise ConfigError(f"methods is empty: name at least one of {', '.join(sorted(RTOL))}.")
     for method in methods:
-        if method not in ("central", "complex", "taylor"):
-            raise ConfigError(
-                f"there is no method {method!r}. {nearest(str(method), (*RTOL, 'taylor'))}"
-            )
+        if method not in RTOL:
+            raise ConfigError(f"there is no method {method!r}. {nearest(str(method), RTOL)}")
     if rtol is not None:
         number("rtol", rtol, above=0)
     rng = np.random.default_rng(whole("seed", seed, least=0))
     problem = problem_of(target, inputs, objective, rng)
-    return Report(_Check(problem, rtol, rng, whole("max_entries", max_entries)).run(methods))
-
-
-class _Numeric(NamedTuple):
-    """One argument's numeric gradient, beside the analytic one at the same points."""
-
-    numeric: Array
-    error: Array
-    analytic: Array
-    moved: int
+    if not problem.values:
+        raise ConfigError(
+            "a gradient check needs a floating array, and got none: integers count as constants. "
+            "Pass x.astype(float)."
+        )
+    with np.errstate(all="ignore"):  # steps may leave the function's domain
+        check = _Check(problem, Measure(problem, rng, whole("max_entries", max_entries)), rtol)
+        return Report(check.run(methods))
 
 
 class _Check:
-    def __init__(
-        self, problem: Problem, rtol: float | None, rng: np.random.Generator, max_entries: int
-    ) -> None:
+    def __init__(self, problem: Problem, measure: Measure, rtol: float | None) -> None:
         self.problem = problem
+        self.measure = measure
+        self.here = measure.here
         self.rtol = rtol
-        self.rng = rng
-        self.max_entries = max_entries
-        self.gradient = problem.gradient(problem.values)
-        self._elsewhere: tuple[Values, dict[str, Any]] | None = None
 
     def run(self, methods: Sequence[str]) -> list[Row]:
+        if not np.isfinite(self.problem.loss(self.here.values)):
+            note = "the function is nan or inf at this point: pass inputs inside its domain"
+            row = self._row("(outputs)", "contract", "wrong", note)
+            return [*self.problem.violations, row]
         rows, usable = [], []
-        for argument, value in self.problem.values.items():
-            d = self.gradient.get(argument)
-            if d is not None and np.shape(d) == value.shape and np.isfinite(d).all():
+        for argument in self.problem.values:
+            if self.here.usable(argument):
                 usable.append(argument)
-            elif argument in self.gradient:
-                rows.append(self._unusable(argument, d))
-        found = {m: self._entrywise(m, usable) for m in methods if m != "taylor"}
-        for method, numerics in found.items():
-            rows += self._judge(method, numerics, found.get("central", {}))
-        if "taylor" in methods:
-            rows += [self._taylor(argument) for argument in usable]
+            elif argument in self.here.gradient:
+                rows.append(self._unusable(argument))
+        for method in methods:
+            if method == "taylor":
+                rows += [self._taylor(argument) for argument in usable]
+            else:
+                rows += self._judge(method, self._entrywise(method, usable))
         order = list(self.problem.values)
-        rows.sort(key=lambda row: order.index(row.argument))
+        rows.sort(key=lambda row: order.index(row.argument))  # stable: methods as they were given
         return [*self.problem.violations, *rows]
 
-    def _unusable(self, argument: str, d: Any) -> Row:
-        value = self.problem.values[argument]
-        if d is None:
-            note = "backward gives None: name it in `data_inputs` if it needs no gradient"
-        elif np.shape(d) != value.shape:
-            small = value.size <= self.max_entries
-            numeric = self._numeric("central", argument).numeric if small else None
-            note = shape_fix(np.asarray(d), value.shape, numeric)
-        else:
-            note = "it is not finite"
-        return Row(self.problem.name, argument, "contract", False, note=note)
+    def _row(self, argument: str, method: str, verdict: Verdict, note: str) -> Row:
+        return Row(self.problem.name, argument, method, verdict, note=note)
 
-    def _entrywise(self, method: str, arguments: list[str]) -> dict[str, _Numeric | str]:
+    def _unusable(self, argument: str) -> Row:
+        value, d = self.problem.values[argument], self.here.gradient[argument]
+        if d is None:
+            note = (
+                "backward gives None for it: return its gradient; if it is a constant, name it in "
+                "the part's `data_inputs`, or let the functions of the pair close over it"
+            )
+        elif np.shape(d) != value.shape:
+            entries = self.measure.entries(argument)
+            small = len(entries) == value.size
+            numeric = self.measure.entrywise("central", argument, entries, self.here).numeric
+            note = shape_fix(np.asarray(d), value.shape, numeric if small else None)
+        else:
+            broken = np.argwhere(~np.isfinite(d))
+            note = f"it is nan or inf in {len(broken)} of {value.size} entries"
+            note += f", the first at {broken[0].tolist()}"
+        return self._row(argument, "contract", "wrong", note)
+
+    def _entrywise(self, method: str, arguments: list[str]) -> dict[str, Numeric | str]:
         """Every argument's numeric gradient, or why the method does not apply."""
         if method == "complex":
             reason = self.problem.not_analytic
@@ -138,149 +153,133 @@ class _Check:
                 reason = "compiled kernels take no complex arrays"
             if reason:
                 return dict.fromkeys(arguments, reason)
-        results: dict[str, _Numeric | str] = {}
-        for argument in arguments:
-            results[argument] = self._numeric_or_reason(method, argument)
-        return results
+        return {argument: self._numeric_or_reason(method, argument) for argument in arguments}
 
-    def _numeric_or_reason(self, method: str, argument: str) -> _Numeric | str:
+    def _numeric_or_reason(self, method: str, argument: str) -> Numeric | str:
+        entries = self.measure.entries(argument)
         try:
-            return self._numeric(method, argument)
+            return self.measure.entrywise(method, argument, entries, self.here)
         except (TypeError, np.exceptions.ComplexWarning) as error:
             if self.problem.trusted_complex or method != "complex":
                 raise
             return f"the forward takes no complex input ({error})"
 
-    def _numeric(self, method: str, argument: str) -> _Numeric:
-        value = self.problem.values[argument]
-        analytic = np.array(self.gradient.get(argument, np.nan), np.float64)
-        if analytic.shape != value.shape:
-            analytic = np.full(value.shape, np.nan)
-        numeric, error = np.full(value.shape, np.nan), np.zeros(value.shape)
-        moved = 0
-        for index in self._entries(value.shape):
-            if method == "complex":
-                numeric[index] = complex_step(self.problem, self.problem.values, argument, index)
-                continue
-            estimate = self._central(self.problem.values, argument, index)
-            if estimate.kink:
-                moved += 1
-                values, gradient = self._moved()
-                estimate = self._central(values, argument, index)
-                analytic[index] = np.asarray(gradient[argument])[index]
-            numeric[index], error[index] = estimate.value, estimate.error
-        return _Numeric(numeric, error, analytic, moved)
-
-    def _central(self, values: Values, argument: str, index: tuple[int, ...]) -> Estimate:
-        scale = max(abs(float(values[argument][index])), 0.1)
-        return central(line(self.problem, values, argument, index), scale)
-
-    def _moved(self) -> tuple[Values, dict[str, Any]]:
-        """A point near by, off the kink, with the analytic gradient there."""
-        if self._elsewhere is None:
-            values = {
-                n: v + 0.01 * self.rng.choice([-1.0, 1.0], v.shape) * (1 + self.rng.random(v.shape))
-                for n, v in self.problem.values.items()
-            }
-            self._elsewhere = values, self.problem.gradient(values)
-        return self._elsewhere
-
-    def _entries(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
-        size = int(np.prod(shape))
-        chosen = np.arange(size)
-        if size > self.max_entries:
-            chosen = np.sort(self.rng.choice(size, self.max_entries, replace=False))
-        return [tuple(int(i) for i in np.unravel_index(c, shape)) for c in chosen]
-
-    def _judge(
-        self,
-        method: str,
-        numerics: dict[str, _Numeric | str],
-        central_ones: dict[str, _Numeric | str],
-    ) -> list[Row]:
-        rtol = self.rtol or RTOL[method]
-        measured = {n: r for n, r in numerics.items() if isinstance(r, _Numeric)}
-        # Rounding in the gradients themselves: some eps of the largest number they are made of.
-        rounding = 64 * EPS * max((_largest(r.numeric) for r in measured.values()), default=0.0)
+    def _judge(self, method: str, numerics: dict[str, Numeric | str]) -> list[Row]:
+        measured = [r for r in numerics.values() if isinstance(r, Numeric)]
+        largest = max((_largest(r.numeric) for r in measured), default=0.0)
         rows = []
         for argument, result in numerics.items():
             if isinstance(result, str):
-                rows.append(Row(self.problem.name, argument, method, True, note=result))
+                rows.append(self._row(argument, method, "n/a", result))
                 continue
-            row = self._compare(method, argument, result, rtol, rounding, measured)
-            if not row.ok and method == "complex" and not self.problem.trusted_complex:
-                row = self._distrust(row, argument, result, central_ones.get(argument))
+            row = self._compare(method, argument, result, largest)
+            if row.verdict == "wrong" and method == "complex" and not self.problem.trusted_complex:
+                row = self._distrust(row, result)
             rows.append(row)
         return rows
 
-    def _compare(
-        self,
-        method: str,
-        argument: str,
-        result: _Numeric,
-        rtol: float,
-        rounding: float,
-        measured: dict[str, _Numeric],
-    ) -> Row:
+    def _compare(self, method: str, argument: str, result: Numeric, largest: float) -> Row:
         """The worst entry, by its error relative to the larger gradient beyond the method's own."""
-        analytic, numeric = result.analytic, result.numeric
+        analytic, numeric, size = result.analytic, result.numeric, result.size
         if analytic.size == 0:
-            return Row(self.problem.name, argument, method, True, note="it is empty")
-        own = result.error + rounding
+            return self._row(argument, method, "ok", "it is empty")
         checked = np.isfinite(numeric)
         if not checked.any():
-            note = "the loss is not finite around this point"
-            return Row(self.problem.name, argument, method, False, note=note)
+            note = "the function is nan or inf around this point: pass inputs inside its domain"
+            return self._row(argument, method, "wrong", note)
+        rtol = self.rtol or RTOL[method]
+        # Rounding in the gradients themselves: some eps of the largest number they are made of.
+        own = result.error + 64 * EPS * largest
         off = np.where(checked, np.abs(analytic - numeric), 0.0)
-        size = np.maximum(np.abs(analytic), np.where(checked, np.abs(numeric), 0.0))
         errors = off / np.maximum(size, np.maximum(own / rtol, np.finfo(np.float64).tiny))
         where = tuple(int(i) for i in np.unravel_index(int(errors.argmax()), errors.shape))
         worst = float(errors[where])
-        note = f"{result.moved} entries lay on a kink and were moved" if result.moved else ""
+        verdict: Verdict = "ok"
+        count = f"of {checked.sum()} entries"
+        moved = int(result.moved.sum())
+        note = f"{moved} {count} can't be told at this point (a kink?): compared near by"
+        note = note if moved else ""
         if worst > rtol:
-            others = {n: r.numeric for n, r in measured.items() if n != argument}
-            note = diagnose(
-                analytic, numeric, np.maximum(10 * own, 1e-6 * size), self.problem.values, others
-            )
             worst = float(off[where] / size[where])  # without the allowance for the method
+            verdict, note = "wrong", diagnose(self.measure, argument, result, own)
+        elif undecided := int(result.unresolved(largest).sum()):
+            kinks = bool(np.isinf(result.error).any())
+            verdict, note = "inconclusive", f"{undecided} {count}: {self._why(kinks)}"
         return Row(
-            self.problem.name, argument, method, worst <= rtol, worst, rtol, where,
+            self.problem.name, argument, method, verdict, worst, rtol, where,
             float(analytic[where]), float(numeric[where]), note,
         )  # fmt: skip
 
-    def _distrust(
-        self, row: Row, argument: str, result: _Numeric, other: _Numeric | str | None
-    ) -> Row:
-        """Where central differences confirm the gradient, complex step is what fails to apply."""
-        if not isinstance(other, _Numeric):
-            return row
+    def _distrust(self, row: Row, result: Numeric) -> Row:
+        """Where central differences contradict it, complex step is what fails to apply."""
+        entries = [tuple(map(int, i)) for i in np.argwhere(np.isfinite(result.numeric))[:20]]
+        other = self.measure.entrywise("central", row.argument, entries, self.here)
         near = np.maximum(1e-6 * np.abs(other.numeric), 10 * other.error + 1e-9)
-        checked = np.isfinite(other.numeric)
-        if (np.abs(other.analytic - other.numeric)[checked] > near[checked]).any():
+        off = np.abs(result.numeric - other.numeric)
+        if not (off > near)[np.isfinite(off)].any():
             return row
-        note = "the forward is not analytic (np.abs, np.real, a comparison...): it can't be used"
-        return Row(self.problem.name, argument, "complex", True, note=note)
+        note = "the forward is not analytic (np.abs, np.real, a comparison...)"
+        return self._row(row.argument, "complex", "n/a", note)
 
     def _taylor(self, argument: str) -> Row:
-        values, gradient = self.problem.values, self.gradient
-        found = []
-        for _ in range(6):  # a direction may cross a kink at any step; a wrong slope is so in all
-            v = self.rng.normal(size=values[argument].shape) * np.maximum(
-                abs(values[argument]), 0.1
+        """Judge up to six random directions: kinks may crowd one of them and leave another.
+
+        A wrong gradient is wrong along nearly every direction, so "wrong" takes two of them.
+        """
+        at, found = self.here, [self._judged(argument, self.here)]
+        while not _clear(found) and len(found) < 6:
+            if found[-1][0] == "inconclusive":
+                at = self.measure.off_kinks()
+            found.append(self._judged(argument, at))
+        verdict = _majority(found)
+        slope = next(s for v, s in reversed(found) if v == verdict)
+        note = "the slope can't be told at this point (a kink?): compared near by"
+        note = "" if at is self.here else note
+        if verdict == "wrong":
+            note = (
+                f"along a random direction v it gives the slope {slope.claimed:.6g}, where the "
+                f"function's is {slope.measured.value:.6g}"
             )
-            slope = float(np.vdot(gradient[argument], v))
-            found.append(taylor(self.problem, values, {argument: v}, slope))
-            if found[-1].order is None or abs(found[-1].order - 2) < 0.1:
-                break
-            if found[-1].kink:
-                values, gradient = self._moved()
-        result = min(found, key=lambda r: 0.0 if r.order is None else abs(r.order - 2))
-        ok = result.order is None or result.order >= TAYLOR_ORDER
-        note = "" if ok else "the remainder shrinks as if the slope along a direction were wrong"
+        elif verdict == "inconclusive":
+            note = f"along 6 random directions {self._why(slope.measured.kink)}"
         return Row(
-            self.problem.name, argument, "taylor", ok, result.order, TAYLOR_ORDER, None,
-            result.slope, result.quotient, note,
+            self.problem.name, argument, "taylor", verdict, slope.order, TAYLOR_ORDER, None,
+            slope.claimed, slope.measured.value, note,
         )  # fmt: skip
+
+    def _judged(self, argument: str, at: Point) -> tuple[Verdict, Slope]:
+        slope = self.measure.slope(argument, at)
+        if slope.off > slope.own + (self.rtol or RTOL["taylor"]) * slope.size:
+            return "wrong", slope
+        size = max(slope.claimed, abs(slope.measured.value))
+        if slope.own <= max(1e-5 * size, 1e-9 * self.measure.size(at)) or slope.off == size == 0:
+            return "ok", slope
+        return "inconclusive", slope
+
+    def _why(self, kinks: bool) -> str:
+        """Why differences of the loss did not settle it, and what might."""
+        if kinks:
+            return (
+                "kinks (or the edge of its domain) lie so close that no step between them is above "
+                'rounding: try other inputs, or "complex"'
+            )
+        return (
+            'rounding in the function hides the gradient: try "complex", which does not round, '
+            "leave out large constants, or compute in float64 throughout"
+        )
+
+
+def _majority(found: list[tuple[Verdict, Slope]]) -> Verdict:
+    ok, wrong = (sum(v == verdict for v, _ in found) for verdict in ("ok", "wrong"))
+    return "ok" if ok > wrong else "wrong" if wrong > 1 else "inconclusive"
+
+
+def _clear(found: list[tuple[Verdict, Slope]]) -> bool:
+    """Whether no more directions are needed."""
+    verdict, slope = found[-1]
+    if verdict == "ok":
+        return _majority(found) == "ok" and not (slope.order or math.inf) < TAYLOR_ORDER
+    return sum(v == "wrong" for v, _ in found) == 2
 
 
 def _largest(array: Array) -> float:

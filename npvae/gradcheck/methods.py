@@ -1,4 +1,8 @@
-"""Three ways to differentiate a function of which one knows only its values."""
+"""Three ways to differentiate a function of which one knows only its values.
+
+Kinks are told from a wrong gradient by the values alone: no estimate looks at the gradient that it
+is going to judge.
+"""
 
 from __future__ import annotations
 
@@ -19,82 +23,143 @@ EPS = float(np.finfo(np.float64).eps)
 
 
 class Estimate(NamedTuple):
-    """A numeric derivative, and by how much it may be off: truncation plus round-off."""
+    """A numeric derivative, and by how much it may be off."""
 
     value: float
-    truncation: float
-    round_off: float
+    error: float
+    """Infinite where there is no derivative, or none to be found."""
     kink: bool = False
-    """Whether left and right derivative differ, so that there is none."""
-
-    @property
-    def error(self) -> float:
-        return self.truncation + self.round_off
+    """Whether that is for a kink here, or so near that no step is small enough."""
+    reach: float = 0.0
+    """Up to this step on either side the line is smooth, as far as round-off lets one see."""
 
 
-def line(problem: Problem, values: Values, argument: str, index: tuple[int, ...]) -> Line:
-    """The loss as a function of the offset t of one entry of one argument."""
-    start = values[argument][index]
+def along(problem: Problem, values: Values, direction: Values) -> Line:
+    """The loss on a straight line, as a function of the step t."""
 
     def phi(t: float) -> float:
-        moved = values[argument].copy()
-        moved[index] = start + t
-        return float(problem.loss(values | {argument: moved}))
+        return float(problem.loss(values | {n: values[n] + t * v for n, v in direction.items()}))
 
     return phi
 
 
-def central(phi: Line, scale: float) -> Estimate:
+def round_off(phi: Line) -> float:
+    """How far rounding throws phi off: its differences where nothing else is left of it.
+
+    Of second differences, jump h + curvature h², at h, h/2 and h/4 this combination leaves neither.
+    Steps of 1e-8 are there for parts of phi in float32, which do not see smaller ones.
+    """
+    here = phi(0.0)
+
+    def second(h: float) -> float:
+        return phi(h) + phi(-h) - 2 * here
+
+    thrown = [
+        abs(second(h) - 6 * second(h / 2) + 8 * second(h / 4)) / 12
+        for h in (1e-13, 3e-13, 1e-9, 1e-8)
+    ]
+    return max(EPS * abs(here), *(t for t in thrown if math.isfinite(t)), 0.0)
+
+
+def central(phi: Line, scale: float = 1.0, noise: float | None = None) -> Estimate:
     """phi'(0) by central differences with Richardson extrapolation.
 
-    (phi(h) - phi(-h)) / 2h = phi' + c₂ h² + c₄ h⁴ + ..., so combining steps h, h/2, h/4, ...
-    removes one power after the other. What is left is truncation, judged by how much the last
-    extrapolation still changed, and round-off, which is eps |phi| / h and grows as h shrinks. The
-    pair of step and order with the least sum wins; the first step, `scale` / 10, is shrunk until
-    truncation stops being the greater of the two.
-    Source: Richardson 1911; Ridders 1982.
+    With steps h, h/2, h/4, ... two sequences are extrapolated to h = 0, each of the last five:
+
+        (phi(h) - phi(-h)) / 2h        = phi' + c₂ h² + c₄ h⁴ + ...
+        (phi(h) + phi(-h) - 2 phi) / h = jump + c₁ h  + c₃ h³ + ...
+
+    The second is right minus left derivative and must vanish. Steps shrink until three
+    extrapolations in a row agree to what round-off, `noise` / h, lets them, and another step
+    confirms it: then they are below the nearest kink. How far an extrapolation is off is seen from
+    how far those at smaller steps are from it. An estimate by each single one of its own error
+    would not do: where kinks of phi or of phi' lie along the line, the least among many such
+    estimates is one that happens to be too small.
+    Source: Richardson 1911; Ridders 1982; Lepski 1991 (comparing with all smaller steps).
     """
-    best, here = Estimate(math.nan, math.inf, math.inf), phi(0.0)
-    h = 0.1 * scale
-    while h > 1e-7 * scale:
-        estimate = _extrapolated(phi, here, h)
-        if estimate.error < best.error or math.isnan(best.value):
-            best = estimate
-        if best.truncation <= best.round_off < math.inf:
-            break
-        h /= 8
-    # On a kink the quotients may well converge: those of |t| are 0 at every h.
-    return best._replace(kink=best.kink and _has_kink(phi, 1e-5 * scale))
-
-
-def _extrapolated(phi: Line, here: float, h: float, levels: int = 5) -> Estimate:
-    """Ridders' table over `levels` halvings of h; `kink` says that one may be there."""
-    best, previous, jumps = Estimate(math.nan, math.inf, math.inf), [0.0], []
-    for j in range(levels):
+    here, h = phi(0.0), 0.1 * scale
+    noise = round_off(lambda t: phi(t * scale)) if noise is None else noise
+    slopes: list[float] = []
+    jumps: list[float] = []
+    tried: list[_Tried] = []
+    while h > 1e-10 * scale:
         up, down = phi(h), phi(-h)
-        row = [(up - down) / (2 * h)]
-        jumps.append(abs(up + down - 2 * here) / h)
-        for m in range(1, j + 1):
-            row.append(row[m - 1] + (row[m - 1] - previous[m - 1]) / (4**m - 1))
-        round_off = 4 * EPS * max(abs(up), abs(down)) / h
-        if j > 0 and math.isfinite(row[-1]):
-            truncation = max(abs(row[-1] - row[-2]), abs(row[-1] - previous[-1]))
-            if truncation + round_off < best.error:
-                best = Estimate(row[-1], truncation, round_off)
-        previous = row
+        stair = max(abs(tried[-1].up - here), abs(tried[-1].down - here)) if tried else 0.0
+        if stair and h < 1e-6 * scale and up == here == down:  # as phi in float32 has them
+            tried = [t._replace(rounding=max(t.rounding, 4 * stair / t.h)) for t in tried]
+            break
+        if math.isfinite(up) and math.isfinite(down):
+            slopes = _extrapolated(slopes, (up - down) / (2 * h), 2)
+            jumps = _extrapolated(jumps, (up + down - 2 * here) / h, 1)
+            rounding = 4 * max(noise, EPS * max(abs(up), abs(down))) / h
+            tried.append(_Tried(h, up, down, slopes[-1], jumps[-1], rounding))
+        else:
+            slopes, jumps = [], []
+        if _agree(tried[-3:]):
+            if _confirmed(phi, tried[-1]):
+                break
+            tried = []
         h /= 2
-    return best._replace(kink=not jumps[-1] < 0.5 * jumps[0])
+    return _best(tried)
 
 
-def _has_kink(phi: Line, h: float) -> bool:
-    """Whether the two one-sided slopes keep apart as h shrinks (else they differ by h phi'')."""
-    here = phi(0.0)
-    jumps = []
-    for step in (h, h / 8, h / 64):
-        right, left = (phi(step) - here) / step, (here - phi(-step)) / step
-        jumps.append(abs(right - left))
-    noise = 64 * 16 * EPS * abs(here) / h
-    return min(jumps) > 0.5 * max(jumps) and min(jumps) > 4 * noise
+class _Tried(NamedTuple):
+    """What the extrapolation of steps down to h gave."""
+
+    h: float
+    up: float
+    down: float
+    slope: float
+    jump: float
+    rounding: float
+
+    def spread(self, smaller: list[_Tried]) -> float:
+        return max(abs(self.slope - other.slope) for other in smaller)
+
+
+def _extrapolated(previous: list[float], newest: float, power: int) -> list[float]:
+    """The next row of Richardson's table: the terms in h^power, h^(power + 2), ... go in turn."""
+    row = [newest]
+    for m, old in enumerate(previous[:4]):
+        row.append(row[m] + (row[m] - old) / (2 ** (power + 2 * m) - 1))
+    return row
+
+
+def _agree(last: list[_Tried]) -> bool:
+    if len(last) < 3:
+        return False
+    allowed = 4 * last[-1].rounding
+    return max(t.spread(last) + abs(t.jump) / 2 for t in last) <= allowed
+
+
+def _confirmed(phi: Line, t: _Tried) -> bool:
+    """Whether the quotient at a step of no simple ratio to the others is what they predict.
+
+    Steps h, h/2, h/4, ... are blind to a periodic phi of which they are whole periods.
+    """
+    share = 0.37
+    curved = (t.up - t.down) / (2 * t.h) - t.slope
+    quotient = (phi(share * t.h) - phi(-share * t.h)) / (2 * share * t.h)
+    return abs(quotient - t.slope - share**2 * curved) <= 8 * t.rounding / share
+
+
+def _best(tried: list[_Tried]) -> Estimate:
+    best = Estimate(math.nan, math.inf)
+    for i, t in enumerate(tried[:-2]):
+        error = t.rounding + 2 * t.spread(tried[i + 1 :]) + abs(t.jump) / 2
+        if error < best.error or math.isnan(best.value):
+            best = Estimate(t.slope, error, reach=4 * t.h)
+    kink = any(_persists(t, tried[i + 1 :]) for i, t in enumerate(tried[:-3]))
+    if kink or not _agree(tried[-3:]):
+        return best._replace(error=math.inf, kink=True)
+    return best
+
+
+def _persists(t: _Tried, smaller: list[_Tried]) -> bool:
+    """Whether the jump between left and right derivative is the same at all smaller steps."""
+    return abs(t.jump) > 64 * t.rounding and all(
+        abs(other.jump - t.jump) <= abs(t.jump) / 4 + 8 * other.rounding for other in smaller
+    )
 
 
 def complex_step(problem: Problem, values: Values, argument: str, index: tuple[int, ...]) -> float:
@@ -109,47 +174,26 @@ def complex_step(problem: Problem, values: Values, argument: str, index: tuple[i
         warnings.simplefilter("error", np.exceptions.ComplexWarning)
         loss = problem.loss(values | {argument: moved})
     if not np.iscomplexobj(loss):
-        raise TypeError("the result is real: the imaginary part was dropped on the way")
+        raise TypeError(f"the result is real: {argument} is unused, or its imaginary part dropped")
     return float(np.imag(loss)) / h
 
 
-class TaylorResult(NamedTuple):
-    """The observed order of the remainder; `order` is None where there is no remainder at all."""
+def taylor_order(phi: Line, slope: float, noise: float, reach: float) -> float | None:
+    """The order at which |phi(h) - phi(0) - h slope| shrinks, where `slope` is the gradient's g·v.
 
-    order: float | None
-    slope: float
-    quotient: float
-    kink: bool
-
-
-def taylor(problem: Problem, values: Values, direction: Values, slope: float) -> TaylorResult:
-    """The order at which |L(x + hv) - L(x) - h g·v| shrinks along the direction v.
-
-    2 where g is the gradient (Taylor), 1 where it is not: then h (g - ∇L)·v remains. The order is
-    read where h is as small as round-off lets it be: there a small error in g shows, and there the
-    line has left behind the kinks that it crosses (in a ReLU network of usual size, one at nearly
-    every larger step). So round-off is measured, at steps of which nothing else is left, instead of
-    bounded: the bound is a hundred times as large and hides just these steps.
-    `slope` is g·v.
+    2 where g is the gradient (Taylor), 1 where it is not: then h (g - ∇L)·v remains; None where
+    nothing remains, as for a linear phi. The order is read where h is as small as round-off lets it
+    be, since there a small error in g shows, and only up to `reach`, since beyond it a kink's
+    remainder, also of order 1, is added.
     """
-
-    def phi(h: float) -> float:
-        return float(problem.loss(values | {n: values[n] + h * v for n, v in direction.items()}))
-
-    def remainder(h: float) -> float:
-        return abs(phi(h) - here - h * slope)
-
     here = phi(0.0)
-    noise = max(EPS * abs(here), EPS * abs(slope), *(remainder(2.0**-j) for j in range(34, 40)))
     remainders: list[float] = []
-    for h in (2.0**-j for j in range(24, 3, -1)):
-        r = remainder(h)
+    for h in (2.0**-j for j in range(26, 3, -1)):
+        r = abs(phi(h) - here - h * slope)
+        if h > reach or len(remainders) == 4:
+            break
         if math.isfinite(r) and r > 32 * noise:
             remainders.append(r)
-        if len(remainders) == 4:
-            break
-    quotient = (phi(2.0**-12) - phi(-(2.0**-12))) / 2.0**-11
     if len(remainders) < 2:
-        return TaylorResult(None, slope, quotient, False)
-    order = float(np.median([math.log2(b / a) for a, b in pairwise(remainders)]))
-    return TaylorResult(order, slope, quotient, order < 1.9 and _has_kink(phi, 1e-5))
+        return None
+    return float(np.median([math.log2(b / a) for a, b in pairwise(remainders)]))

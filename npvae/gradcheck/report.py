@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
+
+Verdict = Literal["ok", "wrong", "inconclusive", "n/a"]
 
 
 @dataclass(frozen=True)
@@ -14,7 +16,9 @@ class Row:
     Attributes
     ----------
     target, argument, method : str
-    ok : bool
+    verdict : {"ok", "wrong", "inconclusive", "n/a"}
+        "inconclusive": the method could not measure the gradient well enough to judge it, because
+        of kinks or of rounding. "n/a": it does not apply to this function at all.
     error : float or None
         The worst relative error over the checked entries (for "taylor" the observed order of the
         remainder); None where nothing was measured.
@@ -23,7 +27,7 @@ class Row:
     where : tuple of int or None
         The index of the worst entry.
     analytic, numeric : float or None
-        The two gradients there.
+        The two gradients there; for "taylor" the two slopes along a random direction.
     note : str
         What is wrong and what would make it right, or why the method does not apply.
     """
@@ -31,7 +35,7 @@ class Row:
     target: str
     argument: str
     method: str
-    ok: bool
+    verdict: Verdict
     error: float | None = None
     limit: float | None = None
     where: tuple[int, ...] | None = None
@@ -39,14 +43,22 @@ class Row:
     numeric: float | None = None
     note: str = ""
 
+    @property
+    def ok(self) -> bool:
+        """Whether there is nothing against it: neither wrong nor inconclusive."""
+        return self.verdict in ("ok", "n/a")
+
 
 class Report:
-    """The rows of a check; true where all of them hold, so ``assert check_gradients(...)`` works.
+    """The rows of a check; true where all arguments are proven, so that ``assert report`` works.
 
     Attributes
     ----------
     rows : list of Row
     ok : bool
+        Whether no row is wrong and each argument has at least one that is "ok". So a method that is
+        inconclusive, or does not apply, fails the check only where no other has proven the
+        argument.
     worst : Row or None
         The failed row with the greatest error, or of the passed ones the nearest to its limit.
     """
@@ -56,18 +68,25 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        return all(row.ok for row in self.rows)
+        return not self.failures()
 
     @property
     def worst(self) -> Row | None:
-        return max(self.rows, key=_badness, default=None)
+        proven = [row for row in self.rows if row.verdict == "ok"]
+        return max(self.failures() or proven, key=_badness, default=None)
 
     def failures(self) -> list[Row]:
-        return [row for row in self.rows if not row.ok]
+        """The rows that are wrong, and those of arguments that no method could settle."""
+        settled = {(r.target, r.argument) for r in self.rows if r.verdict in ("ok", "wrong")}
+        return [
+            row
+            for row in self.rows
+            if row.verdict == "wrong" or (row.target, row.argument) not in settled
+        ]
 
     def as_dicts(self) -> list[dict[str, Any]]:
         """The rows as JSON can hold them."""
-        return [asdict(row) for row in self.rows]
+        return [asdict(row) | {"ok": row.ok} for row in self.rows]
 
     def __bool__(self) -> bool:
         return self.ok
@@ -76,31 +95,72 @@ class Report:
         return iter(self.rows)
 
     def __str__(self) -> str:
-        failed = self.failures()
-        verdict = (
-            f"all {len(self.rows)} checks hold"
-            if not failed
-            else f"{len(failed)} of {len(self.rows)} checks FAIL"
-        )
-        findings: dict[tuple[str, str, str], list[str]] = {}
-        for row in failed:
-            findings.setdefault((row.target, row.argument, row.note), []).append(row.method)
-        explained = [
-            f"{target}, {argument} ({', '.join(methods)}): {note}"
-            for (target, argument, note), methods in findings.items()
-        ]
-        aside = dict.fromkeys(f"{r.method}: {r.note}" for r in self.rows if r.ok and r.note)
-        return "\n".join([table(self.rows), *aside, *explained, verdict])
+        return "\n".join([table(self.rows), *self._asides(), *self._findings(), self._summary()])
 
     __repr__ = __str__
 
+    def _asides(self) -> list[str]:
+        """What is worth knowing of rows that do not fail, each thing said once."""
+        failed = self.failures()
+        found: dict[tuple[str, str], list[str]] = {}
+        for row in self.rows:
+            if row.note and row not in failed:
+                found.setdefault((row.method, row.note), []).append(row.argument)
+        return [f"{m} ({_some(arguments)}): {note}" for (m, note), arguments in found.items()]
+
+    def _findings(self) -> list[str]:
+        """What is wrong with each argument, and which methods say so.
+
+        The Taylor test knows only that something is wrong, so where another method says what, its
+        note is left out.
+        """
+        notes: dict[tuple[str, str], dict[str, list[str]]] = {}
+        for row in self.failures():
+            known = notes.setdefault((row.target, row.argument), {})
+            note = next(iter(known)) if known and row.method == "taylor" else row.note
+            known.setdefault(note, []).append(row.method)
+        found: dict[tuple[str, str, str], list[str]] = {}
+        for (target, argument), known in notes.items():
+            for note, methods in known.items():
+                found.setdefault((target, ", ".join(methods), note), []).append(argument)
+        return [
+            f"{target}, {', '.join(arguments)} ({methods}): {note}"
+            for (target, methods, note), arguments in found.items()
+        ]
+
+    def _summary(self) -> str:
+        wrong, open_ones = (
+            sum(row.verdict in verdicts for row in self.failures())
+            for verdicts in (("wrong",), ("inconclusive", "n/a"))
+        )
+        held = sum(row.verdict == "ok" for row in self.rows)
+        if wrong:
+            return f"{wrong} of {len(self.rows)} checks FAIL"
+        if open_ones:
+            names = sorted({row.argument for row in self.failures()})
+            return f"NOT PROVEN: no method could settle {_some(names)}"
+        return (
+            f"all {held} checks hold"
+            if held == len(self.rows)
+            else (
+                f"{held} of {len(self.rows)} checks hold and prove every argument; "
+                "the others could not decide"
+            )
+        )
+
+
+def _some(names: list[str]) -> str:
+    """The names, unless they are too many to read."""
+    return ", ".join(names) if len(names) < 5 else f"{names[0]} and {len(names) - 1} others"
+
 
 def _badness(row: Row) -> tuple[bool, float]:
+    wrong = row.verdict == "wrong"
     if row.error is None or row.limit is None:
-        return (not row.ok, 0.0)
+        return (wrong, 0.0)
     if row.method == "taylor":  # a low order is bad, a high one good
-        return (not row.ok, row.limit / max(row.error, 1e-300))
-    return (not row.ok, row.error / row.limit)
+        return (wrong, row.limit / max(row.error, 1e-300))
+    return (wrong, row.error / row.limit)
 
 
 def table(rows: list[Row]) -> str:
@@ -114,18 +174,12 @@ def table(rows: list[Row]) -> str:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    if row.error is None:
-        error = "FAILS" if not row.ok else "n/a" if row.note else "exact"
-    else:
-        error = f"order {row.error:.2f}" if row.method == "taylor" else f"{row.error:.1e}"
+    verdict = row.verdict.upper() if row.verdict in ("wrong", "inconclusive") else row.verdict
+    error = "" if row.error is None or row.verdict == "inconclusive" else f"{row.error:.1e}"
     where = "" if row.where is None else "[" + ", ".join(map(str, row.where)) + "]"
+    if row.method == "taylor":
+        where = "along v"
+        if row.verdict != "inconclusive":
+            error = "exact" if row.error is None else f"order {row.error:.2f}"
     values = tuple("" if v is None else f"{v:.10g}" for v in (row.analytic, row.numeric))
-    return (
-        "ok" if row.ok else "WRONG",
-        row.target,
-        row.argument,
-        row.method,
-        error,
-        where,
-        *values,
-    )
+    return (verdict, row.target, row.argument, row.method, error, where, *values)

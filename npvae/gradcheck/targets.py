@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,8 +37,24 @@ class Problem:
     """Whether the forward is known to be analytic, so that complex step must agree."""
     not_analytic: str = ""
     """Why complex step does not apply."""
+    outputs: Outputs | None = None
+    """Where the target has them, so that a wrong gradient can be traced to single outputs."""
     violations: list[Row] = field(default_factory=list)
     """Breaches of the contract other than a wrong number."""
+
+
+class Outputs(NamedTuple):
+    """The arrays of which the loss is the sum weighted with `weights`."""
+
+    forward: Callable[[Values], list[Array]]
+    backward: Callable[[Values, list[Array]], dict[str, Any]]
+    weights: list[Array]
+
+    def loss(self, values: Values) -> Any:
+        return sum((w * o).sum() for w, o in zip(self.weights, self.forward(values), strict=True))
+
+    def gradient(self, values: Values) -> dict[str, Any]:
+        return self.backward(values, self.weights)
 
 
 def problem_of(target: Any, inputs: Any, objective: Any, rng: np.random.Generator) -> Problem:
@@ -141,7 +157,7 @@ def _added(problem: Problem, run: Callable[[Array], Any], slots: Any) -> dict[st
 
 
 def _violate(problem: Problem, argument: str, note: str) -> None:
-    row = Row(problem.name, argument, "contract", False, note=note)
+    row = Row(problem.name, argument, "contract", "wrong", note=note)
     if row not in problem.violations:
         problem.violations.append(row)
 
@@ -171,12 +187,10 @@ def _of_part(part: Part, inputs: Any, rng: np.random.Generator) -> Problem:
         outputs, cache = twin.forward(*arguments)
         return twin, outputs, cache, arguments
 
-    weights = _weights(_flat(call(values)[1]), rng)
+    def forward(values: Values) -> list[Array]:
+        return _flat(call(values)[1])
 
-    def loss(values: Values) -> Any:
-        return _weighted(_flat(call(values)[1]), weights)
-
-    def gradient(values: Values) -> dict[str, Any]:
+    def backward(values: Values, weights: list[Array]) -> dict[str, Any]:
         twin, _, cache, arguments = call(values)
         watched = _Watch(problem, dict(zip(names, arguments, strict=True)), weights)
         d_inputs: list[Any] = []
@@ -190,7 +204,11 @@ def _of_part(part: Part, inputs: Any, rng: np.random.Generator) -> Problem:
         watched.compare()
         return own | _named(problem, names, d_inputs[0], data)
 
-    problem = Problem(type(part).__name__, values, loss, gradient, not_analytic=_not_analytic(part))
+    outputs = Outputs(forward, backward, _weights(forward(values), rng))
+    problem = Problem(
+        type(part).__name__, values, outputs.loss, outputs.gradient,
+        not_analytic=_not_analytic(part), outputs=outputs,
+    )  # fmt: skip
     _forward_is_clean(problem, call, values)
     return problem
 
@@ -217,12 +235,10 @@ def _of_pair(first: Any, second: Any, inputs: Any, rng: np.random.Generator) -> 
         outputs, cache = first(*arguments) if is_pair else (first(*arguments), None)
         return None, outputs, cache, arguments
 
-    weights = _weights(_flat(call(values)[1]), rng) if is_pair else [np.ones(())]
+    def forward(values: Values) -> list[Array]:
+        return _flat(call(values)[1])
 
-    def loss(values: Values) -> Any:
-        return _weighted(_flat(call(values)[1]), weights)
-
-    def gradient(values: Values) -> dict[str, Any]:
+    def backward(values: Values, weights: list[Array]) -> dict[str, Any]:
         _, _, cache, arguments = call(values)
         watched = _Watch(problem, dict(zip(names, arguments, strict=True)), weights)
         d_inputs = second(cache, *watched.weights) if is_pair else second(*arguments)
@@ -230,7 +246,12 @@ def _of_pair(first: Any, second: Any, inputs: Any, rng: np.random.Generator) -> 
         return _named(problem, names, _as_tuple(d_inputs), data)
 
     name = getattr(first, "__qualname__", type(first).__name__).replace("<locals>.", "")
-    problem = Problem(name, values, loss, gradient, trusted_complex=False)
+    if is_pair:
+        outputs = Outputs(forward, backward, _weights(forward(values), rng))
+        problem = Problem(name, values, outputs.loss, outputs.gradient, False, outputs=outputs)
+    else:
+        single = Outputs(forward, backward, [np.ones(())])
+        problem = Problem(name, values, single.loss, single.gradient, False)
     _forward_is_clean(problem, call, values)
     return problem
 
@@ -308,7 +329,3 @@ def _as_tuple(d_inputs: Any) -> tuple[Any, ...]:
 
 def _weights(outputs: list[Array], rng: np.random.Generator) -> list[Array]:
     return [rng.normal(size=o.shape) for o in outputs]
-
-
-def _weighted(outputs: list[Array], weights: list[Array]) -> Any:
-    return sum((w * o).sum() for w, o in zip(weights, outputs, strict=True))
