@@ -1,0 +1,1 @@
+"""npvae measured, beside PyTorch and JAX: each module is a command, ``python -m bench.train``."""

@@ -9,14 +9,12 @@ batches of 128. Needs the `bench` extra.
 from __future__ import annotations
 
 import argparse
-import os
 
 import numpy as np
-import torch
 
 import npvae as nv
 
-from .peers import TorchVAE, tensor, train_torch
+from . import nets, peers
 
 
 def main() -> None:
@@ -24,21 +22,25 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=10)
     args = parser.parse_args()
-    folder = os.path.join(os.environ["NPVAE_DATA"], "mnist")
+    try:
+        folder = nets.mnist_folder()
+    except FileNotFoundError as error:
+        parser.error(str(error))
     x, _ = nv.datasets.load(folder, "train")
     x_test, _ = nv.datasets.load(folder, "test")
 
-    rows = {"npvae": [], "PyTorch": []}
+    programs = {"npvae": run_npvae, "torch": run_torch}
+    results: dict[str, list[float]] = {peer: [] for peer in peers.installed(list(programs))}
     for seed in range(args.seeds):
-        rows["npvae"].append(run_npvae(x, x_test, args.epochs, seed))
-        rows["PyTorch"].append(run_torch(x, x_test, args.epochs, seed))
-        for peer, values in rows.items():
-            rec, kl = values[-1]
+        for peer, values in results.items():
+            rec, kl = programs[peer](x, x_test, args.epochs, seed)
+            values.append(rec + kl)
             print(f"seed {seed}  {peer:8} test -ELBO {rec + kl:.2f}  (rec {rec:.2f}, KL {kl:.2f})")
-    for peer, values in rows.items():
-        totals = np.sum(values, axis=1)
-        error = totals.std(ddof=1) / np.sqrt(len(totals)) if len(totals) > 1 else float("nan")
-        print(f"{peer:8} mean {totals.mean():.2f} ± {error:.2f} nats per example")
+    for peer, values in results.items():
+        std_error = (
+            np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else float("nan")
+        )
+        print(f"{peer:8} mean {np.mean(values):.2f} ± {std_error:.2f} nats per example")
 
 
 def run_npvae(x: np.ndarray, x_test: np.ndarray, epochs: int, seed: int) -> tuple[float, float]:
@@ -49,8 +51,12 @@ def run_npvae(x: np.ndarray, x_test: np.ndarray, epochs: int, seed: int) -> tupl
 
 
 def run_torch(x: np.ndarray, x_test: np.ndarray, epochs: int, seed: int) -> tuple[float, float]:
+    import torch
+
+    from .peers.with_torch import TorchVAE, tensor, train_torch
+
     torch.manual_seed(seed)
-    model = TorchVAE(784, 400, 20)
+    model = TorchVAE(784, (400,), 20)
     train_torch(model, tensor(x), epochs, 128, lambda loss: None)
     with torch.no_grad():
         rec, kl = model.terms(tensor(x_test))

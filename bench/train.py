@@ -1,99 +1,150 @@
-"""How long a training step takes: npvae on both kernel sets beside PyTorch, interleaved.
+"""How long a training step takes, and what share of the machine's arithmetic that is.
 
-    NPVAE_DATA=FOLDER python -m bench.train [--rounds 5] [--threads N] [--quick] [--json FILE]
-
-Each round trains every peer for one epoch of MNIST, in turn, so that a machine that slows down
-slows all of them. The figure is the ratio of medians. Needs the `bench` extra.
+Every peer trains one model without a break, in a process of its own; a round is one epoch of each,
+in turn. Ratios are of medians. The losses stand beside the times, since a fast wrong program is no
+peer. "of sgemm" is the arithmetic of the step's matrix products over its time, as a share of the
+best rate of a square float32 product measured in the same rounds.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-import statistics
-import time
-from collections.abc import Callable
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
-import numpy as np
-import torch
+from . import measure, pictures
+from .nets import NETS, Net, on_data, whole_batches
+from .peers import TRAINING
+from .processes import Job, interleaved
 
-import npvae as nv
-from npvae.threads import usable_cores
+ROWS = {"k50": 6_000}
+ALL_ROWS = 60_000
+QUICK_NETS = ["ref", "small"]
+QUICK_STEPS = 20
+LATE = 1.02
+"""How far above the best a loss may end, before it is said that a peer learns something else."""
 
-from .peers import TorchVAE, tensor, train_torch
 
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=usable_cores())
-    parser.add_argument("--quick", action="store_true", help="a tenth of the data, two rounds")
-    parser.add_argument("--json", help="where to write the figures as well")
-    args = parser.parse_args()
-    x, _ = nv.datasets.load(os.path.join(os.environ["NPVAE_DATA"], "mnist"), "train")
-    rounds = 2 if args.quick else args.rounds
-    x = x[: len(x) // 10] if args.quick else x
-    print(
-        f"784-400-20, batch 128, {args.threads} threads, {len(x)} rows; npvae {nv.__version__}, "
-        f"NumPy {np.__version__}, torch {torch.__version__}, {platform.machine()}"
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = measure.options(__doc__, TRAINING, rounds=5)
+    parser.add_argument(
+        "--nets",
+        type=_nets,
+        metavar="A,B",
+        help=f"of {', '.join(NETS)}, or widths such as 30-64-8, trained on random rows unless the "
+        "first is 784; by default all three, or two with --quick",
     )
-    peers = {
-        "npvae, numba": npvae_peer(x, args.threads, "numba"),
-        "npvae, NumPy": npvae_peer(x, args.threads, "numpy"),
-        "PyTorch, fused Adam": torch_peer(x, args.threads),
+    measure.add_data(parser)
+    args = measure.read(parser, argv)
+    names = args.nets or (QUICK_NETS if args.quick else list(NETS))
+    setups = [(name, *on_data(Net.parse(name), args.data)) for name in names]
+    measure.need_data(parser, [data for _, _, data in setups])
+    facts = measure.print_header(__doc__, args)
+    results = []
+    for name, net, data in setups:
+        rows = QUICK_STEPS * net.batch if args.quick else ROWS.get(name, ALL_ROWS)
+        rows = whole_batches(net, rows)
+        for threads in args.threads:
+            print(
+                f"\n{name}: {net}; {rows} rows of {data}; {measure.threaded(threads)}", flush=True
+            )
+            answers = run(args.peers, net, data, rows, threads, args.rounds)
+            found, peak = figures(answers, net, rows)
+            print(f"{net.flop() / 1e6:.1f} MFLOP a step; sgemm {peak or math.nan:.0f} GFLOP/s")
+            print(report(found))
+            if not args.quick:
+                for line in warnings(found):
+                    print(line)
+            results += [{"net": name, "threads": threads, "sgemm_gflops": peak, **f} for f in found]
+    measure.write_json(args.json, facts, results)
+    pictures.save(args.plot, lambda: pictures.training(results))
+
+
+def _nets(text: str) -> list[str]:
+    try:
+        for name in text.split(","):
+            Net.parse(name)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text.split(",")
+
+
+def run(
+    peers: Sequence[str], net: Net, data: str, rows: int, threads: int, rounds: int
+) -> dict[str, list[dict[str, Any]]]:
+    """The answers of each peer, and of "sgemm"."""
+    jobs = {peer: Job("train", peer, threads, net, data, rows) for peer in peers}
+    return interleaved({**jobs, "sgemm": Job("sgemm", "sgemm", threads)}, rounds)
+
+
+def figures(
+    answers: Mapping[str, list[dict[str, Any]]], net: Net, rows: int
+) -> tuple[list[dict[str, Any]], float | None]:
+    """A row of figures for each peer, and the best rate of sgemm in GFLOP/s.
+
+    The first answer is a warm-up: its time is dropped, its loss is the first epoch's.
+    """
+    peak = max((answer["gflops"] for answer in answers.get("sgemm", [])), default=None)
+    trained = {peer: given for peer, given in answers.items() if peer != "sgemm"}
+    steps = rows / net.batch
+    ms = {
+        peer: measure.Spread.of([answer["seconds"] / steps * 1e3 for answer in given[1:]])
+        for peer, given in trained.items()
     }
-    steps = -(-len(x) // 128)
-    times: dict[str, list[float]] = {name: [] for name in peers}
-    losses: dict[str, list[float]] = {name: [] for name in peers}
-    for counted in range(-1, rounds):  # the first round compiles and warms up
-        for name, epoch in peers.items():
-            started = time.perf_counter()
-            loss = epoch()
-            if counted >= 0:
-                times[name].append((time.perf_counter() - started) / steps * 1e3)
-                losses[name].append(loss)
-    report(times, losses)
-    if args.json:
-        with open(args.json, "w") as file:
-            json.dump({"ms_per_step": times, "losses": losses}, file, indent=1)
+    ratios = measure.ratios(ms)
+    return [
+        {
+            "peer": peer,
+            "ms_per_step": asdict(ms[peer]),
+            "ratio": ratios[peer],
+            "of_sgemm": share(net.flop(), asdict(ms[peer]), peak),
+            "losses": [answer["loss"] for answer in given],
+        }
+        for peer, given in trained.items()
+    ], peak
 
 
-def npvae_peer(x: np.ndarray, threads: int, kernels: str) -> Callable[[], float]:
-    """One more epoch of an npvae model at each call; its optimiser starts anew, as fit's does."""
-    model = nv.VAE(784, 20)
-
-    def epoch() -> float:
-        nv.use_kernels(kernels)
-        try:
-            return nv.fit(model, x, epochs=1, threads=threads).records[0]["train_loss"]
-        finally:
-            nv.use_kernels(None)
-
-    return epoch
+def share(flop: int, ms: Mapping[str, float], gflops: float | None) -> float | None:
+    """A step's arithmetic over its median time, as a share of the rate of sgemm."""
+    return flop / (ms["median"] * 1e6) / gflops if gflops else None
 
 
-def torch_peer(x: np.ndarray, threads: int) -> Callable[[], float]:
-    torch.set_num_threads(threads)
-    torch.manual_seed(0)
-    model, data, losses = TorchVAE(784, 400, 20), tensor(x), []
+def report(found: Sequence[Mapping[str, Any]]) -> str:
+    head = ["peer", "ms/step", "least .. most", "x npvae", "of sgemm", "loss by epoch"]
+    rows = [
+        [
+            row["peer"],
+            *measure.spread_cells(measure.Spread(**row["ms_per_step"])),
+            measure.significant(row["ratio"], 3),
+            measure.percent(row["of_sgemm"]),
+            curve(row["losses"]),
+        ]
+        for row in found
+    ]
+    return measure.table(head, rows)
 
-    def epoch() -> float:
-        train_torch(model, data, 1, 128, losses.append)
-        return losses[-1]
 
-    return epoch
+def curve(losses: Sequence[float], shown: int = 6) -> str:
+    """The losses of the epochs; of many, some evenly spread, with the first and the last."""
+    last = len(losses) - 1
+    picked = (
+        range(last + 1) if last < shown else [round(i * last / (shown - 1)) for i in range(shown)]
+    )
+    return " ".join(f"{losses[i]:7.2f}" for i in picked)
 
 
-def report(times: dict[str, list[float]], losses: dict[str, list[float]]) -> None:
-    base = statistics.median(next(iter(times.values())))
-    for name, values in times.items():
-        median = statistics.median(values)
-        print(
-            f"{name:20} {median:7.3f} ms/step ({min(values):.3f} to {max(values):.3f})  "
-            f"x{median / base:.2f}  loss {losses[name][-1]:.2f}"
-        )
+def warnings(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line for each peer whose loss ends well above the best: its time says nothing."""
+    ends = [row["losses"][-1] for row in found if math.isfinite(row["losses"][-1])]
+    best = min(ends, default=math.nan)
+    return [
+        f"{row['peer']} ends at {row['losses'][-1]:.2f} nats and the best peer at {best:.2f}: it "
+        "learns something else, and its time says nothing"
+        for row in found
+        if not row["losses"][-1] <= LATE * best
+    ]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,125 @@
+"""What is trained: networks by their shapes, the arithmetic of a step, and the rows."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+DATA = ("mnist", "digits", "random")
+
+
+@dataclass(frozen=True)
+class Net:
+    """A dense VAE with a Bernoulli likelihood, and how it is trained."""
+
+    x_dim: int
+    hidden: tuple[int, ...]
+    z_dim: int
+    batch: int = 128
+    samples: int = 1
+    activation: str = "relu"
+
+    @property
+    def widths(self) -> str:
+        return "-".join(map(str, (self.x_dim, *self.hidden, self.z_dim)))
+
+    def __str__(self) -> str:
+        return f"{self.widths} {self.activation}, batch {self.batch}, K = {self.samples}"
+
+    def products(self) -> list[tuple[int, int, int]]:
+        """(rows, inputs, outputs) of each dense layer; the decoder sees K rows for each one.
+
+        The encoder ends in mean and log-variance, hence 2Z; the decoder mirrors its widths.
+        """
+        encoder = (self.x_dim, *self.hidden, 2 * self.z_dim)
+        decoder = (self.z_dim, *self.hidden[::-1], self.x_dim)
+        repeated = self.batch * self.samples
+        return [(self.batch, m, n) for m, n in pairwise(encoder)] + [
+            (repeated, m, n) for m, n in pairwise(decoder)
+        ]
+
+    def flop(self) -> int:
+        """Floating-point operations of the matrix products of one training step.
+
+        A layer of R rows, m inputs and n outputs takes 2Rmn each for its output, its weights'
+        gradient and its input's gradient; the first layer's input is data and needs no gradient.
+        """
+        forward = [2 * rows * m * n for rows, m, n in self.products()]
+        return 3 * sum(forward) - forward[0]
+
+    @classmethod
+    def parse(cls, text: str) -> Net:
+        """A net by its name in `NETS`, or by its widths: 784-200-200-50."""
+        if text in NETS:
+            return NETS[text]
+        try:
+            x_dim, *hidden, z_dim = (int(width) for width in text.split("-"))
+        except ValueError:
+            known = ", ".join(NETS)
+            raise ValueError(
+                f"a net is one of {known}, or widths such as 784-400-20; got {text!r}"
+            ) from None
+        return cls(x_dim, tuple(hidden), z_dim)
+
+    @classmethod
+    def of(cls, fields: dict[str, Any]) -> Net:
+        """The net that `dataclasses.asdict` and JSON made of one."""
+        return cls(**{**fields, "hidden": tuple(fields["hidden"])})
+
+
+NETS = {
+    "ref": Net(784, (400,), 20),
+    "small": Net(30, (64,), 8, batch=64),
+    "k50": Net(784, (200, 200), 50, batch=20, samples=50, activation="tanh"),
+}
+
+
+def on_data(net: Net, data: str) -> tuple[Net, str]:
+    """The net for these data, and the data for this net: other widths than MNIST's are random."""
+    if net.x_dim != 784:
+        return net, "random"
+    return (replace(net, x_dim=64), data) if data == "digits" else (net, data)
+
+
+def whole_batches(net: Net, rows: int) -> int:
+    """The rows of an epoch without a short last batch, which peers would treat differently."""
+    return max(1, rows // net.batch) * net.batch
+
+
+def mnist_folder() -> Path:
+    """Where MNIST is; raises `FileNotFoundError` with what to do about it."""
+    if not os.environ.get("NPVAE_DATA"):
+        raise FileNotFoundError(
+            "the environment variable NPVAE_DATA is not set; set it to the folder that holds "
+            "mnist/ with the four IDX files"
+        )
+    folder = Path(os.environ["NPVAE_DATA"], "mnist")
+    if not folder.is_dir():
+        raise FileNotFoundError(f"NPVAE_DATA names a folder without mnist/: {folder} is missing")
+    return folder
+
+
+def load(data: str, x_dim: int, rows: int) -> np.ndarray:
+    """That many rows of `data`: MNIST as bytes, the others as float32 in [0, 1].
+
+    Data that have fewer are repeated.
+    """
+    import npvae as nv
+
+    if data == "random":
+        return np.random.default_rng(0).random((rows, x_dim), dtype=np.float32)
+    if data == "digits":
+        x = nv.datasets.digits()[0].astype(np.float32)
+    else:
+        x = nv.datasets.load(mnist_folder(), "train")[0]
+    return x[:rows] if rows <= len(x) else np.resize(x, (rows, x.shape[1]))
+
+
+def floats(x: np.ndarray) -> np.ndarray:
+    """Bytes as frameworks are fed them: float32 in [0, 1]."""
+    return np.divide(x, 255, dtype=np.float32) if x.dtype == np.uint8 else x

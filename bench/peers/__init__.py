@@ -1,0 +1,60 @@
+"""The programs held side by side: npvae's, PyTorch's and JAX's, each as its users write it.
+
+A module of this package has ``train(peer, net, x, epochs, threads, after_epoch)``, which calls
+``after_epoch(loss)`` with the epoch's mean loss in nats per example, and may have
+``infer(peer, net, threads, answer)``, which calls ``answer`` with two functions that each take an
+array and return a call to be timed: encode and decode.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+TRAINING = {
+    "npvae": "npvae as it comes: compiled kernels where numba is installed",
+    "numpy": "npvae on its NumPy kernels, as without numba",
+    "torch_classic": "PyTorch as tutorials have it: sigmoid, binary_cross_entropy, Adam",
+    "torch_fused": "PyTorch from logits, with fused Adam",
+    "torch_compile": "the same through torch.compile",
+    "jax_step": "JAX, a jitted function that takes one step",
+    "jax_scan": "JAX, a jitted lax.scan over the whole epoch",
+}
+INFERENCE = {
+    "npvae": "npvae's encode and decode, their checks included",
+    "torch": "PyTorch in inference mode, on tensors",
+    "torch_compile": "the same through torch.compile, one compilation for each shape",
+}
+
+MODULES = {"npvae": "with_npvae", "numpy": "with_npvae", "torch": "with_torch", "jax": "with_jax"}
+_NEEDS = {"torch": ("torch",), "jax": ("jax", "optax")}
+
+
+def family(peer: str) -> str:
+    """What a peer is a program of: npvae, numpy, torch or jax."""
+    return peer.split("_")[0]
+
+
+def module(peer: str) -> Any:
+    """The module with the peer's programs."""
+    return importlib.import_module(f".{MODULES[family(peer)]}", __name__)
+
+
+def missing(peer: str) -> list[str]:
+    """The packages that the peer needs and that are not installed."""
+    needs = _NEEDS.get(family(peer), ())
+    return [package for package in needs if importlib.util.find_spec(package) is None]
+
+
+def installed(peers: Sequence[str]) -> list[str]:
+    """The peers that can run; a line on stderr for each other says how it could."""
+    for peer in peers:
+        if missing(peer):
+            print(
+                f"{peer} is skipped: {' and '.join(missing(peer))} not installed; "
+                "pip install 'npvae[bench]'",
+                file=sys.stderr,
+            )
+    return [peer for peer in peers if not missing(peer)]

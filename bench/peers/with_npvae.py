@@ -1,0 +1,46 @@
+"""npvae's own programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import npvae as nv
+
+from ..nets import Net
+
+
+def model_of(net: Net) -> nv.VAE:
+    return nv.VAE(net.x_dim, net.z_dim, hidden=net.hidden, activation=net.activation, seed=0)
+
+
+def train(
+    peer: str,
+    net: Net,
+    x: np.ndarray,
+    epochs: int,
+    threads: int,
+    after_epoch: Callable[[float], None],
+) -> None:
+    if peer == "numpy":
+        nv.use_kernels("numpy")
+    nv.fit(
+        model_of(net),
+        x,
+        objective=nv.ELBO(n_samples=net.samples),
+        epochs=epochs,
+        batch_size=net.batch,
+        threads=threads,
+        callbacks=[lambda model, record: after_epoch(record["train_loss"])],
+    )
+
+
+def infer(peer: str, net: Net, threads: int, answer: Callable[..., None]) -> None:
+    model = model_of(net)
+
+    def call_of(function: Callable[[np.ndarray], Any]) -> Any:
+        return lambda x: lambda: function(x)
+
+    answer(encode=call_of(model.encode), decode=call_of(model.decode))

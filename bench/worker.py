@@ -1,0 +1,112 @@
+"""The other end of a `processes.Worker`: does one peer's job, and answers after each round."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import nets, peers
+from .peak import peak_mib
+from .processes import Job
+
+FOREVER = 10**6
+ROWS = (1, 256, 10_000)
+SQUARES = (256, 512, 1024, 2048)
+SECONDS = 0.05
+"""How long a call is repeated in a round, to be timed finely."""
+
+
+class Parent:
+    """Who asked: takes an answer, and then says go, or ends this process."""
+
+    def __init__(self) -> None:
+        self.channel, sys.stdout = sys.stdout, sys.stderr  # a library's own lines are no answers
+        self.started = time.perf_counter()
+
+    def answer(self, **figures: Any) -> None:
+        seconds = time.perf_counter() - self.started
+        print(json.dumps({"seconds": seconds, **figures}), file=self.channel, flush=True)
+        if not sys.stdin.readline():
+            sys.exit()
+        self.started = time.perf_counter()
+
+
+def train(job: Job, parent: Parent) -> None:
+    """A round is an epoch of one model that is trained without a break."""
+    x = nets.load(job.data, job.net.x_dim, job.rows)
+    peers.module(job.peer).train(
+        job.peer,
+        job.net,
+        x,
+        FOREVER,
+        job.threads,
+        lambda loss: parent.answer(loss=loss, peak_mib=peak_mib()),
+    )
+
+
+def infer(job: Job, parent: Parent) -> None:
+    """A round times each call, at each number of rows, on the same random weights."""
+
+    def answer(**functions: Callable[[np.ndarray], Callable[[], Any]]) -> None:
+        rng = np.random.default_rng(0)
+        inputs = {
+            "encode": rng.random((max(ROWS), job.net.x_dim), dtype=np.float32),
+            "decode": rng.standard_normal((max(ROWS), job.net.z_dim), dtype=np.float32),
+        }
+        calls = {
+            f"{name} {n}": function(inputs[name][:n])
+            for name, function in functions.items()
+            for n in ROWS
+        }
+        sums = {name: total(call()) for name, call in calls.items()}
+        while True:
+            us = {name: seconds_of(call) * 1e6 for name, call in calls.items()}
+            parent.answer(us=us, sums=sums)
+
+    peers.module(job.peer).infer(job.peer, job.net, job.threads, answer)
+
+
+def sgemm(job: Job, parent: Parent) -> None:
+    """The best rate of NumPy's float32 products among a few square sizes, in GFLOP/s."""
+    rng = np.random.default_rng(0)
+    squares = [rng.random((2, n, n), dtype=np.float32) for n in SQUARES]
+    out = [np.empty_like(a) for a, _ in squares]
+    while True:
+        best = 0.0
+        for (a, b), c in zip(squares, out, strict=True):
+            for _ in range(5):
+                started = time.perf_counter()
+                np.matmul(a, b, out=c)
+                rate = 2 * len(a) ** 3 / (time.perf_counter() - started)
+                best = max(best, rate / 1e9)
+        parent.answer(gflops=best)
+
+
+def seconds_of(call: Callable[[], Any]) -> float:
+    """The mean time of a call, repeated for `SECONDS`."""
+    started = time.perf_counter()
+    call()
+    once = time.perf_counter() - started
+    repeats = max(1, int(SECONDS / once))
+    started = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - started) / repeats
+
+
+def total(outputs: Any) -> float:
+    """The sum of a call's first output: what shows that two peers computed the same."""
+    first = outputs[0] if isinstance(outputs, tuple) else outputs
+    return float(np.asarray(first).sum(dtype=np.float64))
+
+
+TASKS = {"train": train, "infer": infer, "sgemm": sgemm}
+
+if __name__ == "__main__":
+    job = Job.from_json(sys.argv[1])
+    TASKS[job.task](job, Parent())

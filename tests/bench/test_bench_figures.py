@@ -1,0 +1,256 @@
+"""What the figures of the benchmarks mean: arithmetic, medians, ratios, tables."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+import numpy as np
+import pytest
+
+import npvae as nv
+from bench import infer, measure, memory, nets, pictures, scaling, startup, train
+from bench.measure import Spread
+from bench.nets import NETS, Net
+from npvae.kernels import reference
+
+
+def test_flop_of_a_step_by_hand():
+    net = Net(4, (3,), 2, batch=5)
+    assert net.products() == [(5, 4, 3), (5, 3, 4), (5, 2, 3), (5, 3, 4)]
+    forward = 2 * 5 * (12 + 12 + 6 + 12)
+    assert net.flop() == 3 * forward - 2 * 5 * 12 == 1140
+    assert Net(4, (3,), 2, batch=5, samples=2).flop() == 3 * (240 + 360) - 120
+    assert NETS["ref"].flop() == 419_840_000
+
+
+@pytest.mark.parametrize("net", [Net(6, (5, 4), 2, batch=3), Net(6, (5, 4), 2, batch=3, samples=7)])
+def test_flop_is_that_of_the_products_that_npvae_takes(net, monkeypatch):
+    taken = []
+
+    def counted(function):
+        def product(a, b):
+            out = function(a, b)
+            taken.append(2 * np.sqrt(a.size * b.size * out.size))  # their sizes: Rm, mn, Rn
+            return out
+
+        return product
+
+    for name in ("linear", "linear_dw", "linear_dx"):
+        monkeypatch.setattr(reference, name, counted(getattr(reference, name)))
+    model = nv.VAE(net.x_dim, net.z_dim, hidden=net.hidden)
+    x = np.full((net.batch, net.x_dim), 0.5)
+    eps = model.draw_noise(net.batch, net.samples, np.random.default_rng(0))
+    nv.value_and_grad(model, nv.ELBO(n_samples=net.samples), x, eps)
+    assert round(sum(taken)) == net.flop()
+
+
+def test_a_net_is_named_or_given_by_its_widths():
+    assert Net.parse("k50") is NETS["k50"]
+    assert Net.parse("30-64-32-8") == Net(30, (64, 32), 8)
+    assert str(NETS["small"]) == "30-64-8 relu, batch 64, K = 1"
+    for text in ("7", "a-b-c", "", "reff"):
+        with pytest.raises(ValueError, match="a net is one of ref, small, k50, or widths"):
+            Net.parse(text)
+
+
+def test_rows_fill_whole_batches_and_are_repeated_where_there_are_few():
+    assert [nets.whole_batches(NETS["ref"], n) for n in (60_000, 128, 5)] == [59_904, 128, 128]
+    assert nets.on_data(NETS["ref"], "digits") == (Net(64, (400,), 20), "digits")
+    assert nets.on_data(NETS["small"], "mnist") == (NETS["small"], "random")
+    x = nets.load("digits", 64, 2000)
+    assert (x.shape, x.dtype, x.max()) == ((2000, 64), np.float32, 1)
+    np.testing.assert_array_equal(x[1797:], x[: 2000 - 1797])
+    random = nets.load("random", 3, 10)
+    assert random.shape == (10, 3)
+    assert nets.floats(random) is random
+    floats = nets.floats(np.array([[0, 51, 255]], np.uint8))
+    assert floats.dtype == np.float32
+    np.testing.assert_allclose(floats, [[0, 0.2, 1]], rtol=1e-6)
+
+
+def test_mnist_is_asked_for_by_the_name_of_its_variable(monkeypatch, tmp_path):
+    monkeypatch.delenv("NPVAE_DATA", raising=False)
+    with pytest.raises(FileNotFoundError, match="NPVAE_DATA is not set"):
+        nets.mnist_folder()
+    monkeypatch.setenv("NPVAE_DATA", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="folder without mnist/"):
+        nets.mnist_folder()
+    (tmp_path / "mnist").mkdir()
+    assert nets.mnist_folder() == tmp_path / "mnist"
+
+
+def test_medians_and_ratios():
+    assert Spread.of([3.0, 1.0, 10.0]) == Spread(3.0, 1.0, 10.0)
+    assert Spread.of([1.0, 2.0]).median == 1.5
+    figures = {"npvae": Spread(2, 1, 3), "other": Spread(5, 1, 9)}
+    assert measure.ratios(figures) == {"npvae": 1, "other": 2.5}
+    del figures["npvae"]
+    assert measure.ratios(figures) == {"other": None}
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (2.5512, 4, "2.551"), (0.00012345, 3, "0.000123"), (123456.0, 4, "123456"),
+        (0.0, 4, "0.000"), (None, 4, "-"), (12.0, 3, "12.0"),
+    ],
+)  # fmt: skip
+def test_numbers_are_shown_without_exponents(value, digits, text):
+    assert measure.significant(value, digits) == text
+
+
+def test_tables_are_aligned():
+    assert measure.table(["peer", "ms"], [["a", "1.0"], ["longer", "10.5"]]).splitlines() == [
+        "peer      ms", "------  ----", "a        1.0", "longer  10.5",
+    ]  # fmt: skip
+
+
+def answers(seconds, losses):
+    return [{"seconds": s, "loss": n} for s, n in zip(seconds, losses, strict=True)]
+
+
+@pytest.fixture
+def trained():
+    """Twenty steps a round; the first round is a warm-up."""
+    given = {
+        "npvae": answers([9.0, 0.02, 0.04, 0.06], [5, 4, 3, 2.0]),
+        "other": answers([0.1, 0.08, 0.08, 0.08], [9, 9, 9, 9.0]),
+        "sgemm": [{"gflops": 1e-3}, {"gflops": 4e-3}, {"gflops": 2e-3}],
+    }
+    return train.figures(given, Net(4, (3,), 2, batch=5), rows=100)
+
+
+def test_figures_of_training(trained):
+    found, peak = trained
+    npvae, other = found
+    assert peak == 4e-3
+    assert npvae["ms_per_step"] == pytest.approx({"median": 2, "least": 1, "most": 3})
+    assert npvae["losses"] == [5, 4, 3, 2]
+    assert (npvae["ratio"], other["ratio"]) == pytest.approx((1, 2))
+    assert npvae["of_sgemm"] == pytest.approx(1140 / 2e-3 / 4e6)
+
+
+def test_a_loss_that_is_too_high_or_no_number_is_pointed_out(trained):
+    found, _ = trained
+    assert [line.split()[0] for line in train.warnings(found)] == ["other"]
+    found[1]["losses"][-1] = 2.01
+    assert train.warnings(found) == []
+    found[0]["losses"][-1] = float("nan")
+    assert [line.split()[0] for line in train.warnings(found)] == ["npvae"]
+
+
+def test_long_loss_curves_are_thinned_and_keep_their_ends():
+    assert train.curve([1.0, 2.0]).split() == ["1.00", "2.00"]
+    assert train.curve([float(i) for i in range(101)]).split() == [
+        "0.00", "20.00", "40.00", "60.00", "80.00", "100.00",
+    ]  # fmt: skip
+
+
+def test_figures_of_inference_compare_results():
+    def given(us, total):
+        return [{"us": {"encode 1": u}, "sums": {"encode 1": total}} for u in us]
+
+    found = infer.figures({"npvae": given([9, 2, 2], 1.0), "torch": given([9, 1, 3], 1.00001)})
+    assert [row["us"]["median"] for row in found] == [2, 2]
+    assert [row["agrees"] for row in found] == [True, True]
+    wrong = infer.figures({"npvae": given([9, 2], 1.0), "torch": given([9, 1], 1.1)})
+    assert [row["agrees"] for row in wrong] == [True, False]
+    assert "DIFFERS" in infer.report(wrong).splitlines()[-1]
+    assert infer.figures({}) == []
+
+
+def test_figures_of_starting_leave_the_first_start_out():
+    npvae, numpy = [(9.0, "\n"), (0.3, "\n")], [(8.0, "\n"), (0.1, "\n"), (0.2, "\n")]
+    found = startup.figures({"npvae": npvae, "numpy": numpy})
+    assert [row["ms"]["median"] for row in found] == pytest.approx([300, 150])
+    assert found[0]["first_ms"] == 9000
+    (note,) = startup.notes("import", found)
+    assert note == "import npvae takes 150.0 ms on top of import numpy"
+    (note,) = startup.notes("first training step", found)
+    assert "9000 ms" in note
+
+
+def test_points_of_scaling():
+    grid = scaling.points((64, 400), (16, 128))
+    assert [(net.hidden, net.batch) for net in grid] == [((64,), 128), ((400,), 128), ((400,), 16)]
+    assert [scaling.doublings(n) for n in (1, 2, 6, 8)] == [[1], [1, 2], [1, 2, 4, 6], [1, 2, 4, 8]]
+    assert scaling.steps(Net(784, (3200,), 20, batch=4096)) == 8
+    assert scaling.steps(Net(4, (3,), 2)) == 500
+
+
+def test_every_kind_of_figure_can_be_drawn_and_tabled(trained, tmp_path):
+    found, _ = trained
+    results = [
+        {**row, "net": "tiny", "threads": 1, "hidden": h, "batch": b}
+        for row in found
+        for h, b in ((64, 128), (400, 128), (400, 16))
+    ]
+    spread = {"median": 2.0, "least": 1.0, "most": 3.0}
+    processes = [
+        {"section": "import", "threads": 1, "peer": peer, "mib": spread, "ratio": 1.0}
+        for peer in ("npvae", "numpy")
+    ]
+    calls = [
+        {"net": "tiny", "threads": 2, "call": call, "peer": "npvae", "us": spread, "ratio": None,
+         "agrees": True}
+        for call in ("encode 1", "encode 256", "decode 1", "decode 256")
+    ]  # fmt: skip
+    for i, draw in enumerate(
+        [
+            lambda: pictures.training(results),
+            lambda: pictures.scaling(results, NETS["ref"]),
+            lambda: pictures.bars(processes, "mib", "MiB", "memory"),
+            lambda: pictures.inference(calls),
+        ]
+    ):
+        pictures.save(tmp_path / f"{i}.png", draw)
+        assert (tmp_path / f"{i}.png").stat().st_size > 1000
+    pictures.save(None, lambda: pytest.fail("nothing to draw"))
+    assert len(scaling.report(results).splitlines()) == 2 + len(results)
+    assert len(memory.report(processes).splitlines()) == 2 + len(processes)
+
+
+def test_header_and_json(tmp_path):
+    facts = measure.header()
+    assert facts["numpy"] == np.__version__
+    assert facts["usable cores"] >= 1
+    measure.write_json(tmp_path / "figures.json", facts, [{"a": 1}])
+    assert json.loads((tmp_path / "figures.json").read_text())["results"] == [{"a": 1}]
+    measure.write_json(None, facts, [])
+
+
+def test_options_have_defaults_that_depend_on_each_other(monkeypatch):
+    monkeypatch.setattr(measure, "usable_cores", lambda: 4)
+    known = {"npvae": "this", "numpy": "that"}
+
+    def read(*argv):
+        return measure.read(measure.options("A test.", known, rounds=5), argv, ("numpy",))
+
+    args = read()
+    assert (args.rounds, args.threads, args.peers) == (5, [1, 4], ["npvae", "numpy"])
+    args = read("--quick")
+    assert (args.rounds, args.threads, args.peers) == (2, [4], ["npvae"])
+    args = read("--quick", "--rounds", "3", "--threads", "2,1", "--peers", "numpy")
+    assert (args.rounds, args.threads, args.peers) == (3, [2, 1], ["numpy"])
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--peers", "nupmy"], "no peer 'nupmy'; known: npvae"),
+        (["--threads", "0"], "a whole number above 0; got '0'"),
+        (["--threads", "1,x"], "a whole number above 0; got 'x'"),
+        (["--threads", "100000"], "100000 threads for"),
+        (["--rounds", "-1"], "a whole number above 0"),
+        (["--json", "no/such/folder/a.json"], "there is no folder"),
+        (["--plot", "a.bmp"], "a picture is one of .png"),
+    ],
+)
+def test_wrong_options_are_answered_in_one_line(argv, message, capsys):
+    parser = measure.options("A test.", {"npvae": "this"}, rounds=5)
+    assert isinstance(parser, argparse.ArgumentParser)
+    with pytest.raises(SystemExit) as stopped:
+        measure.read(parser, argv)
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
