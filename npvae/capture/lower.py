@@ -43,12 +43,14 @@ class Lowering:
     gradient : (n_params,) float32 array, which the gradients go to, or None
     slots : dict, the start and size of each parameter in it
     sources : dict of Source by name, "x" and "context"
+    threads : int, the most that may leave partial sums
     """
 
     graph: Graph
     gradient: Array | None
     slots: dict[str, tuple[int, int]]
     sources: dict[str, Source]
+    threads: int
     operations: list[Operation] = field(default_factory=list)
     python_calls: list[PythonCall] = field(default_factory=list)
 

@@ -11,10 +11,10 @@ from ..core import layout
 from ..kernels.native import executor, sync
 from ..models import Model
 from ..optim import Adam, AdamState
+from . import rules  # noqa: F401  (they enter themselves)
 from .graph import Graph
 from .lower import Lowering, Source
 from .memory import Access, Buffer, Operation, Ref, place, synchronise
-from .rules import MOST_THREADS
 
 Array = np.ndarray
 
@@ -53,15 +53,15 @@ class Program:
     ) -> None:
         slots = {name: (slot.start, slot.size) for name, slot in layout(worker).items()}
         gradient = None if update is None else update[0]
-        lowering = Lowering(graph, gradient, slots, sources)
+        lowering = Lowering(graph, gradient, slots, sources, threads)
         lowering.run()
         self.batch, self.noise_size = lowering.batch, lowering.noise_size
         self.several_levels = "eps" not in graph.inputs
         self.python_calls = lowering.python_calls
         self.without_update = len(lowering.operations)
-        ending = [] if update is None else _update(worker.flat, *update)
+        ending = [] if update is None else _update(worker.flat, *update, threads)
         self.operations = [*lowering.operations, *ending]
-        self.threads = _share(self.operations, min(threads, MOST_THREADS))
+        self.threads = _share(self.operations, threads)
         self.arena = place(self.operations)
         synchronise(self.operations)
         graph.forget_examples()
@@ -145,14 +145,16 @@ class Program:
                 other.join()
 
 
-def _update(theta: Array, gradient: Array, state: AdamState, optimiser: Adam) -> list[Operation]:
+def _update(
+    theta: Array, gradient: Array, state: AdamState, optimiser: Adam, threads: int
+) -> list[Operation]:
     """The two operations that end a step: the gradient's norm, and Adam."""
 
     def whole(array: Array) -> Ref:
         return Ref(Buffer(array.nbytes, array.ctypes.data))
 
     n = theta.size
-    g, partial = whole(gradient), Ref(Buffer(8 * MOST_THREADS))
+    g, partial = whole(gradient), Ref(Buffer(8 * threads))
     norm = Operation(
         "norm",
         dict(g=g, partial=partial),

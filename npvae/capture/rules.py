@@ -16,9 +16,6 @@ from .memory import Buffer, Ref
 PER_FLOP = 1 / 200
 """Nanoseconds, about: what decides how many threads are worth while needs no more."""
 
-MOST_THREADS = 64
-"""Partial sums over features have a row for each."""
-
 _COSTS = dict.fromkeys(KINDS, 0.08) | {"tanh": 0.4, "sigmoid": 0.3, "softplus": 0.4, "elu": 0.3}
 _COSTS |= {"gelu": 5.0, "silu": 0.3}
 
@@ -154,7 +151,7 @@ def _activate_backward(to: Lowering, call: Call) -> None:
 def _density(to: Lowering, name: str, rows: int, operands: dict[str, Any], own: dict[str, int],
              n: int, cost: float, constants: Any = ()) -> Ref:  # fmt: skip
     """An operation that leaves each thread's sums over its features; returns where they are."""
-    partial = Ref(Buffer(8 * n * MOST_THREADS))
+    partial = Ref(Buffer(8 * n * to.threads))
     operands = operands | dict(partial=partial)
     places = {key: operands[key] for key in own}
     outputs = {"r"} & set(own)
