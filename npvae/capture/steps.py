@@ -59,6 +59,8 @@ class CapturedSteps:
         if training.rows.context is not None:
             self.sources["context"] = _source(training.rows.context)
         self.staged = any(source.address == 0 for source in self.sources.values())
+        if self.staged:  # then all of them are, so none is read in its own type
+            self.sources = {name: Source(1, 1.0, s.width) for name, s in self.sources.items()}
         self.steps_per_chunk = 4
         n = len(training.rows)
         full = min(n, training.batch_size)
