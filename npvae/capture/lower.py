@@ -238,12 +238,14 @@ class Lowering:
         return offset, total
 
     def _targets(self) -> dict[int, str]:
-        """Values that can be computed straight into the gradient: a parameter's first, if no call
-        reads it as well."""
+        """Values that can be computed straight into the gradient: a parameter's first, if neither
+        a call nor another parameter reads it as well, and Python does not give it."""
         targets: dict[int, str] = {}
         taken = set(self.graph.zeroed)
+        added = [id(value.base) for _, value in self.graph.gradients]
+        given = {id(v) for call in self.graph.calls if call.python for v in call.outputs}
         for name, value in self.graph.gradients:
-            plain = value is value.base and id(value) not in targets
+            plain = value is value.base and added.count(id(value)) == 1 and id(value) not in given
             if name not in taken and plain and self.last_use.get(id(value)) is None:
                 targets[id(value)] = name
             taken.add(name)
@@ -260,7 +262,7 @@ class Lowering:
             if name not in begun:
                 begun.add(name)
                 self.emit("fill", 1, dict(out=out, n=size), writes=[(out, 4 * size, 4 * size)])
-            if id(value.base) in self.from_python:
+            if id(value.base) in self.from_python and value.ndim > 1:  # it would lie by features
                 raise NotCapturable(f"the gradient of {name} comes from Python")
             self.add("add", out, self.features(value), out, 1, size)
 
