@@ -147,7 +147,7 @@ class Lowering:
 
     def features(self, value: Value) -> Ref:
         """Where a value lies by features, (F, R)."""
-        base = value.base
+        base = _base(value)
         if id(base) not in self.by_features:
             if id(base) in self.inputs:
                 self._load(base)
@@ -160,7 +160,7 @@ class Lowering:
 
     def vector(self, value: Value) -> Ref:
         """Where a value lies as float64 numbers."""
-        base = value.base
+        base = _base(value)
         if id(base) not in self.wide and id(base) in self.from_python:
             self._take(base, self.wide, 8)
         if id(base) not in self.wide:
@@ -308,6 +308,12 @@ class Lowering:
         for start, (call, _, outputs) in self.segments:  # type: ignore[misc]
             if any(v is value for v, _ in outputs):
                 self.operations[start].extra.append(ref.buffer)
+
+
+def _base(value: Any) -> Value:
+    if not isinstance(value, Value):
+        raise NotCapturable(f"the constant {value!r} stands where a recorded value is needed")
+    return value.base
 
 
 def _last_uses(graph: Graph) -> dict[int, int]:
