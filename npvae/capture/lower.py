@@ -194,6 +194,11 @@ class Lowering:
             raise NotCapturable(f"{value!r} stands where a parameter is needed")
         return Ref(Buffer(value.example.nbytes, value.example.ctypes.data))
 
+    def needs_the_schedule(self, beta: Any) -> None:
+        """Refuse a beta of the objective's own: the compiled operations take the schedule's."""
+        if self.inputs.get(id(beta)) != "beta":
+            raise NotCapturable(f"beta is {beta!r} instead of what the objective's schedule gives")
+
     # What comes from outside
 
     def _load(self, value: Value) -> None:

@@ -396,7 +396,8 @@ def _mean_loss(to: Lowering, call: Call) -> None:
 
 @_rule("kl_loss")
 def _kl_loss(to: Lowering, call: Call) -> None:
-    kl, _, free_bits = call.inputs
+    kl, beta, free_bits = call.inputs
+    to.needs_the_schedule(beta)
     total, d_kl = call.outputs
     source, out, slope = to.features(kl), to.new_wide(total), to.new(d_kl)
     to.emit(
@@ -411,7 +412,8 @@ def _kl_loss(to: Lowering, call: Call) -> None:
 
 @_rule("weighted_loss")
 def _weighted_loss(to: Lowering, call: Call) -> None:
-    rec, kl, _ = call.inputs
+    rec, kl, beta = call.inputs
+    to.needs_the_schedule(beta)
     first, second, out = to.vector(rec), to.vector(kl), to.new_wide(call.outputs[0])
     to.emit(
         "weighted_loss",
