@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..core import Objective, Part, Terms, children, clone, layout
+from ..core import Objective, Part, Terms, bind, children, clone, layout
 from ..models import Model
 from ..objectives import Losses
 from .graph import Call, Gradient, Graph, NotCapturable, Recorder, Value
@@ -83,20 +83,31 @@ def rehearsed(worker: Model, objective: Objective) -> tuple[Model, Objective, Ar
     """Copies for trying steps out, and the gradient that the model's copy adds to.
 
     What is ours never changes by being called, but what is a user's may count its calls.
+
+    Raises
+    ------
+    NotCapturable
+        If what a user's part or objective holds can't be copied: an open file, say.
     """
     gradient = np.zeros_like(worker.flat)
     twin = worker.with_gradients(gradient)
-
-    def visit(part: Part) -> None:
-        for attribute, value in list(vars(part).items()):
-            held = isinstance(value, (Part, np.ndarray, list, tuple))
-            if not _is_pure(part) and not held and not attribute.startswith("_"):
-                setattr(part, attribute, copy.deepcopy(value))
-        for _, child in children(part):
-            visit(child)
-
-    visit(twin)
-    return twin, copy.deepcopy(objective), gradient
+    parts: list[Part] = [twin]
+    for part in parts:
+        parts.extend(child for _, child in children(part) if child not in parts)
+    # Parts and parameters are the twin's own already.
+    own: list[Any] = [
+        *parts,
+        *bind(twin, worker.flat).values(),
+        *bind(twin, gradient, "d").values(),
+    ]
+    memo = {id(thing): thing for thing in own}
+    try:
+        for part in parts:
+            if not _is_pure(part):
+                vars(part).update(copy.deepcopy(vars(part), memo))
+        return twin, copy.deepcopy(objective), gradient
+    except Exception as error:  # whatever a class's own way of copying raises
+        raise NotCapturable(f"a user's part or objective can't be copied: {error}") from error
 
 
 def _is_pure(thing: Any) -> bool:
