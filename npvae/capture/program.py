@@ -230,16 +230,16 @@ def _run_python(job: Any, state: dict[Any, Any]) -> None:
     """Make one of Python's calls on the arena's arrays, and put its results there."""
     call, inputs, outputs = job
     arrays = [_array(given, state) for given in inputs]
-    with kernels.running(kernels.eager()):
+    with kernels.running(kernels.eager()), np.errstate(over="ignore", invalid="ignore"):
         results = call.python(state, arrays)
-    for (value, places), result in zip(outputs, results, strict=True):
-        state[id(value)] = result
-        for size, ref in places:
-            into = _view(ref, value.size, np.float32 if size == 4 else np.float64)
-            if size == 8:
-                into[...] = np.asarray(result).reshape(-1)
-            else:
-                into.reshape(value.width, -1)[...] = np.asarray(result).reshape(-1, value.width).T
+        for (value, places), result in zip(outputs, results, strict=True):
+            state[id(value)] = array = np.asarray(result)
+            for size, ref in places:
+                into = _view(ref, value.size, np.float32 if size == 4 else np.float64)
+                if size == 8:
+                    into[...] = array.reshape(-1)
+                else:
+                    into.reshape(value.width, -1)[...] = array.reshape(-1, value.width).T
 
 
 def _array(given: Any, state: dict[Any, Any]) -> Any:
@@ -256,8 +256,7 @@ def _array(given: Any, state: dict[Any, Any]) -> Any:
         array = _view(ref, value.size, np.float64).reshape(value.shape)
     else:
         array = _view(ref, value.size, np.float32).reshape(value.width, -1).T.reshape(value.shape)
-    array.flags.writeable = False
-    return array
+    return np.array(array, order="C")  # as eager code has it, and his to keep and to write to
 
 
 def _view(ref: Ref, size: int, dtype: Any) -> Array:

@@ -162,7 +162,7 @@ class _Watched:
                 return self._part.forward(*inputs, **options)
             except NotCapturable:
                 self._graph.rewind(mark)
-        run_on, cache = self._run_on, _Cache(inputs)
+        run_on, cache = self._run_on, _Cache()
 
         def run(state: State, arrays: list[Any]) -> list[Any]:
             output, state[cache] = run_on[state["rehearsal"]].forward(*arrays, **options)
@@ -181,16 +181,14 @@ class _Watched:
 
         def run(state: State, arrays: list[Any]) -> list[Any]:
             nonlocal several
-            part, d_arrays = run_on[state["rehearsal"]], arrays[: len(d_outputs)]
-            d_inputs = part.backward(state[cache], *d_arrays, **options)
+            part = run_on[state["rehearsal"]]
+            d_inputs = part.backward(state[cache], *arrays, **options)
             several = isinstance(d_inputs, tuple)
             d_inputs = d_inputs if several else (d_inputs,)
             kept[:] = [d is not None for d in d_inputs]
             return [d for d in d_inputs if d is not None]
 
-        # The forward's inputs are listed again: its cache may hold them, so they must last.
-        arguments = (*d_outputs, *cache.inputs)
-        found = iter(_python(self._graph, f"{self._part.name}.backward", run, arguments))
+        found = iter(_python(self._graph, f"{self._part.name}.backward", run, d_outputs))
         results = tuple(next(found) if is_kept else None for is_kept in kept)
         return results if several else results[0]
 
@@ -198,9 +196,7 @@ class _Watched:
 class _Cache:
     """The key to what a part's forward kept, where Python runs it."""
 
-    def __init__(self, inputs: tuple[Any, ...]) -> None:
-        self.inputs = inputs
-        self.several = False
+    several = False
 
 
 def _objective(
