@@ -101,7 +101,11 @@ class Value:
     __array__ = __array_ufunc__ = __array_function__ = __bool__ = __float__ = __iter__ = _refuse
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = _refuse
     __rtruediv__ = __matmul__ = __rmatmul__ = __neg__ = __pow__ = __abs__ = _refuse
-    __lt__ = __le__ = __gt__ = __ge__ = _refuse
+    __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = __hash__ = _refuse
+    __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = _refuse
+    __rpow__ = __pos__ = __invert__ = __and__ = __or__ = __xor__ = __int__ = __complex__ = _refuse
+    __index__ = __round__ = __trunc__ = __format__ = __setitem__ = __contains__ = _refuse
+    __copy__ = __deepcopy__ = _refuse
 
     def __getattr__(self, name: str) -> Any:
         raise NotCapturable(f"{self.source}.{name} was asked for")
@@ -119,8 +123,10 @@ class Gradient:
         self.graph.gradients.append((self.parameter, value))
         return self
 
-    def __getattr__(self, name: str) -> Any:
+    def _refuse(self, *_: Any) -> Any:
         raise NotCapturable(f"the gradient of {self.parameter} is only added to")
+
+    __getattr__ = __getitem__ = __setitem__ = __array__ = __imul__ = _refuse
 
 
 @dataclass

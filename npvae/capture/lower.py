@@ -162,7 +162,7 @@ class Lowering:
 
     def features(self, value: Value) -> Ref:
         """Where a value lies by features, (F, R)."""
-        base = value.base
+        base = _base(value)
         if id(base) not in self.by_features:
             if id(base) in self.inputs:
                 self._load(base)
@@ -175,7 +175,7 @@ class Lowering:
 
     def vector(self, value: Value) -> Ref:
         """Where a value lies as float64 numbers."""
-        base = value.base
+        base = _base(value)
         if id(base) not in self.wide and id(base) in self.from_python:
             self.wide[id(base)] = self._take(base, np.float64)
         if id(base) not in self.wide:
@@ -208,6 +208,11 @@ class Lowering:
         if id(value) not in self.names:
             raise NotCapturable(f"{value!r} stands where a parameter is needed")
         return Ref(Buffer(value.example.nbytes, value.example.ctypes.data))
+
+    def needs_the_schedule(self, beta: Any) -> None:
+        """Refuse a beta of the objective's own: the compiled operations take the schedule's."""
+        if self.inputs.get(id(beta)) != "beta":
+            raise NotCapturable(f"beta is {beta!r} instead of what the objective's schedule gives")
 
     # What comes from outside
 
@@ -254,12 +259,14 @@ class Lowering:
         return sum(self.graph.inputs[n].size for n in names[: names.index(name)])
 
     def _targets(self) -> dict[int, str]:
-        """Values that can be computed straight into the gradient: a parameter's first, if no call
-        reads it as well."""
+        """Values that can be computed straight into the gradient: a parameter's first, if neither
+        a call nor another parameter reads it as well, and Python does not give it."""
         targets: dict[int, str] = {}
         taken = set(self.graph.zeroed)
+        added = [id(value.base) for _, value in self.graph.gradients]
+        given = {id(v) for call in self.graph.calls if call.python for v in call.outputs}
         for name, value in self.graph.gradients:
-            plain = value is value.base and id(value) not in targets
+            plain = value is value.base and added.count(id(value)) == 1 and id(value) not in given
             if name not in taken and plain and self.last_use.get(id(value)) is None:
                 targets[id(value)] = name
             taken.add(name)
@@ -275,7 +282,7 @@ class Lowering:
             if name not in begun:
                 begun.add(name)
                 self._zero(out)
-            if id(value.base) in self.from_python:
+            if id(value.base) in self.from_python and value.ndim > 1:  # it would lie by features
                 raise NotCapturable(f"the gradient of {name} comes from Python")
             self.add("add", out, self.features(value), out, 1, value.size)
 
@@ -321,6 +328,12 @@ class Lowering:
         made.places.setdefault(id(value), []).append((ref, dtype))
         self.operations[made.at].extra.append(ref.buffer)
         return ref
+
+
+def _base(value: Any) -> Value:
+    if not isinstance(value, Value):
+        raise NotCapturable(f"the constant {value!r} stands where a recorded value is needed")
+    return value.base
 
 
 def _last_uses(graph: Graph) -> dict[int, int]:

@@ -42,23 +42,22 @@ class PythonCall:
         """Make the call, and put its results where compiled code looks for them."""
         arrays = [_array(given, state) for given in self.inputs]
         assert self.call.python is not None
-        with kernels.running(kernels.eager()):
+        with kernels.running(kernels.eager()), np.errstate(over="ignore", invalid="ignore"):
             results = self.call.python(state, arrays)
-        for value, result in zip(self.call.outputs, results, strict=True):
-            state[id(value)] = result
-            for ref, dtype in self.places.get(id(value), []):
-                _view(ref, value, dtype)[...] = result
+            for value, result in zip(self.call.outputs, results, strict=True):
+                state[id(value)] = array = np.asarray(result)
+                for ref, dtype in self.places.get(id(value), []):
+                    _view(ref, value, dtype)[...] = array
 
 
 def _array(given: Any, state: dict[Any, Any]) -> Any:
-    """An input as an array of the shape that it would have without all this, not to be written."""
+    """An input as an array of the shape that it would have without all this."""
     if not isinstance(given, Given):
         return given
     value = given.value
     if given.ref is not None:
-        array = _view(given.ref, value, given.dtype)
-        array.flags.writeable = False
-        return array
+        # A copy, as eager code has it: the user's to keep and to write to.
+        return np.array(_view(given.ref, value, given.dtype), order="C")
     if id(value.base) in state:
         whole = state[id(value.base)]
         return whole[..., value.start : value.start + value.width].reshape(value.shape)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..core import Objective, Part, Terms, children, clone, layout
+from ..core import Objective, Part, Terms, bind, children, clone, layout
 from ..models import Model
 from ..objectives import Losses
 from .graph import Call, Gradient, Graph, NotCapturable, Recorder, Value
@@ -87,20 +87,31 @@ def rehearsed(worker: Model, objective: Objective) -> tuple[Model, Objective, Ar
     """Copies for trying steps out, and the gradient that the model's copy adds to.
 
     What is ours never changes by being called, but what is a user's may count its calls.
+
+    Raises
+    ------
+    NotCapturable
+        If what a user's part or objective holds can't be copied: an open file, say.
     """
     gradient = np.zeros_like(worker.flat)
     twin = worker.with_gradients(gradient)
-
-    def visit(part: Part) -> None:
-        for attribute, value in list(vars(part).items()):
-            held = isinstance(value, (Part, np.ndarray, list, tuple))
-            if not _is_pure(part) and not held and not attribute.startswith("_"):
-                setattr(part, attribute, copy.deepcopy(value))
-        for _, child in children(part):
-            visit(child)
-
-    visit(twin)
-    return twin, copy.deepcopy(objective), gradient
+    parts: list[Part] = [twin]
+    for part in parts:
+        parts.extend(child for _, child in children(part) if child not in parts)
+    # Parts and parameters are the twin's own already.
+    own: list[Any] = [
+        *parts,
+        *bind(twin, worker.flat).values(),
+        *bind(twin, gradient, "d").values(),
+    ]
+    memo = {id(thing): thing for thing in own}
+    try:
+        for part in parts:
+            if not _is_pure(part):
+                vars(part).update(copy.deepcopy(vars(part), memo))
+        return twin, copy.deepcopy(objective), gradient
+    except Exception as error:  # whatever a class's own way of copying raises
+        raise NotCapturable(f"a user's part or objective can't be copied: {error}") from error
 
 
 def _is_pure(thing: Any) -> bool:
@@ -155,7 +166,7 @@ class _Watched:
                 return self._part.forward(*inputs, **options)
             except NotCapturable:
                 self._graph.rewind(mark)
-        run_on, cache = self._run_on, _Cache(inputs)
+        run_on, cache = self._run_on, _Cache()
 
         def run(state: State, arrays: list[Any]) -> list[Any]:
             output, state[cache] = run_on[state["rehearsal"]].forward(*arrays, **options)
@@ -175,16 +186,14 @@ class _Watched:
 
         def run(state: State, arrays: list[Any]) -> list[Any]:
             nonlocal several
-            part, d_arrays = run_on[state["rehearsal"]], arrays[: len(d_outputs)]
-            d_inputs = part.backward(state[cache], *d_arrays, **options)
+            part = run_on[state["rehearsal"]]
+            d_inputs = part.backward(state[cache], *arrays, **options)
             several = isinstance(d_inputs, tuple)
             d_inputs = d_inputs if several else (d_inputs,)
             kept[:] = [d is not None for d in d_inputs]
             return [d for d in d_inputs if d is not None]
 
-        # The forward's inputs are listed again: its cache may hold them, so they must last.
-        arguments = (*d_outputs, *cache.inputs)
-        found = iter(_python(self._graph, f"{self._part.name}.backward", run, arguments))
+        found = iter(_python(self._graph, f"{self._part.name}.backward", run, d_outputs))
         results = tuple(next(found) if is_kept else None for is_kept in kept)
         return results if several else results[0]
 
@@ -192,9 +201,7 @@ class _Watched:
 class _Cache:
     """The key to what a part's forward kept, where Python runs it."""
 
-    def __init__(self, inputs: tuple[Any, ...]) -> None:
-        self.inputs = inputs
-        self.several = False
+    several = False
 
 
 def _objective(

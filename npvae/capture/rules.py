@@ -6,8 +6,6 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from ..kernels.native.elementwise import KINDS
 from .graph import Call, NotCapturable, Value
 from .lower import RULES, Lowering
@@ -76,7 +74,8 @@ def _linear_dw(to: Lowering, call: Call) -> None:
 def _add(to: Lowering, call: Call) -> None:
     a, b = call.inputs
     (total,) = call.outputs
-    if total.dtype == np.float64:
+    # Not told by the type: what Python gives may be float64, and then is what comes of it.
+    if any(isinstance(v, Value) and id(v.base) in to.wide for v in (a, b)):
         out = to.new_wide(total)
         to.add("add_doubles", to.vector(a), to.vector(b), out, 1, total.size)
     else:
@@ -396,7 +395,8 @@ def _mean_loss(to: Lowering, call: Call) -> None:
 
 @_rule("kl_loss")
 def _kl_loss(to: Lowering, call: Call) -> None:
-    kl, _, free_bits = call.inputs
+    kl, beta, free_bits = call.inputs
+    to.needs_the_schedule(beta)
     total, d_kl = call.outputs
     source, out, slope = to.features(kl), to.new_wide(total), to.new(d_kl)
     to.emit(
@@ -411,7 +411,8 @@ def _kl_loss(to: Lowering, call: Call) -> None:
 
 @_rule("weighted_loss")
 def _weighted_loss(to: Lowering, call: Call) -> None:
-    rec, kl, _ = call.inputs
+    rec, kl, beta = call.inputs
+    to.needs_the_schedule(beta)
     first, second, out = to.vector(rec), to.vector(kl), to.new_wide(call.outputs[0])
     to.emit(
         "weighted_loss",

@@ -226,6 +226,7 @@ def _executor(sources):
                 elif code == ADAM:
                     clip = _clip(p[4], p[5], c[3])
                     if math.isnan(clip):
+                        sync.stop(counters)  # for threads that have no share in this
                         return s
                     updates.adam(
                         p[0], p[1], p[2], p[3], lo, hi, scalars[s, STEP_SIZE], c[0], c[1], c[2],
