@@ -74,6 +74,15 @@ def environment(threads: int, more: Mapping[str, str] | None = None) -> dict[str
     }
 
 
+def _fastest_blas(job: Job) -> dict[str, str]:
+    """What makes OpenBLAS use AVX-512 for the rate of sgemm: it may not know a new processor."""
+    try:
+        avx512 = "avx512f" in Path("/proc/cpuinfo").read_text()
+    except OSError:
+        avx512 = False
+    return {"OPENBLAS_CORETYPE": "SkylakeX"} if avx512 and job.task == "sgemm" else {}
+
+
 class Worker:
     """A process that does a job round by round, each round when it is told to."""
 
@@ -85,7 +94,7 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
-                env=environment(job.threads, env),
+                env=environment(job.threads, {**(env or {}), **_fastest_blas(job)}),
                 text=True,
             )
 

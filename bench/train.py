@@ -3,7 +3,8 @@
 Every peer trains one model without a break, in a process of its own; a round is one epoch of each,
 in turn. Ratios are of medians. The losses stand beside the times, since a fast wrong program is no
 peer. "of sgemm" is the arithmetic of the step's matrix products over its time, as a share of the
-best rate of a square float32 product measured in the same rounds.
+best rate of a square float32 product measured in the same rounds, by a BLAS that was told to use
+AVX-512 where the processor has it.
 """
 
 from __future__ import annotations
