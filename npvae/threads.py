@@ -43,16 +43,18 @@ waiting for it take some 10 to 50 µs, and many times that where the cores are s
 
 
 @contextlib.contextmanager
-def blas_threads(n: int | None, multiply_adds: float = math.inf) -> Iterator[None]:
+def blas_threads(
+    n: int | None, multiply_adds: float = math.inf, matters: bool = True
+) -> Iterator[None]:
     """Hold BLAS to n threads (all usable cores for None) for the block, and restore it after.
 
     n is a ceiling: where the largest product has no more than `multiply_adds` of them, and these
-    are few, one thread is faster.
+    are few, one thread is faster. Where it does not matter nobody is told that it can't be done.
     """
     try:
         from threadpoolctl import threadpool_limits
     except ImportError:
-        if n is not None:
+        if n is not None and matters:
             warnings.warn(
                 "threads= needs threadpoolctl, which is not installed, and was ignored; "
                 "install it with: pip install 'npvae[fast]'",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,17 +107,14 @@ def fit(
         seed=whole("seed", seed, least=0),
         callbacks=list(callbacks),
         checkpoint=None if checkpoint is None else os.fspath(checkpoint),
-        threads=usable_cores() if threads is None else whole("threads", threads),
+        threads=None if threads is None else whole("threads", threads),
     )
     if resume and run.checkpoint is None:
         raise ConfigError("resume=True goes on from a checkpoint; pass checkpoint= as well.")
     rows, mean = _training_rows(model, x, context)
     held_out = _validation_rows(model, valid)
     model.start_from(mean, len(rows))
-    largest = max(slot.size for slot in layout(model).values())
-    multiply_adds = largest * min(run.batch_size, len(rows)) * run.objective.n_samples
-    with blas_threads(threads, multiply_adds), kernels.running(kernels.kernels_in_use()):
-        return run.train(rows, held_out, resume, progress)
+    return run.train(rows, held_out, resume, progress)
 
 
 def _training_rows(model: Model, x: Any, context: Any) -> tuple[Rows, Array]:
@@ -169,7 +167,7 @@ class _Run:
     seed: int
     callbacks: list[Any]
     checkpoint: str | None
-    threads: int
+    threads: int | None
 
     def train(self, rows: Rows, valid: Rows | None, resume: bool, progress: bool) -> History:
         history, state = History(), self.optimiser.start(self.model.flat)
@@ -185,7 +183,27 @@ class _Run:
                 self.lr,
             )
         )  # fmt: skip
-        done = len(history.records)
+        with self._limits(steps):
+            self._epochs(steps, history, state, valid, progress)
+        for callback in self.callbacks:
+            _call(callback, "finish", self.model)
+        return history
+
+    @contextlib.contextmanager
+    def _limits(self, steps: Any) -> Iterator[None]:
+        """BLAS and the kernels as Python's steps need them; captured ones use neither."""
+        eager = isinstance(steps, EagerSteps)
+        largest = max(slot.size for slot in layout(self.model).values())
+        batch = min(self.batch_size, len(steps.training.rows))
+        multiply_adds = largest * batch * self.objective.n_samples
+        kernel_set = kernels.kernels_in_use() if eager else kernels.eager()
+        with blas_threads(self.threads, multiply_adds, eager), kernels.running(kernel_set):
+            yield
+
+    def _epochs(
+        self, steps: Any, history: History, state: AdamState, valid: Rows | None, progress: bool
+    ) -> None:
+        rows, done = steps.training.rows, len(history.records)
         display = reporter(progress, self.epochs, len(rows), done)
         try:
             stopped = any(_call(callback, "done") for callback in self.callbacks)
@@ -202,16 +220,13 @@ class _Run:
                 display.epoch(record)  # what was shown is kept, whatever comes next
         finally:
             display.close()
-        for callback in self.callbacks:
-            _call(callback, "finish", self.model)
-        return history
 
     def _steps(self, training: Training) -> Any:
         """The fastest way to run the steps: captured, where numba is there and it can be done."""
         if kernels.kernels_in_use() == "numba":
             from .capture.steps import captured_steps
 
-            captured = captured_steps(training, self.threads)
+            captured = captured_steps(training, self.threads or usable_cores())
             if captured is not None:
                 return captured
         return EagerSteps(training)
