@@ -111,7 +111,8 @@ class CapturedSteps:
         copies.gradient.fill(0)
         program.arena.fill(255)  # NaN
         with notice_if_slow(
-            "npvae: compiling the training step (once; later runs find it in the cache)"
+            "npvae: compiling the training step (once; later runs find it in the cache)",
+            seconds=3.0,  # finding it there takes one, on a busy machine
         ):
             program.run(self.table.find(rows), noise, scalars, losses, now, rehearsal=True)
         ours = t.gradient + copies.gradient  # Python's calls were made on the copies
