@@ -83,6 +83,16 @@ def record(
     return graph
 
 
+def trace(model: Model, objective: Objective, batch: int) -> Graph:
+    """The training step of a model and an objective, to look at: ``print(trace(...))``."""
+    worker, objective, _ = rehearsed(model, objective)
+    x = np.zeros((batch, model.x_dim), model.flat.dtype)
+    context = np.zeros((batch, model.context_dim), x.dtype) if model.context_dim else None
+    eps = model.draw_noise(batch, objective.n_samples, np.random.default_rng(0))
+    with kernels.running("numpy"), np.errstate(all="ignore"):
+        return record(worker, objective, x, eps, context, worker, objective)
+
+
 def rehearsed(worker: Model, objective: Objective) -> tuple[Model, Objective, Array]:
     """Copies for trying steps out, and the gradient that the model's copy adds to.
 
