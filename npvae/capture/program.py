@@ -68,7 +68,7 @@ class Program:
         self._kept = (graph, worker, update)  # the memory that the addresses point to
         self.table, self.constants = _tables(self.operations)
         widest = max(value.rows for call in graph.calls for value in call.outputs if value.ndim)
-        self.scratch = 2 * widest
+        self.scratch = np.empty((self.threads, 2 * widest), np.float32)
         self.counters = np.zeros(sync.SIZE, np.int64)
 
     def run(
@@ -122,12 +122,12 @@ class Program:
         """Run operations of steps in all threads, this one among them."""
         order, noise, scalars, losses = tables
         self.counters[:] = 0
-        counters = self.counters.ctypes.data
+        counters, scratch = self.counters.ctypes.data, self.scratch.ctypes.data
 
         def run(thread: int) -> int:
             return executor.execute(
                 thread, self.threads, self.table, self.constants, first, last, step, stop,
-                order, noise, scalars, losses, counters, self.scratch,
+                order, noise, scalars, losses, counters, scratch, self.scratch.shape[1],
             )  # fmt: skip
 
         started: list[threading.Thread] = []

@@ -178,19 +178,19 @@ def _executor(sources):
 
     def execute(
         thread, n_threads, ops, constants, first_op, last_op, first_step, last_step,
-        order, noise, scalars, losses, counters, scratch_size,
+        order, noise, scalars, losses, counters, scratch, scratch_size,
     ):  # fmt: skip
         """Run operations first_op to last_op of each step; returns the first step not done.
 
         Every thread calls it with its own number; all get the same tables. `order` (steps · B)
         has the rows of the data, `noise` is the address of all noise, `scalars` (steps, 4) has
-        what changes from step to step, and `losses` (steps, 3) is written. The loop ends at a step
+        what changes from step to step, and `losses` (steps, 3) is written. At `scratch` each thread
+        has `scratch_size` float32 to itself. The loop ends at a step
         whose loss, or gradient, is not finite, before Adam has touched anything.
         """
         if sources < 0:
             return -1
-        memory = np.empty(scratch_size, np.float32)
-        scratch = memory.ctypes.data
+        scratch += 4 * thread * scratch_size
         for s in range(first_step, last_step):
             for i in range(first_op, last_op):
                 o, c = ops[i], constants[i]
