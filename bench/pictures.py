@@ -94,7 +94,7 @@ def _figure(rows: int, columns: int, width: float, height: float) -> tuple[Figur
     """A figure of panels, each row of them so high, in inches."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height * rows + 0.4), layout="constrained", dpi=plots.DPI)
+    figure = Figure(figsize=(width, height * rows + 0.4), layout="constrained", dpi=128)
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 

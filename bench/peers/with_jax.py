@@ -48,7 +48,9 @@ def loss_of(params: Any, x: Any, key: Any, net: Net) -> Any:
     shape = mu.shape if net.samples == 1 else (net.samples, *mu.shape)
     z = mu + jax.random.normal(key, shape) * jnp.exp(0.5 * logvar)
     logits = mlp(params["decoder"], activation, z)
-    rec = optax.sigmoid_binary_cross_entropy(logits, x).sum() / net.samples
+    # optax.sigmoid_binary_cross_entropy takes two logarithms, and a step a quarter longer.
+    softplus = jnp.maximum(logits, 0) + jnp.log1p(jnp.exp(-jnp.abs(logits)))
+    rec = jnp.sum(softplus - logits * x) / net.samples
     return rec - 0.5 * jnp.sum(1 + logvar - mu**2 - jnp.exp(logvar))
 
 

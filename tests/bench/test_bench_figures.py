@@ -134,7 +134,7 @@ def test_figures_of_training(trained):
 def test_a_loss_that_is_too_high_or_no_number_is_pointed_out(trained):
     found, _ = trained
     assert [line.split()[0] for line in train.warnings(found)] == ["other"]
-    found[1]["losses"][-1] = 2.01
+    found[1]["losses"][-1] = 2.4
     assert train.warnings(found) == []
     found[0]["losses"][-1] = float("nan")
     assert [line.split()[0] for line in train.warnings(found)] == ["npvae"]
