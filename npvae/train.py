@@ -239,7 +239,8 @@ class _Run:
         sums = np.zeros(3)
         try:
             for sizes, losses in steps.run(epoch, order, noise):
-                sums += sizes @ losses
+                # One step after the other: a sum over a chunk would depend on where it ends.
+                sums = np.cumsum(np.vstack([sums, sizes[:, None] * losses]), axis=0)[-1]
                 display.step(int(sizes.sum()), Losses(*losses[-1]))
         except NotFinite as stop:
             raise self._not_finite(stop, epoch) from None

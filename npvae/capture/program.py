@@ -159,7 +159,7 @@ def _update(
         "norm",
         dict(g=g, partial=partial),
         n,
-        [Access(g, 4 * n, 4, False), Access(partial, partial.buffer.size, 8, True)],
+        [Access(g, 4 * n, 4, False), Access(partial, partial.buffer.size, 0, True)],
         0.05 * n,
     )
     arrays = dict(theta=whole(theta), g=g, m=whole(state.m), v=whole(state.v))

@@ -156,7 +156,7 @@ def _density(to: Lowering, name: str, rows: int, operands: dict[str, Any], own: 
     outputs = {"r"} & set(own)
     reads = [(p, rows * own[key], own[key]) for key, p in places.items() if key not in outputs]
     writes = [(places[key], rows * own[key], own[key]) for key in outputs]
-    writes.append((partial, partial.buffer.size, 8 * n))
+    writes.append((partial, partial.buffer.size, 0))  # a row for each thread, no share of the rows
     to.emit(name, rows, operands, reads, writes, cost * rows * n, constants)
     return partial
 
