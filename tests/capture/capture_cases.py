@@ -86,9 +86,8 @@ class Step:
         self.sources = {"x": Source(1, 1.0, model.x_dim)}
         if model.context_dim:
             self.sources["context"] = Source(1, 1.0, model.context_dim)
-        self.program = Program(
-            graph, worker, self.gradient, self.state, self.optimiser, self.sources, threads
-        )
+        update = self.gradient, self.state, self.optimiser
+        self.program = Program(graph, worker, update, self.sources, threads)
 
     def run(
         self, batches: list[Batch], lr: float = 1e-3, rehearsal: bool = False

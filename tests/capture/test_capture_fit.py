@@ -64,7 +64,7 @@ def test_the_clipping_bites():
 def test_objectives(alike, share_all, objective, threads):
     captured = alike(network(), X, objective=objective, threads=threads, **OPTIONS)
     assert captured.full.threads == threads
-    assert not captured.full.segments
+    assert not captured.full.python_calls
 
 
 @pytest.mark.parametrize("likelihood", [*LIKELIHOODS, nv.Gaussian(0.5)], ids=str)

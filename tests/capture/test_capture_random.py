@@ -21,8 +21,8 @@ def program_of(step, threads):
         name: Source(1, 1.0, inputs[name].shape[-1], inputs[name].ctypes.data)
         for name in ("x", "context")
     }
-    state = optimiser.start(step.flat)
-    program = Program(step.graph, step.weights, gradient, state, optimiser, sources, threads)
+    update = gradient, optimiser.start(step.flat), optimiser
+    program = Program(step.graph, step.weights, update, sources, threads)
     program.inputs = inputs  # which its sources point to
     return program, gradient, inputs
 
