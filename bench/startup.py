@@ -22,7 +22,7 @@ Results = list[tuple[float, str]]
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = measure.options(__doc__, programs.PEERS, rounds=11)
-    args = measure.read(parser, argv)
+    args = measure.read(parser, argv, quick_rounds=1)
     facts = measure.print_header(__doc__, args)
     results = []
     with tempfile.TemporaryDirectory() as folder:
