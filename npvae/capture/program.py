@@ -23,6 +23,9 @@ BARRIER = 700.0
 SHARED = 400.0
 """Nanoseconds of work below which an operation is not worth sharing."""
 
+MOST_THREADS = 64
+"""More are never used, whatever is asked for."""
+
 
 class Program:
     """One training step of a fixed shape, for any number of steps.
@@ -51,6 +54,7 @@ class Program:
         sources: dict[str, Source],
         threads: int,
     ) -> None:
+        threads = min(threads, MOST_THREADS)
         slots = {name: (slot.start, slot.size) for name, slot in layout(worker).items()}
         gradient = None if update is None else update[0]
         lowering = Lowering(graph, gradient, slots, sources, threads)

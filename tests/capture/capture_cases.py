@@ -53,7 +53,9 @@ def batch(model: nv.VAE, objective: Any, rows: int, seed: int = 0) -> Batch:
     rng = np.random.default_rng(seed)
     context = numbers((rows, model.context_dim), seed + 100) if model.context_dim else None
     return Batch(
-        numbers((rows, model.x_dim), seed), model.draw_noise(rows, objective.n_samples, rng), context
+        numbers((rows, model.x_dim), seed),
+        model.draw_noise(rows, objective.n_samples, rng),
+        context,
     )
 
 
@@ -94,7 +96,9 @@ class Step:
     ) -> tuple[int, Array]:
         """Run a step on each batch; returns how many were done, and the losses."""
         x, eps, context = (
-            None if parts[0] is None else np.concatenate([p.reshape(-1, p.shape[-1]) for p in parts])
+            None
+            if parts[0] is None
+            else np.concatenate([p.reshape(-1, p.shape[-1]) for p in parts])
             for parts in zip(*batches, strict=True)
         )
         self.sources["x"].address = x.ctypes.data

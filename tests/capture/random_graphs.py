@@ -97,7 +97,9 @@ class RandomStep:
         fitting = [v for v in self.pool if v.rows == rows and v.width >= width]
         if not fitting:
             value = self.graph.inputs["eps" if samples > 1 else "x"]
-            value = self.call("linear", value.reshape(rows, value.width), self.matrix(6, value.width))
+            value = self.call(
+                "linear", value.reshape(rows, value.width), self.matrix(6, value.width)
+            )
             fitting = [value]
         value = fitting[self.rng.integers(len(fitting))]
         start = int(self.rng.integers(value.width - width + 1))

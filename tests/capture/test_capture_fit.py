@@ -7,7 +7,7 @@ import pytest
 from capture_cases import ACTIVATIONS, LAYOUTS, LIKELIHOODS, OBJECTIVES, network, numbers
 
 import npvae as nv
-from npvae.capture import steps
+from npvae.capture import steps, table
 from npvae.kernels.native import executor
 
 X = numbers((50, 5))
@@ -230,22 +230,25 @@ def test_one_compiled_executor_serves_all_of_these():
 
 def test_chunks_grow_and_stay_within_their_bounds(monkeypatch):
     lengths = []
-    chunk_of = steps.CapturedSteps._chunk_of
+    chunk_of = steps.CapturedSteps._do
 
     def spy(self, program, first, rows, noise, rates, *rest):
         assert len(rows) == len(rates) * program.batch
         lengths.append(len(rates))
         return chunk_of(self, program, first, rows, noise, rates, *rest)
 
-    monkeypatch.setattr(steps.CapturedSteps, "_chunk_of", spy)
+    monkeypatch.setattr(steps.CapturedSteps, "_do", spy)
     monkeypatch.setattr(steps, "CHUNK_SECONDS", 1e9)  # as long as it likes
     x = numbers((1003, 5))
     nv.fit(network(), x, epochs=1, batch_size=10)
     assert lengths == [4, 8, 16, 32, 40, 1]
-    for name, most, rows in (("STAGED_ROWS", 35, x.astype(float)), ("NOISE_NUMBERS", 65, x)):
+    for module, name, most, rows in (
+        (table, "STAGED_ROWS", 35, x.astype(float)),
+        (steps, "NOISE_NUMBERS", 65, x),
+    ):
         lengths.clear()
         with monkeypatch.context() as patch:
-            patch.setattr(steps, name, most)
+            patch.setattr(module, name, most)
             nv.fit(network(), rows, epochs=1, batch_size=10)
         assert max(lengths) == 3
         assert sum(lengths) == 101

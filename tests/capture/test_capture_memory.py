@@ -58,8 +58,7 @@ def test_buffers_that_live_at_the_same_time_lie_apart(operations):
     for (one, first, last), (other, other_first, other_last) in itertools.combinations(used, 2):
         if first <= other_last and other_first <= last:
             apart = (
-                one.address + one.size <= other.address
-                or other.address + other.size <= one.address
+                one.address + one.size <= other.address or other.address + other.size <= one.address
             )
             assert apart or not one.size or not other.size
 
@@ -74,7 +73,9 @@ def test_buffers_at_a_place_of_their_own_stay_there(operations):
 def test_buffers_that_live_one_after_the_other_share_their_place():
     buffers = [Buffer(1000) for _ in range(50)]
     operations = [
-        Operation("add", {}, 1, [Access(Ref(a), 1000, 0, False), Access(Ref(b), 1000, 0, True)], 0.0)
+        Operation(
+            "add", {}, 1, [Access(Ref(a), 1000, 0, False), Access(Ref(b), 1000, 0, True)], 0.0
+        )
         for a, b in itertools.pairwise(buffers)
     ]
     assert place(operations).size < 3 * 1000 + 4 * ALIGNMENT
@@ -179,7 +180,7 @@ class Memory:
     """The arena and the gradient, to be filled, compared and kept."""
 
     def __init__(self, program):
-        self.arrays = [program.arena, program._kept[2].view(np.uint8)]
+        self.arrays = [program.arena, program._kept[2][0].view(np.uint8)]
 
     def fill(self, seed):
         """Numbers between ½ and 1 as float32, which are small and positive as float64."""
@@ -224,7 +225,7 @@ def test_operations_touch_what_they_say_they_touch(program):
         counters[:] = 0
         executor.execute(
             thread, 1, table, program.constants, i, i + 1, 0, 1, order, noise.ctypes.data, scalars,
-            losses, counters.ctypes.data, program.scratch,
+            losses, counters.ctypes.data, program.scratch.ctypes.data, program.scratch.shape[1],
         )  # fmt: skip
 
     for i, operation in enumerate(program.operations[:-2]):

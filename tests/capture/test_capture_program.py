@@ -90,7 +90,7 @@ def test_small_programs_run_on_one_thread(monkeypatch):
 
 
 def test_threads_beyond_the_most_are_not_used(monkeypatch):
-    monkeypatch.setattr(program.rules, "MOST_THREADS", 2)
+    monkeypatch.setattr(program, "MOST_THREADS", 2)
     step = assert_agreement(network(hidden=(9,)), nv.ELBO(), 7, threads=100)
     assert step.program.threads == 2
 
@@ -115,7 +115,13 @@ def by_hand(model, objective, batches, lr, **settings):
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"weight_decay": 0.1}, {"beta1": 0.0, "eps": 1e-3}, {"clip_norm": 0.5}, {"clip_norm": 1e9}],
+    [
+        {},
+        {"weight_decay": 0.1},
+        {"beta1": 0.0, "eps": 1e-3},
+        {"clip_norm": 0.5},
+        {"clip_norm": 1e9},
+    ],
     ids=str,
 )
 def test_five_steps_with_adam(settings, threads):

@@ -10,7 +10,16 @@ import sys
 
 import numpy as np
 import pytest
-from capture_cases import ACTIVATIONS, LAYOUTS, LIKELIHOODS, OBJECTIVES, batch, eager, network, recorded
+from capture_cases import (
+    ACTIVATIONS,
+    LAYOUTS,
+    LIKELIHOODS,
+    OBJECTIVES,
+    batch,
+    eager,
+    network,
+    recorded,
+)
 
 import npvae as nv
 from npvae import kernels as k
@@ -100,8 +109,10 @@ def test_a_graph_can_be_read():
     model, objective = network(), nv.ELBO()
     text = str(recorded(model, objective, batch(model, objective, 3))[0])
     first, *_, last = text.splitlines()
-    assert first == "<linear: float32 (3, 6)> = linear(<x: float32 (3, 5)>, <encoder.layers.0.W: " \
+    assert (
+        first == "<linear: float32 (3, 6)> = linear(<x: float32 (3, 5)>, <encoder.layers.0.W: "
         "float32 (6, 5)>)"
+    )
     assert last.startswith("dencoder.layers.0.b += <bias_tanh_backward: ")
 
 
