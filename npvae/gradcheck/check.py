@@ -189,8 +189,8 @@ class _Check:
             return self._row(argument, method, "wrong", note)
         rtol = self.rtol or RTOL[method]
         # Rounding in the gradients themselves: some eps of the largest number they are made of.
-        own = result.error + 64 * EPS * largest
-        off = np.where(checked, np.abs(analytic - numeric), 0.0)
+        own = 4 * result.error + 64 * EPS * largest
+        off = np.where(checked, np.abs(analytic - numeric), -1.0)
         errors = off / np.maximum(size, np.maximum(own / rtol, np.finfo(np.float64).tiny))
         where = tuple(int(i) for i in np.unravel_index(int(errors.argmax()), errors.shape))
         worst = float(errors[where])

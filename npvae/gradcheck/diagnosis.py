@@ -101,7 +101,7 @@ def _evidence(measure: Measure, argument: str, result: Numeric, own: Array, at: 
     return Evidence(
         result.analytic,
         result.numeric,
-        np.maximum(10 * own, 1e-6 * result.size),
+        np.maximum(4 * own, 1e-6 * result.size),
         value,
         float(measure.problem.loss(at.values)),
         {n: t for n, t in terms.items() if t.shape == value.shape},
@@ -148,7 +148,7 @@ def _slips(e: Evidence) -> Iterator[Slip]:
         yield Slip(f"it is the gradient of {name}: the two are swapped", _gradient_of(name))
         yield Slip(f"it is a copy of the gradient of {name}", _all_if_copy(name))
     factor = _ratio(e.analytic, e.numeric, e.known)
-    off = f"it is off by a constant factor: multiply by {factor:.6g}"
+    off = f"it is off by a constant factor: multiply by {factor:.7g}"
     yield Slip(off, _times(factor), fitted=True)
     for name, term in e.terms.items():
         times = _ratio(term, e.numeric - e.analytic, e.known)

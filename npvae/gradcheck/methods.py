@@ -35,10 +35,14 @@ class Estimate(NamedTuple):
 
 
 def along(problem: Problem, values: Values, direction: Values) -> Line:
-    """The loss on a straight line, as a function of the step t."""
+    """The loss on a straight line, as a function of the step t; NaN outside of its domain."""
 
     def phi(t: float) -> float:
-        return float(problem.loss(values | {n: values[n] + t * v for n, v in direction.items()}))
+        try:
+            moved = {n: values[n] + t * v for n, v in direction.items()}
+            return float(problem.loss(values | moved))
+        except (ArithmeticError, ValueError):  # as of math.log; here, at t = 0, there was none
+            return math.nan
 
     return phi
 
@@ -46,19 +50,21 @@ def along(problem: Problem, values: Values, direction: Values) -> Line:
 def round_off(phi: Line) -> float:
     """How far rounding throws phi off: its differences where nothing else is left of it.
 
-    Of second differences, jump h + curvature h², at h, h/2 and h/4 this combination leaves neither.
-    Steps of 1e-8 are there for parts of phi in float32, which do not see smaller ones.
+    Near 0, phi(h) - phi(-h) is a slope times h and phi(h) + phi(-h) - 2 phi(0) a jump of the slope
+    times h plus a curvature times h². Of those at h, h/2 and h/4 these combinations leave nothing.
+    Of a phi in float32, which is a staircase, the first step that shows is as high as its rounding.
     """
     here = phi(0.0)
-
-    def second(h: float) -> float:
-        return phi(h) + phi(-h) - 2 * here
-
-    thrown = [
-        abs(second(h) - 6 * second(h / 2) + 8 * second(h / 4)) / 12
-        for h in (1e-13, 3e-13, 1e-9, 1e-8)
-    ]
-    return max(EPS * abs(here), *(t for t in thrown if math.isfinite(t)), 0.0)
+    thrown = [EPS * abs(here)]
+    for h in (1e-13, 3e-13, 1e-9):
+        up, down = ([phi(sign * h / 2**j) for j in range(3)] for sign in (1, -1))
+        odd = [u - d for u, d in zip(up, down, strict=True)]
+        even = [u + d - 2 * here for u, d in zip(up, down, strict=True)]
+        thrown += [abs(odd[0] - 2 * odd[1]) / 4, abs(even[0] - 6 * even[1] + 8 * even[2]) / 12]
+    steps = [abs(phi(h) - phi(-h)) for h in (1e-9, 1e-8, 1e-7, 1e-6)]
+    if steps[0] == 0:
+        thrown += [step for step in steps if step > 64 * EPS * abs(here)][:1]
+    return max((t for t in thrown if math.isfinite(t)), default=0.0)
 
 
 def central(phi: Line, scale: float = 1.0, noise: float | None = None) -> Estimate:
@@ -133,14 +139,16 @@ def _agree(last: list[_Tried]) -> bool:
 
 
 def _confirmed(phi: Line, t: _Tried) -> bool:
-    """Whether the quotient at a step of no simple ratio to the others is what they predict.
+    """Whether quotients at steps of no simple ratio to the others are what they predict.
 
     Steps h, h/2, h/4, ... are blind to a periodic phi of which they are whole periods.
     """
-    share = 0.37
     curved = (t.up - t.down) / (2 * t.h) - t.slope
-    quotient = (phi(share * t.h) - phi(-share * t.h)) / (2 * share * t.h)
-    return abs(quotient - t.slope - share**2 * curved) <= 8 * t.rounding / share
+    for share in (0.37, 0.0137):
+        quotient = (phi(share * t.h) - phi(-share * t.h)) / (2 * share * t.h)
+        if not abs(quotient - t.slope - share**2 * curved) <= 8 * t.rounding / share:
+            return False
+    return True
 
 
 def _best(tried: list[_Tried]) -> Estimate:
