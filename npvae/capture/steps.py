@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
+from ..kernels.native import executor
 from ..models import Model
 from ..objectives import ELBO
 from ..optim import Adam
@@ -31,7 +32,8 @@ NOISE_NUMBERS = 1 << 20
 
 def captured_steps(training: Training, threads: int) -> CapturedSteps | None:
     """The captured way to run these steps, or None where they can't be captured."""
-    if training.worker.flat.dtype != np.float32 or type(training.optimiser) is not Adam:
+    in_float32 = training.worker.flat.dtype == np.float32
+    if not (executor.COMPILES and in_float32 and type(training.optimiser) is Adam):
         return None
     try:
         return CapturedSteps(training, threads)

@@ -261,3 +261,6 @@ def _compiled(function):
 
 
 execute = _compiled(_executor(_digest()))
+
+COMPILES = not numba.config.DISABLE_JIT
+"""Whether it can run: Numba's switch to run everything in Python is for functions on arrays."""
