@@ -3,7 +3,9 @@
     python examples/verify_your_own.py
 
 Needs NumPy alone. Kalman filters, physics, economics: whatever has a derivative that somebody
-derived by hand. Here a softmax cross-entropy, right and then with the slips that people make.
+derived by hand. Here a softmax cross-entropy, a bilinear form and a layer with ReLU, right and then
+with the slips that people make. Check at random inputs: at ones, zeros and identities many a wrong
+gradient is right.
 """
 
 from __future__ import annotations
@@ -51,6 +53,23 @@ def one_use_forgotten(cache, dy):
     return dy @ x @ a.T, x.T @ dy @ x
 
 
+def layer(x, w):
+    """y = max(x wᵀ, 0): its kinks are no hindrance."""
+    y = np.where((x @ w.T).real > 0, x @ w.T, 0)
+    return y, (x, w, y)
+
+
+def layer_backward(cache, dy):
+    x, w, y = cache
+    da = dy * (y.real > 0)
+    return da @ w, da.T @ x
+
+
+def mask_forgotten(cache, dy):
+    x, w, _ = cache
+    return dy @ w, dy.T @ x
+
+
 def main() -> None:
     rng = np.random.default_rng(0)
     inputs = rng.normal(size=(4, 3)), rng.random(4)
@@ -61,6 +80,8 @@ def main() -> None:
         ("a mean where a sum is due", (cross_entropy, averages), inputs),
         ("forward and backward, right", (bilinear, bilinear_backward), square),
         ("x is used twice, one use is forgotten", (bilinear, one_use_forgotten), square),
+        ("a layer with ReLU, right", (layer, layer_backward), square),
+        ("its mask is forgotten", (layer, mask_forgotten), square),
     ):
         print(f"--- {title}\n{check_gradients(target, at)}\n")
 

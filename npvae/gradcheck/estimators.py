@@ -1,4 +1,4 @@
-"""Identities of what is estimated: the KL, gradients through samples, minibatches, L samples.
+"""Identities of what is estimated: the KL, gradients through samples, minibatches, K samples.
 
 Each function takes a random generator and returns what it found.
 """
@@ -141,7 +141,7 @@ def gradient_estimators(rng: Rng) -> list[Identity]:
         ),
         estimate(
             "variance of the score function's d/dmu", spreads.sum(1), score_variance.sum(),
-            f"{score_variance.sum() / v.sum():.0f} times as large; with d/dlogvar {off:.0f} times",
+            f"{score_variance.sum() / v.sum():.0f} times as large; {off:.0f} times with d/dlogvar",
         ),
     ]  # fmt: skip
 
@@ -185,7 +185,7 @@ def minibatches(rng: Rng) -> list[Identity]:
 
 
 def sample_sizes(rng: Rng) -> list[Identity]:
-    """The variance of the ELBO's estimate from L samples is that of one sample, over L.
+    """The variance of the ELBO's estimate from K samples is that of one sample, over K.
 
     On the linear model log p(x given z) of one draw is c - ½‖r - W s eps‖²/σ², r = x - b - W mu, a
     quadratic in eps of variance g·g + ½ ‖H‖², g = s Wᵀr/σ², H = s WᵀW s/σ².
@@ -206,11 +206,11 @@ def sample_sizes(rng: Rng) -> list[Identity]:
         squares = samples * (elbo - elbo.mean()) ** 2
         scaled.append(squares.mean())
         errors.append(squares.std() / np.sqrt(repeats))
-    found = ", ".join(f"L={k}: {s / k:.4g}" for k, s in zip(sizes, scaled, strict=True))
+    found = ", ".join(f"K={k}: {s / k:.4g}" for k, s in zip(sizes, scaled, strict=True))
     sigmas = sigmas_for(len(sizes))
     return [
         compare(
-            "L Var[ELBO from L samples] = Var[ELBO from 1]",
+            "K Var[ELBO from K samples] = Var[ELBO from 1]",
             scaled, variance, sigmas * np.array(errors), f"{sigmas:.1f} standard errors",
             f"the variance of one is known; of {repeats} estimates each {found}",
         )

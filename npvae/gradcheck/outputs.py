@@ -44,8 +44,8 @@ def explain_outputs(measure: Measure, argument: str, at_most: int = 60) -> str:
         return ""
     if not flat.all() and (flat | right).all():
         return (
-            f"it is right for the outputs that change with it, and not 0 for others "
-            f"({(~right).sum()} of {len(right)}) that do not: a mask is missing, as of a ReLU"
+            f"it is right for the outputs that change with it, but should be 0 for the other "
+            f"{flat.sum()} of {len(flat)}: a mask is missing, as of a ReLU"
         )
     if not silent.all() and (silent | right).all():
         return (

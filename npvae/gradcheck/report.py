@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -85,8 +86,14 @@ class Report:
         ]
 
     def as_dicts(self) -> list[dict[str, Any]]:
-        """The rows as JSON can hold them."""
-        return [asdict(row) | {"ok": row.ok} for row in self.rows]
+        """The rows as JSON can hold them: a number that is not finite is None."""
+        return [
+            {
+                n: None if isinstance(v, float) and not math.isfinite(v) else v
+                for n, v in row.items()
+            }
+            for row in (asdict(row) | {"ok": row.ok} for row in self.rows)
+        ]
 
     def __bool__(self) -> bool:
         return self.ok
@@ -129,24 +136,20 @@ class Report:
         ]
 
     def _summary(self) -> str:
-        wrong, open_ones = (
-            sum(row.verdict in verdicts for row in self.failures())
-            for verdicts in (("wrong",), ("inconclusive", "n/a"))
-        )
-        held = sum(row.verdict == "ok" for row in self.rows)
-        if wrong:
-            return f"{wrong} of {len(self.rows)} checks FAIL"
-        if open_ones:
-            names = sorted({row.argument for row in self.failures()})
-            return f"NOT PROVEN: no method could settle {_some(names)}"
-        return (
-            f"all {held} checks hold"
-            if held == len(self.rows)
-            else (
-                f"{held} of {len(self.rows)} checks hold and prove every argument; "
-                "the others could not decide"
+        n, held = len(self.rows), sum(row.verdict == "ok" for row in self.rows)
+        failed = self.failures()
+        wrong = sum(row.verdict == "wrong" for row in failed)
+        unsettled = list(dict.fromkeys(row.argument for row in failed if row.verdict != "wrong"))
+        parts = [f"{wrong} of {n} checks FAIL"] if wrong else []
+        if unsettled:
+            parts.append(f"NOT PROVEN: no method could settle {_some(unsettled)}")
+        if parts:
+            return "; ".join(parts)
+        if held < n:
+            return (
+                f"{held} of {n} checks hold and prove every argument; {n - held} could not decide"
             )
-        )
+        return f"all {n} checks hold"
 
 
 def _some(names: list[str]) -> str:

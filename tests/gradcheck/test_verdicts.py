@@ -43,7 +43,13 @@ def test_each_row_says_for_itself():
     assert [row(v).ok for v in ("ok", "n/a", "inconclusive", "wrong")] == [True, True, False, False]
     found = Report([row("inconclusive", note="why")]).as_dicts()
     assert found[0] | {"ok": False, "verdict": "inconclusive", "note": "why"} == found[0]
+    assert Report([row("inconclusive", numeric=np.nan)]).as_dicts()[0]["numeric"] is None
     json.dumps(found)
+
+
+def test_the_last_line_names_what_is_wrong_and_what_is_open():
+    text = str(Report([row("wrong", argument="a"), row("inconclusive", argument="b")]))
+    assert text.endswith("1 of 2 checks FAIL; NOT PROVEN: no method could settle b")
 
 
 def test_the_worst_row_is_one_that_fails_or_else_the_nearest_to_failing():
@@ -76,7 +82,7 @@ def test_what_rounding_hides_is_inconclusive_and_complex_step_settles_it():
         "complex": "ok",
         "taylor": "inconclusive",
     }
-    assert "1 of 3 checks hold and prove every argument" in str(report)
+    assert "1 of 3 checks hold and prove every argument; 2 could not decide" in str(report)
     wrong = check_gradients((hidden_by_rounding, lambda x: 3e-6 * x), (X,))
     assert {r.method: r.verdict for r in wrong}["complex"] == "wrong"
 
