@@ -16,6 +16,7 @@ from .. import kernels
 from ..core import Objective, Part, Terms, bind, children, clone, layout
 from ..models import Model
 from ..objectives import Losses
+from ..schedules import Constant
 from .graph import Call, Gradient, Graph, NotCapturable, Recorder, Value
 
 Array = np.ndarray
@@ -94,7 +95,7 @@ def trace(model: Model, objective: Objective, batch: int) -> Graph:
 
 
 def rehearsed(worker: Model, objective: Objective) -> tuple[Model, Objective, Array]:
-    """Copies for trying steps out, and the gradient that the model's copy adds to.
+    """Copies for trying steps out, at a beta of ½, and the gradient that the model's copy adds to.
 
     What is ours never changes by being called, but what is a user's may count its calls.
 
@@ -119,7 +120,9 @@ def rehearsed(worker: Model, objective: Objective) -> tuple[Model, Objective, Ar
         for part in parts:
             if not _is_pure(part):
                 vars(part).update(copy.deepcopy(vars(part), memo))
-        return twin, copy.deepcopy(objective), gradient
+        copied: Any = copy.deepcopy(objective)
+        copied.beta = Constant(0.5)  # 0, where warm-ups begin, and 1 would hide mistakes
+        return twin, copied, gradient
     except Exception as error:  # whatever a class's own way of copying raises
         raise NotCapturable(f"a user's part or objective can't be copied: {error}") from error
 
@@ -219,9 +222,9 @@ def _objective(
 ) -> tuple[Losses, Terms]:
     """The objective's call, with beta as what changes from step to step."""
     mark = graph.mark()
-    twin: Any = copy.copy(objective)
-    twin.beta = lambda epoch: beta
     if _is_pure(objective):
+        twin: Any = copy.copy(objective)
+        twin.beta = lambda epoch: beta
         try:
             return twin(terms, graph.epoch)
         except NotCapturable:

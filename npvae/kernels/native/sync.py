@@ -20,7 +20,7 @@ from .options import fast
 ARRIVED, GENERATION, STOP = 0, 8, 16
 """Places in the array of counters, a cache line apart."""
 SIZE = 32
-SPINS = 2000
+SPINS = 100
 
 _PAUSES = {
     "x86_64": ("llvm.x86.sse2.pause", ()),
