@@ -238,7 +238,9 @@ def _place(e: Evidence) -> str:
 
 
 def _pattern(bad: Array, known: Array) -> str:
-    """Where along one axis all the wrong entries lie, if they fill that place."""
+    """Where the wrong entries are, if they are few or fill some places along one axis."""
+    if bad.sum() == 1 and bad.ndim:
+        return f" (at {np.argwhere(bad)[0].tolist()})"
     for axis in range(bad.ndim):
         others = tuple(i for i in range(bad.ndim) if i != axis)
         places = np.flatnonzero(bad.any(others))

@@ -76,11 +76,19 @@ def central(phi: Line, scale: float = 1.0, noise: float | None = None) -> Estima
         (phi(h) + phi(-h) - 2 phi) / h = jump + c₁ h  + c₃ h³ + ...
 
     The second is right minus left derivative and must vanish. Steps shrink until three
-    extrapolations in a row agree to what round-off, `noise` / h, lets them, and another step
-    confirms it: then they are below the nearest kink. How far an extrapolation is off is seen from
+    extrapolations in a row agree to what round-off, `noise` / h, lets them, and two more steps
+    confirm it: then they are below the nearest kink. How far an extrapolation is off is seen from
     how far those at smaller steps are from it. An estimate by each single one of its own error
     would not do: where kinks of phi or of phi' lie along the line, the least among many such
     estimates is one that happens to be too small.
+
+    Parameters
+    ----------
+    scale : float
+        On which phi changes; the first step is a tenth of it.
+    noise : float, optional
+        What rounding throws phi off by, by default `round_off` of phi.
+
     Source: Richardson 1911; Ridders 1982; Lepski 1991 (comparing with all smaller steps).
     """
     here, h = phi(0.0), 0.1 * scale

@@ -121,18 +121,21 @@ class Report:
         The Taylor test knows only that something is wrong, so where another method says what, its
         note is left out.
         """
-        notes: dict[tuple[str, str], dict[str, list[str]]] = {}
-        for row in self.failures():
-            known = notes.setdefault((row.target, row.argument), {})
-            note = next(iter(known)) if known and row.method == "taylor" else row.note
-            known.setdefault(note, []).append(row.method)
+        explained: dict[tuple[str, str], str] = {}
+        methods: dict[tuple[str, str, str], list[str]] = {}
+        for row in sorted(self.failures(), key=lambda row: row.method == "taylor"):
+            if row.method in ("central", "complex"):
+                explained.setdefault((row.target, row.argument), row.note)
+            note = row.note
+            if row.method == "taylor":
+                note = explained.get((row.target, row.argument), note)
+            methods.setdefault((row.target, row.argument, note), []).append(row.method)
         found: dict[tuple[str, str, str], list[str]] = {}
-        for (target, argument), known in notes.items():
-            for note, methods in known.items():
-                found.setdefault((target, ", ".join(methods), note), []).append(argument)
+        for (target, argument, note), names in methods.items():
+            found.setdefault((target, ", ".join(names), note), []).append(argument)
         return [
-            f"{target}, {', '.join(arguments)} ({methods}): {note}"
-            for (target, methods, note), arguments in found.items()
+            f"{target}, {', '.join(arguments)} ({names}): {note}"
+            for (target, names, note), arguments in found.items()
         ]
 
     def _summary(self) -> str:
