@@ -2,9 +2,10 @@
 
     python examples/custom_part.py
 
-The Laplace density, log p(x given m) = Σ_D -|x - m|/s - log 2s, is not one that npvae ships. Its
-gradient is dm = sign(x - m)/s. The class below is all there is to write: defining it registers
-it, `check_gradients` proves it, ``likelihood="laplace"`` uses it. Then one sign is planted wrong,
+The logistic density, log p(x given m) = Σ_D -u - 2 softplus(-u) - log s with u = (x - m)/s, is not
+one that npvae ships. Its gradient is dm = tanh(u/2)/s. The class below is all there is to write:
+defining it registers it, `check_gradients` proves it, ``likelihood="logistic"`` uses it. Then one
+sign is planted wrong,
 to see what the checker makes of it.
 """
 
@@ -13,23 +14,25 @@ from __future__ import annotations
 import numpy as np
 
 import npvae as nv
+from npvae.numerics import softplus
 
 
-class Laplace(nv.Likelihood):
-    """log p(x given m) = Σ_D -|x - m| / s - log 2s,  s = 0.2.
+class Logistic(nv.Likelihood):
+    """log p(x given m) = Σ_D -u - 2 softplus(-u) - log s,  u = (x - m) / s,  s = 0.1.
 
     Derivation:
-      (1) ∂|x - m|/∂m = -sign(x - m)    ->  ∂log p/∂m = sign(x - m) / s = slope
-      (2) log p is weighed by d_log_px  ->  dm = d_log_px slope
+      (1) ∂/∂u of -u - 2 softplus(-u) is -1 + 2 σ(-u) = -tanh(u/2)
+      (2) ∂u/∂m = -1/s                  ->  ∂log p/∂m = tanh(u/2) / s = slope
+      (3) log p is weighed by d_log_px  ->  dm = d_log_px slope
     Shapes: m (K, B, D), x (B, D), log p (K, B).
     """
 
-    s = 0.2
-    not_analytic = "|x - m| has no complex derivative"
+    s = 0.1
 
     def forward(self, m, x):
-        log_px = -np.abs(x - m) / self.s - np.log(2 * self.s)
-        return log_px.sum(-1), np.sign(x - m) / self.s
+        u = (x - m) / self.s
+        log_px = -u - 2 * softplus(-u) - np.log(self.s)
+        return log_px.sum(-1), np.tanh(u / 2) / self.s
 
     def backward(self, slope, d_log_px):
         return d_log_px[..., None].astype(slope.dtype) * slope, None
@@ -38,7 +41,7 @@ class Laplace(nv.Likelihood):
         return m
 
     def sample(self, m, rng):
-        return rng.laplace(m, self.s)
+        return rng.logistic(m, self.s)
 
     @classmethod
     def example(cls, rng):
@@ -46,12 +49,12 @@ class Laplace(nv.Likelihood):
 
 
 def main() -> None:
-    report = nv.check_gradients(Laplace)
+    report = nv.check_gradients(Logistic)
     print(report, "\n")
     assert report.ok
 
     x, _ = nv.datasets.digits()
-    model = nv.VAE(64, 8, hidden=(128,), likelihood="laplace")
+    model = nv.VAE(64, 8, hidden=(128,), likelihood="logistic")
     history = nv.fit(model, x, epochs=30, seed=0)
     first, last = history.records[0], history.records[-1]
     print(f"trained: -ELBO {first['train_loss']:.1f} -> {last['train_loss']:.1f} nats per example")
@@ -59,7 +62,7 @@ def main() -> None:
     print(f"the trained model's gradients hold: {report.ok}\n")
     assert report.ok, report
 
-    class WrongSign(Laplace, abstract=True):  # abstract: it stays out of the registry
+    class WrongSign(Logistic, abstract=True):  # abstract: it stays out of the registry
         def backward(self, slope, d_log_px):
             return -d_log_px[..., None] * slope, None
 

@@ -23,7 +23,12 @@ _NAMES = {
     "checkpoint": ("load", "save"),
     "gradcheck": ("check_gradients",),
     "core": ("Part", "Terms"),
-    "likelihoods": ("Bernoulli", "Gaussian", "GaussianLearntScale", "Likelihood"),
+    "likelihoods": (
+        "Bernoulli", "Beta", "Categorical", "ContinuousBernoulli", "Gaussian",
+        "GaussianColumnScale", "GaussianHeteroscedastic", "GaussianLearntScale", "Laplace",
+        "Likelihood", "NegativeBinomial", "OneHot", "Poisson", "StudentT",
+        "ZeroInflatedNegativeBinomial",
+    ),
     "posteriors": ("DiagonalGaussian",),
     "priors": ("StandardNormal",),
     "kernels": ("kernels_in_use", "use_kernels"),

@@ -83,6 +83,7 @@ class VAE(Model):
         self.posterior = resolve("posterior", posterior)
         self.prior = resolve("prior", prior)
         self.likelihood = resolve("likelihood", likelihood)
+        self.likelihood.declare(self.x_dim)
         self.join = Concat()
         self.encoder = mlp(
             self.x_dim + self.context_dim,

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, ndtr
+from scipy.special import digamma, expit, ndtr
 
 Array = np.ndarray
 Sizes = dict[str, int]
@@ -59,7 +59,7 @@ def sizes(batch: int = 7, samples: int = 3, width: int = 37) -> Sizes:
     return {
         "B": batch, "K": samples, "R": batch * samples, "D": width, "H": width, "I": width,
         "O": width // 2, "Z": latent, "S": 2 * latent, "C": context, "Y": width + context,
-        "N": batch * width, "1": 1,
+        "N": batch * width, "P": 2 * width, "1": 1,
     }  # fmt: skip
 
 
@@ -74,6 +74,20 @@ def positive(x: Array) -> Array:
 
 def unit(x: Array) -> Array:
     return np.abs(x) % 1.125 / 1.125
+
+
+def inside(x: Array) -> Array:
+    """In (0, 1), and not so near to 1 that 1 - x has few digits."""
+    return (np.abs(x) % 1 + 0.01) / 1.02
+
+
+def counts(x: Array) -> Array:
+    return np.round(np.abs(x))
+
+
+def gentle(x: Array) -> Array:
+    """The logarithm of a rate or of a dispersion that is between a hundredth and a hundred."""
+    return np.clip(x / 4, -4.5, 4.5)
 
 
 def elu_range(x: Array) -> Array:
@@ -156,6 +170,73 @@ def adam_terms(theta, g, m, v, step_size, beta1, beta2, eps, root, decay):
     return np.abs(theta) + step_size * m_terms / (np.sqrt(v_new) / root + eps), m_terms, None
 
 
+def tilt_terms(logits: Array, x: Array) -> tuple[Array, Array]:
+    return (np.abs(x * logits) + np.abs(logits) + 1).sum(-1), np.ones_like(logits)
+
+
+def scaled_terms(location: Array, x: Array, log_scale: Array, *_: float) -> tuple[Array, ...]:
+    """Of the densities of u = (x - location) exp(-log_scale), at most the Gaussian's in each."""
+    worst, inverse = 1 + np.abs(log_scale), np.exp(-log_scale)
+    u = np.abs(x - location) * inverse
+    square = 1 + u * u
+    return (square * worst).sum(-1), (1 + u) * inverse * worst, square * worst
+
+
+def student_terms(mean: Array, x: Array, log_scale: Array, df: float) -> tuple[Array, ...]:
+    inverse, worst = np.exp(-log_scale), 1 + np.abs(log_scale)
+    u = np.abs(x - mean) * inverse
+    log_p = (1 + df) * (1 + np.log1p(u * u / df)) * worst
+    slope = 1 + (df + 1) * u * u / (df + u * u)
+    return log_p.sum(-1), (df + 1) * u * inverse / (df + u * u) * worst, slope * worst
+
+
+def poisson_terms(log_rate: Array, x: Array, library: float) -> tuple[Array, Array]:
+    r = (x + np.exp(log_rate)) * (1 + np.abs(log_rate))
+    return (r + x * np.log1p(x) + 1).sum(-1), r
+
+
+def negative_binomial_terms(
+    log_mean: Array, x: Array, log_dispersion: Array, library: float
+) -> tuple[Array, Array, Array]:
+    size, worst = np.exp(log_dispersion), 1 + np.abs(log_mean) + np.abs(log_dispersion)
+    share = expit(log_mean - log_dispersion)
+    r = (x * (1 - share) + size * share) * worst
+    w = np.abs(np.log1p(x / size) - np.logaddexp(0, log_mean - log_dispersion))
+    gap = np.log(size) - digamma(size)
+    slope = size * (gap + w + np.expm1(w)) * worst
+    return (r + slope + np.log1p(x) + worst).sum(-1), r, slope
+
+
+def zero_inflated_terms(heads: Array, *others: Any) -> tuple[Array, Array, Array]:
+    log_mean, gate = np.split(heads, 2, axis=-1)
+    _, r, slope = negative_binomial_terms(log_mean, *others)
+    whole = r + slope + np.log1p(others[0]) + np.abs(log_mean) + np.abs(others[1]) + np.abs(gate)
+    return (whole + 1).sum(-1), np.concatenate([r + whole + 1, whole + 1], -1), slope + whole + 1
+
+
+def beta_terms(logits: Array, x: Array, log_concentration: Array) -> tuple[Array, Array, Array]:
+    whole, m = np.exp(log_concentration), expit(logits)
+    v, w = np.abs(np.log(x / m)), np.abs(np.log1p(-x) - np.log1p(-m))
+    gap_a = np.log(whole * m) - digamma(whole * m)
+    gap_b = np.log(whole * (1 - m)) - digamma(whole * (1 - m))
+    worst = 1 + np.abs(logits) + np.abs(log_concentration)
+    slope = (1 + whole * (x + m * (1 + v + gap_a) + (1 - m) * (1 + w + gap_b))) * worst
+    log_p = slope - np.log(x) - np.log1p(-x) + worst
+    return log_p.sum(-1), (1 + whole * m * (1 - m) * (v + w + gap_a + gap_b)) * worst, slope
+
+
+def groups(n: Sizes) -> tuple[int, ...]:
+    """D columns as a large group and small ones."""
+    small = n["D"] // 4
+    return tuple(s for s in (small, n["D"] - 2 * small, small) if s)
+
+
+def categorical_terms(logits: Array, x: Array, sizes: Any) -> tuple[Array, Array]:
+    """Of a softmax exp magnifies the rounding of logit - maximum."""
+    off = 2 * np.abs(logits).max(-1, keepdims=True, initial=0) + np.log(1 + x.shape[-1])
+    return (x * (1 + off)).sum(-1), np.broadcast_to(1 + off, logits.shape)
+
+
 AB = dict(a="RH", b="H")
 ON_GRID = dict(a=grid, b=grid)
 HEADS = dict(low=-20.0, high=20.0)
@@ -213,6 +294,64 @@ KERNELS: dict[str, Kernel] = {
         2,
         scales=lambda d, r, slope: (None, np.abs(d * slope).sum(keepdims=True).reshape(1)),
         wide=("d", "slope"),
+    ),
+    "continuous_bernoulli": Kernel(
+        dict(logits="KBD", x="BD"), 4, scales=tilt_terms, domain={"x": unit}
+    ),
+    "gaussian_scaled": Kernel(dict(mean="KBD", x="BD", log_scale="D"), 6, scales=scaled_terms),
+    "laplace": Kernel(dict(median="KBD", x="BD", log_scale="D"), 4, scales=scaled_terms),
+    "student_t": Kernel(
+        dict(mean="KBD", x="BD", log_scale="D"), 6, dict(df=4.0), scales=student_terms
+    ),
+    "poisson": Kernel(
+        dict(log_rate="KBD", x="BD"),
+        4,
+        dict(library=0.0),
+        scales=poisson_terms,
+        domain={"log_rate": gentle, "x": counts},
+    ),
+    "negative_binomial": Kernel(
+        dict(log_mean="KBD", x="BD", log_dispersion="D"),
+        8,
+        dict(library=0.0),
+        scales=negative_binomial_terms,
+        domain={"log_mean": gentle, "x": counts, "log_dispersion": gentle},
+    ),
+    "zero_inflated_negative_binomial": Kernel(
+        dict(heads="KBP", x="BD", log_dispersion="D"),
+        6,
+        dict(library=0.0),
+        scales=zero_inflated_terms,
+        domain={"heads": gentle, "x": counts, "log_dispersion": gentle},
+    ),
+    "beta": Kernel(
+        dict(logits="KBD", x="BD", log_concentration="D"),
+        6,
+        scales=beta_terms,
+        domain={"logits": gentle, "x": inside, "log_concentration": gentle},
+    ),
+    "one_hot": Kernel(
+        dict(x="BD"), 0, dict(sizes=lambda n: (3,) * n["D"]), domain={"x": counts}, hides=("x",)
+    ),
+    "categorical": Kernel(
+        dict(logits="KBD", x="BD"),
+        4,
+        dict(sizes=groups),
+        scales=categorical_terms,
+        domain={"x": unit},
+    ),
+    "bounded": Kernel(dict(raw="KBD"), 3, HEADS, scales=lambda raw, low, high: (1 + np.abs(raw),)),
+    "bounded_backward": Kernel(
+        dict(d="KBD", raw="KBD"),
+        4,
+        HEADS,
+        scales=lambda d, raw, low, high: (np.abs(d) * (1 + np.abs(raw)),),
+    ),
+    "sum_rows": Kernel(
+        dict(d="KB", slope="KBD"),
+        2,
+        scales=lambda d, slope: (np.abs(d[..., None] * slope).sum((0, 1)),),
+        wide=("d",),
     ),
     "scale_rows": Kernel(dict(d="KB", r="KBD"), 1.5, wide=("d",)),
     "gaussian_heads": Kernel(dict(stats="BS"), 3, HEADS, scales=heads_terms),

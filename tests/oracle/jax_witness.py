@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import nn
-from jax.scipy.special import logsumexp
+from jax.scipy import stats
+from jax.scipy.special import gammaln, logsumexp
 from jax.scipy.stats import norm
 
 jax.config.update("jax_enable_x64", True)
@@ -42,12 +43,16 @@ def join(a, context):
     return jnp.concatenate([a, repeated], -1)
 
 
-def heads(stats):
+def heads(outputs):
     """mu, and the log-variance bent into (-20, 20)."""
-    mu, raw = jnp.split(stats, 2, -1)
-    bound = jnp.full_like(raw, -20)
+    mu, raw = jnp.split(outputs, 2, -1)
+    return mu, bounded(raw, 20)
+
+
+def bounded(raw, bound):
+    bound = jnp.full_like(raw, -bound)
     capped = -logsumexp(jnp.stack([-raw, bound]), 0)
-    return mu, logsumexp(jnp.stack([capped, bound]), 0)
+    return logsumexp(jnp.stack([capped, bound]), 0)
 
 
 def reparameterise(mu, logvar, eps):
@@ -77,6 +82,61 @@ def bernoulli(logits, x):
 
 def gaussian(mean, x, scale):
     return norm.logpdf(x, mean, scale).sum(-1)
+
+
+def continuous_bernoulli(logits, x):
+    """exp(x l) over its integral, by Gauss-Legendre quadrature."""
+    nodes, weights = np.polynomial.legendre.leggauss(30)
+    curve = jnp.exp(logits[..., None] * (nodes + 1) / 2)
+    return jnp.sum(x * logits - jnp.log(curve @ (weights / 2)), -1)
+
+
+def laplace(median, x, scale):
+    return stats.laplace.logpdf(x, median, scale).sum(-1)
+
+
+def student_t(mean, x, scale, df):
+    return stats.t.logpdf(x, df, mean, scale).sum(-1)
+
+
+def poisson(log_rate, x):
+    return stats.poisson.logpmf(x, jnp.exp(log_rate)).sum(-1)
+
+
+def with_library(log_mean, x, library):
+    return log_mean + jnp.log(x.sum(-1, keepdims=True) / library)
+
+
+def negative_binomial_entries(log_mean, x, log_dispersion):
+    return stats.nbinom.logpmf(x, jnp.exp(log_dispersion), nn.sigmoid(log_dispersion - log_mean))
+
+
+def negative_binomial(log_mean, x, log_dispersion):
+    return negative_binomial_entries(log_mean, x, log_dispersion).sum(-1)
+
+
+def zero_inflated(log_mean, gate, x, log_dispersion):
+    """A sum of two causes in logarithms, of which the first has no share where x > 0."""
+    counted = negative_binomial_entries(log_mean, x, log_dispersion) + nn.log_sigmoid(-gate)
+    causes = jnp.stack([jnp.broadcast_to(nn.log_sigmoid(gate), counted.shape), counted])
+    weights = jnp.stack([x == 0, jnp.ones_like(x)])[:, None]
+    return logsumexp(causes, 0, b=jnp.broadcast_to(weights, causes.shape)).sum(-1)
+
+
+def beta(logits, x, log_concentration):
+    """Not by jax.scipy.stats.beta, whose log B(a, b) is off by 1e-7 for a small a."""
+    whole = jnp.exp(log_concentration)
+    a, b = whole * nn.sigmoid(logits), whole * nn.sigmoid(-logits)
+    log_kernel = (a - 1) * jnp.log(x) + (b - 1) * jnp.log(1 - x)
+    return jnp.sum(log_kernel + gammaln(whole) - gammaln(a) - gammaln(b), -1)
+
+
+def is_class(labels, n):
+    return labels[:, None] == jnp.arange(n)
+
+
+def categorical(logits, one_hot):
+    return jnp.sum(one_hot * (logits - logsumexp(logits, -1, keepdims=True)), -1)
 
 
 def elbo_loss(terms, beta=1.0, free_bits=0.0):

@@ -38,6 +38,25 @@ class Draw:
         """In [0, 1], some of them 0 or 1."""
         return np.clip(self.rng.uniform(-0.3, 1.3, shape), 0, 1)
 
+    def gentle(self, *shape: int) -> Array:
+        """Logits, or logarithms of rates, for which the witnesses' formulas keep their digits."""
+        return self.rng.uniform(-6, 6, shape) if self.extreme else self.rng.normal(size=shape)
+
+    def inside(self, *shape: int) -> Array:
+        """In (0, 1), and not at an edge."""
+        return self.rng.uniform(0.01, 0.99, shape)
+
+    def counts(self, *shape: int) -> Array:
+        return self.rng.poisson(200.0 if self.extreme else 2.0, shape).astype(float)
+
+    def one_hot(self, rows: int, *sizes: int) -> Array:
+        return np.hstack([np.eye(size)[self.rng.integers(size, size=rows)] for size in sizes])
+
+    def sized(self, part: Any) -> Any:
+        """The part on D columns, with random parameters."""
+        part.declare(D)
+        return self.parameters(part)
+
     def parameters(self, part: Any) -> Any:
         """The part, with random parameters: biases too."""
         bind(part, self.rng.normal(0, 0.5, n_parameters(part)))
@@ -143,6 +162,88 @@ PARTS = {
             (draw.numbers(draw.K, B, D), draw.numbers(B, D)),
         ),
         lambda w, part, p, mean, x: w.gaussian(mean, x, w.exp(p["log_scale"])),
+    ),
+    "likelihood.continuous_bernoulli": Entry(
+        lambda draw: (nv.ContinuousBernoulli(), (draw.gentle(draw.K, B, D), draw.inside(B, D))),
+        lambda w, part, p, logits, x: w.continuous_bernoulli(logits, x),
+    ),
+    "likelihood.gaussian_column_scale": Entry(
+        lambda draw: (
+            draw.sized(nv.GaussianColumnScale()),
+            (draw.numbers(draw.K, B, D), draw.numbers(B, D)),
+        ),
+        lambda w, part, p, mean, x: w.gaussian(mean, x, w.exp(p["log_scale"])),
+    ),
+    "likelihood.gaussian_heteroscedastic": Entry(
+        lambda draw: (
+            nv.GaussianHeteroscedastic(),
+            (draw.numbers(draw.K, B, 2 * D, far=12), draw.numbers(B, D)),
+        ),
+        lambda w, part, p, theta, x: w.gaussian(
+            theta[..., :D], x, w.exp(w.bounded(theta[..., D:], 10.0))
+        ),
+    ),
+    "likelihood.laplace": Entry(
+        lambda draw: (
+            draw.sized(nv.Laplace()),
+            (draw.numbers(draw.K, B, D), draw.numbers(B, D)),
+        ),
+        lambda w, part, p, median, x: w.laplace(median, x, w.exp(p["log_scale"])),
+    ),
+    "likelihood.student_t": Entry(
+        lambda draw: (
+            draw.sized(nv.StudentT(df=3.5)),
+            (draw.numbers(draw.K, B, D), draw.numbers(B, D)),
+        ),
+        lambda w, part, p, mean, x: w.student_t(mean, x, w.exp(p["log_scale"]), part.df),
+    ),
+    "likelihood.poisson": Entry(
+        lambda draw: (nv.Poisson(), (draw.gentle(draw.K, B, D), draw.counts(B, D))),
+        lambda w, part, p, log_rate, x: w.poisson(log_rate, x),
+    ),
+    "likelihood.negative_binomial": Entry(
+        lambda draw: (
+            nv.NegativeBinomial("decoder", library=30.0),
+            (draw.gentle(draw.K, B, 2 * D), 1 + draw.counts(B, D)),
+        ),
+        lambda w, part, p, theta, x: w.negative_binomial(
+            w.with_library(theta[..., :D], x, 30.0), x, w.bounded(theta[..., D:], 20.0)
+        ),
+    ),
+    "likelihood.zero_inflated_negative_binomial": Entry(
+        lambda draw: (
+            draw.sized(nv.ZeroInflatedNegativeBinomial()),
+            (draw.gentle(draw.K, B, 2 * D), draw.counts(B, D)),
+        ),
+        lambda w, part, p, theta, x: w.zero_inflated(
+            theta[..., :D], theta[..., D:], x, p["log_dispersion"]
+        ),
+    ),
+    "likelihood.beta": Entry(
+        lambda draw: (
+            nv.Beta("decoder"),
+            (draw.gentle(draw.K, B, 2 * D), draw.inside(B, D)),
+        ),
+        lambda w, part, p, theta, x: w.beta(theta[..., :D], x, w.bounded(theta[..., D:], 20.0)),
+    ),
+    "likelihood.categorical": Entry(
+        lambda draw: (
+            nv.Categorical((3, 2)),
+            (
+                draw.numbers(draw.K, B, 5),
+                np.stack([draw.rng.integers(c, size=B) for c in (3, 2)], -1).astype(float),
+            ),
+        ),
+        lambda w, part, p, logits, x: sum(
+            w.categorical(logits[..., columns], w.is_class(x[:, j], len(range(5)[columns])))
+            for j, columns in enumerate((slice(0, 3), slice(3, 5)))
+        ),
+    ),
+    "likelihood.one_hot": Entry(
+        lambda draw: (nv.OneHot((4, 3)), (draw.numbers(draw.K, B, D), draw.one_hot(B, 4, 3))),
+        lambda w, part, p, logits, x: (
+            w.categorical(logits[..., :4], x[:, :4]) + w.categorical(logits[..., 4:], x[:, 4:])
+        ),
     ),
     "posterior.gaussian": Entry(
         lambda draw: (nv.DiagonalGaussian(), (draw.numbers(B, 2 * Z, far=25),)),

@@ -8,7 +8,16 @@ from __future__ import annotations
 import math
 
 import torch
-from torch.distributions import Normal, kl_divergence
+from torch.distributions import (
+    Beta,
+    ContinuousBernoulli,
+    Laplace,
+    NegativeBinomial,
+    Normal,
+    Poisson,
+    StudentT,
+    kl_divergence,
+)
 from torch.nn import functional
 
 array = torch.tensor
@@ -41,8 +50,12 @@ def join(a, context):
 def heads(stats):
     """mu, and the log-variance bent into (-20, 20)."""
     mu, raw = stats.chunk(2, -1)
-    bound = torch.tensor(-20.0, dtype=raw.dtype)
-    return mu, torch.logaddexp(-torch.logaddexp(-raw, bound), bound)
+    return mu, bounded(raw, 20.0)
+
+
+def bounded(raw, bound):
+    bound = torch.tensor(-bound, dtype=raw.dtype)
+    return torch.logaddexp(-torch.logaddexp(-raw, bound), bound)
 
 
 def posterior(mu, logvar):
@@ -76,6 +89,53 @@ def bernoulli(logits, x):
 
 def gaussian(mean, x, scale):
     return Normal(mean, scale).log_prob(x).sum(-1)
+
+
+def continuous_bernoulli(logits, x):
+    return ContinuousBernoulli(logits=logits).log_prob(x).sum(-1)
+
+
+def laplace(median, x, scale):
+    return Laplace(median, scale).log_prob(x).sum(-1)
+
+
+def student_t(mean, x, scale, df):
+    return StudentT(df, mean, scale).log_prob(x).sum(-1)
+
+
+def poisson(log_rate, x):
+    return Poisson(log_rate.exp()).log_prob(x).sum(-1)
+
+
+def with_library(log_mean, x, library):
+    return log_mean + torch.log(x.sum(-1, keepdim=True) / library)
+
+
+def negative_binomial_entries(log_mean, x, log_dispersion):
+    return NegativeBinomial(log_dispersion.exp(), logits=log_mean - log_dispersion).log_prob(x)
+
+
+def negative_binomial(log_mean, x, log_dispersion):
+    return negative_binomial_entries(log_mean, x, log_dispersion).sum(-1)
+
+
+def zero_inflated(log_mean, gate, x, log_dispersion):
+    counted = negative_binomial_entries(log_mean, x, log_dispersion) + functional.logsigmoid(-gate)
+    zero = torch.logaddexp(counted, functional.logsigmoid(gate))
+    return torch.where(x > 0, counted, zero).sum(-1)
+
+
+def beta(logits, x, log_concentration):
+    whole = log_concentration.exp()
+    return Beta(whole * logits.sigmoid(), whole * (-logits).sigmoid()).log_prob(x).sum(-1)
+
+
+def is_class(labels, n):
+    return functional.one_hot(labels.long(), n)
+
+
+def categorical(logits, one_hot):
+    return (one_hot * functional.log_softmax(logits, -1)).sum(-1)
 
 
 def elbo_loss(terms, beta=1.0, free_bits=0.0):

@@ -1,0 +1,19 @@
+"""Likelihoods: p(x given z), from the decoder's output.
+
+A new one is one class here or anywhere else: `forward` gives log p(x given z) per sample and row,
+`backward` its gradient; `mean`, `check` and the rest say how people use it.
+"""
+
+from .base import Likelihood
+from .bernoulli import Bernoulli, ContinuousBernoulli
+from .categorical import Categorical, OneHot
+from .counts import NegativeBinomial, Poisson, ZeroInflatedNegativeBinomial
+from .gaussian import Gaussian, GaussianColumnScale, GaussianHeteroscedastic, GaussianLearntScale
+from .heavy_tailed import Laplace, StudentT
+from .rates import Beta
+
+__all__ = [
+    "Bernoulli", "Beta", "Categorical", "ContinuousBernoulli", "Gaussian", "GaussianColumnScale",
+    "GaussianHeteroscedastic", "GaussianLearntScale", "Laplace", "Likelihood", "NegativeBinomial",
+    "OneHot", "Poisson", "StudentT", "ZeroInflatedNegativeBinomial",
+]  # fmt: skip

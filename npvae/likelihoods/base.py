@@ -1,0 +1,91 @@
+"""What all likelihoods have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import numpy as np
+
+from ..core import Part
+from ..errors import ConfigError, DataError
+
+Array = np.ndarray
+
+
+class Likelihood(Part, abstract=True):
+    """Base of the likelihoods.
+
+    ``forward(theta, x) -> log_px (K, B), cache`` and ``backward(cache, d_log_px) -> dtheta, None``,
+    with theta the decoder's output (K, B, n_outputs) and x the data (B, D).
+    """
+
+    family = "likelihood"
+    data_inputs = ("x",)
+    unit_interval: ClassVar[bool] = False
+    """Whether its data lie in [0, 1], so that bytes are divided by 255."""
+
+    def declare(self, x_dim: int) -> None:
+        """Declare the parameters of which each column has its own; a model calls it once.
+
+        Raises
+        ------
+        ConfigError
+            If the likelihood was made for another number of columns.
+        """
+
+    def n_outputs(self, x_dim: int) -> int:
+        """How many numbers the decoder gives for a row of `x_dim` columns."""
+        return x_dim
+
+    @abstractmethod
+    def mean(self, theta: Array) -> Array:
+        """E[x given z], (..., D)."""
+
+    @abstractmethod
+    def sample(self, theta: Array, rng: np.random.Generator) -> Array:
+        """Draw x given z, (..., D)."""
+
+    def mode(self, theta: Array) -> Array:
+        """The x of highest probability (or density) given z, (..., D)."""
+        raise ConfigError(f"{type(self).__name__} has no mode; take its mean, or define one.")
+
+    def log_prob(self, theta: Array, x: Array) -> Array:
+        """log p(x given z) of each row, in nats.
+
+        Parameters
+        ----------
+        theta : (B, n_outputs) or (K, B, n_outputs) array
+            The decoder's output.
+        x : (B, D) array
+
+        Returns
+        -------
+        (B,) or (K, B) array
+
+        Raises
+        ------
+        DataError
+            If x lies outside the support, or the shapes don't fit.
+        """
+        theta, x = np.asarray(theta), np.asarray(x)
+        theta = theta if theta.dtype.kind == "f" else theta.astype(np.float64)
+        wanted = (x.shape[0], self.n_outputs(x.shape[1])) if x.ndim == 2 else ()
+        if theta.ndim not in (2, 3) or theta.shape[-2:] != wanted or 0 in theta.shape:
+            raise DataError(
+                f"log_prob needs x (B, D) and theta {wanted or '(B, n_outputs)'}, with samples in "
+                f"front or not; got x {x.shape} and theta {theta.shape}."
+            )
+        self.check(x)
+        log_px = self.forward(theta.reshape(-1, *theta.shape[-2:]), x.astype(theta.dtype))[0]
+        return log_px if theta.ndim == 3 else log_px[0]
+
+    def check(self, x: Array) -> None:
+        """Raise `DataError` if x, (B, D) and finite, lies outside the support."""
+
+    def output_bias(self, mean: Array, n: int) -> Array | None:
+        """The decoder's output at which E[x] is the training mean (D,) of n rows, or None.
+
+        Starting there spares the first steps of training from finding it.
+        """
+        return None
