@@ -25,7 +25,7 @@ _NAMES = {
     "core": ("Part", "Terms"),
     "likelihoods": ("Bernoulli", "Gaussian", "GaussianLearntScale", "Likelihood"),
     "posteriors": ("DiagonalGaussian",),
-    "priors": ("StandardNormal",),
+    "priors": ("Mixture", "Prior", "StandardNormal", "VampPrior"),
     "kernels": ("kernels_in_use", "use_kernels"),
     "errors": (
         "ConfigError", "DataError", "MissingDependency", "ModelFileError", "NonFiniteLoss",

@@ -17,6 +17,7 @@ from .core import layout
 from .errors import ConfigError, ModelFileError, NonFiniteLoss
 from .history import History
 from .models import Model
+from .models.base import START_ROWS
 from .objectives import ELBO, Losses
 from .optim import Adam, AdamState
 from .progress import Silent, reporter
@@ -112,7 +113,8 @@ def fit(
         raise ConfigError("resume=True goes on from a checkpoint; pass checkpoint= as well.")
     rows, mean = _training_rows(model, x, context)
     held_out = _validation_rows(model, valid)
-    model.start_from(mean, len(rows))
+    some = np.linspace(0, len(rows) - 1, min(len(rows), START_ROWS)).astype(int)
+    model.start_from(mean, len(rows), *rows.batch(some))
     largest = max(slot.size for slot in layout(model).values())
     multiply_adds = largest * min(run.batch_size, len(rows)) * run.objective.n_samples
     with blas_threads(threads, multiply_adds), kernels.running(kernels.kernels_in_use()):

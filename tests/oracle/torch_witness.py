@@ -8,7 +8,13 @@ from __future__ import annotations
 import math
 
 import torch
-from torch.distributions import Normal, kl_divergence
+from torch.distributions import (
+    Categorical,
+    Independent,
+    MixtureSameFamily,
+    Normal,
+    kl_divergence,
+)
 from torch.nn import functional
 
 array = torch.tensor
@@ -65,6 +71,11 @@ def standard_log_prob(z):
     return standard_normal(z).log_prob(z).sum(-1)
 
 
+def mixture_log_prob(z, mu, logvar, logits):
+    components = Independent(posterior(mu, logvar), 1)
+    return MixtureSameFamily(Categorical(logits=logits), components).log_prob(z)
+
+
 def gaussian_kl(mu, logvar):
     return kl_divergence(posterior(mu, logvar), standard_normal(mu))[None]
 
@@ -81,6 +92,10 @@ def gaussian(mean, x, scale):
 def elbo_loss(terms, beta=1.0, free_bits=0.0):
     per_dimension = terms["kl"].mean((0, 1))
     return -terms["log_px"].mean() + beta * per_dimension.clamp(min=free_bits).sum()
+
+
+def sampled_elbo_loss(terms, beta):
+    return (beta * (terms["log_qz"] - terms["log_pz"]) - terms["log_px"]).mean()
 
 
 def iwae_loss(terms):
