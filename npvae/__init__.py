@@ -30,7 +30,7 @@ _NAMES = {
         "ZeroInflatedNegativeBinomial",
     ),
     "posteriors": ("DiagonalGaussian",),
-    "priors": ("StandardNormal",),
+    "priors": ("Mixture", "Prior", "StandardNormal", "VampPrior"),
     "kernels": ("kernels_in_use", "use_kernels"),
     "errors": (
         "ConfigError", "DataError", "MissingDependency", "ModelFileError", "NonFiniteLoss",

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 
 from .errors import ConfigError, nearest
+from .numerics import wide
 
 Array = np.ndarray
 Init = Callable[[np.random.Generator, tuple[int, ...]], Array]
@@ -82,7 +83,8 @@ class Part(ABC):
 
     def parameter(self, name: str, shape: tuple[int, ...], init: Init) -> None:
         """Declare a parameter; `allocate` or the model that owns this part gives it memory."""
-        self.__dict__.setdefault("_declared", {})[name] = (shape, init)
+        declared = self.__dict__.get("_declared", {})  # a clone's until then
+        self.__dict__["_declared"] = {**declared, name: (shape, init)}
 
     def allocate(self, rng: np.random.Generator, dtype: Any = np.float64) -> Part:
         """Give this part, with all parts inside it, initialised parameters of its own."""
@@ -240,7 +242,9 @@ class Terms:
     """What a model says of a batch, or (as ``d_terms``) the gradient with respect to that.
 
     Nats. B batch, K samples, Z latent; the lists have one entry per latent level. A model fills
-    what the objective's ``needs`` name, an objective gives the gradients of the same.
+    what the objective's ``needs`` name, an objective gives the gradients of what was filled. For
+    "kl", a model whose prior has no closed form of it fills log_pz and log_qz instead, of which it
+    is the mean difference.
 
     Attributes
     ----------
@@ -257,6 +261,13 @@ class Terms:
     log_qz: list[Any] = field(default_factory=list)
     z: list[Any] = field(default_factory=list)
     posterior: list[Any] = field(default_factory=list)
+
+    @property
+    def kl_per_row(self) -> Any:
+        """KL(q(z given x) ‖ p(z)) of each row, (K or 1, B): log_qz - log_pz where it is sampled."""
+        if self.kl:
+            return sum(level.sum(-1, dtype=wide(level.dtype)) for level in self.kl)
+        return sum(self.log_qz) - sum(self.log_pz)
 
 
 class Objective(Protocol):

@@ -42,7 +42,7 @@ def log_likelihood(
     estimates = []
     with _counting(progress, n_samples * len(model.reader(x))) as count:
         for xb, cb in model.batches(x, context):
-            block = max(1, _BLOCK // (len(xb) * model.x_dim))
+            block = max(1, _BLOCK // (len(xb) * model.largest_row))
             total = np.full(len(xb), -np.inf)
             for start in range(0, n_samples, block):
                 eps = model.draw_noise(len(xb), min(block, n_samples - start), rng)

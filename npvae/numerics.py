@@ -67,6 +67,12 @@ def logmeanexp(x: Array, axis: int) -> Array:
     return logsumexp(x, axis) - math.log(x.shape[axis])
 
 
+def log_softmax(x: Array) -> Array:
+    """log(exp(x) / Σ exp(x)) of a vector, in float64."""
+    x = x.astype(wide(x.dtype))
+    return x - logsumexp(x, axis=0)
+
+
 def wide(dtype: Any) -> np.dtype:
     """The type in which sums that users see are accumulated: float64, or complex128 for complex."""
     return np.result_type(dtype, np.float64)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from . import kernels as k
 from .checks import number, whole
 from .core import Terms
+from .errors import ConfigError
 from .schedules import Schedule, schedule
 
 
@@ -31,6 +32,8 @@ class ELBO:
       (1) rec = -1/(KB) Σ log_px                     ->  d_log_px = -1/(KB)
       (2) kl_j = 1/(K'B) Σ kl[..., j],  KL = Σ_j kl_j ->  d_kl = beta/(K'B)
       (3) with free bits, KL = Σ_j max(kl_j, λ)      ->  d_kl_j = 0 where kl_j < λ
+      (4) where the prior has no closed form, its Monte Carlo estimate by the same samples,
+          KL = 1/(KB) Σ (log_qz - log_pz)            ->  d_log_qz = beta/(KB) = -d_log_pz
     Source: Kingma & Welling 2014, equation 10; beta: Higgins et al. 2017, equation 4; free bits:
     Kingma et al. 2016, equation 15, with groups of one dimension.
 
@@ -42,6 +45,11 @@ class ELBO:
         Draws of z per example.
     free_bits : float
         λ, the nats per latent dimension below which the KL is not pressed further.
+
+    Raises
+    ------
+    ConfigError
+        When called with free bits on terms without a closed-form KL.
     """
 
     needs: tuple[str, ...] = ("log_px", "kl")
@@ -55,13 +63,29 @@ class ELBO:
         """The losses of a batch and the gradients of its terms, at an epoch of the schedule."""
         beta = self.beta(epoch)
         rec, d_log_px = k.mean_loss(terms.log_px)  # (1)
-        kl: Any = 0.0
-        d_kl: list[Any] = []
-        for level in terms.kl:
-            level_kl, d_level = k.kl_loss(level, beta, self.free_bits)  # (2), (3)
-            kl = k.add(kl, level_kl) if d_kl else level_kl
-            d_kl.append(d_level)
-        return Losses(k.weighted_loss(rec, kl, beta), rec, kl), Terms(log_px=d_log_px, kl=d_kl)
+        if terms.kl:
+            kl, d_terms = self._closed_form(terms, beta)
+        else:
+            kl, d_terms = self._sampled(terms, beta)
+        d_terms.log_px = d_log_px
+        return Losses(k.weighted_loss(rec, kl, beta), rec, kl), d_terms
+
+    def _closed_form(self, terms: Terms, beta: float) -> tuple[Any, Terms]:
+        levels = [k.kl_loss(level, beta, self.free_bits) for level in terms.kl]  # (2), (3)
+        return _total([kl for kl, _ in levels]), Terms(kl=[d_kl for _, d_kl in levels])
+
+    def _sampled(self, terms: Terms, beta: float) -> tuple[Any, Terms]:
+        if self.free_bits:
+            raise ConfigError(
+                "free bits need the KL per latent dimension in closed form, which this model's "
+                "prior does not have; use free_bits=0, or prior='standard'."
+            )
+        kl, d_log_qz, d_log_pz = k.sampled_kl_loss(
+            _total(terms.log_qz), _total(terms.log_pz), beta
+        )  # (4)
+        return kl, Terms(
+            log_pz=[d_log_pz for _ in terms.log_pz], log_qz=[d_log_qz for _ in terms.log_qz]
+        )
 
 
 class IWAE:

@@ -18,6 +18,7 @@ from .core import layout
 from .errors import ConfigError, ModelFileError, NonFiniteLoss
 from .history import History
 from .models import Model
+from .models.base import START_ROWS
 from .objectives import ELBO, Losses
 from .optim import Adam, AdamState
 from .progress import Silent, reporter
@@ -113,7 +114,8 @@ def fit(
         raise ConfigError("resume=True goes on from a checkpoint; pass checkpoint= as well.")
     rows, mean = _training_rows(model, x, context)
     held_out = _validation_rows(model, valid)
-    model.start_from(mean, len(rows))
+    some = np.linspace(0, len(rows) - 1, min(len(rows), START_ROWS)).astype(int)
+    model.start_from(mean, len(rows), *rows.batch(some))
     return run.train(rows, held_out, resume, progress)
 
 

@@ -133,6 +133,33 @@ def test_nan_in_the_kl_is_seen_in_the_loss(free_bits, rng):
 
 
 @pytest.mark.parametrize("levels", [1, 2])
+@pytest.mark.parametrize("samples", [1, 4])
+@pytest.mark.parametrize("beta", [0.0, 1.0, 4.0])
+def test_elbo_of_a_sampled_kl(samples, levels, beta, rng):
+    """Where there is no closed form: the mean of log q - log p."""
+    terms = sampled_terms(rng, samples, levels)
+    losses, d_terms = ELBO(beta)(terms)
+    rec, kl = -terms.log_px.mean(), (sum(terms.log_qz) - sum(terms.log_pz)).mean()
+    np.testing.assert_allclose(losses, (rec + beta * kl, rec, kl), rtol=1e-13)
+    each = 1 / (samples * B)
+    np.testing.assert_allclose(d_terms.log_px, np.full((samples, B), -each), rtol=1e-15)
+    assert len(d_terms.log_pz) == len(d_terms.log_qz) == levels
+    for d_log_pz, d_log_qz in zip(d_terms.log_pz, d_terms.log_qz, strict=True):
+        np.testing.assert_allclose(d_log_pz, np.full((samples, B), -beta * each), rtol=1e-15)
+        np.testing.assert_array_equal(d_log_qz, -d_log_pz)
+    assert d_terms.kl == []
+
+
+def test_free_bits_of_a_sampled_kl_are_refused(rng):
+    with pytest.raises(ConfigError) as caught:
+        ELBO(free_bits=0.1)(sampled_terms(rng))
+    assert str(caught.value) == (
+        "free bits need the KL per latent dimension in closed form, which this model's prior does "
+        "not have; use free_bits=0, or prior='standard'."
+    )
+
+
+@pytest.mark.parametrize("levels", [1, 2])
 @pytest.mark.parametrize("samples", [1, 2, 7])
 def test_iwae(samples, levels, rng):
     terms = sampled_terms(rng, samples, levels)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from .. import layers, likelihoods, models, posteriors, priors  # noqa: F401  (they register)
 from ..core import registered
 from ..objectives import ELBO, IWAE
@@ -102,7 +104,23 @@ def verify(seed: int = 0) -> Verification:
             continue
         for title, objective in _objectives().items():
             reports[f"{name} under {title}"] = check_gradients(cls, objective=objective, seed=seed)
+        reports.update(_with_other_priors(name, cls, seed))
     return Verification(reports, identities(seed))
+
+
+def _with_other_priors(name: str, cls: Any, seed: int) -> dict[str, Report]:
+    """The model with each prior that its example has not: of some, the gradient is in both."""
+    rng, reports = np.random.default_rng(seed), {}
+    config = cls.example(rng)[0].config
+    for prior, part in registered("prior").items():
+        if config.get("prior") in (None, prior):
+            continue
+        model = cls(**{**config, "prior": part.example(rng)[0].config})
+        for title, objective in _objectives().items():
+            if model.prior.kl is not None or not getattr(objective, "free_bits", 0):
+                key = f"{name} under {title}, prior {prior}"
+                reports[key] = check_gradients(model, objective=objective, seed=seed)
+    return reports
 
 
 def _objectives() -> dict[str, Any]:

@@ -4,8 +4,8 @@ Kernels are functions on plain arrays. They never write to their inputs (`adam` 
 the update), know no randomness and no globals, and take real or complex arrays of any float type.
 A backward stands directly under its forward and takes first the gradients of its outputs.
 
-Axes: B batch, K samples, Z latent, D data, H hidden; R rows, which are B or K·B. Sums over D or Z
-that users see come out in float64 (complex128 for complex input).
+Axes: B batch, K samples, Z latent, D data, H hidden, M mixture components; R rows, which are B or
+K·B. Sums over D or Z that users see come out in float64 (complex128 for complex input).
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import numpy as np
 from ..numerics import (
     digamma_gap,
     exp_gap,
+    log_softmax,
     logmeanexp,
+    logsumexp,
     magnitude,
     normal_cdf,
     positive_part,
@@ -405,6 +407,30 @@ def standard_normal_log_prob_backward(d, z):
     return -d[..., None].astype(z.dtype) * z
 
 
+def mixture_log_prob(z, mu, logvar, logits):
+    """log Σ_M w_m N(z; mu_m, exp(logvar_m)), w = softmax(logits): (K, B), and responsibilities.
+
+    mu, logvar (M, Z), logits (M,). The responsibilities r_m = w_m N_m / Σ w N are (K, B, M). One
+    component after the other, so that nothing is of size K·B·M·Z.
+    """
+    components = zip(log_softmax(logits), mu, logvar, strict=True)
+    joint = np.stack([w + gaussian_log_prob(z, m, v) for w, m, v in components], axis=-1)
+    log_p = logsumexp(joint, axis=-1)
+    r = np.exp(joint - log_p[..., None])
+    return log_p, r.astype(np.result_type(z, mu, logvar, logits))
+
+
+def mixture_log_prob_backward(d, z, mu, logvar, logits, r):
+    """Each component is a Gaussian whose log-density is weighed by d · r_m."""
+    dz, dmu, dlogvar = np.zeros_like(z), np.empty_like(mu), np.empty_like(logvar)
+    for m in range(len(mu)):
+        dz_m, dmu_m, dlogvar_m = gaussian_log_prob_backward(d * r[..., m], z, mu[m], logvar[m])
+        dz += dz_m
+        dmu[m], dlogvar[m] = dmu_m.sum(0), dlogvar_m.sum(0)
+    dlogits = (d[..., None] * (r - np.exp(log_softmax(logits)))).sum((0, 1))
+    return dz, dmu, dlogvar, dlogits.astype(logits.dtype)
+
+
 # Objectives: log_px, log_pz, log_qz (K, B), kl (K or 1, B, Z); the losses are single numbers.
 
 
@@ -424,6 +450,12 @@ def kl_loss(kl, beta, free_bits):
     slope = np.where(below, 0.0, beta / (kl.shape[0] * kl.shape[1]))
     total = np.where(below, free_bits, per_dimension).sum()
     return total, np.broadcast_to(slope, kl.shape)
+
+
+def sampled_kl_loss(log_qz, log_pz, beta):
+    """KL = mean(log q - log p), and beta times its gradients by log q and by log p, ± 1/(KB)."""
+    slope = np.full(log_qz.shape, beta / log_qz.size)
+    return (log_qz - log_pz).mean(), slope, -slope
 
 
 def weighted_loss(rec, kl, beta):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,6 +16,9 @@ from ..reader import Reader
 
 Array = np.ndarray
 AnyModel = TypeVar("AnyModel", bound="Model")
+
+START_ROWS = 1000
+"""How many rows a model can start from, besides their mean."""
 
 
 class Model(Part, abstract=True):
@@ -42,7 +45,7 @@ class Model(Part, abstract=True):
 
     @abstractmethod
     def forward(
-        self, x: Any, eps: Any, context: Any = None, needs: Sequence[str] = ("log_px", "kl")
+        self, x: Any, eps: Any, context: Any = None, needs: Collection[str] = ("log_px", "kl")
     ) -> tuple[Terms, Any]:
         """(terms, cache): what an objective needs of a batch."""
 
@@ -51,8 +54,11 @@ class Model(Part, abstract=True):
         """Add the parameters' gradients to the views that `with_gradients` bound."""
 
     @abstractmethod
-    def start_from(self, mean: Array, n: int) -> None:
-        """Begin training from the mean (D,) of n rows, unless it was trained before."""
+    def start_from(self, mean: Array, n: int, rows: Array, context: Array | None = None) -> None:
+        """Begin training, unless it was trained before, from the mean (D,) of n rows.
+
+        `rows` are some of them, (at most `START_ROWS`, D), with their context.
+        """
 
     @abstractmethod
     def draw_noise(self, batch: int, n_samples: int, rng: np.random.Generator) -> Any:
@@ -90,6 +96,11 @@ class Model(Part, abstract=True):
     def params(self) -> dict[str, Array]:
         """Every parameter by its name: views, so writing to one changes the model."""
         return dict(self._params)
+
+    @property
+    def largest_row(self) -> int:
+        """Numbers that the largest array of a forward has per sample and row, roughly."""
+        return self.x_dim
 
     @property
     def n_params(self) -> int:

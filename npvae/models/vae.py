@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import kernels as k
 from ..checks import number, whole
-from ..core import Part, Terms, resolve
+from ..core import Part, Terms, clone, resolve
 from ..errors import ConfigError, DataError
 from ..layers import Concat, mlp
 from ..reader import Reader
@@ -81,7 +81,7 @@ class VAE(Model):
         self.scale = None if scale is None else number("scale", scale, above=0)
         self.activation = resolve("activation", activation)
         self.posterior = resolve("posterior", posterior)
-        self.prior = resolve("prior", prior)
+        self.prior = clone(resolve("prior", prior))  # its parameters are this model's own
         self.likelihood = resolve("likelihood", likelihood)
         self.likelihood.declare(self.x_dim)
         self.join = Concat()
@@ -100,6 +100,7 @@ class VAE(Model):
             init,
             out_gain=OUT_GAIN,
         )
+        self.prior.build(self.z_dim, self.x_dim + self.context_dim)
         self._own(dtype, self.seed, parameters)
 
     def forward(
@@ -107,12 +108,15 @@ class VAE(Model):
         x: Array,
         eps: Array,
         context: Array | None = None,
-        needs: Sequence[str] = ("log_px", "kl"),
+        needs: Collection[str] = ("log_px", "kl"),
     ) -> tuple[Terms, Any]:
         """What an objective needs of a batch.
 
-        x (B, D) floating and in the likelihood's support, eps (K, B, Z), context (B, C).
+        x (B, D) floating and in the likelihood's support, eps (K, B, Z), context (B, C). Where the
+        prior has no closed-form KL, the terms have log_qz and log_pz for it.
         """
+        if "kl" in needs and self.prior.kl is None:
+            needs = {*needs, "log_qz", "log_pz"} - {"kl"}
         terms = Terms()
         stats, c_encoder = self.encoder.forward(self._joined(x, context))
         (mu, logvar), c_posterior = self.posterior.forward(stats)
@@ -127,7 +131,7 @@ class VAE(Model):
             log_qz, c_log_qz = self.posterior.log_prob.forward(z, mu, logvar)
             terms.log_qz = [log_qz]
         if "log_pz" in needs:
-            log_pz, c_log_pz = self.prior.forward(z)
+            log_pz, c_log_pz = self._prior_forward(z)
             terms.log_pz = [log_pz]
         if "z" in needs:
             terms.z = [z]
@@ -153,7 +157,7 @@ class VAE(Model):
         if d_terms.z:
             dz = k.add(dz, d_terms.z[0])
         if d_terms.log_pz:
-            dz = k.add(dz, self.prior.backward(c_log_pz, d_terms.log_pz[0]))
+            dz = k.add(dz, self._prior_backward(c_log_pz, d_terms.log_pz[0]))
         uses = []
         if d_terms.log_qz:
             dz_q, dmu, dlogvar = self.posterior.log_prob.backward(c_log_qz, d_terms.log_qz[0])
@@ -169,12 +173,42 @@ class VAE(Model):
         dstats = self.posterior.backward(c_posterior, dmu, dlogvar)
         self.encoder.backward(c_encoder, dstats, wrt_input=False)
 
-    def start_from(self, mean: Array, n: int) -> None:
-        """Set the output's bias from the mean of n training rows, unless it was trained before."""
+    def _prior_forward(self, z: Array) -> tuple[Array, Any]:
+        """log p(z) (K, B)."""
+        components, c_components = self._components()
+        log_pz, c_prior = self.prior.forward(z, *components)
+        return log_pz, (c_components, c_prior)
+
+    def _prior_backward(self, cache: Any, d_log_pz: Array) -> Array:
+        c_components, c_prior = cache
+        if c_components is None:
+            return self.prior.backward(c_prior, d_log_pz)
+        c_u, c_encoder, c_posterior = c_components
+        dz, dmu, dlogvar = self.prior.backward(c_prior, d_log_pz)
+        dstats = self.posterior.backward(c_posterior, dmu, dlogvar)
+        self.prior.pseudo_inputs.backward(c_u, self.encoder.backward(c_encoder, dstats))
+        return dz
+
+    def _components(self) -> tuple[tuple[Array, ...], Any]:
+        """q(z given u), mu and logvar (M, Z), of the prior's pseudo-inputs; () if it has none."""
+        if self.prior.pseudo_inputs is None:
+            return (), None
+        u, c_u = self.prior.pseudo_inputs.forward()
+        stats, c_encoder = self.encoder.forward(u)
+        components, c_posterior = self.posterior.forward(stats)
+        return components, (c_u, c_encoder, c_posterior)
+
+    def start_from(self, mean: Array, n: int, rows: Array, context: Array | None = None) -> None:
+        """Set the output's bias and the prior, unless they were trained before."""
+        self.prior.start_from(self._joined(rows, context))
         bias = self.decoder.layers[-1].b
         start = self.likelihood.output_bias(mean, n)
         if start is not None and not bias.any():
             bias[...] = start
+
+    @property
+    def largest_row(self) -> int:
+        return max(self.x_dim, self.prior.n_components)
 
     def draw_noise(self, batch: int, n_samples: int, rng: np.random.Generator) -> Array:
         """Standard normal eps, (K, B, Z): what `forward` takes for K = n_samples."""
@@ -222,7 +256,8 @@ class VAE(Model):
         A context of one row serves all n.
         """
         n = whole("n", n)
-        z = self.prior.sample(n, self.z_dim, np.random.default_rng(whole("seed", seed, least=0)))
+        rng = np.random.default_rng(whole("seed", seed, least=0))
+        z = self.prior.sample(n, self.z_dim, rng, *self._components()[0])
         if context is not None:
             context = np.atleast_2d(context)
             context = np.repeat(context, n, axis=0) if len(context) == 1 else context
@@ -231,7 +266,8 @@ class VAE(Model):
     def elbo(self, x: Any, n_samples: int = 1, seed: int = 0, context: Any = None) -> Array:
         """The evidence lower bound of each row, (N,), in nats.
 
-        E_q[log p(x given z)] is estimated with n_samples draws, the KL is its closed form.
+        E_q[log p(x given z)] is estimated with n_samples draws; the KL is its closed form or, where
+        the prior has none, E_q[log q(z given x) - log p(z)] is estimated with the same draws.
         """
         log_px, kl = self.elbo_terms(x, n_samples, seed, context)
         return log_px - kl
@@ -244,12 +280,13 @@ class VAE(Model):
         rng = np.random.default_rng(whole("seed", seed, least=0))
         log_pxs, kls = [], []
         for xb, cb in self.batches(x, context):
-            log_px = np.zeros(len(xb))
+            log_px, kl = np.zeros((2, len(xb)))
             for _ in range(n_samples):  # one draw at a time: memory does not grow with them
                 terms, _ = self.forward(xb, self.draw_noise(len(xb), 1, rng), cb)
                 log_px += terms.log_px[0]
+                kl += terms.kl_per_row[0]
             log_pxs.append(log_px / n_samples)
-            kls.append(terms.kl[0].sum((0, -1), dtype=np.float64))
+            kls.append(kl / n_samples)
         return np.concatenate(log_pxs), np.concatenate(kls)
 
     def _joined(self, a: Array, context: Array | None) -> Array:

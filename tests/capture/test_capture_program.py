@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from capture_cases import (
-    ACTIVATIONS, LAYOUTS, LIKELIHOODS, OBJECTIVES, Step, assert_agreement, batch, eager, network,
+    ACTIVATIONS,
+    LAYOUTS,
+    LIKELIHOODS,
+    OBJECTIVES,
+    Step,
+    assert_agreement,
+    batch,
+    eager,
+    network,
 )  # fmt: skip
 
 import npvae as nv

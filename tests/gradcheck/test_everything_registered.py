@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from npvae import layers, likelihoods, models, posteriors, priors  # noqa: F401  (they register)
@@ -43,6 +44,19 @@ def test_model(objective, likelihood, activation):
     assert {row.argument for row in report} == set(model.params)
 
 
+@pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
+@pytest.mark.parametrize("prior", registered("prior").values(), ids=registered("prior"))
+@pytest.mark.parametrize("context_dim", [0, 2])
+def test_model_with_each_prior(objective, prior, context_dim):
+    options = {"activation": "tanh", "prior": prior.example(np.random.default_rng(0))[0].config}
+    model = models.VAE(5, 2, hidden=(4, 3), context_dim=context_dim, **options)
+    if getattr(objective, "free_bits", 0) and model.prior.kl is None:
+        objective = ELBO(objective.beta, objective.n_samples)
+    report = check_gradients(model, objective=objective)
+    assert report.ok, str(report)
+    assert {row.argument for row in report} == set(model.params)
+
+
 def test_every_part_is_checked_on_all_its_inputs_and_parameters():
     for cls in PARTS.values():
         report = check_gradients(cls, methods=["complex"])
@@ -54,6 +68,7 @@ def test_verify_covers_the_registry_and_reads_as_json():
     assert verification.ok, str(verification)
     covered = {name.split(" under ")[0] for name in verification.reports}
     assert covered == set(registered())
+    assert "model.vae under IWAE, prior vamp" in verification.reports
     assert json.loads(json.dumps(verification.as_dict()))["ok"] is True
 
 

@@ -59,7 +59,7 @@ def sizes(batch: int = 7, samples: int = 3, width: int = 37) -> Sizes:
     return {
         "B": batch, "K": samples, "R": batch * samples, "D": width, "H": width, "I": width,
         "O": width // 2, "Z": latent, "S": 2 * latent, "C": context, "Y": width + context,
-        "N": batch * width, "P": 2 * width, "1": 1,
+        "N": batch * width, "P": 2 * width, "M": 4, "1": 1,
     }  # fmt: skip
 
 
@@ -149,6 +149,28 @@ def log_prob_backward_terms(d: Array, z: Array, mu: Array, logvar: Array) -> tup
     worst = 1 + np.abs(logvar)
     dz = d * u * np.exp(-logvar / 2) * worst
     return dz, dz.sum(0), (0.5 * d * (u * u * worst + 1)).sum(0)
+
+
+def mixture_terms(z: Array, mu: Array, logvar: Array, logits: Array) -> tuple[Array, Array]:
+    """Of the worst component: what is lost there is the responsibilities' relative error."""
+    pairs = zip(mu, logvar, strict=True)
+    worst = np.max([log_prob_terms(z, m, v)[0] for m, v in pairs], axis=0)
+    worst = worst + 2 * np.abs(logits).max() + 2
+    return worst, np.broadcast_to((1 + worst)[..., None], (*worst.shape, len(mu)))
+
+
+def mixture_backward_terms(
+    d: Array, z: Array, mu: Array, logvar: Array, logits: Array, r: Array
+) -> tuple[Array, ...]:
+    d = np.abs(d)
+    dz, dmu, dlogvar = 0.0, [], []
+    for m in range(len(mu)):
+        terms = log_prob_backward_terms(d * r[..., m], z, mu[m], logvar[m])
+        dz = dz + terms[0]
+        dmu.append(terms[1].sum(0))
+        dlogvar.append(terms[2].sum(0))
+    dlogits = (d[..., None] * (r + 1)).sum((0, 1)) * (1 + np.abs(logits).max())
+    return dz, np.array(dmu), np.array(dlogvar), dlogits
 
 
 def heads_terms(stats: Array, low: float, high: float) -> tuple[None, Array]:
@@ -381,6 +403,16 @@ KERNELS: dict[str, Kernel] = {
     ),
     "standard_normal_log_prob": Kernel(dict(z="KBZ"), 2),
     "standard_normal_log_prob_backward": Kernel(dict(d="KB", z="KBZ"), 1.5, wide=("d",)),
+    "mixture_log_prob": Kernel(
+        dict(z="KBZ", mu="MZ", logvar="MZ", logits="M"), 4, scales=mixture_terms
+    ),
+    "mixture_log_prob_backward": Kernel(
+        dict(d="KB", z="KBZ", mu="MZ", logvar="MZ", logits="M", r="KBM"),
+        6,
+        scales=mixture_backward_terms,
+        domain={"d": lambda d: np.clip(d, -10, 10), "r": unit},  # further out float32 overflows
+        wide=("d",),
+    ),
     "adam": Kernel(
         dict(theta="N", g="N", m="N", v="N"),
         4,

@@ -67,6 +67,11 @@ def standard_log_prob(z):
     return norm.logpdf(z).sum(-1)
 
 
+def mixture_log_prob(z, mu, logvar, logits):
+    log_n = gaussian_log_prob(z[..., None, :], mu, logvar)
+    return logsumexp(log_n, -1, b=nn.softmax(logits))
+
+
 def gaussian_kl(mu, logvar):
     """E_q[log q - log p] by Gauss-Hermite quadrature: exact, since the bracket is quadratic."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(3)
@@ -142,6 +147,10 @@ def categorical(logits, one_hot):
 def elbo_loss(terms, beta=1.0, free_bits=0.0):
     per_dimension = terms["kl"].mean((0, 1))
     return -terms["log_px"].mean() + beta * jnp.maximum(per_dimension, free_bits).sum()
+
+
+def sampled_elbo_loss(terms, beta):
+    return (beta * (terms["log_qz"] - terms["log_pz"]) - terms["log_px"]).mean()
 
 
 def iwae_loss(terms):

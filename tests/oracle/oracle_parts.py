@@ -17,7 +17,7 @@ from npvae.core import bind, n_parameters
 
 Array = np.ndarray
 
-B, D, H, Z, C = 5, 7, 6, 4, 3
+B, D, H, Z, C, M = 5, 7, 6, 4, 3, 4
 
 
 class Draw:
@@ -70,6 +70,12 @@ class Entry(NamedTuple):
     witness: Callable[..., Any]
 
 
+def mixture(draw: Draw) -> nv.Part:
+    prior = nv.Mixture(M)
+    prior.build(Z, D)
+    return draw.parameters(prior)
+
+
 def activation(name: str) -> Entry:
     return Entry(
         lambda draw: (
@@ -101,12 +107,22 @@ def vae(
     return {
         "log_px": likelihood.witness(w, model.likelihood, under("likelihood.", p), theta, x),
         "kl": w.gaussian_kl(mu, logvar),
-        "log_pz": w.standard_log_prob(z),
+        "log_pz": log_prior(w, model, p, z),
         "log_qz": w.gaussian_log_prob(z, mu, logvar),
         "z": z,
         "mu": mu,
         "logvar": logvar,
     }
+
+
+def log_prior(w: Any, model: Any, p: dict[str, Any], z: Any) -> Any:
+    """log p(z); the pseudo-inputs of a VampPrior go through the encoder."""
+    components = ()
+    if "prior.pseudo_inputs.u" in p:
+        u = p["prior.pseudo_inputs.u"]
+        components = w.heads(mlp(w, model.activation.name, under("encoder.", p), u))
+    witness = PARTS[f"prior.{model.prior.name}"].witness
+    return witness(w, model.prior, under("prior.", p), z, *components)
 
 
 def mlp(w: Any, activation: str, p: dict[str, Any], x: Any) -> Any:
@@ -266,6 +282,23 @@ PARTS = {
     "prior.standard": Entry(
         lambda draw: (nv.StandardNormal(), (draw.numbers(draw.K, B, Z),)),
         lambda w, part, p, z: w.standard_log_prob(z),
+    ),
+    "prior.mixture": Entry(
+        lambda draw: (mixture(draw), (draw.numbers(draw.K, B, Z),)),
+        lambda w, part, p, z: w.mixture_log_prob(z, p["mu"], p["logvar"], p["logits"]),
+    ),
+    "prior.vamp": Entry(
+        lambda draw: (
+            nv.VampPrior(M),
+            (draw.numbers(draw.K, B, Z), draw.numbers(M, Z), draw.numbers(M, Z, far=3)),
+        ),
+        lambda w, part, p, z, mu, logvar: w.mixture_log_prob(
+            z, mu, logvar, w.array(np.zeros(len(mu)))
+        ),
+    ),
+    "prior_step.pseudo_inputs": Entry(
+        lambda draw: (draw.parameters(priors.PseudoInputs(M, D)), ()),
+        lambda w, part, p: p["u"],
     ),
     "prior_step.gaussian_kl": Entry(
         lambda draw: (priors.GaussianKL(), (draw.numbers(B, Z), draw.numbers(B, Z, far=20))),

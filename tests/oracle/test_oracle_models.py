@@ -65,6 +65,31 @@ def test_small_model(activation, likelihood, context_dim, witness, use_kernels):
             assert_agree(gradients, expected[name][1], RTOL)
 
 
+@pytest.mark.parametrize("witness", [torch_witness, jax_witness], ids=["torch", "jax"])
+@pytest.mark.parametrize("context_dim", [0, C])
+@pytest.mark.parametrize("prior", [nv.Mixture(4), nv.VampPrior(4)], ids=["mixture", "vamp"])
+def test_small_model_with_a_learnt_prior(prior, context_dim, witness, use_kernels):
+    rng = np.random.default_rng(0)
+    model = nv.VAE(
+        D, Z, hidden=(H, 5), activation="tanh", prior=prior, dtype="float64",
+        context_dim=context_dim,
+    )  # fmt: skip
+    model.flat[:] = rng.normal(0, 0.6, model.n_params)
+    x, eps = rng.random((B, D)), model.draw_noise(B, 3, rng)
+    context = rng.normal(size=(B, C)) if context_dim else None
+    losses = {
+        "elbo": lambda w, terms: w.sampled_elbo_loss(terms, 0.7),
+        "iwae": lambda w, terms: w.iwae_loss(terms),
+    }
+    expected = losses_and_gradients(witness, model, losses, x, eps, context)
+    for kernels in ("numpy", "numba"):
+        use_kernels(kernels)
+        for name, objective in {"elbo": nv.ELBO(0.7), "iwae": nv.IWAE()}.items():
+            loss, gradients = nv.value_and_grad(model, objective, x, eps, context)
+            assert loss == pytest.approx(expected[name][0], rel=RTOL)
+            assert_agree(gradients, expected[name][1], RTOL)
+
+
 def test_free_bits_hold_some_dimensions_and_not_others():
     """Else the comparison above would not see what they do."""
     rng = np.random.default_rng(0)

@@ -55,6 +55,27 @@ def learnt_scale():
     return part, bind(part, np.zeros(1), prefix="d")["log_scale"]
 
 
+MEANS, LOGVARS, LOGITS = [-1.5, 2.0], [0.25, -0.5], [0.0, 0.75]
+
+
+def log_mixture(means, logvars, weights):
+    triples = zip(means, logvars, weights, strict=True)
+    return sp.log(sum(w * sp.exp(log_normal(z, m, v)) for m, v, w in triples))
+
+
+def softmax(numbers):
+    exps = [sp.exp(sp.Rational(n)) for n in numbers]
+    return [e / sum(exps) for e in exps]
+
+
+def mixture():
+    part = nv.Mixture(2)
+    part.build(1, 1)
+    bind(part, np.array([*MEANS, *LOGVARS, *LOGITS]))
+    bind(part, np.zeros(6), prefix="d")
+    return part
+
+
 ON = 1 / (1 + sp.exp(-logit))
 SCALE, LOG_SCALE = 0.3, -0.75
 
@@ -85,9 +106,16 @@ FORMULAS = {
         log_normal(z, mu, logvar),
         (z, mu, logvar),
     ),
+    "prior.mixture": (
+        mixture(),
+        log_mixture(map(sp.Rational, MEANS), map(sp.Rational, LOGVARS), softmax(LOGITS)),
+        (z,),
+    ),
     "prior.standard": (nv.StandardNormal(), log_normal(z, 0, 0), (z,)),
     "prior_step.gaussian_kl": (priors.GaussianKL(), kl_by_integration(), (mu, logvar)),
 }
+BELOW = {"prior.vamp", "prior_step.pseudo_inputs"}
+"""Not entry by entry: `test_vamp_prior`, `test_pseudo_inputs_are_passed_on`."""
 PER_SAMPLE = (logit, mean, eps, z)
 
 
@@ -111,7 +139,8 @@ def draw(symbol, rng):
 def test_nothing_registered_lacks_its_symbols():
     families = ("likelihood", "posterior_step", "prior", "prior_step")
     assert set(ACTIVATIONS) == own_parts("activation")
-    assert set(FORMULAS) == {f"{f}.{name}" for f in families for name in own_parts(f)}
+    own = {f"{f}.{name}" for f in families for name in own_parts(f)}
+    assert set(FORMULAS) | BELOW == own
 
 
 def own_parts(family):
@@ -171,3 +200,29 @@ def test_bend_of_the_log_variance():
     dstats = part.backward(cache, np.full_like(mus, 3.0), np.ones_like(logvars))
     assert_allclose(dstats[:, 0], 3.0, rtol=0)
     assert_allclose(dstats[:, 1], evaluated(sp.diff(f, raw), {raw: points}), RTOL)
+
+
+def test_vamp_prior():
+    """By z, and by each component's mean and log-variance."""
+    means, logvars = sp.symbols("m0 m1", real=True), sp.symbols("v0 v1", real=True)
+    f = log_mixture(means, logvars, [sp.Rational(1, 2)] * 2)
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        values = rng.normal(0, 2, 5)
+        mus, logvars_, at = values[:2, None], values[2:4, None], values[4:, None, None]
+        points = {s: v[None] for s, v in zip((*means, *logvars, z), values, strict=True)}
+        part = nv.VampPrior(2)
+        output, cache = part.forward(at, mus, logvars_)
+        assert_allclose(output[0], evaluated(f, points), RTOL)
+        dz, dmu, dlogvar = part.backward(cache, np.ones((1, 1)))
+        ours = [*dmu[:, 0], *dlogvar[:, 0], dz[0, 0, 0]]
+        slopes = [evaluated(sp.diff(f, s), points)[0] for s in points]
+        assert_allclose(ours, slopes, RTOL, atol=1e-14)
+
+
+def test_pseudo_inputs_are_passed_on():
+    part = priors.PseudoInputs(2, 3).allocate(np.random.default_rng(0))
+    du = bind(part, np.ones(6), prefix="d")["u"]
+    assert part.forward()[0] is part.u
+    assert part.backward(None, np.full((2, 3), 4.0)) == ()
+    assert_allclose(du, 5.0, rtol=0)

@@ -10,8 +10,11 @@ import math
 import torch
 from torch.distributions import (
     Beta,
+    Categorical,
     ContinuousBernoulli,
+    Independent,
     Laplace,
+    MixtureSameFamily,
     NegativeBinomial,
     Normal,
     Poisson,
@@ -78,6 +81,11 @@ def standard_log_prob(z):
     return standard_normal(z).log_prob(z).sum(-1)
 
 
+def mixture_log_prob(z, mu, logvar, logits):
+    components = Independent(posterior(mu, logvar), 1)
+    return MixtureSameFamily(Categorical(logits=logits), components).log_prob(z)
+
+
 def gaussian_kl(mu, logvar):
     return kl_divergence(posterior(mu, logvar), standard_normal(mu))[None]
 
@@ -141,6 +149,10 @@ def categorical(logits, one_hot):
 def elbo_loss(terms, beta=1.0, free_bits=0.0):
     per_dimension = terms["kl"].mean((0, 1))
     return -terms["log_px"].mean() + beta * per_dimension.clamp(min=free_bits).sum()
+
+
+def sampled_elbo_loss(terms, beta):
+    return (beta * (terms["log_qz"] - terms["log_pz"]) - terms["log_px"]).mean()
 
 
 def iwae_loss(terms):
