@@ -15,7 +15,7 @@ from . import kernels as k
 from .checks import number
 from .core import Part
 from .errors import DataError
-from .numerics import sigmoid
+from .numerics import extremes, sigmoid
 
 Array = np.ndarray
 
@@ -46,6 +46,13 @@ class Likelihood(Part, abstract=True):
 
     def check(self, x: Array) -> None:
         """Raise `DataError` if x, (B, D) and finite, lies outside the support."""
+
+    def clearly_supports(self, x: Array) -> bool:
+        """Whether a glance shows that x, (B, D), is finite and lies in the support.
+
+        Where it does not, the costlier checks say whether it is so, and what is wrong.
+        """
+        return False
 
     def output_bias(self, mean: Array, n: int) -> Array | None:
         """The decoder's output at which E[x] is the training mean (D,) of n rows, or None.
@@ -84,13 +91,18 @@ class Bernoulli(Likelihood):
         return (rng.random(logits.shape) < sigmoid(logits)).astype(logits.dtype)
 
     def check(self, x: Array) -> None:
-        low, high = x.min(), x.max()
+        low, high = extremes(x)
         if low < 0 or high > 1:
             came = f"a minimum of {low:.9g}" if low < 0 else f"a maximum of {high:.9g}"
             fix = "Divide by 255" if low >= 0 and 2 <= high <= 255 else "Scale the columns"
             raise DataError(
                 f"Bernoulli needs data in [0, 1]; got {came}. {fix}, or use Gaussian()."
             )
+
+    def clearly_supports(self, x: Array) -> bool:
+        low, high = extremes(x)
+        # A subclass may have a rule of its own.
+        return low >= 0 and high <= 1 and type(self).check is Bernoulli.check
 
     def output_bias(self, mean: Array, n: int) -> Array:
         p = (mean * n + 0.5) / (n + 1)  # half an example of each kind: pixels that are never on
