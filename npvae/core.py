@@ -9,7 +9,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
@@ -17,7 +17,8 @@ from .errors import ConfigError, nearest
 from .numerics import wide
 
 Array = np.ndarray
-Init = Callable[[np.random.Generator, tuple[int, ...]], Array]
+# Quoted: NumPy loads its generators when they are named, and a trained model needs none.
+Init: TypeAlias = "Callable[[np.random.Generator, tuple[int, ...]], Array]"
 
 _registry: dict[str, dict[str, type[Part]]] = {}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -32,6 +31,8 @@ class NonFiniteLoss(NpvaeError, FloatingPointError):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Say which known names there are, the likeliest first: the tail of an error message."""
+    import difflib  # here, since it is needed for nothing else
+
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     hint = f"did you mean {close[0]!r}? " if close else ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -25,6 +24,8 @@ def replacing(path: Any) -> Iterator[IO[bytes]]:
     WriteError
         If the folder is missing, can't be written or is full.
     """
+    import tempfile  # here, since who only reads needs none of what it loads
+
     path = Path(path)
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

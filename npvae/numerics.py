@@ -1,12 +1,14 @@
 """Stable forms of the functions that a VAE needs, for real and for complex arrays.
 
 Complex input serves complex-step differentiation: f(x + ih) = f(x) + ih f'(x) + O(h²), which asks
-that f is analytic. So there is no `np.abs` here; where the real line has two branches, the branch
-is chosen by the real part.
+that f is analytic. So where the real line has two branches, the real part chooses the branch. Real
+input takes NumPy's own forms of the same: `np.where` is ten times as slow on a condition that the
+processor can't foresee.
 """
 
 from __future__ import annotations
 
+import cmath
 import math
 from typing import Any
 
@@ -16,22 +18,61 @@ Array = np.ndarray
 
 
 def magnitude(x: Array) -> Array:
-    """|x| on the real line, continued analytically on either side of it: ±x by the real part."""
-    return np.where(x.real < 0, -x, x)
+    """|x| on the real line, continued analytically on either side of it: ±x by the real part.
+
+    At 0 it is -x, to the left of the kink, as it is with `maximum`: so softplus, their sum, is
+    analytic there.
+    """
+    return np.where(x.real > 0, x, -x) if x.dtype.kind == "c" else np.abs(x)
+
+
+def maximum(x: Array, bound: Any) -> Array:
+    """max(x, bound) by the real part; the bound where they are equal, and NaN stays NaN."""
+    if x.dtype.kind == "c":
+        return np.where(x.real <= bound, bound, x)
+    return np.maximum(x, np.asarray(bound, x.dtype))
+
+
+def minimum(x: Array, bound: Any) -> Array:
+    """min(x, bound) by the real part; x where they are equal, and NaN stays NaN."""
+    if x.dtype.kind == "c":
+        return np.where(x.real > bound, bound, x)
+    return np.minimum(x, np.asarray(bound, x.dtype))
 
 
 def positive_part(x: Array) -> Array:
-    """max(x, 0), by the real part; NaN stays NaN.
+    """max(x, 0)."""
+    return maximum(x, 0)
 
-    At 0 it takes the same branch as `magnitude`, so that softplus, their sum, is analytic there.
+
+def kept(x: Array, where: Array) -> Array:
+    """x where the condition holds and 0 elsewhere, also of an x that is not finite."""
+    with np.errstate(invalid="ignore"):
+        product = x * where  # takes a thirtieth of the time, but ∞ · 0 is NaN
+    return product if all_finite(product) else np.where(where, x, np.zeros((), x.dtype))
+
+
+def all_finite(x: Array) -> bool:
+    """Whether no number is NaN or infinite.
+
+    A sum of squares tells: from what is not finite no sum finds back. Only one that is not finite
+    itself needs a closer look, for it may have overflowed (of which `np.vdot` gives no warning).
     """
-    return np.where(x.real < 0, np.zeros((), x.dtype), x)
+    return cmath.isfinite(np.vdot(x, x)) or bool(np.isfinite(x).all())
+
+
+def extremes(x: Array) -> tuple[float, float]:
+    """The least and the greatest number, NaN for both if there is one; x is real and not empty.
+
+    By their places, which for a few numbers takes a fifth of the time that ``x.min()`` takes.
+    """
+    return x.item(x.argmin()), x.item(x.argmax())
 
 
 def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x)), without overflow on either side."""
     e = np.exp(-magnitude(x))
-    return np.where(x.real >= 0, np.ones((), x.dtype), e) / (1 + e)
+    return maximum(e, x.real > 0) / (1 + e)  # 1 or e, which is at most 1
 
 
 def softplus(x: Array) -> Array:
@@ -45,8 +86,7 @@ def soft_minimum(x: Array, bound: float) -> Array:
     Written as min(x, bound) - log1p(exp(-|x - bound|)), which neither overflows nor cancels.
     Its derivative is sigmoid(bound - x).
     """
-    smaller = np.where(x.real < bound, x, np.asarray(bound, x.dtype))
-    return smaller - np.log1p(np.exp(-magnitude(x - bound)))
+    return minimum(x, bound) - np.log1p(np.exp(-magnitude(x - bound)))
 
 
 def soft_maximum(x: Array, bound: float) -> Array:
@@ -108,7 +148,7 @@ def erfc(x: Array) -> Array:
         a, b = u2 * a - b + coefficient, a
     with np.errstate(over="ignore"):  # of m² where the tail is 0 anyway
         tail = t * np.exp(-m * m + 0.5 * u2 * a - b + _ERFC[0])
-    return np.where(x.real < 0, 2 - tail, tail)
+    return np.where(x.real <= 0, 2 - tail, tail)  # the side that `magnitude` took
 
 
 def normal_cdf(x: Array) -> Array:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from .errors import DataError
+from .numerics import all_finite
 
 Array = np.ndarray
 
@@ -41,11 +41,12 @@ class Reader:
     def __init__(
         self, x: Any, width: int, dtype: Any, scale: float | None = None, what: str = "x"
     ) -> None:
-        self.array = x = _table(x, what)
+        self.array = x = x if type(x) is np.ndarray else _table(x, what)
         self.dtype = np.dtype(dtype)
-        self.scale = scale if x.dtype.kind in "ui" else None
         self.what = what
-        if x.dtype.kind not in "fuib":
+        kind = x.dtype.kind
+        self.scale = scale if kind in "ui" else None
+        if kind not in "fuib":
             raise DataError(
                 f"{what} needs numbers; got an array of {x.dtype}. "
                 "Turn categories and text into numbers first."
@@ -63,11 +64,13 @@ class Reader:
 
     def batch(self, rows: Any) -> Array:
         """The rows of an index array or slice, (B, D), floating and scaled."""
-        with np.errstate(over="ignore"):  # too large for the type: inf, which `checked` refuses
-            x = self.array[rows].astype(self.dtype)
+        x = self.array[rows]
         if self.scale is not None:
-            x /= self.dtype.type(self.scale)
-        return x
+            return np.divide(x, self.scale, dtype=self.dtype)
+        if x.dtype == self.dtype:
+            return x.copy() if x.base is not None else x  # never a view of the user's array
+        with np.errstate(over="ignore"):  # too large for the type: inf, which `checked` refuses
+            return x.astype(self.dtype)
 
     def checked(self, rows: slice) -> Array:
         """A batch in which every number is known to be finite.
@@ -78,21 +81,26 @@ class Reader:
             With the row and column of the first number that is not.
         """
         x = self.batch(rows)
-        finite = np.isfinite(x)
-        if not finite.all():
-            row, column = np.argwhere(~finite)[0]
+        self.check(x, rows)
+        return x
+
+    def check(self, batch: Array, rows: slice) -> None:
+        """Raise `DataError` where a number of the batch of these rows is not finite."""
+        if not all_finite(batch):
+            row, column = np.argwhere(~np.isfinite(batch))[0]
             row += rows.start or 0
             raise DataError(
                 f"{self.what} needs finite numbers that {self.dtype} can hold; got "
                 f"{self.array[row, column]} in row {row}, column {column} (counted from 0). "
                 "Drop such rows, fill them in or rescale the column."
             )
-        return x
 
-    def chunks(self) -> Iterator[slice]:
+    def chunks(self) -> list[slice]:
         """Slices that cover all rows in order."""
-        for start in range(0, len(self), CHUNK):
-            yield slice(start, min(start + CHUNK, len(self)))
+        n = len(self.array)
+        if n <= CHUNK:
+            return [slice(0, n)]
+        return [slice(start, min(start + CHUNK, n)) for start in range(0, n, CHUNK)]
 
 
 def _table(x: Any, what: str) -> Array:

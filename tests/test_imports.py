@@ -180,6 +180,26 @@ def test_inference_loads_numpy_and_what_it_needs(tmp_path):
     assert "npvae.kernels.compiled" not in modules
 
 
+ENCODING = """
+import json, sys
+import numpy as np
+
+own = "numpy.random" in sys.modules  # some versions of NumPy load it at once
+import npvae as nv
+
+nv.load(sys.argv[1]).encode(np.zeros((1, 4), "float32"))
+print(json.dumps([own, sorted(sys.modules)]))
+"""
+
+
+def test_encoding_loads_nothing_to_draw_or_to_write_with(tmp_path):
+    nv.save(nv.VAE(4, 2, hidden=(3,)), tmp_path / "model.npz")
+    own, modules = run(ENCODING, tmp_path / "model.npz")
+    assert own or "numpy.random" not in modules
+    assert "npvae.models" in modules
+    assert {"difflib", "tempfile"}.isdisjoint(modules) or own
+
+
 EVERY_NAME = """
 import importlib, json, sys
 import npvae as nv

@@ -9,6 +9,7 @@ from scipy import special, stats
 from npvae.core import bind, n_parameters, registered
 from npvae.errors import ConfigError, DataError
 from npvae.likelihoods import Bernoulli, Gaussian, GaussianLearntScale
+from npvae.models import VAE
 
 N = 40_000
 KINKED = {"laplace"}
@@ -77,6 +78,37 @@ def test_mean_is_the_mean_of_the_samples(cls, rng):
     assert mean.shape == (1, x.shape[1])
     assert standard_errors(draws, mean[0]).max() < 4.5
     likelihood.check(draws)
+
+
+@each_likelihood
+def test_what_is_clearly_supported_is_finite_and_passes_the_check(cls, rng):
+    likelihood, _ = cls.example(rng)
+    for odd in (0.5, 0.0, 1.0, -1e-9, 1 + 1e-9, 300.0, np.nan, np.inf, -np.inf):
+        x = rng.random((3, 4))
+        x[1, 2] = odd
+        if likelihood.clearly_supports(x):
+            assert np.isfinite(x).all()
+            likelihood.check(x)
+
+
+def test_bernoulli_sees_its_support_at_a_glance(rng):
+    x = rng.random((3, 4))
+    x[0, 0], x[2, 3] = 0, 1
+    assert Bernoulli().clearly_supports(x)
+    for odd in (-1e-9, 1 + 1e-9, np.nan, np.inf):
+        assert not Bernoulli().clearly_supports(np.where(x == x[1, 1], odd, x))
+
+
+def test_a_rule_of_a_subclass_is_asked():
+    class Binary(Bernoulli, abstract=True):
+        def check(self, x):
+            if not np.isin(x, (0, 1)).all():
+                raise DataError("binary data is 0 or 1.")
+
+    model = VAE(4, 2, hidden=(3,), likelihood=Binary())
+    model.encode(np.eye(4))
+    with pytest.raises(DataError, match="binary data"):
+        model.encode(np.full((2, 4), 0.5))
 
 
 @each_likelihood

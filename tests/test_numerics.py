@@ -217,3 +217,66 @@ def test_unbroadcast_is_the_adjoint_of_broadcasting(shape, onto):
     for _ in range(4):
         v = rng.integers(-9, 10, shape).astype(float)
         assert (np.broadcast_to(v, onto) * d).sum() == (v * got).sum()
+
+
+@each_dtype
+def test_maximum_and_minimum(dtype):
+    x = np.array([-np.inf, -2, -0.0, 0, 1, 3, np.inf, np.nan], dtype)
+    for bound in (0, 1.0, np.array([1, 0, 1, 0, 1, 0, 1, 0], bool)):
+        for ours, numpys in ((nm.maximum, np.maximum), (nm.minimum, np.minimum)):
+            got = ours(x, bound)
+            assert got.dtype == dtype
+            np.testing.assert_array_equal(got, numpys(x, np.asarray(bound, dtype)))
+            both = ours(x + 0j, bound)
+            np.testing.assert_array_equal(both.real, got)
+
+
+def test_where_x_meets_the_bound_the_minimum_follows_it_and_the_maximum_does_not():
+    """So that their sum is x + bound along the imaginary axis too."""
+    x = np.array([-1.0, 2.0, 5.0]) + 1e-100j
+    np.testing.assert_array_equal(nm.minimum(x, 2).imag, [1e-100, 1e-100, 0])
+    np.testing.assert_array_equal(nm.maximum(x, 2).imag, [0, 0, 1e-100])
+    np.testing.assert_array_equal(nm.minimum(x, 2).real, [-1, 2, 2])
+    np.testing.assert_array_equal(nm.maximum(x, 2).real, [2, 2, 5])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])
+def test_kept(dtype):
+    x = np.random.default_rng(0).normal(size=(3, 5)).astype(dtype)
+    where = x.real > 0.2
+    for value in (0.5, np.inf, -np.inf, np.nan):
+        x[0, 0] = x[2, 4] = value
+        for condition in (where, ~where, where & False, where | True):
+            with np.errstate(all="raise"):
+                got = nm.kept(x, condition)
+            assert got.dtype == dtype
+            np.testing.assert_array_equal(got, np.where(condition, x, 0))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])
+def test_all_finite_finds_whatever_hides(dtype):
+    info = np.finfo(dtype)
+    fill = np.array([0, 1, -info.max, info.max, info.tiny], dtype)
+    for shape in ((1, 1), (1, 5), (40, 30)):
+        for number in fill:
+            x = np.full(shape, number)
+            with np.errstate(all="raise"):  # finite, though its squares are not
+                assert nm.all_finite(x)
+                assert nm.all_finite(x.T)
+                assert nm.all_finite(x[:, ::3])
+            for value in (np.nan, np.inf, -np.inf):
+                odd = x.copy()
+                odd[-1, 0] = value
+                assert not nm.all_finite(odd)
+                assert not nm.all_finite(odd.T)
+                odd[-1, -1] = -value  # the sum of the two may be anything
+                assert not nm.all_finite(odd)
+    assert nm.all_finite(np.zeros((0, 3), dtype))
+
+
+def test_extremes():
+    x = np.random.default_rng(0).normal(size=(6, 7)).astype(np.float32)
+    for view in (x, x.T, x[::2, ::-3], x[:1, :1]):
+        assert nm.extremes(view) == (view.min(), view.max())
+    x[2, 3], x[4, 4] = np.nan, np.inf
+    assert np.isnan(nm.extremes(x)).all()

@@ -46,6 +46,20 @@ def test_a_batch_is_a_copy():
     np.testing.assert_array_equal(x, TABLE)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "bool"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_batch_is_a_copy_whatever_the_type(dtype, order):
+    x = np.asarray(TABLE % 2, dtype, order=order)
+    before = x.copy()
+    for scale in (None, 255.0):
+        reader = Reader(x, 4, "float32", scale)
+        for rows in (slice(0, 10), slice(3, 4), np.arange(10), np.array([4])):
+            batch = reader.batch(rows)
+            assert not np.shares_memory(batch, x)
+            batch[...] = 77
+    np.testing.assert_array_equal(x, before)
+
+
 def test_subclasses_of_arrays_lose_their_own_rules():
     class Mine(np.ndarray):
         def __mul__(self, other):
@@ -92,6 +106,27 @@ def test_the_first_number_that_is_not_finite_is_named(value):
     with pytest.raises(DataError, match=f"z needs finite .* got {value} in row 6, column 1"):
         reader.checked(slice(4, 9))
     assert np.isnan(reader.batch(slice(6, 7))).any() == np.isnan(value)
+
+
+@pytest.mark.parametrize("others", [(np.inf, -np.inf), (np.nan, np.inf), (-np.inf, np.nan)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_is_not_finite_is_named_though_others_could_hide_it(others, dtype):
+    x = np.zeros((4, 3), dtype)
+    x[1, 2], x[3, 0] = others
+    with pytest.raises(DataError, match=f"got {others[0]} in row 1, column 2"):
+        Reader(x, 3, dtype).checked(slice(0, 4))
+    with pytest.raises(DataError, match=f"got {others[1]} in row 3, column 0"):
+        Reader(x, 3, dtype).checked(slice(2, 4))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_numbers_whose_squares_overflow_are_finite(dtype):
+    x = np.full((3, 4), np.finfo(dtype).max, dtype)
+    with np.errstate(all="raise"):
+        np.testing.assert_array_equal(Reader(x, 4, dtype).checked(slice(0, 3)), x)
+    x[2, 1] = np.nan
+    with pytest.raises(DataError, match="row 2, column 1"):
+        Reader(x, 4, dtype).checked(slice(0, 3))
 
 
 def test_a_number_too_large_for_the_type_is_named_as_it_was_given():

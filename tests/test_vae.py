@@ -46,6 +46,23 @@ def by_hand(model, a, part):
     return a
 
 
+@pytest.mark.parametrize("n", [1, 7])
+@pytest.mark.parametrize("hidden", [(), (5,)])
+def test_results_share_no_memory_with_the_input_or_each_other(n, hidden):
+    model, x = small(hidden=hidden, activation="identity"), binary(n).astype("float32")
+    mu, logvar = model.encode(x)
+    x_before, logvar_before = x.copy(), logvar.copy()
+    decoded = model.decode(mu)
+    mu_before = mu.copy()
+    decoded[...] = 7
+    np.testing.assert_array_equal(mu, mu_before)
+    mu[...] = 7
+    np.testing.assert_array_equal(logvar, logvar_before)
+    logvar[...] = 7
+    np.testing.assert_array_equal(x, x_before)
+    assert not (model.flat == 7).any()
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("likelihood", LIKELIHOODS)
 @pytest.mark.parametrize("n", [1, 7])

@@ -8,30 +8,44 @@ compiled twin where numba is installed; `use_kernels` overrides both.
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from contextvars import ContextVar
 from importlib import import_module, util
-from types import ModuleType
-from typing import Any
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, MissingDependency, nearest
 from . import reference
 
 _MODULES = {"numpy": ".reference", "numba": ".compiled"}
 
-_override: str | None = None
+_override: ModuleType | None = None
 # A context variable, so that a thread that trains leaves eager calls in other threads alone.
 _active: ContextVar[ModuleType] = ContextVar("npvae_kernels", default=reference)
 _recorder: ContextVar[Any] = ContextVar("npvae_recorder", default=None)
 
 
-def __getattr__(name: str) -> Any:
-    if name.startswith("__"):  # the import system's own questions
-        raise AttributeError(name)
-    recorder = _recorder.get()
-    if recorder is not None:
-        return getattr(recorder, name)
-    return getattr(_active.get() if _override is None else _module(_override), name)
+class _Seam(ModuleType):
+    """This module's class: each kernel is a property, whose value is what runs it here and now.
+
+    ``__getattr__`` would do as well, but Python asks it only after a search that failed: for a
+    single row a model would then spend twice the time of its matrix products on finding them.
+    """
+
+
+def _chosen(name: str) -> property:
+    return property(lambda seam: getattr(_recorder.get() or _override or _active.get(), name))
+
+
+for _name, _value in vars(reference).items():
+    if isinstance(_value, FunctionType) and _value.__module__ == reference.__name__:
+        setattr(_Seam, _name, _chosen(_name))
+sys.modules[__name__].__class__ = _Seam
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any: ...
 
 
 def _module(name: str) -> ModuleType:
@@ -71,19 +85,19 @@ def use_kernels(name: str | None) -> None:
         If numba is asked for and not installed.
     """
     global _override
-    if name is not None:
-        _module(name)
-    _override = name
+    _override = None if name is None else _module(name)
 
 
 def kernels_in_use() -> str:
     """The kernel set that `fit` trains on: "numpy" or "numba"."""
-    return _override or ("numba" if numba_installed() else "numpy")
+    if _override is None:
+        return "numba" if numba_installed() else "numpy"
+    return eager()
 
 
 def eager() -> str:
     """The kernel set that eager calls run on: "numpy", unless `use_kernels` overrides it."""
-    return _override or "numpy"
+    return "numpy" if _override in (None, reference) else "numba"
 
 
 @contextlib.contextmanager

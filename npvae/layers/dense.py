@@ -58,9 +58,11 @@ class Dense(Part):
         self.parameter("b", (n_out,), zeros)
 
     def forward(self, x: Array) -> tuple[Array, Any]:
-        rows = x.reshape(-1, self.n_in)
+        rows = x if x.ndim == 2 else x.reshape(-1, self.n_in)
         h, saved = self.activation.forward(k.linear(rows, self.W), self.b)
-        return h.reshape(*x.shape[:-1], self.n_out), (rows, saved, x.shape)
+        if rows is not x:
+            h = h.reshape(*x.shape[:-1], self.n_out)
+        return h, (rows, saved, x.shape)
 
     def backward(self, cache: Any, dh: Array, wrt_input: bool = True) -> Array | None:
         rows, saved, x_shape = cache

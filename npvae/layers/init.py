@@ -14,13 +14,14 @@ A uniform U(-a, a) of variance s² has a = √3 s.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 
 from ..errors import ConfigError, nearest
 
 Array = np.ndarray
-Initialiser = Callable[[np.random.Generator, tuple[int, ...]], Array]
+Initialiser: TypeAlias = "Callable[[np.random.Generator, tuple[int, ...]], Array]"
 
 
 def zeros(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:

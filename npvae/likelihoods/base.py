@@ -83,6 +83,13 @@ class Likelihood(Part, abstract=True):
     def check(self, x: Array) -> None:
         """Raise `DataError` if x, (B, D) and finite, lies outside the support."""
 
+    def clearly_supports(self, x: Array) -> bool:
+        """Whether a glance shows that x, (B, D), is finite and lies in the support.
+
+        Where it does not, the costlier checks say whether it is so, and what is wrong.
+        """
+        return False
+
     def output_bias(self, mean: Array, n: int) -> Array | None:
         """The decoder's output at which E[x] is the training mean (D,) of n rows, or None.
 

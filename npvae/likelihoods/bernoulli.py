@@ -10,7 +10,7 @@ from .. import kernels as k
 from ..checks import divisor
 from ..core import Part
 from ..errors import DataError
-from ..numerics import sigmoid, uniform_cgf_slope
+from ..numerics import extremes, sigmoid, uniform_cgf_slope
 from .base import Likelihood
 
 Array = np.ndarray
@@ -48,13 +48,18 @@ class Bernoulli(Likelihood):
         return (rng.random(logits.shape) < sigmoid(logits)).astype(logits.dtype)
 
     def check(self, x: Array) -> None:
-        low, high = x.min(), x.max()
+        low, high = extremes(x)
         if low < 0 or high > 1:
             came = f"a minimum of {low:.9g}" if low < 0 else f"a maximum of {high:.9g}"
             fix = "Scale the columns" if low < 0 else f"Divide by {divisor(high)}"
             raise DataError(
                 f"Bernoulli needs data in [0, 1]; got {came}. {fix}, or use Gaussian()."
             )
+
+    def clearly_supports(self, x: Array) -> bool:
+        low, high = extremes(x)
+        # A subclass may have a rule of its own.
+        return low >= 0 and high <= 1 and type(self).check is Bernoulli.check
 
     def output_bias(self, mean: Array, n: int) -> Array:
         p = (mean * n + 0.5) / (n + 1)  # half an example of each kind: pixels that are never on
@@ -108,7 +113,7 @@ class ContinuousBernoulli(Likelihood):
         return np.where(logits > 0, 1 - x, x).astype(logits.dtype)
 
     def check(self, x: Array) -> None:
-        low, high = x.min(), x.max()
+        low, high = extremes(x)
         if low < 0 or high > 1:
             came = f"a minimum of {low:.9g}" if low < 0 else f"a maximum of {high:.9g}"
             fix = "Scale the columns" if low < 0 else f"Divide by {divisor(high)}"

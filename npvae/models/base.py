@@ -172,11 +172,13 @@ class Model(Part, abstract=True):
     ) -> Iterator[tuple[Array, Array | None]]:
         """Checked batches that cover x in order, each with its context."""
         reader = self.reader(x)
-        contexts = self.context_reader(context, len(reader))
+        contexts = self.context_reader(context, len(reader.array))
         for rows in reader.chunks():
-            batch = reader.checked(rows)
-            if support:
-                self.likelihood.check(batch)
+            batch = reader.batch(rows)
+            if not (support and self.likelihood.clearly_supports(batch)):
+                reader.check(batch, rows)
+                if support:
+                    self.likelihood.check(batch)
             yield batch, None if contexts is None else contexts.checked(rows)
 
 

@@ -90,3 +90,54 @@ def test_adam_keeps_the_smallest_normal_moment(kernels, dtype):
     kernels.adam(theta, g, m, v, 0.1, 0.5, 0.5, 1e-8, 1.0, 0.0)
     np.testing.assert_array_equal(m, [tiny, -tiny])
     np.testing.assert_array_equal(v, [tiny, tiny])
+
+
+@pytest.mark.parametrize(("low", "high"), [(-20.0, 20.0), (-21.0, 18.0), *BOUNDS])
+def test_heads_in_float32_are_the_bend_wherever_it_shows(low, high):
+    """Far inside the bounds raw is taken as it is: there it is the bend to the last place."""
+    raw = np.linspace(-24, 24, 961).astype(np.float32)
+    exact = raw.astype(np.float64)
+    slope = expit(exact_bend(exact, low=-np.inf, high=high) - low) * expit(high - exact)
+    exact = exact_bend(exact, low, high)
+    one = np.ones((1, 1), np.float32)
+    for i in range(len(raw)):  # each alone, for whether it is far inside is asked of all at once
+        stats = np.array([[0.5, raw[i]]], np.float32)
+        mu, logvar = reference.gaussian_heads(stats, low, high)
+        place = np.spacing(np.float32(max(abs(exact[i]), 1)))
+        assert mu == 0.5
+        assert abs(logvar - exact[i]) <= 3 * place
+        if max(low + 16, -4) <= raw[i] <= min(high - 16, 4):
+            np.testing.assert_array_equal(logvar, raw[i])
+            assert abs(exact[i] - raw[i]) <= place
+        assert not np.shares_memory(mu, stats)
+        assert not np.shares_memory(logvar, stats)
+        d = reference.gaussian_heads_backward(2 * one, 3 * one, stats, low, high)
+        assert d[0, 0] == 2
+        np.testing.assert_allclose(d[0, 1], 3 * slope[i], rtol=24 * np.finfo(np.float32).eps)
+
+
+def exact_bend(raw, low, high):
+    return np.log(1 / (np.exp(-raw) + np.exp(-high)) + np.exp(low))
+
+
+@pytest.mark.parametrize("place", [0, 3])
+@pytest.mark.parametrize("raw", [25.0, -25.0, np.nan])
+def test_a_single_head_that_is_not_far_inside_counts(raw, place):
+    stats = np.zeros((1, 8), np.float32)
+    stats[0, 4 + place] = raw
+    _, logvar = reference.gaussian_heads(stats, -20.0, 20.0)
+    want = np.zeros(4)
+    want[place] = exact_bend(raw, -20.0, 20.0)
+    np.testing.assert_allclose(logvar[0], want, rtol=1e-6, atol=1e-6)
+
+
+def test_a_gradient_that_is_not_finite_stays_in_its_place():
+    """ReLU's backward is a product with 0 and 1, and 0 · ∞ is NaN: the closed units stay at 0."""
+    h = np.array([[0.0, 2.0, 0.0], [3.0, 0.0, 0.0]], np.float32)
+    for value in (np.nan, np.inf, -np.inf):
+        for dtype in (np.float32, np.complex128):
+            dh = np.full((2, 3), value, dtype)
+            with np.errstate(all="raise"):
+                da, db = reference.bias_relu_backward(dh, h)
+            np.testing.assert_array_equal(da, np.where(h > 0, dh, 0))
+            np.testing.assert_array_equal(db, [value, value, 0])

@@ -33,6 +33,17 @@ def test_eager_calls_run_the_reference():
     assert kernels.bias_relu is reference.bias_relu
 
 
+def test_every_kernel_is_found_where_it_is_defined(monkeypatch):
+    names = [
+        n for n, f in vars(reference).items() if getattr(f, "__module__", "") == reference.__name__
+    ]
+    assert len(names) > 30
+    for name in names:
+        assert getattr(kernels, name) is getattr(reference, name)
+    monkeypatch.setattr(reference, "add", min)
+    assert kernels.add is min
+
+
 def test_running_chooses_for_its_block_alone():
     with kernels.running("numba"):
         assert kernels.bias_relu is compiled.bias_relu
