@@ -61,6 +61,8 @@ def check_folder(path: Any) -> None:
 
     Only trying tells: permissions do not know of full disks and read-only mounts.
     """
+    import tempfile
+
     try:
         tempfile.TemporaryFile(dir=path).close()
     except OSError as error:

@@ -32,6 +32,8 @@ class Kernel:
     wide : arguments that are float64 whatever the others are: gradients of float64 sums
     writes : arguments that are updated in place
     hides : arguments of which NaN may get lost, since they only choose a branch
+    doubles : whether its outputs are float64 whatever comes in
+    needs_rows : whether it has no value for a batch of no rows
     """
 
     shapes: dict[str, str]
@@ -42,6 +44,8 @@ class Kernel:
     wide: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
     hides: tuple[str, ...] = ()
+    doubles: bool = False
+    needs_rows: bool = False
 
     def call(self, kernels: ModuleType, name: str, arrays: dict[str, Array], n: Sizes) -> list[Any]:
         """The kernel's outputs, or the arrays that it updates."""
@@ -50,7 +54,8 @@ class Kernel:
         if self.writes:
             assert outputs is None
             return [arrays[a] for a in self.writes]
-        return list(outputs) if isinstance(outputs, tuple) else [outputs]
+        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        return [np.atleast_1d(output) for output in outputs]
 
 
 def sizes(batch: int = 7, samples: int = 3, width: int = 37) -> Sizes:
@@ -412,6 +417,20 @@ KERNELS: dict[str, Kernel] = {
         scales=mixture_backward_terms,
         domain={"d": lambda d: np.clip(d, -10, 10), "r": unit},  # further out float32 overflows
         wide=("d",),
+    ),
+    "mean_loss": Kernel(dict(log_px="KB"), 0.01, wide=("log_px",), doubles=True, needs_rows=True),
+    "kl_loss": Kernel(
+        dict(kl="1BZ"), 0.01, dict(beta=0.7, free_bits=0.5), doubles=True, needs_rows=True
+    ),
+    "weighted_loss": Kernel(
+        dict(rec="1", kl="1"), 0.01, dict(beta=0.7), wide=("rec", "kl"), doubles=True
+    ),
+    "iwae": Kernel(
+        dict(log_px="KB", log_pz="KB", log_qz="KB"),
+        0.01,
+        wide=("log_px", "log_pz", "log_qz"),
+        doubles=True,
+        needs_rows=True,
     ),
     "adam": Kernel(
         dict(theta="N", g="N", m="N", v="N"),

@@ -1,0 +1,496 @@
+"""Parts and objectives of a user's own in captured training: run by Python, or as kernels."""
+
+from __future__ import annotations
+
+import math
+import threading
+
+import numpy as np
+import pytest
+from capture_cases import network, numbers
+
+import npvae as nv
+from npvae import kernels as k
+from npvae.layers import Activation
+from npvae.objectives import Losses
+
+X = numbers((50, 5))
+OPTIONS = dict(epochs=3, batch_size=16, lr=3e-3, seed=4)
+STEPS = 3 * 4
+
+pytestmark = pytest.mark.usefixtures("share_all")
+
+
+class Scaled(nv.Gaussian, abstract=True):
+    """A Gaussian in plain NumPy whose log-scales, one a column, are parameters."""
+
+    def __init__(self, width=5):
+        self.width = width
+        self.parameter("log_scale", (width,), lambda rng, shape: 0.1 * rng.normal(size=shape))
+
+    def forward(self, mean, x):
+        u = (x - mean) * np.exp(-self.log_scale)
+        density = (-0.5 * (u * u + math.log(2 * math.pi)) - self.log_scale).sum(-1)
+        return density, (u, u * np.exp(-self.log_scale))
+
+    def backward(self, cache, d):
+        u, r = cache
+        self.dlog_scale += (d[..., None] * (u * u - 1)).sum((0, 1)).astype(u.dtype)
+        return d[..., None] * r, None
+
+
+class Float32(Scaled, abstract=True):
+    """The same with gradients in float32, as one who watches his types has them."""
+
+    def backward(self, cache, d):
+        dmean, _ = super().backward(cache, d)
+        return dmean.astype("float32"), None
+
+
+class InPlace(nv.Gaussian, abstract=True):
+    """Works in the arrays that it is given."""
+
+    def forward(self, mean, x):
+        mean -= x
+        mean *= -1
+        return -0.5 * (mean * mean).sum(-1, dtype=float), mean
+
+    def backward(self, r, d):
+        r *= d[..., None]
+        return r, None
+
+
+class Bent(Activation, abstract=True):
+    """tanh(s) + slope · s, with a slope that all layers share as a parameter."""
+
+    def __init__(self):
+        self.parameter("slope", (1,), lambda rng, shape: np.full(shape, 0.3))
+
+    def forward(self, a, b):
+        s = a + b
+        return np.tanh(s) + self.slope * s, s
+
+    def backward(self, s, dh):
+        self.dslope += (dh * s).sum()
+        da = dh * (1 - np.tanh(s) ** 2 + self.slope)
+        return da, da.sum(0)
+
+
+class Through(Activation, abstract=True):
+    """Gives back what it is given: views."""
+
+    def forward(self, a, b):
+        return a[:], None
+
+    def backward(self, cache, dh):
+        return dh[:], 0 * dh[0]
+
+
+class Shifted(nv.StandardNormal, abstract=True):
+    """N(1, I), with its KL in plain NumPy."""
+
+    def __init__(self):
+        self.kl = ShiftedKL()
+
+    def forward(self, z):
+        return -0.5 * ((z - 1) ** 2 + math.log(2 * math.pi)).sum(-1, dtype=float), z
+
+    def backward(self, z, d):
+        return -d[..., None].astype(z.dtype) * (z - 1)
+
+
+class ShiftedKL(nv.Part, abstract=True):
+    def forward(self, mu, logvar):
+        return 0.5 * ((mu - 1) ** 2 + np.expm1(logvar) - logvar)[None], (mu, logvar)
+
+    def backward(self, cache, dkl):
+        mu, logvar = cache
+        return dkl[0] * (mu - 1), dkl[0] * 0.5 * np.expm1(logvar)
+
+
+class Halves(nv.DiagonalGaussian, abstract=True):
+    """Without bounds; gives views of its input."""
+
+    def forward(self, stats):
+        z_dim = stats.shape[-1] // 2
+        return (stats[..., :z_dim], stats[..., z_dim:]), None
+
+    def backward(self, cache, dmu, dlogvar):
+        return np.concatenate([dmu, dlogvar], axis=-1)
+
+
+class Counting(nv.ELBO):
+    """Counts its calls and keeps the epochs."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.count, self.epochs = 0, []
+
+    def __call__(self, terms, epoch=math.inf):
+        self.count += 1
+        self.epochs.append(epoch)
+        return super().__call__(terms, epoch)
+
+
+class Spread:
+    """-ELBO without its KL, plus penalties on z and on the posterior, in float64."""
+
+    needs = ("log_px", "z", "posterior")
+    n_samples = 2
+
+    def __init__(self):
+        self.beta = nv.Linear(0, 1, epochs=2)
+
+    def __call__(self, terms, epoch=math.inf):
+        z, (mu, logvar) = terms.z[0].astype(float), terms.posterior[0]
+        beta, rec = self.beta(epoch), -terms.log_px.mean()
+        kl = (z**4).mean() + (mu**2).mean() + (logvar**2).mean()
+        d_terms = nv.Terms(
+            log_px=np.full(terms.log_px.shape, -1 / terms.log_px.size),
+            z=[beta * 4 * z**3 / z.size],
+            posterior=[(beta * 2 * mu / mu.size, beta * 2 * logvar / logvar.size)],
+        )
+        return Losses(rec + beta * kl, rec, kl), d_terms
+
+
+class Squared(nv.ELBO):
+    """rec + ½ Σ kl² / B, whose gradient by kl is kl / B: here even the same array for B = 1."""
+
+    def __call__(self, terms, epoch=math.inf):
+        rec, d = k.mean_loss(terms.log_px)
+        kl = terms.kl[0]
+        half = 0.5 * (kl**2).sum() / kl.shape[1]
+        d_kl = kl if kl.shape[1] == 1 else kl / kl.shape[1]
+        return Losses(rec + half, rec, half), nv.Terms(log_px=d, kl=[d_kl])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    ("parts", "objective", "segments"),
+    [
+        ({"likelihood": Scaled()}, nv.ELBO(n_samples=2), 2),
+        ({"likelihood": Scaled()}, nv.IWAE(3), 2),
+        ({"likelihood": Float32()}, nv.ELBO(n_samples=2), 2),
+        ({"likelihood": InPlace()}, nv.ELBO(n_samples=2), 2),
+        ({"activation": Bent(), "hidden": (6, 4)}, nv.ELBO(), 8),
+        ({"activation": Bent(), "hidden": ()}, nv.ELBO(), 0),
+        ({"activation": Through(), "hidden": (6, 4)}, nv.ELBO(), 8),
+        ({"prior": Shifted()}, nv.ELBO(n_samples=2), 2),
+        ({"prior": Shifted()}, nv.IWAE(3), 2),
+        ({"posterior": Halves()}, nv.ELBO(), 2),
+        ({"posterior": Halves(), "prior": Shifted()}, nv.ELBO(), 4),
+        ({}, Counting(nv.Linear(0, 2, epochs=2), free_bits=0.1), 1),
+        ({}, Spread(), 1),
+        ({}, Squared(), 1),
+        ({"prior": Shifted()}, Squared(), 3),
+        (
+            {"likelihood": Scaled(), "activation": Bent(), "prior": Shifted(),
+             "posterior": Halves(), "hidden": (6, 4)},
+            Counting(), 15,
+        ),
+    ],
+    ids=lambda value: str(value) if isinstance(value, int) else "",
+)  # fmt: skip
+def test_they_train_as_eagerly(alike, parts, objective, segments, threads):
+    for context_dim in (0, 2):
+        model = network(context_dim=context_dim, **parts)
+        context = numbers((50, 2), 9) if context_dim else None
+        captured = alike(model, X, context=context, objective=objective, threads=threads, **OPTIONS)
+        assert len(captured.full.segments) == len(captured.short.segments) == segments
+
+
+def test_batches_of_one_row(alike):
+    """Where the objective's gradient is the very array that it was given."""
+    for parts in ({}, {"prior": Shifted()}):
+        alike(network(**parts), X[:9], objective=Squared(), **{**OPTIONS, "batch_size": 1})
+
+
+def test_parameters_of_their_own_are_trained():
+    likelihood, activation = Scaled(), Bent()
+    model = network(likelihood=likelihood, activation=activation)
+    before = {n: p.copy() for n, p in model.params.items() if "slope" in n or "log_scale" in n}
+    assert len(before) == 2
+    nv.fit(model, X, **OPTIONS)
+    for name, old in before.items():
+        assert np.abs(model.params[name] - old).min() > 1e-4
+
+
+def test_calls_are_counted_once_a_step(attempts):
+    """Rehearsals go to copies."""
+    objective = Counting()
+    nv.fit(network(), X, objective=objective, **OPTIONS)
+    assert len(attempts[0].full.segments) == 1
+    assert objective.count == STEPS
+    times = np.arange(STEPS) / 4
+    np.testing.assert_allclose(objective.epochs, times)
+
+
+class Remembering(nv.Bernoulli, abstract=True):
+    """Keeps count in all the ways in which one may."""
+
+    def __init__(self):
+        self.calls, self.table, self.array = [], {"n": 0}, np.zeros(1)
+        self._private, self.nested = {"n": 0}, ([], {"list": []})
+
+    def forward(self, logits, x):
+        self.calls.append(len(x))
+        self.table["n"] += 1
+        self._private["n"] += 1
+        self.array += 1
+        self.nested[0].append(1)
+        self.nested[1]["list"].append(1)
+        return super().forward(logits, x)
+
+
+def test_what_a_part_keeps_is_of_its_own_steps_alone(attempts):
+    likelihood = Remembering()
+    nv.fit(network(likelihood=likelihood), X, **OPTIONS)
+    assert attempts[0].full.segments
+    assert likelihood.calls == [16, 16, 16, 2] * 3
+    counts = (likelihood.table["n"], likelihood._private["n"], int(likelihood.array[0]))
+    assert counts == (STEPS,) * 3
+    assert len(likelihood.nested[0]) == len(likelihood.nested[1]["list"]) == STEPS
+
+
+class Holding(nv.ELBO):
+    """Holds what can't be copied."""
+
+    def __init__(self):
+        super().__init__()
+        self.lock = threading.Lock()
+
+
+def test_what_can_not_be_copied_runs_eagerly(attempts):
+    nv.fit(network(), X, objective=Holding(), **OPTIONS)
+    likelihood = Remembering()
+    likelihood.lock = threading.Lock()
+    nv.fit(network(likelihood=likelihood), X, **OPTIONS)
+    assert attempts == [None, None]
+    assert likelihood.table["n"] == STEPS
+
+
+class Fixed(Spread):
+    """Its beta can be read only."""
+
+    def __init__(self):
+        pass
+
+    @property
+    def beta(self):
+        return lambda epoch: 0.5
+
+
+def test_a_beta_that_can_not_be_set_runs_eagerly(attempts):
+    nv.fit(network(), X, objective=Fixed(), **OPTIONS)
+    assert attempts == [None]
+
+
+class Overflowing(nv.Gaussian, abstract=True):
+    """An exp that overflows harmlessly, and an invalid number that np.where drops."""
+
+    def forward(self, mean, x):
+        gate = 1 / (1 + np.exp(0 * mean + 1000)) + np.where(mean < 99, 0, 0 * mean / (mean - mean))
+        log_px, r = super().forward(mean, x)
+        return log_px + gate.sum(-1), r
+
+
+def test_overflow_in_python_is_as_silent_as_in_eager_training(alike):
+    with np.errstate(divide="ignore"):
+        alike(network(likelihood=Overflowing()), X, **OPTIONS)
+
+
+class Failing(nv.Gaussian, abstract=True):
+    def forward(self, mean, x):
+        raise RuntimeError("mine")
+
+
+def test_an_error_of_theirs_is_raised():
+    with pytest.raises(RuntimeError, match="^mine$"):
+        nv.fit(network(likelihood=Failing()), X, **OPTIONS)
+    assert k.add.__module__ == "npvae.kernels.reference"
+
+
+class Dropping(nv.Gaussian, abstract=True):
+    """Depends on more than its inputs: a random number."""
+
+    def __init__(self):
+        super().__init__()
+        self.rng = np.random.default_rng(0)
+
+    def forward(self, mean, x):
+        log_px, r = super().forward(mean, x)
+        weight = self.rng.random()
+        return weight * log_px, weight * r
+
+
+def test_a_part_that_draws_numbers_is_noticed_and_runs_eagerly(attempts):
+    flats = []
+    for kernel_set in (None, "numpy"):
+        nv.use_kernels(kernel_set)
+        model = network(likelihood=Dropping())
+        if kernel_set is None:
+            with pytest.warns(UserWarning, match="differs from the eager one"):
+                nv.fit(model, X, **OPTIONS)
+        else:
+            nv.fit(model, X, **OPTIONS)
+        flats.append(model.flat)
+    assert attempts == [None]
+    np.testing.assert_allclose(*flats, atol=1e-5)
+
+
+# Parts that say that they are pure
+
+
+class Doubled(Activation, abstract=True):
+    """tanh(s) + tanh(s), of kernels alone."""
+
+    capturable = True
+
+    def forward(self, a, b):
+        h = k.bias_tanh(a, b)
+        return k.add(h, h), h
+
+    def backward(self, h, dh):
+        return k.bias_tanh_backward(k.add(dh, dh), h)
+
+
+class Weighted(nv.Gaussian, abstract=True):
+    """A Gaussian of a sum: of what it is given, and of that again through a layer of its own."""
+
+    capturable = True
+
+    def __init__(self):
+        super().__init__(0.8)
+        self.layer = nv.layers.Dense(5, 5, "tanh")
+
+    def forward(self, mean, x):
+        added, cache = self.layer.forward(mean)
+        log_px, r = k.gaussian(k.add(mean, added), x, self.scale)
+        return log_px, (cache, r)
+
+    def backward(self, cache, d):
+        layer, r = cache
+        dmean = k.scale_rows(d, r)
+        return k.add(dmean, self.layer.backward(layer, dmean)), None
+
+
+class Tempered(nv.ELBO):
+    """An ELBO that leaves out the KL's own loss, of kernels alone."""
+
+    capturable = True
+
+    def __call__(self, terms, epoch=math.inf):
+        beta = self.beta(epoch)
+        rec, d = k.mean_loss(terms.log_px)
+        kl, d_kl = k.kl_loss(terms.kl[0], beta, self.free_bits)
+        return Losses(k.weighted_loss(rec, kl, beta), rec, kl), nv.Terms(log_px=d, kl=[d_kl])
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize(
+    ("parts", "objective"),
+    [
+        ({"activation": Doubled()}, nv.ELBO()),
+        ({"likelihood": Weighted()}, nv.ELBO(n_samples=3)),
+        ({}, Tempered(nv.Linear(0, 3, epochs=2))),
+    ],
+    ids=["activation", "likelihood", "objective"],
+)
+def test_pure_ones_are_recorded(alike, parts, objective, threads):
+    captured = alike(network(**parts), X, objective=objective, threads=threads, **OPTIONS)
+    assert not captured.full.segments
+
+
+class Claims(Doubled, abstract=True):
+    """Says that it is pure, and then computes on the numbers themselves."""
+
+    def forward(self, a, b):
+        h = np.tanh(a + b) * 2
+        return h, h / 2
+
+    def backward(self, h, dh):
+        da = 2 * dh * (1 - h) * (1 + h)
+        return da, da.sum(0)
+
+
+def test_what_only_says_that_it_is_pure_is_run_by_python(alike):
+    assert len(alike(network(activation=Claims()), X, **OPTIONS).full.segments) == 4
+
+
+class Own(Tempered):
+    """Weighs the KL by a number of its own, next to a schedule that starts there."""
+
+    def __call__(self, terms, epoch=math.inf):
+        rec, d = k.mean_loss(terms.log_px)
+        kl, d_kl = k.kl_loss(terms.kl[0], 1.0, self.free_bits)
+        return Losses(k.weighted_loss(rec, kl, 1.0), rec, kl), nv.Terms(log_px=d, kl=[d_kl])
+
+
+class Constants(Doubled, abstract=True):
+    def forward(self, a, b):
+        h = k.bias_tanh(k.add(a, 0.5), b)
+        return k.add(h, h), h
+
+
+class Noisy(nv.posteriors.Reparameterise, abstract=True):
+    """Asks for the gradient of the noise."""
+
+    capturable = True
+
+    def backward(self, cache, dz):
+        dmu, dlogvar, deps = super().backward(cache, dz)
+        return k.add(dmu, k.reparameterise_backward(deps, *cache)[0]), dlogvar, deps
+
+
+class NoisyPosterior(nv.DiagonalGaussian, abstract=True):
+    capturable = True
+
+    def __init__(self):
+        super().__init__()
+        self.sample = Noisy()
+
+
+@pytest.mark.parametrize(
+    ("parts", "objective"),
+    [
+        ({}, Own(nv.Linear(1.0, 0.0, epochs=2))),
+        ({"activation": Constants()}, nv.ELBO()),
+        ({"posterior": NoisyPosterior()}, nv.ELBO()),
+    ],
+    ids=["a beta of its own", "a constant in a kernel", "the gradient of the noise"],
+)
+def test_what_has_no_compiled_operation_runs_eagerly(attempts, parts, objective):
+    flats = []
+    for kernel_set in (None, "numpy"):
+        nv.use_kernels(kernel_set)
+        model = network(**parts)
+        nv.fit(model, X, objective=objective, **OPTIONS)
+        flats.append(model.flat)
+    assert attempts == [None]
+    np.testing.assert_allclose(*flats, atol=1e-5)
+
+
+class OwnModel(nv.VAE, abstract=True):
+    """Does array work of its own: standardises the data."""
+
+    def forward(self, x, eps, context=None, needs=("log_px", "kl")):
+        return super().forward(2 * x - 1, eps, context, needs)
+
+
+class Renamed(nv.VAE, abstract=True):
+    capturable = True
+
+
+def test_a_model_that_does_its_own_array_work_runs_eagerly(attempts):
+    model = OwnModel(5, 2, hidden=(6,), likelihood="gaussian")
+    nv.use_kernels(None)
+    nv.fit(model, X, **OPTIONS)
+    twin = OwnModel(5, 2, hidden=(6,), likelihood="gaussian")
+    nv.use_kernels("numpy")
+    nv.fit(twin, X, **OPTIONS)
+    assert attempts == [None]
+    np.testing.assert_allclose(model.flat, twin.flat, atol=1e-5)
+
+
+def test_a_model_that_says_that_it_is_pure_is_captured(alike):
+    alike(Renamed(5, 2, hidden=(6,)), X, **OPTIONS)

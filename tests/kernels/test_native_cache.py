@@ -1,0 +1,85 @@
+"""Where the executor's machine code is kept: found again, never stale, and not needed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import npvae
+from npvae.kernels.native import executor
+
+CODE = """
+import sys, warnings, numpy as np, npvae as nv
+warnings.simplefilter("error")
+model = nv.VAE(5, 2, hidden=(4,))
+x = np.random.default_rng(0).random((40, 5), dtype="float32")
+nv.fit(model, x, epochs=1, batch_size=16, threads=2)
+from npvae.kernels.native.executor import execute
+print(nv.__file__)
+print(type(execute._cache).__name__, len(execute.signatures), np.isfinite(model.flat).all())
+"""
+
+
+def test_no_folder_for_a_cache(tmp_path):
+    """A file stands where each of its folders would go, which stops root as well."""
+    package = tmp_path / "npvae"
+    shutil.copytree(
+        Path(npvae.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__")
+    )
+    for folder in ("kernels", "kernels/native", "capture"):
+        (package / folder / "__pycache__").touch()
+    nowhere = tmp_path / "a file"
+    nowhere.touch()
+    names = ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "HOME", "LOCALAPPDATA")
+    blocked = dict.fromkeys(names, str(nowhere / "folder"))
+    done = subprocess.run(
+        [sys.executable, "-c", CODE],
+        cwd=tmp_path,
+        env={**os.environ, **blocked, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    home, output = done.stdout.splitlines()
+    assert Path(home).is_relative_to(tmp_path)
+    cache, signatures, finite = output.split()
+    assert (signatures, finite) == ("1", "True")
+    assert sys.platform == "win32" or cache == "NullCache"
+
+
+def test_a_refused_cache_means_compiling_without(monkeypatch):
+    asked = []
+
+    def njit(cache=False, **options):
+        def decorate(function):
+            asked.append(cache)
+            if cache:
+                raise RuntimeError(f"cannot cache function {function.__name__!r}: no locator")
+            return function
+
+        return decorate
+
+    monkeypatch.setattr(executor.numba, "njit", njit)
+    assert executor._compiled(len) is len
+    assert asked == [True, False]
+
+
+def test_the_cache_is_keyed_by_every_file_that_is_compiled(monkeypatch, tmp_path):
+    """Numba itself looks at the executor's own file alone, and at what its closure holds."""
+    assert type(executor.execute._cache).__name__ == "FunctionCache"
+    (cell,) = executor.execute.py_func.__closure__
+    assert cell.cell_contents == executor._digest()
+    home = Path(executor.__file__).parent
+    monkeypatch.setattr(executor, "__file__", str(tmp_path / "executor.py"))
+    digests = {cell.cell_contents}
+    for path in home.glob("*.py"):
+        shutil.copy(path, tmp_path)
+    assert executor._digest() in digests
+    for path in sorted(tmp_path.glob("*.py")):
+        path.write_text(path.read_text() + "\n")
+        digests.add(executor._digest())
+    assert len(digests) == 1 + len(list(home.glob("*.py")))
+    assert all(0 <= digest < 2**63 for digest in digests)
