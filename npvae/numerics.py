@@ -247,5 +247,5 @@ def uniform_cgf_slope(t: Array) -> Array:
     close = np.where(near, t, np.zeros((), t.dtype))
     slopes = tuple(2 * j * c for j, c in enumerate(_UNIFORM, 1))
     series = 0.5 + close * _polynomial(slopes, close * close)
-    right = -1 / np.expm1(-far) - 1 / far  # at |t|; the slopes at t and -t add up to 1
-    return np.where(near, series, np.where(t.real < 0, 1 - right, right))
+    left = 1 / far + np.exp(-far) / np.expm1(-far)  # at -|t|; the slopes at t and -t add up to 1
+    return np.where(near, series, np.where(t.real < 0, left, 1 - left))

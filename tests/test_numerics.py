@@ -19,6 +19,8 @@ POINTS = [
 ]  # fmt: skip
 BOTH_SIDES = np.array([-p for p in POINTS[:0:-1]] + POINTS)
 
+POSITIVE = np.concatenate([10.0 ** np.linspace(-10, 10, 401), np.linspace(0.05, 30, 600)])
+
 each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])
 
 
@@ -280,3 +282,90 @@ def test_extremes():
         assert nm.extremes(view) == (view.min(), view.max())
     x[2, 3], x[4, 4] = np.nan, np.inf
     assert np.isnan(nm.extremes(x)).all()
+
+
+def stirling(y):
+    """Stirling's approximation of log Γ, of which `stirling_error` is the error."""
+    return (y - 0.5) * np.log(y) - y + 0.5 * np.log(2 * np.pi)
+
+
+@each_dtype
+def test_log_gamma_and_digamma(dtype):
+    """To some units in the last place of the terms that cancel near the zeros."""
+    y = POSITIVE.astype(dtype)
+    wide, eps = y.astype(np.float64), np.finfo(dtype).eps
+    for ours, scipys in ((nm.log_gamma, special.gammaln), (nm.digamma, special.digamma)):
+        got, want = ours(y), scipys(wide)
+        assert got.dtype == dtype
+        np.testing.assert_array_less(np.abs(got - want), 16 * eps * (1 + np.abs(want)))
+
+
+@each_dtype
+def test_stirling_error_and_digamma_gap(dtype):
+    """What remains where the terms of log Γ and ψ are large: no difference of theirs has it."""
+    y = np.concatenate([[0.3, 1.0, 7.999, 8.0], 10.0 ** np.linspace(1, 12, 40)]).astype(dtype)
+    wide, eps = y.astype(np.float64), np.finfo(dtype).eps
+    few = wide < 1e3
+    want = 1 / (12 * wide) - 1 / (360 * wide**3)
+    want[few] = (special.gammaln(wide) - stirling(wide))[few]
+    slack = np.where(few, 4e-16 * wide * np.log(wide + 2), 0)
+    error = np.abs(nm.stirling_error(y) - want)
+    np.testing.assert_array_less(error, 32 * eps * (want + (wide < 8)) + slack)
+    want = 1 / (2 * wide) + 1 / (12 * wide**2) - 1 / (120 * wide**4)
+    want[few] = (np.log(wide) - special.digamma(wide))[few]
+    error = np.abs(nm.digamma_gap(y) - want)
+    np.testing.assert_array_less(error, 32 * eps * (want + (wide < 8)) + 4e-15 * few)
+
+
+def test_gamma_functions_by_complex_step():
+    step = 1e-100j
+    got = nm.log_gamma(POSITIVE + step).imag / 1e-100
+    want = special.digamma(POSITIVE)
+    np.testing.assert_array_less(np.abs(got - want), 1e-14 * (1 + np.abs(want)))
+    trigamma = special.polygamma(1, POSITIVE)
+    got = nm.digamma(POSITIVE + step).imag / 1e-100
+    np.testing.assert_allclose(got, trigamma, rtol=1e-14)
+    got = nm.stirling_error(POSITIVE + step).imag / 1e-100
+    want = 0.5 / POSITIVE - nm.digamma_gap(POSITIVE)  # ψ - (log y - 1/2y)
+    np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-15)
+    got = nm.digamma_gap(POSITIVE + step).imag / 1e-100
+    np.testing.assert_allclose(got, 1 / POSITIVE - trigamma, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "function", [nm.log_gamma, nm.digamma, nm.stirling_error, nm.digamma_gap, nm.exp_gap,
+                 nm.uniform_cgf, nm.uniform_cgf_slope],
+)  # fmt: skip
+def test_gamma_functions_keep_the_type(function):
+    for dtype in (np.float32, np.float64, np.complex64, np.complex128):
+        for values in ([0.5, 9.0], [9.0, 10.0], [0.1, 0.2], []):
+            assert function(np.array(values, dtype)).dtype == dtype
+    assert np.isnan(function(np.array([np.nan]))).all()
+
+
+def test_the_cumulants_of_the_uniform():
+    """log E[exp(tU)] and its slope, across the place where their series takes over."""
+    t = np.concatenate([np.linspace(-2, 2, 401), [1 - 1e-9, 1 + 1e-9, 1e-300, 1e-9, 40, 700, 1e4]])
+    t = np.concatenate([t, -t])
+    with localcontext(Context(prec=60, Emin=-99999, Emax=99999)):
+        exact = [Decimal(float(v)) if v else Decimal("1e-50") for v in t]
+        cgf = [float(((d.exp() - 1) / d).ln()) for d in map(_not_tiny, exact)]
+        slope = [float(1 / (1 - (-d).exp()) - 1 / d) for d in map(_not_tiny, exact)]
+    np.testing.assert_allclose(nm.uniform_cgf(t), cgf, rtol=4e-15, atol=4e-16)
+    np.testing.assert_allclose(nm.uniform_cgf_slope(t), slope, rtol=4e-15)
+    np.testing.assert_allclose(nm.uniform_cgf(t + 1e-100j).imag / 1e-100, slope, rtol=4e-15)
+    assert nm.uniform_cgf(np.zeros(1)) == 0
+    assert nm.uniform_cgf_slope(np.zeros(1)) == 0.5
+
+
+def _not_tiny(d):
+    """So that exp(d) - 1 keeps digits: both functions are linear there."""
+    return d if abs(d) > Decimal("1e-20") else Decimal("1e-20").copy_sign(d)
+
+
+def test_exp_gap():
+    t = np.array([-700.0, -1.0, -1e-3, 0.0, 1e-3, 1.0, 700.0])
+    with localcontext(DIGITS):
+        want = [float(Decimal(float(v)).exp() - 1 - Decimal(float(v))) for v in t]
+    np.testing.assert_allclose(nm.exp_gap(t), want, rtol=1e-12)
+    assert (nm.exp_gap(t) >= 0).all()

@@ -251,7 +251,7 @@ def poisson(log_rate, x, library):
     """
     log_rate = log_rate + _log_exposure(x, library)
     rate = np.exp(log_rate)
-    count = np.where(x > 0, x, np.ones((), x.dtype))
+    count = np.maximum(x, 1)
     at_mode = 0.5 * (np.log(count) + LOG_2PI) + stirling_error(count)
     log_p = np.where(x > 0, -count * exp_gap(log_rate - np.log(count)) - at_mode, -rate)
     return log_p.sum(-1, dtype=wide(log_p.dtype)), x - rate
@@ -262,7 +262,7 @@ def _negative_binomial(log_mean, x, log_dispersion):
     size = np.exp(log_dispersion)
     none = softplus(log_mean - log_dispersion)  # log(1 + mean/size)
     w = np.log1p(x * np.exp(-log_dispersion)) - none
-    count = np.where(x > 0, x, np.ones((), x.dtype))
+    count = np.maximum(x, 1)
     v = log_mean - np.log(count) + w
     at_mode = stirling_error(count) + stirling_error(size) - stirling_error(size + count)
     at_mode = at_mode + 0.5 * (np.log(count) + LOG_2PI + np.log1p(count / size))
