@@ -118,7 +118,7 @@ class Mixture(Prior):
                                                  ->  dlogits_j = Σ_KB d (r_j - w_j)
     One component at mu = 0 and logvar = 0 is the standard normal. The KL has no closed form.
     Shapes: z (K, B, Z); mu, logvar (M, Z); logits (M,); log p (K, B); r (K, B, M).
-    Source: Dilokthanakul et al. 2016, section 3; Tomczak & Welling 2018, equation 15 ("MoG").
+    Source: Tomczak & Welling 2018, section 3 (there "MoG").
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ class VampPrior(Prior):
     The KL has no closed form. The pseudo-inputs lie in the space of the encoder's input: where that
     has a context beside x, each u_m has one of its own, and p(z) depends on none.
     Shapes: z (K, B, Z); mu, logvar (M, Z); u (M, I); log p (K, B).
-    Source: Tomczak & Welling 2018, equation 10.
+    Source: Tomczak & Welling 2018, section 3.
 
     Parameters
     ----------

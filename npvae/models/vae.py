@@ -34,7 +34,8 @@ class VAE(Model):
     activation : str or Activation
     likelihood : str or Likelihood
     posterior : str or posterior part
-    prior : str or prior part
+    prior : str or Prior
+        The model takes a copy: its parameters, if it has any, are among the model's.
     dtype : {"float32", "float64"}
     seed : int
         Of the initial weights.
