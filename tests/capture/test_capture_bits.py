@@ -9,7 +9,7 @@ import pytest
 from capture_cases import network, numbers
 
 import npvae as nv
-from npvae.capture import program, steps
+from npvae.capture import program, steps, table
 
 X = numbers((93, 5))
 OPTIONS = dict(epochs=4, batch_size=10, lr=nv.Cosine(0.01, 0.001, epochs=4), seed=3)
@@ -56,7 +56,7 @@ def test_the_same_again(attempts, x, threads):
 def test_chunks_of_any_length(monkeypatch, x, objective, limits):
     expected = train(x, objective=objective, threads=2)
     for name, value in limits.items():
-        monkeypatch.setattr(steps, name, value)
+        monkeypatch.setattr(table if name == "STAGED_ROWS" else steps, name, value)
     assert_same(train(x, objective=objective, threads=2), expected)
 
 

@@ -107,9 +107,9 @@ def test_the_short_batch_is_compared_as_well(monkeypatch, attempts):
     compared = []
     compare = steps.CapturedSteps._compare
 
-    def spy(self, program):
+    def spy(self, program, copies):
         compared.append(program.batch)
-        compare(self, program)
+        compare(self, program, copies)
 
     monkeypatch.setattr(steps.CapturedSteps, "_compare", spy)
     nv.fit(network(), X, **OPTIONS)

@@ -196,7 +196,7 @@ def test_they_train_as_eagerly(alike, parts, objective, segments, threads):
         model = network(context_dim=context_dim, **parts)
         context = numbers((50, 2), 9) if context_dim else None
         captured = alike(model, X, context=context, objective=objective, threads=threads, **OPTIONS)
-        assert len(captured.full.segments) == len(captured.short.segments) == segments
+        assert len(captured.full.python_calls) == len(captured.short.python_calls) == segments
 
 
 def test_batches_of_one_row(alike):
@@ -219,7 +219,7 @@ def test_calls_are_counted_once_a_step(attempts):
     """Rehearsals go to copies."""
     objective = Counting()
     nv.fit(network(), X, objective=objective, **OPTIONS)
-    assert len(attempts[0].full.segments) == 1
+    assert len(attempts[0].full.python_calls) == 1
     assert objective.count == STEPS
     times = np.arange(STEPS) / 4
     np.testing.assert_allclose(objective.epochs, times)
@@ -245,7 +245,7 @@ class Remembering(nv.Bernoulli, abstract=True):
 def test_what_a_part_keeps_is_of_its_own_steps_alone(attempts):
     likelihood = Remembering()
     nv.fit(network(likelihood=likelihood), X, **OPTIONS)
-    assert attempts[0].full.segments
+    assert attempts[0].full.python_calls
     assert likelihood.calls == [16, 16, 16, 2] * 3
     counts = (likelihood.table["n"], likelihood._private["n"], int(likelihood.array[0]))
     assert counts == (STEPS,) * 3
@@ -398,7 +398,7 @@ class Tempered(nv.ELBO):
 )
 def test_pure_ones_are_recorded(alike, parts, objective, threads):
     captured = alike(network(**parts), X, objective=objective, threads=threads, **OPTIONS)
-    assert not captured.full.segments
+    assert not captured.full.python_calls
 
 
 class Claims(Doubled, abstract=True):
@@ -414,7 +414,7 @@ class Claims(Doubled, abstract=True):
 
 
 def test_what_only_says_that_it_is_pure_is_run_by_python(alike):
-    assert len(alike(network(activation=Claims()), X, **OPTIONS).full.segments) == 4
+    assert len(alike(network(activation=Claims()), X, **OPTIONS).full.python_calls) == 4
 
 
 class Own(Tempered):

@@ -103,7 +103,7 @@ def test_fit_stops_before_the_weights_take_it_in(attempts, ruin, message, object
                threads=threads)  # fmt: skip
     np.testing.assert_array_equal(model.flat, kept[0])
     assert attempts[0].full.threads == threads
-    assert not attempts[0].full.segments
+    assert not attempts[0].full.python_calls
 
 
 @pytest.mark.parametrize("row", [3, 39])
