@@ -5,8 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from capture_cases import (
-    ACTIVATIONS, LAYOUTS, LIKELIHOODS, OBJECTIVES, Step, assert_agreement, batch, eager, network,
-)  # fmt: skip
+    ACTIVATIONS,
+    LAYOUTS,
+    LIKELIHOODS,
+    OBJECTIVES,
+    Step,
+    assert_agreement,
+    batch,
+    eager,
+    network,
+)
 
 import npvae as nv
 from npvae.capture import program
@@ -115,7 +123,13 @@ def by_hand(model, objective, batches, lr, **settings):
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"weight_decay": 0.1}, {"beta1": 0.0, "eps": 1e-3}, {"clip_norm": 0.5}, {"clip_norm": 1e9}],
+    [
+        {},
+        {"weight_decay": 0.1},
+        {"beta1": 0.0, "eps": 1e-3},
+        {"clip_norm": 0.5},
+        {"clip_norm": 1e9},
+    ],
     ids=str,
 )
 def test_five_steps_with_adam(settings, threads):

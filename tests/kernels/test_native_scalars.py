@@ -29,7 +29,8 @@ SPECIAL = np.array(
     [
         0.0, -0.0, 1e-45, -1e-45, 1e-38, -1e-38, TINY, -TINY, 1e-20, -1e-20, 6e-8, -6e-8, 0.5, 1,
         -1, 0.34657, 0.34658, -17.32868, 17.4, -20, 20, 88.7, 88.72283, 88.72284, 89, -86.98, -87,
-        -87.33654, -87.33655, -87.4, -103, -103.9, -104, 1e4, -1e4, 3.4e38, -3.4e38, np.inf, -np.inf,
+        -87.33654, -87.33655, -87.4, -103, -103.9, -104, 1e4, -1e4, 3.4e38, -3.4e38,
+        np.inf, -np.inf,
     ],
     f32,
 )  # fmt: skip
@@ -75,7 +76,9 @@ def test_errors_are_within_the_stated_bounds(name):
     got, want = over(function)(x).astype(float), truth(x.astype(float))
     rounded = want.astype(f32)
     place = np.spacing(np.maximum(np.abs(rounded), TINY)).astype(float)
-    error = np.where(np.isinf(rounded), np.where(got == rounded, 0, np.inf), np.abs(got - want) / place)
+    error = np.where(
+        np.isinf(rounded), np.where(got == rounded, 0, np.inf), np.abs(got - want) / place
+    )
     flushed = (got == 0) & (np.abs(want) < (1.7e-38 if name == "exp" else TINY))
     error[flushed] = 0
     worst = np.argmax(error)
@@ -129,13 +132,18 @@ def test_soft_bounds(function, sign, bound):
         return function(x, limit)
 
     x = everywhere()
-    got, want = over(bounded)(x).astype(float), -sign * np.logaddexp(-sign * x.astype(float), -sign * bound)
+    got, want = (
+        over(bounded)(x).astype(float),
+        -sign * np.logaddexp(-sign * x.astype(float), -sign * bound),
+    )
     scale = np.maximum(np.maximum(np.abs(want), abs(bound)), 1)
     finite = np.isfinite(x)
     error = np.abs(got - want)[finite] / np.spacing(scale[finite].astype(f32))
     assert error.max() <= 1.5
     ends = over(bounded)(np.array([-np.inf, np.inf, np.nan], f32))
-    np.testing.assert_array_equal(ends, [-np.inf, bound, np.nan] if sign > 0 else [bound, np.inf, np.nan])
+    np.testing.assert_array_equal(
+        ends, [-np.inf, bound, np.nan] if sign > 0 else [bound, np.inf, np.nan]
+    )
 
 
 def test_a_bound_is_never_crossed():
@@ -185,4 +193,6 @@ def test_activations_over_their_whole_range(kind):
     error = np.where(np.isfinite(want), np.abs(h - want) / (place * steep), np.inf)
     error[same | ((np.abs(want) < flushed) & (np.abs(h) <= np.abs(want)))] = 0
     worst = np.argmax(error)
-    assert error[worst] <= 4, f"{kind}({x[worst]!r}) = {h[worst]!r} is off by {error[worst]:.3g} ulp"
+    assert error[worst] <= 4, (
+        f"{kind}({x[worst]!r}) = {h[worst]!r} is off by {error[worst]:.3g} ulp"
+    )
