@@ -185,7 +185,7 @@ class CapturedSteps:
         for source, copied in zip(self.sources.values(), self._copies, strict=False):
             assert copied is not None
             source.address = copied.ctypes.data
-        return np.arange(len(rows))
+        return np.arange(len(rows), dtype=np.int64)  # elsewhere it may be int32
 
 
 def _source(reader: Reader) -> Source:
