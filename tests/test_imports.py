@@ -119,9 +119,7 @@ def test_only_certain_modules_import_other_packages(name):
         assert package not in FORBIDDEN, f"{name} imports {package}"
         if package in OPTIONAL:
             assert {name, name.split(".")[0]} & OPTIONAL[package], f"{name} imports {package}"
-            assert not at_once or package in ("numba", "llvmlite"), (
-                f"{name} needs {package} to be imported"
-            )
+            assert not at_once or package in ("numba", "llvmlite"), f"{name} needs {package} to be imported"
         else:
             known = {"npvae", "numpy", "__future__"} | sys.stdlib_module_names
             assert package in known, f"{name} imports {package}, which no extra brings"
