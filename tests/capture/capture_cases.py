@@ -52,11 +52,8 @@ def numbers(shape: tuple[int, ...], seed: int = 0) -> Array:
 def batch(model: nv.VAE, objective: Any, rows: int, seed: int = 0) -> Batch:
     rng = np.random.default_rng(seed)
     context = numbers((rows, model.context_dim), seed + 100) if model.context_dim else None
-    return Batch(
-        numbers((rows, model.x_dim), seed),
-        model.draw_noise(rows, objective.n_samples, rng),
-        context,
-    )
+    eps = model.draw_noise(rows, objective.n_samples, rng)
+    return Batch(numbers((rows, model.x_dim), seed), eps, context)
 
 
 def recorded(model: nv.VAE, objective: Any, example: Batch) -> Any:
@@ -95,12 +92,13 @@ class Step:
         self, batches: list[Batch], lr: float = 1e-3, rehearsal: bool = False
     ) -> tuple[int, Array]:
         """Run a step on each batch; returns how many were done, and the losses."""
-        x, eps, context = (
-            None
-            if parts[0] is None
-            else np.concatenate([p.reshape(-1, p.shape[-1]) for p in parts])
-            for parts in zip(*batches, strict=True)
-        )
+
+        def joined(parts: tuple[Any, ...]) -> Any:
+            if parts[0] is None:
+                return None
+            return np.concatenate([part.reshape(-1, part.shape[-1]) for part in parts])
+
+        x, eps, context = map(joined, zip(*batches, strict=True))
         self.sources["x"].address = x.ctypes.data
         if context is not None:
             self.sources["context"].address = context.ctypes.data

@@ -96,11 +96,8 @@ class RandomStep:
         rows = samples * self.batch
         fitting = [v for v in self.pool if v.rows == rows and v.width >= width]
         if not fitting:
-            value = self.graph.inputs["eps" if samples > 1 else "x"]
-            value = self.call(
-                "linear", value.reshape(rows, value.width), self.matrix(6, value.width)
-            )
-            fitting = [value]
+            x = self.rows_of(self.graph.inputs["eps" if samples > 1 else "x"])
+            fitting = [self.call("linear", x, self.matrix(6, x.width))]
         value = fitting[self.rng.integers(len(fitting))]
         start = int(self.rng.integers(value.width - width + 1))
         if value.width > width:

@@ -87,12 +87,8 @@ def test_noise_drawn_for_many_steps_is_that_drawn_step_by_step(batch_size, z_dim
 @pytest.mark.parametrize("stops", [[1], [2, 3]])
 def test_resuming_is_the_same_as_never_stopping(tmp_path, attempts, x, objective, stops):
     path = tmp_path / "model.npz"
-    options = dict(
-        objective=objective,
-        threads=2,
-        valid=X[:9],
-        optimiser=nv.Adam(weight_decay=0.1, clip_norm=5),
-    )
+    optimiser = nv.Adam(weight_decay=0.1, clip_norm=5)
+    options = dict(objective=objective, threads=2, valid=X[:9], optimiser=optimiser)
     expected = train(x, **options)
     for epochs in stops:
         train(x, **options, epochs=epochs, checkpoint=path, resume=True)
@@ -104,10 +100,11 @@ def test_resuming_is_the_same_as_never_stopping(tmp_path, attempts, x, objective
 def test_what_the_default_sharing_does_is_repeatable(monkeypatch):
     monkeypatch.setattr(program, "SHARED", 400.0)
     monkeypatch.setattr(program, "BARRIER", 700.0)
-    x, results = numbers((300, 200)), []
-    for _ in range(2):
-        results.append(train(x, network(200, 5, hidden=(150,)), threads=2, batch_size=100))
-    assert_same(*results)
+    x = numbers((300, 200))
+    one, other = (
+        train(x, network(200, 5, hidden=(150,)), threads=2, batch_size=100) for _ in range(2)
+    )
+    assert_same(one, other)
 
 
 def test_runs_at_the_same_time_do_not_meet():
@@ -130,9 +127,10 @@ def test_runs_at_the_same_time_do_not_meet():
 
 def denormals():
     """Whether the least numbers of both types survive, in this thread."""
-    single, double = np.float32(1e-45), np.float64(5e-324)
+    factors = np.array([1, 1.5, -1] * 3)
     return all(
-        (np.array([x] * 9) * np.array([1, 1.5, -1] * 3, x.dtype)).all() for x in (single, double)
+        (np.full(9, least) * factors.astype(least.dtype)).all()
+        for least in (np.float32(1e-45), np.float64(5e-324))
     )
 
 

@@ -17,10 +17,11 @@ from npvae.capture.memory import ALIGNMENT, Access, Buffer, Operation, Ref, plac
 from npvae.kernels.native import executor
 
 sizes = st.integers(0, 600)
+always = {value: st.just(value) for value in (0, 1)}
 
 
 @st.composite
-def programs(draw, sharing=st.just(1), address=st.just(0)):
+def programs(draw, sharing=always[1], address=always[0]):
     """Operations on buffers of the arena, or with `address` at places of their own."""
     buffers = [Buffer(draw(sizes), draw(address)) for _ in range(draw(st.integers(1, 8)))]
     operations = []
@@ -72,12 +73,10 @@ def test_buffers_at_a_place_of_their_own_stay_there(operations):
 
 def test_buffers_that_live_one_after_the_other_share_their_place():
     buffers = [Buffer(1000) for _ in range(50)]
-    operations = [
-        Operation(
-            "add", {}, 1, [Access(Ref(a), 1000, 0, False), Access(Ref(b), 1000, 0, True)], 0.0
-        )
-        for a, b in itertools.pairwise(buffers)
-    ]
+    operations = []
+    for a, b in itertools.pairwise(buffers):
+        accesses = [Access(Ref(a), 1000, 0, False), Access(Ref(b), 1000, 0, True)]
+        operations.append(Operation("add", {}, 1, accesses, 0.0))
     assert place(operations).size < 3 * 1000 + 4 * ALIGNMENT
 
 

@@ -14,7 +14,7 @@ from capture_cases import (
     batch,
     eager,
     network,
-)  # fmt: skip
+)
 
 import npvae as nv
 from npvae.capture import program

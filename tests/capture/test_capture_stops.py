@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
-import threading
 
 import numpy as np
 import pytest
@@ -122,23 +122,19 @@ def test_the_step_is_named_in_which_a_row_makes_the_loss_overflow(attempts, row)
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian", "gaussian_learnt_scale"])
 def test_a_huge_learning_rate_ends_in_that_error_or_in_finite_weights(likelihood, lr):
     model = network(likelihood=likelihood)
-    try:
+    with contextlib.suppress(nv.NonFiniteLoss):
         nv.fit(model, X, epochs=20, batch_size=7, lr=lr)
-    except nv.NonFiniteLoss as error:
-        assert "smaller lr" in str(error)
     assert np.isfinite(model.flat).all()
 
 
 # Threads
 
 
-def in_time(code, seconds=300, **environment):
-    """The output of a script that must end; compiling is the only thing in it that takes long."""
+def in_time(code):
+    """The words that a script prints, which must end; only compiling would take it long."""
+    command = [sys.executable, "-c", START + code]
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, timeout=seconds,
-            env={**os.environ, **environment},
-        )  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     except subprocess.TimeoutExpired:
         pytest.fail("it hangs")
     assert done.returncode == 0, done.stderr
@@ -163,22 +159,22 @@ counters = np.zeros(sync.SIZE, np.int64)
 
 
 def test_threads_that_were_told_to_stop_do_not_wait():
-    code = START + "counters[sync.STOP] = 1; print(*(execute(counters, t, 3) for t in range(3)))"
+    code = "counters[sync.STOP] = 1; print(*(execute(counters, t, 3) for t in range(3)))"
     assert in_time(code) == ["0", "0", "0"]
-    code = START + "counters[sync.STOP] = 1; print(*(execute(counters, t, 3, 0) for t in range(3)))"
+    code = "counters[sync.STOP] = 1; print(*(execute(counters, t, 3, 0) for t in range(3)))"
     assert in_time(code) == ["0", "0", "0"]
-    code = START + "counters[sync.STOP] = 1; print(execute(counters, 0, 1))"
+    code = "counters[sync.STOP] = 1; print(execute(counters, 0, 1))"
     assert in_time(code) == ["0"]
 
 
 def test_threads_that_wait_stop_when_they_are_told_to():
     """Two of three are there, so nobody gets through the first barrier."""
-    code = (
-        START
-        + """
+    code = """
 execute(counters.copy(), 0, 1)
 ended = []
-others = [threading.Thread(target=lambda t=t: ended.append(execute(counters, t, 3))) for t in (0, 2)]
+others = [
+    threading.Thread(target=lambda t=t: ended.append(execute(counters, t, 3))) for t in (0, 2)
+]
 for other in others:
     other.start()
 time.sleep(0.2)
@@ -188,33 +184,27 @@ for other in others:
     other.join()
 print(*ended)
 """
-    )
     assert in_time(code) == ["0", "0", "0"]
 
 
 def test_threads_pass_their_barriers_together():
-    code = (
-        START
-        + """
+    code = """
 results = {}
-others = [
-    threading.Thread(target=lambda t=t: results.update({t: execute(counters, t, 5)})) for t in range(5)
-]
+def run(t):
+    results[t] = execute(counters, t, 5)
+others = [threading.Thread(target=run, args=(t,)) for t in range(5)]
 for other in others:
     other.start()
 for other in others:
     other.join()
 print(*results.values(), counters[sync.GENERATION], counters[sync.ARRIVED])
 """
-    )
     assert in_time(code) == ["5"] * 5 + ["10", "0"]
 
 
 def test_a_thread_that_can_not_be_started_ends_the_run():
     """The other one that was started waits for it, and is told to stop."""
-    code = (
-        START
-        + """
+    code = """
 program.SHARED = program.BARRIER = 0.0
 start, begun = threading.Thread.start, []
 def refuse(thread):
@@ -231,16 +221,13 @@ try:
 except RuntimeError as error:
     print(str(error).replace(" ", "-"), begun[0].is_alive())
 """
-    )
     assert in_time(code) == ["can't-start-new-thread", "False"]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_a_bad_gradient_stops_threads_that_have_no_share_in_adam(threads):
     """Few weights and many rows: Adam is the first thread's alone."""
-    code = (
-        START
-        + f"""
+    code = f"""
 program.BARRIER = 0.0
 x = np.random.default_rng(0).random((4000, 3), dtype="float32")
 model = nv.VAE(3, 1, hidden=(4,), likelihood=nv.Gaussian(1e-15))
@@ -249,36 +236,31 @@ try:
 except nv.NonFiniteLoss as error:
     print(*str(error).split()[:2])
 """
-    )
     assert in_time(code) == ["the", "gradient"]
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores can't be chosen here")
 def test_two_threads_on_one_core_go_on():
     """They give each other the core: a step takes no more than 20 times that of one thread."""
-    code = (
-        START
-        + """
+    code = """
 import os
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 x = np.random.default_rng(0).random((640, 200), dtype="float32")
 def seconds(threads):
     model = nv.VAE(200, 5, hidden=(100,))
-    return min(r["seconds"] for r in nv.fit(model, x, epochs=6, batch_size=64, threads=threads).records)
+    history = nv.fit(model, x, epochs=6, batch_size=64, threads=threads)
+    return min(record["seconds"] for record in history.records)
 program.BARRIER = 0.0
 one, two = seconds(1), seconds(2)
 print(two < 20 * one, two / one)
 """
-    )
     within, ratio = in_time(code)
     assert within == "True", f"{ratio} times the time of one thread"
 
 
 def test_an_interrupt_is_answered():
     """Within a run that would take days."""
-    code = (
-        START
-        + """
+    code = """
 import os, signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
 x = np.random.default_rng(0).random((1000, 50), dtype="float32")
@@ -291,7 +273,6 @@ try:
 except KeyboardInterrupt:
     print(np.isfinite(model.flat).all(), threading.active_count() < 3)
 """
-    )
     assert in_time(code) == ["True", "True"]
 
 

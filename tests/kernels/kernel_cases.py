@@ -420,7 +420,7 @@ KERNELS: dict[str, Kernel] = {
     ),
     "mean_loss": Kernel(dict(log_px="KB"), 0.01, wide=("log_px",), doubles=True, needs_rows=True),
     "kl_loss": Kernel(
-        dict(kl="1BZ"), 0.01, dict(beta=0.7, free_bits=0.5), doubles=True, needs_rows=True
+        dict(kl="1BZ"), 0.5, dict(beta=0.7, free_bits=0.5), doubles=True, needs_rows=True
     ),
     "weighted_loss": Kernel(
         dict(rec="1", kl="1"), 0.01, dict(beta=0.7), wide=("rec", "kl"), doubles=True

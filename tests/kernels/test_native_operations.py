@@ -1,0 +1,159 @@
+"""Every kernel's compiled operations, one kernel at a time, to the bounds that its entry states."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from kernel_cases import KERNELS, VALUES, inputs, sizes
+from test_kernels import ODD_SIZES, check, in_float64, run
+
+import npvae as nv
+from npvae.capture import program
+from npvae.capture.graph import Graph, Value
+from npvae.capture.lower import RULES, Source
+from npvae.capture.program import Program
+from npvae.capture.record import _python
+from npvae.core import Part, layout
+from npvae.kernels import reference
+
+NATIVE = [name for name in KERNELS if name != "adam"]
+ODD = {
+    f"{name}-{odd}": (name, n)
+    for name in NATIVE
+    for odd, n in ODD_SIZES.items()
+    if all(n[axis] for axes in KERNELS[name].shapes.values() for axis in axes)
+}
+
+each_kernel = pytest.mark.parametrize("name", NATIVE)
+
+
+@pytest.fixture(autouse=True)
+def _odd_numbers_are_expected():
+    with np.errstate(all="ignore"):
+        yield
+
+
+@pytest.fixture(params=[1, 3], ids=["1 thread", "3 threads"])
+def threads(request, monkeypatch):
+    """Threads that share all that has a row for each of them."""
+    monkeypatch.setattr(program, "SHARED", 0.0)
+    monkeypatch.setattr(program, "BARRIER", 0.0)
+    return request.param
+
+
+class Weights(Part, abstract=True):
+    """Parameters with the given values."""
+
+    def __init__(self, arrays):
+        for name, array in arrays.items():
+            self.parameter(name, array.shape, lambda rng, shape, array=array: array)
+        self.allocate(np.random.default_rng(0), np.float32)
+        self.flat = next(iter(vars(self)[name] for name in arrays)).base
+
+    def forward(self, *inputs):
+        raise NotImplementedError
+
+    backward = forward
+
+
+def is_parameter(argument, array):
+    """Whether operations read the argument where the model has its parameters."""
+    return argument in ("W", "log_scale") or (argument == "b" and array.ndim == 1)
+
+
+def operate(name, arrays, n, threads):
+    """What the kernel's operations give: Python hands the arguments over, and takes the results."""
+    own = {a: x for a, x in arrays.items() if is_parameter(a, x)}
+    given = {a: x for a, x in arrays.items() if a not in own}
+    weights = Weights({"unused": np.zeros(1)} | own)
+    graph, kept = Graph(), []
+    for parameter, slot in layout(weights).items():
+        graph.parameters[parameter] = Value(graph, slot.view(weights.flat), parameter)
+    constants = {c: v(n) if callable(v) else v for c, v in KERNELS[name].constants.items()}
+    beta = np.float64(constants.get("beta", 1.0))
+    for key, example in (("x", np.zeros((n["B"], 1), np.float32)), ("beta", beta)):
+        graph.inputs[key] = Value(graph, example, key)
+    values = dict(
+        zip(given, _python(graph, "in", lambda *_: list(given.values()), ()), strict=True)
+    )
+    result = graph.call(
+        name,
+        *({**values, **graph.parameters}[a] for a in arrays),
+        *(graph.inputs["beta"] if c == "beta" else v for c, v in constants.items()),
+    )
+    outputs = list(result) if isinstance(result, tuple) else [result]
+    wanted = [o.example for o in outputs]
+    if name == "reparameterise_backward":  # the noise's gradient is nobody's
+        del outputs[2], wanted[2]
+    gradient = np.full_like(weights.flat, np.nan)
+    if name == "linear_dw":  # a weight's gradient lies as the weight does, and is Adam's alone
+        weights = Weights({"W": wanted[0]})
+        gradient = np.full_like(weights.flat, np.nan)
+        graph.gradients.append(("W", outputs.pop()))
+
+    def take(state, found):
+        kept[:] = found
+        return [np.zeros(())] * 3
+
+    graph.losses = _python(graph, "out", take, tuple(outputs))
+    optimiser = nv.Adam()
+    step = Program(
+        graph, weights, gradient, optimiser.start(weights.flat), optimiser,
+        {"x": Source(1, 1.0, 1)}, threads,
+    )  # fmt: skip
+    step.arena.fill(255)  # NaN
+    scalars = np.array([[beta, 0.0, 1.0, 0.0]])
+    none = np.zeros(n["B"], np.int64), np.zeros(1, np.float32)
+    assert step.run(*none, scalars, np.empty((1, 3)), np.zeros(1), rehearsal=True) == 1
+    if name == "linear_dw":
+        return [gradient.reshape(wanted[0].shape)]
+    return [np.asarray(k, w.dtype).reshape(w.shape) for k, w in zip(kept, wanted, strict=True)]
+
+
+def check_operations(name, arrays, n, threads):
+    got = [np.atleast_1d(output) for output in operate(name, arrays, n, threads)]
+    wants, scales = in_float64(name, arrays, n)
+    used = slice(len(got))
+    check(name, got, wants[used], scales[used], np.float32)
+
+
+def test_every_kernel_has_a_rule():
+    assert set(RULES) == set(NATIVE)
+
+
+@each_kernel
+def test_operations_are_within_the_stated_ulps_of_float64(name, threads):
+    n = sizes()
+    for seed in range(3):
+        check_operations(name, inputs(KERNELS[name], n, np.float32, seed=seed), n, threads)
+
+
+@pytest.mark.parametrize(("name", "n"), ODD.values(), ids=ODD)
+@pytest.mark.parametrize("values", [v for v in VALUES if v != "denormal"])
+def test_operations_at_odd_values_and_sizes(name, n, values):
+    check_operations(name, inputs(KERNELS[name], n, np.float32, values), n, 1)
+
+
+@each_kernel
+def test_denormal_numbers(name):
+    """They may be taken for 0."""
+    n = sizes(batch=5, width=19)
+    arrays = inputs(KERNELS[name], n, np.float32, "denormal")
+    got, tiny = operate(name, arrays, n, 1), np.finfo(np.float32).tiny
+    for one, other in zip(got, run(reference, name, arrays, n), strict=False):
+        np.testing.assert_allclose(np.atleast_1d(one), other, rtol=1e-6, atol=float(200 * tiny))
+
+
+@each_kernel
+@pytest.mark.parametrize("planted", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_never_lost(name, planted):
+    kernel, n = KERNELS[name], sizes(batch=3, width=5)
+    for argument in kernel.shapes:
+        arrays = inputs(kernel, n, np.float32, seed=3)
+        arrays[argument][-1:] = planted
+        got = operate(name, arrays, n, 1)
+        for one, other in zip(got, run(reference, name, arrays, n), strict=False):
+            lost = np.isfinite(np.atleast_1d(one)) & ~np.isfinite(other)
+            assert not lost.any(), argument
+        if np.isnan(planted) and argument not in kernel.hides:
+            assert any(np.isnan(o).any() for o in got), f"NaN in {argument} got lost"
