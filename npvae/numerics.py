@@ -27,7 +27,10 @@ def magnitude(x: Array) -> Array:
 
 
 def maximum(x: Array, bound: Any) -> Array:
-    """max(x, bound) by the real part; the bound where they are equal, and NaN stays NaN."""
+    """max(x, bound) by the real part; the bound where they are equal, and NaN stays NaN.
+
+    NumPy takes longer over a Python number or a truth value than over an array of x's type.
+    """
     if x.dtype.kind == "c":
         return np.where(x.real <= bound, bound, x)
     return np.maximum(x, np.asarray(bound, x.dtype))

@@ -102,7 +102,8 @@ def bias_leaky_relu(a, b, slope):
 
 
 def bias_leaky_relu_backward(dh, h, slope):
-    da = np.where(h.real > 0, dh, slope * dh)
+    right = h.real > 0
+    da = kept(dh, right) + kept(slope * dh, ~right)
     return da, da.sum(0)
 
 
@@ -139,7 +140,8 @@ def bias_elu(a, b, alpha):
 
 
 def bias_elu_backward(dh, h, alpha):
-    da = np.where(h.real > 0, dh, dh * (h + alpha))
+    right = h.real > 0
+    da = kept(dh, right) + kept(dh * (h + alpha), ~right)
     return da, da.sum(0)
 
 

@@ -22,7 +22,7 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "kernels.reference.gaussian_heads": ["z_dim = stats.shape[1] // 2"],
         "kernels.reference.gaussian_heads_backward": [
             "raw = stats[..., stats.shape[1] // 2:]",
-            "return np.concatenate([dmu, draw], axis=1)",
+            "return np.concatenate([dmu, dlogvar], axis=1)",
         ],
     },
     "The axis has length one, so its first entry is its last.": {
@@ -44,7 +44,9 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "kernels.reference.gaussian_heads": ["z_dim = -(stats.shape[-1] // 2)"],
     },
     "NumPy infers the length of an axis that is given any negative one.": {
-        "layers.dense.Dense.forward": ["rows = x.reshape(-2, self.n_in)"],
+        "layers.dense.Dense.forward": [
+            "rows = x if x.ndim == 2 else x.reshape(-2, self.n_in)",
+        ],
         "layers.dense.Dense.backward": [
             "da, db = self.activation.backward(saved, dh.reshape(-2, self.n_out))"
         ],
@@ -67,13 +69,9 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "layers.activation.Tanh.backward": ["return k.bias_tanh_backward(dh, -h)"],
     },
     "-0.0 equals 0.0, and nothing divides by it.": {
-        "kernels.reference.bias_relu": [
-            "return np.where(s.real <= 0, -np.zeros((), s.dtype), s)",
+        "numerics.kept": [
+            "return product if all_finite(product) else np.where(where, x, -np.zeros((), x.dtype))",
         ],
-        "kernels.reference.bias_relu_backward": [
-            "da = np.where(h.real > 0, dh, -np.zeros((), dh.dtype))"
-        ],
-        "numerics.positive_part": ["return np.where(x.real < 0, -np.zeros((), x.dtype), x)"],
         "numerics.erfc": ["a = b = -np.zeros_like(t)"],
         "kernels.reference.kl_loss": [
             "slope = np.where(below, -0.0, beta / (kl.shape[0] * kl.shape[1]))"
@@ -82,6 +80,18 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     "The sign of an argument does not matter to its size, its type or its finiteness.": {
         "kernels.reference.adam": ["mb[np.abs(-mb) < tiny] = 0"],
         "numerics.logsumexp": ["top = np.where(np.isfinite(-top), top, 0)"],
+        "numerics.magnitude": [
+            "return np.where(x.real > 0, x, -x) if x.dtype.kind == 'c' else np.abs(-x)",
+        ],
+        "numerics.kept": [
+            "return product if all_finite(-product) else np.where(where, x, np.zeros((), x.dtype))",
+        ],
+        "numerics.all_finite": [
+            "return cmath.isfinite(-np.vdot(x, x)) or bool(np.isfinite(x).all())",
+            "return cmath.isfinite(np.vdot(-x, x)) or bool(np.isfinite(x).all())",
+            "return cmath.isfinite(np.vdot(x, -x)) or bool(np.isfinite(x).all())",
+            "return cmath.isfinite(np.vdot(x, x)) or bool(np.isfinite(-x).all())",
+        ],
         "numerics.erfc": ["a = b = np.zeros_like(-t)"],
         "optim.Adam.step": ["norm = np.linalg.norm(-gradient.astype(np.float64))"],
     },
@@ -105,6 +115,44 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "stretched = tuple((i for i, n in enumerate(shape) if n == 1))",
             "stretched = tuple((i for i, n in enumerate(shape) if n == 1 and d.shape != 1))",
             "return d.sum(axis=stretched, keepdims=True)",
+        ],
+    },
+    "The other way around takes longer and gives the same.": {
+        "kernels.reference.bias_identity": ["return a + b"],
+        "kernels.reference.bias_relu": ["return maximum(a + b, 0)"],
+        "kernels.reference.bias_leaky_relu": ["s = a + b"],
+        "kernels.reference.bias_tanh": ["return np.tanh(a + b)"],
+        "kernels.reference.bias_sigmoid": ["return sigmoid(a + b)"],
+        "kernels.reference.bias_softplus": ["return softplus(a + b)"],
+        "kernels.reference.bias_elu": ["s = a + b"],
+        "kernels.reference.bias_gelu": ["s = a + b"],
+        "kernels.reference.bias_silu": ["s = a + b"],
+        "kernels.reference.adam": ["if True:"],
+        "layers.dense.Dense.forward": [
+            "rows = x.reshape(-1, self.n_in)",
+            "rows = x if x.ndim == 1 else x.reshape(-1, self.n_in)",
+            "if True:",
+        ],
+        "numerics.magnitude": ["return np.where(x.real > 0, x, -x)"],
+        "numerics.maximum": ["if True:", "return np.maximum(x, bound)"],
+        "numerics.minimum": ["if True:", "return np.minimum(x, bound)"],
+        "numerics.kept": ["return np.where(where, x, np.zeros((), x.dtype))"],
+        "numerics.all_finite": [
+            "return bool(np.isfinite(x).all())",
+            "return cmath.isfinite(np.vdot(x, x)) or np.isfinite(x).all()",
+        ],
+    },
+    "Where the bend is below the last place, it may be taken or not.": {
+        "kernels.reference.gaussian_heads_backward": [
+            "if True:",
+            "if not _far_inside(raw, high, low):",
+            "if not _far_inside(-raw, low, high):",
+            "if not _far_inside(raw, -low, high):",
+            "if not _far_inside(raw, low, -high):",
+        ],
+        "kernels.reference._far_inside": [
+            "return low + margin <= least and greatest < high - margin",
+            "return low + margin < least and greatest <= high - margin",
         ],
     },
     "The sum is given the shape (1,) either way.": {
