@@ -96,6 +96,7 @@ class Part(ABC):
     def config(self) -> str | dict[str, Any]:
         """What `resolve` rebuilds this part from: its name, with its arguments where it has any."""
         arguments = {p: getattr(self, p) for p in inspect.signature(type(self)).parameters}
+        arguments = {p: list(v) if isinstance(v, tuple) else v for p, v in arguments.items()}
         return {"name": self.name, **arguments} if arguments else self.name
 
     def __repr__(self) -> str:

@@ -169,7 +169,7 @@ def test_resolve_by_name_config_and_object():
             "gausian",
             "likelihood must be a registered name; got 'gausian'. did you mean 'gaussian'? ",
         ),
-        ("zzz", "likelihood must be a registered name; got 'zzz'. Known: bernoulli, gaussian"),
+        ("zzz", "likelihood must be a registered name; got 'zzz'. Known: bernoulli, beta, "),
         (
             ReLU(),
             "likelihood takes a name or an object of that family; got ReLU(). Known: bernoulli",

@@ -37,6 +37,15 @@ def binary(n=7, d=6, seed=0):
     return (np.random.default_rng(seed).random((n, d)) < 0.4).astype(float)
 
 
+def supported(likelihood, n):
+    """Rows in the support of a likelihood, by its name."""
+    if likelihood == "beta":
+        return 0.1 + 0.8 * binary(n)
+    if likelihood == "one_hot":
+        return np.eye(6)[np.arange(n) % 6]
+    return binary(n)
+
+
 def by_hand(model, a, part):
     """The layers of an encoder or decoder in plain NumPy, from the parameters' names alone."""
     depth = sum(name.startswith(part) for name in model.params) // 2
@@ -67,7 +76,7 @@ def test_results_share_no_memory_with_the_input_or_each_other(n, hidden):
 @pytest.mark.parametrize("likelihood", LIKELIHOODS)
 @pytest.mark.parametrize("n", [1, 7])
 def test_shapes_and_types_of_every_method(dtype, likelihood, n):
-    model, x = small(dtype=dtype, likelihood=likelihood), binary(n)
+    model, x = small(dtype=dtype, likelihood=likelihood), supported(likelihood, n)
     mu, logvar = model.encode(x)
     assert mu.shape == logvar.shape == (n, 2)
     for array in (model.decode(mu), model.reconstruct(x), model.sample(n)):

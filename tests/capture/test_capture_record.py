@@ -100,7 +100,7 @@ def test_recording_changes_neither_model_nor_gradient_nor_the_seam():
 
 def test_a_failed_recording_leaves_the_seam_as_it_was():
     model = network()
-    with pytest.raises(ValueError, match="reshape|not aligned"):
+    with pytest.raises(ValueError, match=r"reshape|not aligned"):
         recorded(model, nv.ELBO(), batch(network(4), nv.ELBO(), 3))
     assert k.add.__module__ == "npvae.kernels.reference"
 

@@ -151,9 +151,11 @@ def execute(counters, thread, threads, waits=True):
     table[0, :4] = executor.CODE["fill"], waits, threads, 0
     return executor.execute(
         thread, threads, table, np.zeros((1, executor.N_CONSTANTS)), 0, 1, 0, 5,
-        np.zeros(1, np.int64), 0, np.zeros((5, 4)), np.zeros((5, 3)), counters.ctypes.data, 8,
+        np.zeros(1, np.int64), 0, np.zeros((5, 4)), np.zeros((5, 3)), counters.ctypes.data,
+        scratch.ctypes.data, 8,
     )
 
+scratch = np.zeros((8, 8), np.float32)
 counters = np.zeros(sync.SIZE, np.int64)
 """
 

@@ -12,6 +12,7 @@ from folders import config, history, names, without_seconds
 import npvae as nv
 from npvae.cli import job as jobs
 from npvae.cli.data import hold_out
+from npvae.steps import NotFinite
 
 FILES = {"model.npz", "config.json", "history.csv", "checkpoint.npz"}
 PICTURES = {"loss.png", "samples.png", "reconstructions.png", "latent.png", "interpolation.png"}
@@ -176,13 +177,21 @@ def test_a_new_run_replaces_an_earlier_one_and_says_so(small_train, tmp_path, tr
 
 def test_a_loss_that_is_no_number_leaves_the_last_good_epoch(small_train, tmp_path, monkeypatch):
     small_train(tmp_path / "two", "--epochs", 2)
-    whole_gradient = nv.train._Run._gradient
+    stepping = nv.train._Run._steps
 
-    def poisoned(run, worker, gradient, batch, noise, epoch):
-        losses = whole_gradient(run, worker, gradient, batch, noise, epoch)
-        return losses._replace(loss=np.nan) if epoch >= 2 else losses
+    def poisoned(run, training):
+        steps = stepping(run, training)
+        whole_epoch = steps.run
 
-    monkeypatch.setattr(nv.train._Run, "_gradient", poisoned)
+        def third_is_nan(epoch, order, noise):
+            if epoch == 3:
+                raise NotFinite(0, np.nan)
+            return whole_epoch(epoch, order, noise)
+
+        steps.run = third_is_nan
+        return steps
+
+    monkeypatch.setattr(nv.train._Run, "_steps", poisoned)
     code, _, err = small_train(tmp_path / "broken")
     assert code == 2
     assert re.match("npvae: error: the loss became nan in epoch 3.*checkpoint.npz'.\n$", err)

@@ -98,9 +98,6 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     "The type of two types is the same in either order.": {
         "numerics.wide": ["return np.result_type(np.float64, dtype)"],
     },
-    "A Python number takes the type of the array beside it.": {
-        "numerics.soft_minimum": ["smaller = np.where(x.real < bound, x, bound)"],
-    },
     "A factor of 1 changes nothing.": {
         "optim.Adam.step": ["if norm >= self.clip_norm:"],
     },
