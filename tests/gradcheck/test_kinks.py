@@ -10,9 +10,7 @@ from npvae.gradcheck import check_gradients
 from npvae.gradcheck.methods import central, round_off
 from npvae.layers import Dense
 
-
-def weights(x):
-    return np.random.default_rng(99).normal(size=x.shape)
+WEIGHTS = np.random.default_rng(99).normal(size=100_000)
 
 
 def max_of_three(x):
@@ -31,8 +29,8 @@ KINKY = {
     "abs": (lambda x: np.abs(x).sum(), np.sign),
     "relu": (lambda x: np.maximum(x, 0).sum(), lambda x: (x > 0) * 1.0),
     "weighted relu": (
-        lambda x: (weights(x) * np.maximum(x, 0)).sum(),
-        lambda x: weights(x) * (x > 0),
+        lambda x: (WEIGHTS[: x.size] * np.maximum(x, 0)).sum(),
+        lambda x: WEIGHTS[: x.size] * (x > 0),
     ),
     "elu": (
         lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))).sum(),
@@ -169,12 +167,12 @@ def trained(request, activation):
     model = nv.VAE(64, 8, hidden=(128,), likelihood=likelihood, activation=activation)
     x, _ = nv.datasets.digits()
     nv.fit(model, x[:1000], epochs=8)
-    return model, (x[1000:1100], model.draw_noise(100, 1, np.random.default_rng(0)))
+    return model, (x[1000:1050], model.draw_noise(50, 1, np.random.default_rng(0)))
 
 
 def test_trained_models_full_of_kinks_are_proven(trained):
     model, batch = trained
-    report = check_gradients(model, batch, methods=("central", "taylor"), max_entries=5)
+    report = check_gradients(model, batch, methods=("central", "taylor"), max_entries=3)
     assert {row.verdict for row in report} == {"ok"}, str(report)
 
 
@@ -189,7 +187,7 @@ def test_and_an_error_of_1e_4_in_one_of_their_gradients_is_seen(trained, monkeyp
         return dx
 
     monkeypatch.setattr(Dense, "backward", a_little_off)
-    report = check_gradients(model, batch, methods=("central", "taylor"), max_entries=5)
+    report = check_gradients(model, batch, methods=("central", "taylor"), max_entries=3)
     wrong = {(row.argument, row.method) for row in report if row.verdict == "wrong"}
     assert wrong >= {("decoder.layers.0.b", "central"), ("decoder.layers.0.b", "taylor")}
     assert {argument for argument, _ in wrong} == {"decoder.layers.0.b"}, str(report)
