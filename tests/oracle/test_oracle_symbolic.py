@@ -136,11 +136,22 @@ def draw(symbol, rng):
     return np.concatenate([[-far, far], rng.uniform(-far, far, 14), rng.normal(size=24)])
 
 
+WITHOUT_SYMBOLS = {
+    f"likelihood.{name}"
+    for name in (
+        "beta", "categorical", "continuous_bernoulli", "gaussian_column_scale",
+        "gaussian_heteroscedastic", "laplace", "negative_binomial", "one_hot", "poisson",
+        "student_t", "zero_inflated_negative_binomial",
+    )
+}  # fmt: skip
+"""Held against 60-digit arithmetic instead: tests/oracle/test_oracle_extremes.py."""
+
+
 def test_nothing_registered_lacks_its_symbols():
     families = ("likelihood", "posterior_step", "prior", "prior_step")
     assert set(ACTIVATIONS) == own_parts("activation")
     own = {f"{f}.{name}" for f in families for name in own_parts(f)}
-    assert set(FORMULAS) | BELOW == own
+    assert set(FORMULAS) | BELOW | WITHOUT_SYMBOLS == own
 
 
 def own_parts(family):
