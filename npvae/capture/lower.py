@@ -20,7 +20,7 @@ from .python import Given, PythonCall
 Array = np.ndarray
 
 RULES: dict[str, Callable[[Lowering, Call], None]] = {}
-"""What lowers each kernel's calls; `rules.py` fills it."""
+"""What lowers each kernel's calls; `rules` fills it."""
 
 
 @dataclass

@@ -39,7 +39,7 @@ def _chosen(name: str) -> property:
 
 
 for _name, _value in vars(reference).items():
-    if isinstance(_value, FunctionType) and _value.__module__ == reference.__name__:
+    if isinstance(_value, FunctionType) and _value.__module__.startswith(reference.__name__):
         setattr(_Seam, _name, _chosen(_name))
 sys.modules[__name__].__class__ = _Seam
 

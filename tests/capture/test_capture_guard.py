@@ -7,8 +7,9 @@ import pytest
 from capture_cases import network, numbers
 
 import npvae as nv
-from npvae.capture import rules, steps
+from npvae.capture import steps
 from npvae.capture.lower import RULES
+from npvae.capture.rules import dense
 from npvae.kernels.native import executor
 
 X = numbers((50, 5))
@@ -77,7 +78,7 @@ def test_a_beta_that_is_not_read(monkeypatch, attempts):
 
 def test_another_activation(monkeypatch, attempts):
     mixed_up = {"tanh": "sigmoid", "sigmoid": "tanh"}
-    monkeypatch.setattr(rules, "KINDS", tuple(mixed_up.get(kind, kind) for kind in rules.KINDS))
+    monkeypatch.setattr(dense, "KINDS", tuple(mixed_up.get(kind, kind) for kind in dense.KINDS))
     train_with_a_warning(attempts)
 
 

@@ -9,24 +9,24 @@ from __future__ import annotations
 
 EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     "The array has two axes, so the last one is axis 1.": {
-        "kernels.reference.concat": [
+        "kernels.reference.dense.concat": [
             "return np.concatenate([a, np.broadcast_to(c, (*a.shape[:-1], c.shape[1]))], axis=-1)"
         ],
-        "kernels.reference.gaussian": [
+        "kernels.reference.likelihoods.gaussian": [
             "constant = x.shape[1] * (np.log(scale) + 0.5 * LOG_2PI)",
         ],
-        "kernels.reference.gaussian_learnt": [
+        "kernels.reference.likelihoods.gaussian_learnt": [
             "constant = x.shape[1] * (log_scale.astype(square.dtype) + 0.5 * LOG_2PI)",
             "return (-0.5 * square - constant, u * inverse, square - x.shape[1])",
         ],
-        "kernels.reference.gaussian_heads": ["z_dim = stats.shape[1] // 2"],
-        "kernels.reference.gaussian_heads_backward": [
+        "kernels.reference.latent.gaussian_heads": ["z_dim = stats.shape[1] // 2"],
+        "kernels.reference.latent.gaussian_heads_backward": [
             "raw = stats[..., stats.shape[1] // 2:]",
             "return np.concatenate([dmu, dlogvar], axis=1)",
         ],
     },
     "The axis has length one, so its first entry is its last.": {
-        "kernels.reference.gaussian_kl_backward": ["dkl = dkl[-1].astype(mu.dtype)"],
+        "kernels.reference.latent.gaussian_kl_backward": ["dkl = dkl[-1].astype(mu.dtype)"],
     },
     "The VAE has one latent level, so the first entry of the list is its last.": {
         "models.vae.VAE.backward": [
@@ -41,7 +41,7 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "models.vae.VAE.backward": ["if self.context_dim: -> if True:"],
     },
     "The array has 2Z columns, so Z from the left is Z from the right.": {
-        "kernels.reference.gaussian_heads": ["z_dim = -(stats.shape[-1] // 2)"],
+        "kernels.reference.latent.gaussian_heads": ["z_dim = -(stats.shape[-1] // 2)"],
     },
     "NumPy infers the length of an axis that is given any negative one.": {
         "layers.dense.Dense.forward": [
@@ -52,12 +52,14 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "Only the square of the number is used, or its product with one whose sign changes too.": {
-        "kernels.reference.gaussian_learnt": ["inverse = -np.exp(-log_scale)"],
-        "kernels.reference.gaussian_log_prob": [
+        "kernels.reference.likelihoods.gaussian_learnt": ["inverse = -np.exp(-log_scale)"],
+        "kernels.reference.latent.gaussian_log_prob": [
             "u = -((z - mu) * np.exp(-0.5 * logvar))",
             "u = (mu - z) * np.exp(-0.5 * logvar)",
         ],
-        "kernels.reference.gaussian_log_prob_backward": ["inverse_std = -np.exp(-0.5 * logvar)"],
+        "kernels.reference.latent.gaussian_log_prob_backward": [
+            "inverse_std = -np.exp(-0.5 * logvar)"
+        ],
         "posteriors.GaussianLogProb.forward": [
             "return (k.gaussian_log_prob(mu, z, logvar), (z, mu, logvar))"
         ],
@@ -73,12 +75,12 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "return product if all_finite(product) else np.where(where, x, -np.zeros((), x.dtype))",
         ],
         "numerics.erfc": ["a = b = -np.zeros_like(t)"],
-        "kernels.reference.kl_loss": [
+        "kernels.reference.training.kl_loss": [
             "slope = np.where(below, -0.0, beta / (kl.shape[0] * kl.shape[1]))"
         ],
     },
     "The sign of an argument does not matter to its size, its type or its finiteness.": {
-        "kernels.reference.adam": ["mb[np.abs(-mb) < tiny] = 0"],
+        "kernels.reference.training.adam": ["mb[np.abs(-mb) < tiny] = 0"],
         "numerics.logsumexp": ["top = np.where(np.isfinite(-top), top, 0)"],
         "numerics.magnitude": [
             "return np.where(x.real > 0, x, -x) if x.dtype.kind == 'c' else np.abs(-x)",
@@ -115,16 +117,16 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "The other way around takes longer and gives the same.": {
-        "kernels.reference.bias_identity": ["return a + b"],
-        "kernels.reference.bias_relu": ["return maximum(a + b, 0)"],
-        "kernels.reference.bias_leaky_relu": ["s = a + b"],
-        "kernels.reference.bias_tanh": ["return np.tanh(a + b)"],
-        "kernels.reference.bias_sigmoid": ["return sigmoid(a + b)"],
-        "kernels.reference.bias_softplus": ["return softplus(a + b)"],
-        "kernels.reference.bias_elu": ["s = a + b"],
-        "kernels.reference.bias_gelu": ["s = a + b"],
-        "kernels.reference.bias_silu": ["s = a + b"],
-        "kernels.reference.adam": ["if True:"],
+        "kernels.reference.dense.bias_identity": ["return a + b"],
+        "kernels.reference.dense.bias_relu": ["return maximum(a + b, 0)"],
+        "kernels.reference.dense.bias_leaky_relu": ["s = a + b"],
+        "kernels.reference.dense.bias_tanh": ["return np.tanh(a + b)"],
+        "kernels.reference.dense.bias_sigmoid": ["return sigmoid(a + b)"],
+        "kernels.reference.dense.bias_softplus": ["return softplus(a + b)"],
+        "kernels.reference.dense.bias_elu": ["s = a + b"],
+        "kernels.reference.dense.bias_gelu": ["s = a + b"],
+        "kernels.reference.dense.bias_silu": ["s = a + b"],
+        "kernels.reference.training.adam": ["if True:"],
         "layers.dense.Dense.forward": [
             "rows = x.reshape(-1, self.n_in)",
             "rows = x if x.ndim == 1 else x.reshape(-1, self.n_in)",
@@ -140,20 +142,20 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "Where the bend is below the last place, it may be taken or not.": {
-        "kernels.reference.gaussian_heads_backward": [
+        "kernels.reference.latent.gaussian_heads_backward": [
             "if True:",
             "if not _far_inside(raw, high, low):",
             "if not _far_inside(-raw, low, high):",
             "if not _far_inside(raw, -low, high):",
             "if not _far_inside(raw, low, -high):",
         ],
-        "kernels.reference._far_inside": [
+        "kernels.reference.latent._far_inside": [
             "return low + margin <= least and greatest < high - margin",
             "return low + margin < least and greatest <= high - margin",
         ],
     },
     "The sum is given the shape (1,) either way.": {
-        "kernels.reference.gaussian_learnt_backward": [
+        "kernels.reference.likelihoods.gaussian_learnt_backward": [
             "return (scale_rows(d, r), (d * slope).sum().reshape(1).astype(r.dtype))",
             "return (scale_rows(d, r), (d * slope).sum(keepdims=False).reshape(1).astype(r.dtype))",
         ],

@@ -17,7 +17,7 @@ from typing import Any
 import npvae
 from npvae.core import Part
 
-WHOLE = ("npvae.kernels.reference", "npvae.numerics")
+WHOLE = ("npvae.kernels.reference.", "npvae.numerics")
 """Modules of which every function is mathematics."""
 
 METHODS = {"npvae.objectives": ("__call__",), "npvae.optim": ("step", "factors", "accepts")}
@@ -160,7 +160,7 @@ def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
 
 
 def _is_mathematics(module: ModuleType, qualname: str) -> bool:
-    if module.__name__ in WHOLE:
+    if module.__name__.startswith(WHOLE):
         return True
     owner, _, method = qualname.rpartition(".")
     if method in METHODS.get(module.__name__, ()):

@@ -1,0 +1,107 @@
+"""Posterior and prior: mu, logvar (B, Z); z, eps (K, B, Z)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...numerics import extremes, log_softmax, logsumexp, sigmoid, soft_maximum, soft_minimum, wide
+from .dense import LOG_2PI
+
+_MARGINS = {np.dtype(t): -float(np.log(np.finfo(t).eps)) for t in (np.float32, np.float64)}
+"""By type, how far below 0 an exponential is lost beside a 1."""
+
+
+def gaussian_heads(stats, low, high):
+    """Split stats (B, 2Z) in mu and logvar, and bend the latter smoothly into (low, high)."""
+    z_dim = stats.shape[-1] // 2
+    mu, raw = stats[..., :z_dim].copy(), stats[..., z_dim:].copy()
+    if _far_inside(raw, low, high):
+        return mu, raw
+    return mu, soft_maximum(soft_minimum(raw, high), low)
+
+
+def gaussian_heads_backward(dmu, dlogvar, stats, low, high):
+    raw = stats[..., stats.shape[-1] // 2 :]
+    if not _far_inside(raw, low, high):
+        dlogvar = dlogvar * sigmoid(soft_minimum(raw, high) - low) * sigmoid(high - raw)
+    return np.concatenate([dmu, dlogvar], axis=-1)
+
+
+def _far_inside(raw, low, high):
+    """Whether the bend at every raw, exp(raw - high) or exp(low - raw), is below the last place."""
+    margin = _MARGINS.get(raw.dtype)
+    if margin is None or raw.size == 0:
+        return False
+    least, greatest = extremes(raw)
+    return low + margin < least and greatest < high - margin
+
+
+def reparameterise(mu, logvar, eps):
+    std = np.exp(0.5 * logvar)
+    return mu + std * eps, std
+
+
+def reparameterise_backward(dz, std, eps):
+    dstd_eps = dz * eps
+    return dz.sum(0), 0.5 * std * dstd_eps.sum(0), dz * std
+
+
+def gaussian_kl(mu, logvar):
+    """½ (mu² + exp(logvar) - 1 - logvar): KL(q ‖ N(0, 1)) per dimension, (1, B, Z).
+
+    exp(logvar) - 1 is taken as expm1, since for a posterior near the prior the sum is a small
+    difference of ones.
+    """
+    return (0.5 * (mu * mu + (np.expm1(logvar) - logvar)))[None]
+
+
+def gaussian_kl_backward(dkl, mu, logvar):
+    dkl = dkl[0].astype(mu.dtype)
+    return dkl * mu, dkl * 0.5 * np.expm1(logvar)
+
+
+def gaussian_log_prob(z, mu, logvar):
+    """log N(z; mu, exp(logvar)), summed over Z: (K, B)."""
+    u = (z - mu) * np.exp(-0.5 * logvar)
+    return -0.5 * (u * u + logvar + LOG_2PI).sum(-1, dtype=wide(u.dtype))
+
+
+def gaussian_log_prob_backward(d, z, mu, logvar):
+    inverse_std = np.exp(-0.5 * logvar)
+    u = (z - mu) * inverse_std
+    d = d[..., None].astype(u.dtype)
+    dz = -d * u * inverse_std
+    return dz, -dz.sum(0), (0.5 * d * (u * u - 1)).sum(0)
+
+
+def standard_normal_log_prob(z):
+    """log N(z; 0, I), summed over Z: (K, B)."""
+    return -0.5 * (z * z + LOG_2PI).sum(-1, dtype=wide(z.dtype))
+
+
+def standard_normal_log_prob_backward(d, z):
+    return -d[..., None].astype(z.dtype) * z
+
+
+def mixture_log_prob(z, mu, logvar, logits):
+    """log Σ_M w_m N(z; mu_m, exp(logvar_m)), w = softmax(logits): (K, B), and responsibilities.
+
+    mu, logvar (M, Z), logits (M,). The responsibilities r_m = w_m N_m / Σ w N are (K, B, M). One
+    component after the other, so that nothing is of size K·B·M·Z.
+    """
+    components = zip(log_softmax(logits), mu, logvar, strict=True)
+    joint = np.stack([w + gaussian_log_prob(z, m, v) for w, m, v in components], axis=-1)
+    log_p = logsumexp(joint, axis=-1)
+    r = np.exp(joint - log_p[..., None])
+    return log_p, r.astype(np.result_type(z, mu, logvar, logits))
+
+
+def mixture_log_prob_backward(d, z, mu, logvar, logits, r):
+    """Each component is a Gaussian whose log-density is weighed by d · r_m."""
+    dz, dmu, dlogvar = np.zeros_like(z), np.empty_like(mu), np.empty_like(logvar)
+    for m in range(len(mu)):
+        dz_m, dmu_m, dlogvar_m = gaussian_log_prob_backward(d * r[..., m], z, mu[m], logvar[m])
+        dz += dz_m
+        dmu[m], dlogvar[m] = dmu_m.sum(0), dlogvar_m.sum(0)
+    dlogits = (d[..., None] * (r - np.exp(log_softmax(logits)))).sum((0, 1))
+    return dz, dmu, dlogvar, dlogits.astype(logits.dtype)

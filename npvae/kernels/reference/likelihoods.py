@@ -1,0 +1,210 @@
+"""Likelihoods: forwards give log p(x given z) (K, B) and its gradient r (K, B, D) in one pass."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...numerics import (
+    digamma_gap,
+    exp_gap,
+    magnitude,
+    maximum,
+    positive_part,
+    sigmoid,
+    soft_maximum,
+    soft_minimum,
+    softplus,
+    stirling_error,
+    uniform_cgf,
+    uniform_cgf_slope,
+    wide,
+)
+from .dense import LOG_2PI
+
+LOG_2 = float(np.log(2))
+
+
+def bernoulli(logits, x):
+    """log p = x·logit - softplus(logit), summed over D;  r = x - sigmoid(logit)."""
+    e = np.exp(-magnitude(logits))
+    log_p = x * logits - positive_part(logits) - np.log1p(e)
+    r = x - maximum(e, logits.real > 0) / (1 + e)  # sigmoid(logit), of the same e
+    return log_p.sum(-1, dtype=wide(log_p.dtype)), r
+
+
+def gaussian(mean, x, scale):
+    """log p = Σ_D -½ u² - log scale - ½ log 2π;  r = u / scale;  u = (x - mean) / scale."""
+    u = (x - mean) / scale
+    constant = x.shape[-1] * (np.log(scale) + 0.5 * LOG_2PI)
+    return -0.5 * (u * u).sum(-1, dtype=wide(u.dtype)) - constant, u / scale
+
+
+def gaussian_learnt(mean, x, log_scale):
+    """`gaussian` with scale = exp(log_scale), log_scale (1,), and its slope along it, (K, B)."""
+    inverse = np.exp(-log_scale)
+    u = (x - mean) * inverse
+    square = (u * u).sum(-1, dtype=wide(u.dtype))
+    constant = x.shape[-1] * (log_scale.astype(square.dtype) + 0.5 * LOG_2PI)
+    return -0.5 * square - constant, u * inverse, square - x.shape[-1]
+
+
+def gaussian_learnt_backward(d, r, slope):
+    return scale_rows(d, r), (d * slope).sum(keepdims=True).reshape(1).astype(r.dtype)
+
+
+# A second parameter per entry, such as log_scale, has any shape that broadcasts to (K, B, D); its
+# slope, the gradient of log p along it, comes out after r, (K, B, D) as well.
+
+
+def continuous_bernoulli(logits, x):
+    """log p = Σ_D x·logit - A(logit), A = log((exp - 1) / logit);  r = x - A'(logit)."""
+    log_p = x * logits - uniform_cgf(logits)
+    return log_p.sum(-1, dtype=wide(log_p.dtype)), x - uniform_cgf_slope(logits)
+
+
+def gaussian_scaled(mean, x, log_scale):
+    """`gaussian` with scale = exp(log_scale) for each entry."""
+    inverse = np.exp(-log_scale)
+    u = (x - mean) * inverse
+    log_p = -0.5 * (u * u + LOG_2PI) - log_scale
+    return log_p.sum(-1, dtype=wide(u.dtype)), u * inverse, u * u - 1
+
+
+def laplace(median, x, log_scale):
+    """log p = Σ_D -|u| - log 2 - log_scale,  u = (x - median) / exp(log_scale)."""
+    inverse = np.exp(-log_scale)
+    u = (x - median) * inverse
+    distance = magnitude(u)
+    log_p = -distance - log_scale - LOG_2
+    return log_p.sum(-1, dtype=wide(u.dtype)), np.sign(u.real) * inverse, distance - 1
+
+
+def student_t(mean, x, log_scale, df):
+    """log p = Σ_D log c - log_scale - ½ (df + 1) log(1 + u²/df),  u = (x - mean) / exp(log_scale),
+    c = Γ(½ df + ½) / (Γ(½ df) √(π df))."""
+    half = np.array(0.5 * df)
+    shift = half * np.log1p(0.5 / half) - 0.5 + stirling_error(half + 0.5) - stirling_error(half)
+    inverse = np.exp(-log_scale)
+    u = (x - mean) * inverse
+    square = u * u
+    log_p = float(shift) - 0.5 * LOG_2PI - log_scale - 0.5 * (df + 1) * np.log1p(square / df)
+    weight = (df + 1) / (df + square)
+    return log_p.sum(-1, dtype=wide(u.dtype)), weight * u * inverse, weight * square - 1
+
+
+def _log_exposure(x, library):
+    """log(Σ_D x / library) of each row, (B, 1), its sum being at least 1; 0 where library is 0."""
+    if not library:
+        return np.zeros((), x.dtype)
+    total = np.maximum(x.sum(-1, keepdims=True, dtype=np.float64), 1)
+    return np.log(total / library).astype(x.dtype)
+
+
+def poisson(log_rate, x, library):
+    """log p = Σ_D x·log_rate - exp(log_rate) - log x!;  r = x - exp(log_rate).
+
+    For x > 0 written as -x exp_gap(log_rate - log x) - log √(2πx) - stirling_error(x).
+    """
+    log_rate = log_rate + _log_exposure(x, library)
+    rate = np.exp(log_rate)
+    count = np.maximum(x, 1)
+    at_mode = 0.5 * (np.log(count) + LOG_2PI) + stirling_error(count)
+    log_p = np.where(x > 0, -count * exp_gap(log_rate - np.log(count)) - at_mode, -rate)
+    return log_p.sum(-1, dtype=wide(log_p.dtype)), x - rate
+
+
+def _negative_binomial(log_mean, x, log_dispersion):
+    """log p of each entry, and its slopes along both parameters: see NegativeBinomial, (5), (6)."""
+    size = np.exp(log_dispersion)
+    none = softplus(log_mean - log_dispersion)  # log(1 + mean/size)
+    w = np.log1p(x * np.exp(-log_dispersion)) - none
+    count = np.maximum(x, 1)
+    v = log_mean - np.log(count) + w
+    at_mode = stirling_error(count) + stirling_error(size) - stirling_error(size + count)
+    at_mode = at_mode + 0.5 * (np.log(count) + LOG_2PI + np.log1p(count / size))
+    some = -count * exp_gap(v) - size * exp_gap(w) - at_mode
+    share = log_mean - log_dispersion
+    slope_mean = x * sigmoid(-share) - size * sigmoid(share)
+    slope = size * (digamma_gap(size) - digamma_gap(size + x) - exp_gap(w))
+    return np.where(x > 0, some, -size * none), slope_mean, slope
+
+
+def negative_binomial(log_mean, x, log_dispersion, library):
+    """Counts of mean exp(log_mean) and variance mean + mean² / exp(log_dispersion)."""
+    log_mean = log_mean + _log_exposure(x, library)
+    log_p, r, slope = _negative_binomial(log_mean, x, log_dispersion)
+    return log_p.sum(-1, dtype=wide(log_p.dtype)), r, slope
+
+
+def zero_inflated_negative_binomial(heads, x, log_dispersion, library):
+    """p = π [x = 0] + (1 - π) NB(x), with heads (K, B, 2D) log_mean beside the logit of π."""
+    log_mean, gate = np.split(heads, 2, axis=-1)
+    log_mean = log_mean + _log_exposure(x, library)
+    log_nb, r, slope = _negative_binomial(log_mean, x, log_dispersion)
+    excess = gate - log_nb
+    one, zero = np.ones((), log_nb.dtype), np.zeros((), log_nb.dtype)
+    log_p = log_nb + np.where(x > 0, zero, softplus(excess)) - softplus(gate)
+    counted = np.where(x > 0, one, sigmoid(-excess))  # the probability that x came from the NB
+    r_gate = np.where(x > 0, zero, sigmoid(excess)) - sigmoid(gate)
+    r = np.concatenate([counted * r, r_gate], axis=-1)
+    return log_p.sum(-1, dtype=wide(log_p.dtype)), r, counted * slope
+
+
+def beta(logits, x, log_concentration):
+    """The Beta(m κ, (1 - m) κ) density of mean m = σ(logit), κ = exp(log_concentration)."""
+    rest, log_m, log_1m = np.exp(log_concentration), -softplus(-logits), -softplus(logits)
+    a, b = rest * np.exp(log_m), rest * np.exp(log_1m)
+    log_x, log_1x = np.log(x), np.log1p(-x)
+    v, w = log_x - log_m, log_1x - log_1m
+    spread = a * exp_gap(v) + b * exp_gap(w)
+    log_p = stirling_error(rest) - stirling_error(a) - stirling_error(b) - spread
+    log_p = log_p + 0.5 * (log_concentration + log_m + log_1m - LOG_2PI) - log_x - log_1x
+    gap_a, gap_b = digamma_gap(a), digamma_gap(b)
+    r = a * np.exp(log_1m) * (v - w + gap_a - gap_b)
+    slope = a * gap_a + b * gap_b - rest * digamma_gap(rest) - spread
+    return log_p.sum(-1, dtype=wide(log_p.dtype)), r, slope
+
+
+def _groups(sizes):
+    """Where each group of so many columns starts, and the group that each column is in."""
+    sizes = np.asarray(sizes, np.int64)
+    return np.cumsum(sizes) - sizes, np.repeat(np.arange(len(sizes)), sizes)
+
+
+def one_hot(x, sizes):
+    """Labels x (B, D) as ones and zeros, (B, Σ sizes): column j's among its sizes[j] classes."""
+    starts, columns = _groups(sizes)
+    return (x[..., columns] == np.arange(len(columns)) - starts[columns]).astype(x.dtype)
+
+
+def categorical(logits, x, sizes):
+    """log p = Σ x·log softmax(logits), the softmax within each group;  r = x - softmax.
+
+    logits (K, B, Σ sizes) and one-hot x (B, Σ sizes) are groups of these sizes side by side.
+    """
+    starts, groups = _groups(sizes)
+    top = np.maximum.reduceat(logits.real, starts, axis=-1)
+    off = logits - top[..., groups]
+    e = np.exp(off)
+    total = np.add.reduceat(e, starts, axis=-1)
+    log_p = x * (off - np.log(total)[..., groups])
+    return log_p.sum(-1, dtype=wide(log_p.dtype)), x - e / total[..., groups]
+
+
+def bounded(raw, low, high):
+    """raw, bent smoothly into (low, high)."""
+    return soft_maximum(soft_minimum(raw, high), low)
+
+
+def bounded_backward(d, raw, low, high):
+    return d * sigmoid(soft_minimum(raw, high) - low) * sigmoid(high - raw)
+
+
+def scale_rows(d, r):
+    """d[..., None] · r: the gradient of a density per row times that row's own gradient."""
+    return d[..., None].astype(r.dtype) * r
+
+
+def sum_rows(d, slope):
+    """Σ_KB d[..., None] · slope: the gradient, (D,), of a parameter that each column has one of."""
+    return np.einsum("kb,kbd->d", d, slope).astype(slope.dtype)
