@@ -19,6 +19,8 @@ from .nets import Net
 
 Result = TypeVar("Result")
 ROOT = Path(__file__).parents[1]
+REST = 0.15
+"""Seconds between two turns: the threads of OpenBLAS and OpenMP go on spinning after their work."""
 THREADS = ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "NUMBA")
 
 
@@ -107,6 +109,7 @@ class Worker:
         return json.loads(line)
 
     def round(self) -> dict[str, Any]:
+        time.sleep(REST)
         with contextlib.suppress(BrokenPipeError):  # `answer` says what happened
             self._process.stdin.write("go\n")
             self._process.stdin.flush()

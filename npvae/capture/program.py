@@ -12,6 +12,7 @@ from ..kernels.native import executor, sync
 from ..models import Model
 from ..optim import Adam, AdamState
 from . import rules  # noqa: F401  (they enter themselves)
+from .cores import own_core
 from .graph import Graph
 from .lower import Lowering, Source
 from .memory import Access, Buffer, Operation, Ref, place, synchronise
@@ -128,7 +129,11 @@ class Program:
         self.counters[:] = 0
         counters, scratch = self.counters.ctypes.data, self.scratch.ctypes.data
 
+        taken: list[int] = []
+
         def run(thread: int) -> int:
+            if self.threads > 1:
+                own_core(taken)
             return executor.execute(
                 thread, self.threads, self.table, self.constants, first, last, step, stop,
                 order, noise, scalars, losses, counters, scratch, self.scratch.shape[1],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 import warnings
@@ -17,6 +18,7 @@ from ..objectives import ELBO
 from ..optim import Adam
 from ..progress import notice_if_slow
 from ..steps import Done, EagerSteps, NotFinite, Rows, Training, along
+from ..threads import blas_threads
 from .graph import NotCapturable
 from .program import Program
 from .record import record, rehearsed
@@ -80,8 +82,9 @@ class CapturedSteps:
         copies = dataclasses.replace(t, worker=worker, objective=objective, gradient=gradient)
         n = len(t.rows)
         full = min(n, t.batch_size)
-        self.full = self._program(full, copies)
-        self.short = self._program(n % full, copies) if n % full else None
+        with _no_other_threads():
+            self.full = self._program(full, copies)
+            self.short = self._program(n % full, copies) if n % full else None
         self.settings = self._settings()
 
     def _settings(self) -> list[tuple[str, Any]]:
@@ -147,7 +150,8 @@ class CapturedSteps:
             began, now = time.perf_counter(), slice(step, stop)
             losses = self._do(program, step, rows, noise, rates[now], betas[now], times[now])
             each = (time.perf_counter() - began) / (stop - step)
-            self.steps_per_chunk = max(1, min(2 * (stop - step), int(CHUNK_SECONDS / each)))
+            most = max(1, int(CHUNK_SECONDS / each))
+            self.steps_per_chunk = min(2 * self.steps_per_chunk, most)
             yield Done(np.full(stop - step, program.batch), losses)
             step = stop
 
@@ -193,8 +197,9 @@ class _Bounds:
         self.table = Table(rows)
         n = len(rows)
         full = min(n, training.batch_size)
-        self.full = self._program(full)
-        self.short = self._program(n % full) if n % full else None
+        with _no_other_threads():
+            self.full = self._program(full)
+            self.short = self._program(n % full) if n % full else None
 
     def _program(self, batch: int) -> Program:
         x, context = self.table.rows.batch(slice(0, batch))
@@ -220,6 +225,11 @@ class _Bounds:
             total += losses.sum(0) * program.batch  # of a loss that is no number as well
             at += steps * program.batch
         return total
+
+
+def _no_other_threads() -> contextlib.AbstractContextManager[None]:
+    """BLAS's threads go on spinning for a tenth of a second, on cores that training is to have."""
+    return blas_threads(1, matters=False)
 
 
 def _most_steps(program: Program, table: Table) -> int:
