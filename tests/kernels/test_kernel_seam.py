@@ -17,6 +17,7 @@ import npvae
 from npvae import kernels
 from npvae.errors import ConfigError, MissingDependency
 from npvae.kernels import compiled, reference
+from npvae.kernels.compiled import options
 
 
 @pytest.fixture(autouse=True)
@@ -141,7 +142,7 @@ def test_a_refused_cache_means_compiling_without(monkeypatch):
         return decorate
 
     monkeypatch.setattr(numba, "njit", njit)
-    assert compiled._kernel(len) is len
+    assert options.kernel(len) is len
     assert asked == [True, False]
 
 
@@ -151,7 +152,7 @@ def test_no_folder_for_a_cache(tmp_path):
     shutil.copytree(
         Path(npvae.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__")
     )
-    (package / "kernels" / "__pycache__").touch()
+    (package / "kernels" / "compiled" / "__pycache__").touch()
     nowhere = tmp_path / "a file"
     nowhere.touch()
     blocked = dict.fromkeys(

@@ -29,7 +29,7 @@ def test_no_folder_for_a_cache(tmp_path):
     shutil.copytree(
         Path(npvae.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__")
     )
-    for folder in ("kernels", "kernels/native", "capture"):
+    for folder in ("kernels", "kernels/compiled", "kernels/native", "capture"):
         (package / folder / "__pycache__").touch()
     nowhere = tmp_path / "a file"
     nowhere.touch()

@@ -84,9 +84,10 @@ class Function(Target):
         self.install(tree)
 
     def reads(self, constant: Target) -> bool:
-        """Whether the function uses this constant of its own module."""
-        names = _names(self.function.__code__)
-        return constant.module is self.module and constant.qualname in names
+        """Whether the function uses this constant, of its own module or imported there."""
+        name = constant.qualname
+        own, other = vars(self.module), vars(constant.module)
+        return name in _names(self.function.__code__) and own.get(name) is other[name]
 
     def _compiled(self, tree: ast.FunctionDef) -> FunctionType:
         *owners, name = self.qualname.split(".")

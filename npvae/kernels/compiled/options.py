@@ -2,6 +2,9 @@
 
 No `fastmath` as a whole: it would assume that NaN and Inf do not exist; of its flags only those are
 set that let sums be reordered and products be contracted.
+
+Numba takes a kept kernel for stale where its own file has changed, and looks at no other: after a
+change here, touch the files of the kernels.
 """
 
 from __future__ import annotations
