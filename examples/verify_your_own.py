@@ -70,6 +70,11 @@ def mask_forgotten(cache, dy):
     return dy @ w, dy.T @ x
 
 
+def far_from_zero(x):
+    """1e9 + Σ x²: beside the constant rounding leaves differences few digits."""
+    return 1e9 + (x**2).sum()
+
+
 def main() -> None:
     rng = np.random.default_rng(0)
     inputs = rng.normal(size=(4, 3)), rng.random(4)
@@ -82,7 +87,9 @@ def main() -> None:
         ("x is used twice, one use is forgotten", (bilinear, one_use_forgotten), square),
         ("a layer with ReLU, right", (layer, layer_backward), square),
         ("its mask is forgotten", (layer, mask_forgotten), square),
-    ):
+        ("a large constant hides it: two methods are inconclusive, one is not",
+         (far_from_zero, lambda x: 2 * x), inputs[:1]),
+    ):  # fmt: skip
         print(f"--- {title}\n{check_gradients(target, at)}\n")
 
     # In a test, one line is enough; a failure prints the table above.
