@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch_witness
 from oracle_compare import assert_agree, losses_and_gradients
-from oracle_parts import PARTS, B, C, D, H, Z
+from oracle_parts import PARTS, B, C, Draw, H, Z
 
 import npvae as nv
 
@@ -20,90 +20,79 @@ OBJECTIVES = {
     "free bits": (nv.ELBO(0.7, free_bits=0.5), lambda w, terms: w.elbo_loss(terms, 0.7, 0.5)),
     "iwae": (nv.IWAE(), lambda w, terms: w.iwae_loss(terms)),
 }
-LIKELIHOODS = {
-    "bernoulli": nv.Bernoulli(),
-    "gaussian": nv.Gaussian(0.4),
-    "gaussian_learnt_scale": nv.GaussianLearntScale(),
+WITH_SAMPLED_KL = {
+    "elbo": (nv.ELBO(0.7), lambda w, terms: w.sampled_elbo_loss(terms, 0.7)),
+    "iwae": OBJECTIVES["iwae"],
 }
-ACTIVATIONS = [name.split(".")[1] for name in PARTS if name.startswith("activation.")]
-MODELS = [
-    *((activation, "bernoulli", 0) for activation in ACTIVATIONS),
-    *(("tanh", likelihood, 0) for likelihood in LIKELIHOODS if likelihood != "bernoulli"),
-    *(("tanh", likelihood, C) for likelihood in LIKELIHOODS),
-]
+"""For priors whose KL has no closed form."""
+
+ACTIVATIONS, LIKELIHOODS, PRIORS = (
+    [name.split(".")[1] for name in PARTS if name.startswith(f"{family}.")]
+    for family in ("activation", "likelihood", "prior")
+)
+
+each_witness = pytest.mark.parametrize("witness", [torch_witness, jax_witness], ids=["torch", "jax"])
+each_context = pytest.mark.parametrize("context_dim", [0, C])
 
 
-WITNESSED_AS_PARTS = {
-    "beta", "categorical", "continuous_bernoulli", "gaussian_column_scale",
-    "gaussian_heteroscedastic", "laplace", "negative_binomial", "one_hot", "poisson", "student_t",
-    "zero_inflated_negative_binomial",
-}  # fmt: skip
-"""Likelihoods whose own values and gradients have witnesses, and whose models differ in no other
-part from those here."""
-
-
-def test_every_likelihood_has_its_model():
-    names = {name.split(".")[1] for name in PARTS if name.startswith("likelihood.")}
-    assert names == set(LIKELIHOODS) | WITNESSED_AS_PARTS
-
-
-def small_model(rng, activation="tanh", likelihood="bernoulli", context_dim=0):
+def small_model(rng, likelihood="bernoulli", activation="tanh", context_dim=0, prior="standard"):
+    """A VAE with random parameters, and data (B, x_dim) that its likelihood takes."""
+    part, (_, x) = PARTS[f"likelihood.{likelihood}"].example(Draw(rng, 1, False))
     model = nv.VAE(
-        D, Z, hidden=(H, 5), activation=activation, likelihood=LIKELIHOODS[likelihood],
+        x.shape[1], Z, hidden=(H, 5), activation=activation, likelihood=part.config, prior=prior,
         dtype="float64", context_dim=context_dim,
     )  # fmt: skip
     model.flat[:] = rng.normal(0, 0.6, model.n_params)
-    return model
+    return model, x
 
 
-@pytest.mark.parametrize("witness", [torch_witness, jax_witness], ids=["torch", "jax"])
-@pytest.mark.parametrize(("activation", "likelihood", "context_dim"), MODELS)
-def test_small_model(activation, likelihood, context_dim, witness, use_kernels):
+def check(witness, use_kernels, objectives, **options):
+    """Losses and gradients, of both kernel sets, against the witness's."""
     rng = np.random.default_rng(0)
-    model = small_model(rng, activation, likelihood, context_dim)
-    x = rng.random((B, D))
-    context = rng.normal(size=(B, C)) if context_dim else None
+    model, x = small_model(rng, **options)
+    context = rng.normal(size=(B, C)) if model.context_dim else None
     eps = model.draw_noise(B, 3, rng)
-    losses = {name: loss for name, (_, loss) in OBJECTIVES.items()}
+    losses = {name: loss for name, (_, loss) in objectives.items()}
     expected = losses_and_gradients(witness, model, losses, x, eps, context)
     for kernels in ("numpy", "numba"):
         use_kernels(kernels)
-        for name, (objective, _) in OBJECTIVES.items():
+        for name, (objective, _) in objectives.items():
             loss, gradients = nv.value_and_grad(model, objective, x, eps, context)
             assert loss == pytest.approx(expected[name][0], rel=RTOL)
             assert_agree(gradients, expected[name][1], RTOL)
 
 
-@pytest.mark.parametrize("witness", [torch_witness, jax_witness], ids=["torch", "jax"])
-@pytest.mark.parametrize("context_dim", [0, C])
+@each_witness
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_each_activation(activation, witness, use_kernels):
+    check(witness, use_kernels, OBJECTIVES, activation=activation)
+
+
+@each_witness
+@each_context
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+def test_each_likelihood(likelihood, context_dim, witness, use_kernels):
+    check(witness, use_kernels, OBJECTIVES, likelihood=likelihood, context_dim=context_dim)
+
+
+@each_witness
+@each_context
 @pytest.mark.parametrize("prior", [nv.Mixture(4), nv.VampPrior(4)], ids=["mixture", "vamp"])
-def test_small_model_with_a_learnt_prior(prior, context_dim, witness, use_kernels):
-    rng = np.random.default_rng(0)
-    model = nv.VAE(
-        D, Z, hidden=(H, 5), activation="tanh", prior=prior, dtype="float64",
-        context_dim=context_dim,
-    )  # fmt: skip
-    model.flat[:] = rng.normal(0, 0.6, model.n_params)
-    x, eps = rng.random((B, D)), model.draw_noise(B, 3, rng)
-    context = rng.normal(size=(B, C)) if context_dim else None
-    losses = {
-        "elbo": lambda w, terms: w.sampled_elbo_loss(terms, 0.7),
-        "iwae": lambda w, terms: w.iwae_loss(terms),
-    }
-    expected = losses_and_gradients(witness, model, losses, x, eps, context)
-    for kernels in ("numpy", "numba"):
-        use_kernels(kernels)
-        for name, objective in {"elbo": nv.ELBO(0.7), "iwae": nv.IWAE()}.items():
-            loss, gradients = nv.value_and_grad(model, objective, x, eps, context)
-            assert loss == pytest.approx(expected[name][0], rel=RTOL)
-            assert_agree(gradients, expected[name][1], RTOL)
+@pytest.mark.parametrize("likelihood", ["bernoulli", "negative_binomial"])
+def test_each_learnt_prior(likelihood, prior, context_dim, witness, use_kernels):
+    options = dict(likelihood=likelihood, prior=prior, context_dim=context_dim)
+    check(witness, use_kernels, WITH_SAMPLED_KL, **options)
+
+
+def test_every_prior_has_its_model():
+    assert set(PRIORS) == {"standard", "mixture", "vamp"}
 
 
 def test_free_bits_hold_some_dimensions_and_not_others():
     """Else the comparison above would not see what they do."""
     rng = np.random.default_rng(0)
-    model = small_model(rng)
-    terms, _ = model.forward(rng.random((B, D)), model.draw_noise(B, 1, rng))
+    model, x = small_model(rng)
+    terms, _ = model.forward(x, model.draw_noise(B, 1, rng))
     above = terms.kl[0].mean((0, 1)) > OBJECTIVES["free bits"][0].free_bits
     assert above.any()
     assert not above.all()

@@ -5,20 +5,27 @@ Entry by entry, where the comparisons with PyTorch and JAX go array by array.
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 import pytest
 import sympy as sp
 from numpy.testing import assert_allclose
+from oracle_compare import arguments as arguments_of
 
 import npvae as nv
 from npvae import posteriors, priors
-from npvae.core import bind
+from npvae.core import bind, n_parameters
 
 RTOL = 1e-12
 
 s, x, logit, mean, log_scale, mu, logvar, eps, z, raw = sp.symbols(
     "s x logit mean log_scale mu logvar eps z raw", real=True
 )
+share, count, label, tilt, log_mean, gate, log_size = sp.symbols(
+    "share count label tilt log_mean gate log_size", real=True
+)
+classes = sp.symbols("l0 l1 l2", real=True)
 
 ACTIVATIONS = {
     "identity": s,
@@ -35,8 +42,27 @@ ACTIVATIONS = {
 SATURATING = ("tanh", "sigmoid", "elu")
 
 
+def logistic(number):
+    return 1 / (1 + sp.exp(-number))
+
+
+def bend(number, bound):
+    """c = -log(exp(-number) + exp(-bound)), then log(exp(c) + exp(-bound))."""
+    return sp.log(1 / (sp.exp(-number) + sp.exp(-bound)) + sp.exp(-bound))
+
+
+def softmax(numbers):
+    exps = [sp.exp(n) for n in numbers]
+    return [e / sum(exps) for e in exps]
+
+
 def log_normal(at, mean, logvar):
     return -((at - mean) ** 2) / (2 * sp.exp(logvar)) - logvar / 2 - sp.log(2 * sp.pi) / 2
+
+
+def log_mixture(means, logvars, weights):
+    triples = zip(means, logvars, weights, strict=True)
+    return sp.log(sum(w * sp.exp(log_normal(z, m, v)) for m, v, w in triples))
 
 
 def kl_by_integration():
@@ -48,75 +74,155 @@ def kl_by_integration():
     return sp.integrate(integrand, (t, -sp.oo, sp.oo)).subs(sigma, sp.exp(logvar / 2))
 
 
-def learnt_scale():
-    """The part with its scale moved, and the view of the scale's gradient."""
-    part = nv.GaussianLearntScale()
-    bind(part, np.array([LOG_SCALE]))
-    return part, bind(part, np.zeros(1), prefix="d")["log_scale"]
+def log_bernoulli(p):
+    return x * sp.log(p) + (1 - x) * sp.log(1 - p)
 
 
-MEANS, LOGVARS, LOGITS = [-1.5, 2.0], [0.25, -0.5], [0.0, 0.75]
+def log_student(log_scale, df):
+    u = (x - mean) / sp.exp(log_scale)
+    constant = sp.gamma((df + 1) / 2) / (sp.gamma(df / 2) * sp.sqrt(df * sp.pi))
+    return sp.log(constant) - log_scale - (df + 1) / 2 * sp.log(1 + u**2 / df)
 
 
-def log_mixture(means, logvars, weights):
-    triples = zip(means, logvars, weights, strict=True)
-    return sp.log(sum(w * sp.exp(log_normal(z, m, v)) for m, v, w in triples))
+def log_poisson(log_rate):
+    return count * log_rate - sp.exp(log_rate) - sp.loggamma(count + 1)
 
 
-def softmax(numbers):
-    exps = [sp.exp(sp.Rational(n)) for n in numbers]
-    return [e / sum(exps) for e in exps]
+def log_negative_binomial(log_mean, log_size):
+    m, d = sp.exp(log_mean), sp.exp(log_size)
+    ways = sp.loggamma(count + d) - sp.loggamma(d) - sp.loggamma(count + 1)
+    return ways + d * sp.log(d / (d + m)) + count * sp.log(m / (d + m))
 
 
-def mixture():
-    part = nv.Mixture(2)
-    part.build(1, 1)
-    bind(part, np.array([*MEANS, *LOGVARS, *LOGITS]))
-    bind(part, np.zeros(6), prefix="d")
+def log_beta(m, log_whole):
+    a, b = m * sp.exp(log_whole), (1 - m) * sp.exp(log_whole)
+    normaliser = sp.loggamma(a) + sp.loggamma(b) - sp.loggamma(a + b)
+    return (a - 1) * sp.log(share) + (b - 1) * sp.log(1 - share) - normaliser
+
+
+IS_CLASS = ((1 - label) * (2 - label) / 2, label * (2 - label), label * (label - 1) / 2)
+"""1 where the label is 0, 1 or 2, and else 0."""
+LOG_CATEGORICAL = sum(h * sp.log(p) for h, p in zip(IS_CLASS, softmax(classes), strict=True))
+FROM_LIBRARY = sp.log(sp.Max(count, 1) / 30)
+
+
+class Formula(NamedTuple):
+    """A part and its output, where rows have one column and theta one or more per column of data.
+
+    Each of the arguments of its forward has its columns, in symbols; the same of its parameters.
+    """
+
+    part: nv.Part
+    output: Any
+    arguments: tuple[tuple[Any, ...], ...]
+    own: dict[str, tuple[Any, ...]] = {}  # noqa: RUF012
+
+
+def holding(part, *values):
+    """The part, with these parameters."""
+    bind(part, np.array(values))
     return part
 
 
-ON = 1 / (1 + sp.exp(-logit))
-SCALE, LOG_SCALE = 0.3, -0.75
+def on_one_column(likelihood, *values):
+    likelihood.declare(1)
+    return holding(likelihood, *values)
 
-# Parts, their output for one number per input, and these inputs in their forward's order.
+
+def mixture(*values):
+    part = nv.Mixture(2)
+    part.build(1, 1)
+    return holding(part, *values)
+
+
+MEANS, LOGVARS, LOGITS = (sp.symbols(names, real=True) for names in ("m0 m1", "v0 v1", "w0 w1"))
+
 FORMULAS = {
-    "likelihood.bernoulli": (
-        nv.Bernoulli(),
-        x * sp.log(ON) + (1 - x) * sp.log(1 - ON),
-        (logit, x),
+    "likelihood.bernoulli": Formula(
+        nv.Bernoulli(), log_bernoulli(logistic(logit)), ((logit,), (x,))
     ),
-    "likelihood.gaussian": (
-        nv.Gaussian(SCALE),
-        log_normal(x, mean, 2 * sp.log(sp.Rational(SCALE))),
-        (mean, x),
+    "likelihood.continuous_bernoulli": Formula(
+        nv.ContinuousBernoulli(),
+        x * logit - sp.log((sp.exp(logit) - 1) / logit),
+        ((logit,), (x,)),
     ),
-    "likelihood.gaussian_learnt_scale": (
-        learnt_scale()[0],
-        log_normal(x, mean, 2 * sp.Rational(LOG_SCALE)),
-        (mean, x),
+    "likelihood.gaussian": Formula(
+        nv.Gaussian(0.3), log_normal(x, mean, 2 * sp.log(sp.Rational(0.3))), ((mean,), (x,))
     ),
-    "posterior_step.reparameterise": (
-        posteriors.Reparameterise(),
-        mu + sp.exp(logvar / 2) * eps,
-        (mu, logvar, eps),
+    "likelihood.gaussian_learnt_scale": Formula(
+        holding(nv.GaussianLearntScale(), -0.75),
+        log_normal(x, mean, 2 * log_scale),
+        ((mean,), (x,)),
+        {"log_scale": (log_scale,)},
     ),
-    "posterior_step.gaussian_log_prob": (
-        posteriors.GaussianLogProb(),
-        log_normal(z, mu, logvar),
-        (z, mu, logvar),
+    "likelihood.gaussian_column_scale": Formula(
+        on_one_column(nv.GaussianColumnScale(), 0.5),
+        log_normal(x, mean, 2 * log_scale),
+        ((mean,), (x,)),
+        {"log_scale": (log_scale,)},
     ),
-    "prior.mixture": (
-        mixture(),
-        log_mixture(map(sp.Rational, MEANS), map(sp.Rational, LOGVARS), softmax(LOGITS)),
-        (z,),
+    "likelihood.gaussian_heteroscedastic": Formula(
+        nv.GaussianHeteroscedastic(), log_normal(x, mean, 2 * bend(raw, 10)), ((mean, raw), (x,))
     ),
-    "prior.standard": (nv.StandardNormal(), log_normal(z, 0, 0), (z,)),
-    "prior_step.gaussian_kl": (priors.GaussianKL(), kl_by_integration(), (mu, logvar)),
+    "likelihood.laplace": Formula(
+        on_one_column(nv.Laplace(), -0.25),
+        -sp.Abs(x - mean) / sp.exp(log_scale) - sp.log(2) - log_scale,
+        ((mean,), (x,)),
+        {"log_scale": (log_scale,)},
+    ),
+    "likelihood.student_t": Formula(
+        nv.StudentT(df=3.5, scale="decoder"),
+        log_student(bend(raw, 10), sp.Rational(3.5)),
+        ((mean, raw), (x,)),
+    ),
+    "likelihood.poisson": Formula(
+        nv.Poisson(library=30), log_poisson(log_mean + FROM_LIBRARY), ((log_mean,), (count,))
+    ),
+    "likelihood.negative_binomial": Formula(
+        nv.NegativeBinomial("decoder", library=30),
+        log_negative_binomial(log_mean + FROM_LIBRARY, bend(raw, 20)),
+        ((log_mean, raw), (count,)),
+    ),
+    "likelihood.zero_inflated_negative_binomial": Formula(
+        on_one_column(nv.ZeroInflatedNegativeBinomial(), 0.75),
+        sp.log(
+            logistic(gate) * sp.Piecewise((1, sp.Eq(count, 0)), (0, True))
+            + logistic(-gate) * sp.exp(log_negative_binomial(log_mean, log_size))
+        ),
+        ((log_mean, gate), (count,)),
+        {"log_dispersion": (log_size,)},
+    ),
+    "likelihood.beta": Formula(
+        on_one_column(nv.Beta(), 1.25),
+        log_beta(logistic(tilt), log_size),
+        ((tilt,), (share,)),
+        {"log_concentration": (log_size,)},
+    ),
+    "likelihood.categorical": Formula(nv.Categorical(3), LOG_CATEGORICAL, (classes, (label,))),
+    "likelihood.one_hot": Formula(nv.OneHot(3), LOG_CATEGORICAL, (classes, IS_CLASS)),
+    "posterior_step.reparameterise": Formula(
+        posteriors.Reparameterise(), mu + sp.exp(logvar / 2) * eps, ((mu,), (logvar,), (eps,))
+    ),
+    "posterior_step.gaussian_log_prob": Formula(
+        posteriors.GaussianLogProb(), log_normal(z, mu, logvar), ((z,), (mu,), (logvar,))
+    ),
+    "prior.mixture": Formula(
+        mixture(-1.5, 2.0, 0.25, -0.5, 0.0, 0.75),
+        log_mixture(MEANS, LOGVARS, softmax(LOGITS)),
+        ((z,),),
+        {"mu": MEANS, "logvar": LOGVARS, "logits": LOGITS},
+    ),
+    "prior.standard": Formula(nv.StandardNormal(), log_normal(z, 0, 0), ((z,),)),
+    "prior_step.gaussian_kl": Formula(
+        priors.GaussianKL(), kl_by_integration(), ((mu,), (logvar,))
+    ),
 }
 BELOW = {"prior.vamp", "prior_step.pseudo_inputs"}
 """Not entry by entry: `test_vamp_prior`, `test_pseudo_inputs_are_passed_on`."""
-PER_SAMPLE = (logit, mean, eps, z)
+BY_ROW = {x, share, count, label, mu, logvar}
+"""What all samples share; the rest has a leading axis of them."""
+
+N = 40
 
 
 def evaluated(expression, points):
@@ -129,34 +235,42 @@ def evaluated(expression, points):
 
 
 def draw(symbol, rng):
-    """40 points, extreme ones among them."""
+    """N points, extreme ones among them."""
     if symbol is x:
-        return np.clip(rng.uniform(-0.2, 1.2, 40), 0, 1)
+        return np.clip(rng.uniform(-0.2, 1.2, N), 0, 1)
+    if symbol is share:
+        return rng.uniform(0.001, 0.999, N)
+    if symbol is count:
+        return np.append(rng.poisson(3, N - 2), [0, 1000]).astype(float)
+    if symbol is label:
+        return rng.integers(3, size=N).astype(float)
     far = {s: 50, logit: 50, logvar: 20, raw: 25}.get(symbol, 5)
-    return np.concatenate([[-far, far], rng.uniform(-far, far, 14), rng.normal(size=24)])
+    spread, ordinary = rng.uniform(-far, far, 14), rng.normal(size=N - 16)
+    return np.concatenate([[-far, far], spread, ordinary])
 
 
-WITHOUT_SYMBOLS = {
-    f"likelihood.{name}"
-    for name in (
-        "beta", "categorical", "continuous_bernoulli", "gaussian_column_scale",
-        "gaussian_heteroscedastic", "laplace", "negative_binomial", "one_hot", "poisson",
-        "student_t", "zero_inflated_negative_binomial",
-    )
-}  # fmt: skip
-"""Held against 60-digit arithmetic instead: tests/oracle/test_oracle_extremes.py."""
+def drawn(arguments, rng):
+    """N points for each symbol in the columns of arguments."""
+    columns = [column for argument in arguments for column in argument]
+    symbols = [symbol for c in columns for symbol in sorted(c.free_symbols, key=str)]
+    return {symbol: draw(symbol, rng) for symbol in dict.fromkeys(symbols)}
 
 
-def test_nothing_registered_lacks_its_symbols():
-    families = ("likelihood", "posterior_step", "prior", "prior_step")
-    assert set(ACTIVATIONS) == own_parts("activation")
-    own = {f"{f}.{name}" for f in families for name in own_parts(f)}
-    assert set(FORMULAS) | BELOW | WITHOUT_SYMBOLS == own
+def array_of(columns, points):
+    """(1, N, columns), or (N, columns) for what all samples share."""
+    rows = np.stack([evaluated(column, points) for column in columns], axis=-1)
+    return rows if set().union(*(c.free_symbols for c in columns)) <= BY_ROW else rows[None]
 
 
 def own_parts(family):
     parts = nv.registered(family).items()
     return {name for name, cls in parts if cls.__module__.startswith("npvae.")}
+
+
+def test_nothing_registered_lacks_its_symbols():
+    families = ("likelihood", "posterior_step", "prior", "prior_step")
+    assert set(ACTIVATIONS) == own_parts("activation")
+    assert set(FORMULAS) | BELOW == {f"{f}.{name}" for f in families for name in own_parts(f)}
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -173,37 +287,30 @@ def test_activation(name):
 
 @pytest.mark.parametrize("name", FORMULAS)
 def test_formula(name):
-    part, f, symbols = FORMULAS[name]
-    rng = np.random.default_rng(0)
-    points = {symbol: draw(symbol, rng) for symbol in symbols}
-    inputs = [p[None, :, None] if n in PER_SAMPLE else p[:, None] for n, p in points.items()]
+    part, f, arguments, own = FORMULAS[name]
+    points = drawn(arguments, np.random.default_rng(0))
+    inputs = [array_of(columns, points) for columns in arguments]
+    for parameter, symbols in own.items():
+        values = getattr(part, parameter).ravel()
+        points |= {symbol: np.full(N, v) for symbol, v in zip(symbols, values, strict=True)}
+    gradients = bind(part, np.zeros(n_parameters(part)), prefix="d")
     output, cache = part.forward(*inputs)
     assert_allclose(output.ravel(), evaluated(f, points), RTOL, atol=1e-15)
     d_inputs = part.backward(cache, np.ones_like(output))
     d_inputs = d_inputs if isinstance(d_inputs, tuple) else (d_inputs,)
-    for symbol, d in zip(symbols, d_inputs, strict=True):
-        if d is None:
-            assert symbol is x
-            continue
-        slopes = evaluated(sp.diff(f, symbol), points)
-        assert_allclose(d.ravel(), slopes, RTOL, atol=1e-15, err_msg=str(symbol))
-
-
-def test_slope_of_the_learnt_scale():
-    rng = np.random.default_rng(0)
-    points = {mean: draw(mean, rng), x: draw(x, rng)}
-    part, slope = learnt_scale()
-    output, cache = part.forward(points[mean][None, :, None], points[x][:, None])
-    part.backward(cache, np.ones_like(output))
-    exact = sp.diff(log_normal(x, mean, 2 * log_scale), log_scale)
-    exact = exact.subs(log_scale, sp.Rational(LOG_SCALE))
-    assert_allclose(slope[0], evaluated(exact, points).sum(), RTOL)
+    for argument, columns, d in zip(arguments_of(part), arguments, d_inputs, strict=True):
+        assert (d is None) == (argument in part.data_inputs)
+        for i, symbol in enumerate(columns if d is not None else ()):
+            slopes = evaluated(sp.diff(f, symbol), points)
+            assert_allclose(d[..., i].ravel(), slopes, RTOL, atol=1e-15, err_msg=str(symbol))
+    for parameter, symbols in own.items():
+        slopes = [evaluated(sp.diff(f, symbol), points).sum() for symbol in symbols]
+        assert_allclose(gradients[parameter].ravel(), slopes, RTOL, err_msg=parameter)
 
 
 def test_bend_of_the_log_variance():
-    """c = -log(exp(-raw) + exp(-20)), logvar = log(exp(c) + exp(-20)); mu is passed on."""
-    f = sp.log(1 / (sp.exp(-raw) + sp.exp(-20)) + sp.exp(-20))
     points = draw(raw, np.random.default_rng(0))
+    f = bend(raw, 20)
     part = nv.DiagonalGaussian()
     (mus, logvars), cache = part.forward(np.stack([points, points], axis=1))
     assert_allclose(mus[:, 0], points, rtol=0)
@@ -215,15 +322,14 @@ def test_bend_of_the_log_variance():
 
 def test_vamp_prior():
     """By z, and by each component's mean and log-variance."""
-    means, logvars = sp.symbols("m0 m1", real=True), sp.symbols("v0 v1", real=True)
-    f = log_mixture(means, logvars, [sp.Rational(1, 2)] * 2)
+    f = log_mixture(MEANS, LOGVARS, [sp.Rational(1, 2)] * 2)
     rng = np.random.default_rng(0)
     for _ in range(10):
         values = rng.normal(0, 2, 5)
-        mus, logvars_, at = values[:2, None], values[2:4, None], values[4:, None, None]
-        points = {s: v[None] for s, v in zip((*means, *logvars, z), values, strict=True)}
+        mus, logvars, at = values[:2, None], values[2:4, None], values[4:, None, None]
+        points = {s: v[None] for s, v in zip((*MEANS, *LOGVARS, z), values, strict=True)}
         part = nv.VampPrior(2)
-        output, cache = part.forward(at, mus, logvars_)
+        output, cache = part.forward(at, mus, logvars)
         assert_allclose(output[0], evaluated(f, points), RTOL)
         dz, dmu, dlogvar = part.backward(cache, np.ones((1, 1)))
         ours = [*dmu[:, 0], *dlogvar[:, 0], dz[0, 0, 0]]
