@@ -31,7 +31,9 @@ ACTIVATIONS, LIKELIHOODS, PRIORS = (
     for family in ("activation", "likelihood", "prior")
 )
 
-each_witness = pytest.mark.parametrize("witness", [torch_witness, jax_witness], ids=["torch", "jax"])
+each_witness = pytest.mark.parametrize(
+    "witness", [torch_witness, jax_witness], ids=["torch", "jax"]
+)
 each_context = pytest.mark.parametrize("context_dim", [0, C])
 
 

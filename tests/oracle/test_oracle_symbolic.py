@@ -213,9 +213,7 @@ FORMULAS = {
         {"mu": MEANS, "logvar": LOGVARS, "logits": LOGITS},
     ),
     "prior.standard": Formula(nv.StandardNormal(), log_normal(z, 0, 0), ((z,),)),
-    "prior_step.gaussian_kl": Formula(
-        priors.GaussianKL(), kl_by_integration(), ((mu,), (logvar,))
-    ),
+    "prior_step.gaussian_kl": Formula(priors.GaussianKL(), kl_by_integration(), ((mu,), (logvar,))),
 }
 BELOW = {"prior.vamp", "prior_step.pseudo_inputs"}
 """Not entry by entry: `test_vamp_prior`, `test_pseudo_inputs_are_passed_on`."""
