@@ -10,10 +10,11 @@ from .categorical import Categorical, OneHot
 from .counts import NegativeBinomial, Poisson, ZeroInflatedNegativeBinomial
 from .gaussian import Gaussian, GaussianColumnScale, GaussianHeteroscedastic, GaussianLearntScale
 from .heavy_tailed import Laplace, StudentT
+from .mixed import Mixed
 from .rates import Beta
 
 __all__ = [
     "Bernoulli", "Beta", "Categorical", "ContinuousBernoulli", "Gaussian", "GaussianColumnScale",
-    "GaussianHeteroscedastic", "GaussianLearntScale", "Laplace", "Likelihood", "NegativeBinomial",
-    "OneHot", "Poisson", "StudentT", "ZeroInflatedNegativeBinomial",
+    "GaussianHeteroscedastic", "GaussianLearntScale", "Laplace", "Likelihood", "Mixed",
+    "NegativeBinomial", "OneHot", "Poisson", "StudentT", "ZeroInflatedNegativeBinomial",
 ]  # fmt: skip

@@ -20,6 +20,16 @@ OBJECTIVES = {
     "beta-0": ELBO(beta=0.0),
     "iwae": IWAE(n_samples=4),
 }
+MIXED = {
+    "name": "mixed",
+    "groups": [
+        ["gaussian_column_scale", [4, 0]],
+        ["bernoulli", [1]],
+        ["negative_binomial", [2]],
+        [{"name": "categorical", "classes": 3}, [3]],
+    ],
+}
+LIKELIHOODS = {name: name for name in registered("likelihood")} | {"mixed": MIXED}
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -37,10 +47,11 @@ def test_part(name, seed):
 @pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
 @pytest.mark.parametrize(
     ("likelihood", "activation"),
-    [("bernoulli", "gelu"), *((likelihood, "tanh") for likelihood in registered("likelihood"))],
+    [("bernoulli", "gelu"), *((likelihood, "tanh") for likelihood in LIKELIHOODS)],
 )
 def test_model(objective, likelihood, activation):
-    model = models.VAE(5, 2, hidden=(4, 3), activation=activation, likelihood=likelihood)
+    part = LIKELIHOODS[likelihood]
+    model = models.VAE(5, 2, hidden=(4, 3), activation=activation, likelihood=part)
     report = check_gradients(model, objective=objective)
     assert report.ok, str(report)
     assert {row.argument for row in report} == set(model.params)

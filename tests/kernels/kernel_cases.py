@@ -258,6 +258,11 @@ def groups(n: Sizes) -> tuple[int, ...]:
     return tuple(s for s in (small, n["D"] - 2 * small, small) if s)
 
 
+def every_other(n: Sizes) -> tuple[int, ...]:
+    """Columns of D, in no order that a slice has."""
+    return (*range(1, n["D"], 2), *range(0, n["D"], 2))
+
+
 def categorical_terms(logits: Array, x: Array, sizes: Any) -> tuple[Array, Array]:
     """Of a softmax exp magnifies the rounding of logit - maximum."""
     off = 2 * np.abs(logits).max(-1, keepdims=True, initial=0) + np.log(1 + x.shape[-1])
@@ -277,6 +282,7 @@ KERNELS: dict[str, Kernel] = {
     "linear_dw": Kernel(dict(dy="RO", x="RI"), 8, scales=lambda y, x: (np.abs(y).T @ np.abs(x),)),
     "add": Kernel(dict(a="KBZ", b="KBZ"), 0.5),
     "concat": Kernel(dict(a="KBD", c="BC"), 0),
+    "take_columns": Kernel(dict(x="BD"), 0, dict(columns=every_other)),
     "concat_backward": Kernel(
         dict(dy="KBY"),
         3,

@@ -19,7 +19,7 @@ from npvae.kernels import reference
 EAGER = {
     "adam", "beta", "bounded", "bounded_backward", "categorical", "continuous_bernoulli",
     "gaussian_scaled", "laplace", "mixture_log_prob", "mixture_log_prob_backward",
-    "negative_binomial", "one_hot", "poisson", "student_t", "sum_rows",
+    "negative_binomial", "one_hot", "poisson", "student_t", "sum_rows", "take_columns",
     "zero_inflated_negative_binomial",
 }  # fmt: skip
 """Kernels that have no compiled operation: a model that calls one trains eagerly."""

@@ -86,6 +86,20 @@ def activation(name: str) -> Entry:
     )
 
 
+MIXED = np.array([4, 0]), np.array([1, 3]), np.array([2])
+"""The columns of three groups."""
+
+
+def mixed_example(draw: Draw) -> tuple[nv.Part, tuple[Array, ...]]:
+    """Numbers, flags and labels in columns that are not in the groups' order."""
+    x = np.empty((B, 5))
+    numbers, flags, labels = MIXED
+    x[:, numbers], x[:, flags] = draw.numbers(B, 2), draw.probabilities(B, 2)
+    x[:, labels] = draw.rng.integers(3, size=(B, 1))
+    groups = [("gaussian_column_scale", numbers), ("bernoulli", flags), (nv.Categorical(3), labels)]
+    return draw.parameters(nv.Mixed(groups)), (draw.numbers(draw.K, B, 7), x)
+
+
 def vae_example(draw: Draw) -> tuple[nv.Part, tuple[Array, ...]]:
     # Not a bounded activation, of whose saturated gradients rounding leaves no digits.
     model = nv.VAE(D, Z, hidden=(H, 5), activation="elu", dtype="float64", context_dim=C)
@@ -259,6 +273,14 @@ PARTS = {
         lambda draw: (nv.OneHot((4, 3)), (draw.numbers(draw.K, B, D), draw.one_hot(B, 4, 3))),
         lambda w, part, p, logits, x: (
             w.categorical(logits[..., :4], x[:, :4]) + w.categorical(logits[..., 4:], x[:, 4:])
+        ),
+    ),
+    "likelihood.mixed": Entry(
+        mixed_example,
+        lambda w, part, p, theta, x: (
+            w.gaussian(theta[..., :2], x[:, MIXED[0]], w.exp(p["parts.0.log_scale"]))
+            + w.bernoulli(theta[..., 2:4], x[:, MIXED[1]])
+            + w.categorical(theta[..., 4:7], w.is_class(x[:, 2], 3))
         ),
     ),
     "posterior.gaussian": Entry(

@@ -200,6 +200,11 @@ FORMULAS = {
     ),
     "likelihood.categorical": Formula(nv.Categorical(3), LOG_CATEGORICAL, (classes, (label,))),
     "likelihood.one_hot": Formula(nv.OneHot(3), LOG_CATEGORICAL, (classes, IS_CLASS)),
+    "likelihood.mixed": Formula(
+        nv.Mixed([(nv.Categorical(3), (1,)), (nv.Bernoulli(), (0,))]),
+        LOG_CATEGORICAL + log_bernoulli(logistic(logit)),
+        ((*classes, logit), (x, label)),
+    ),
     "posterior_step.reparameterise": Formula(
         posteriors.Reparameterise(), mu + sp.exp(logvar / 2) * eps, ((mu,), (logvar,), (eps,))
     ),

@@ -35,6 +35,7 @@ from ..reference import (
     standard_normal_log_prob,
     standard_normal_log_prob_backward,
     student_t,
+    take_columns,
     weighted_loss,
 )
 from .dense import (

@@ -37,6 +37,7 @@ from .dense import (
     linear,
     linear_dw,
     linear_dx,
+    take_columns,
 )
 from .latent import (
     gaussian_heads,

@@ -49,6 +49,11 @@ def concat_backward(dy, a_width, c_shape):
     return dy[..., :a_width], unbroadcast(dy[..., a_width:], c_shape)
 
 
+def take_columns(x, columns):
+    """Some columns of data x (B, D), in this order."""
+    return x.take(np.asarray(columns, np.intp), axis=-1)
+
+
 # Bias and activation: a (R, H) is a product, b (H,) its bias; backward gives da (R, H), db (H,).
 # b[None], since to broadcast (H,) over (1, H) takes twice as long as the sum of a single row.
 
