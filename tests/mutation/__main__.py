@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .equivalents import entries, reason
 from .judge import Judge, Mutant, with_tests
+from .kept import Kept
 from .mutator import mutations
 from .report import Report
 from .targets import Target, discover
@@ -36,19 +37,27 @@ def main() -> int:
         print("the mutation test forks a process for each mutant, which this system can't do")
         return 2
     report = Report([], sorted(unused), [], 0.0)
+    kept = Kept(options.keep)
 
     def work(judge: Judge) -> None:
         _say(f"{len(judge.tests)} tests run on the unchanged package ...")
-        judge.measure({mutant.target for mutant in mutants})
+        known = kept.verdicts(mutants, judge)
+        report.verdicts.extend(known)
+        rest = [m for m in mutants if id(m) not in {id(v.mutant) for v in known}]
+        if known:
+            _say(f"{len(known)} mutants were killed before, {len(rest)} are left")
+        judge.measure({mutant.target for mutant in rest})
         report.idle = judge.failed
-        for done, verdict in enumerate(judge.verdicts(mutants, options.workers), start=1):
+        for done, verdict in enumerate(judge.verdicts(rest, options.workers), start=1):
+            kept.add(verdict)
             report.verdicts.append(verdict)
             if options.verbose or verdict.kind in ("survived", "refuted"):
                 _say(f"{verdict.kind}: {_described(verdict.mutant)}")
             if options.verbose and verdict.killer:
                 _say(f"    by {verdict.killer}")
-            if done % 100 == 0 or done == len(mutants):
-                _say(f"{done} of {len(mutants)} mutants judged")
+            if done % 100 == 0 or done == len(rest):
+                kept.write()
+                _say(f"{done} of {len(rest)} mutants judged")
 
     with_tests(options.tests, targets, work)
     report.minutes = (time.perf_counter() - started) / 60
@@ -72,6 +81,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="show the mutants and judge none")
     parser.add_argument("--verbose", action="store_true", help="show what kills each mutant")
     parser.add_argument("--tests", nargs="+", default=["tests"], metavar="PATH", help="the judges")
+    parser.add_argument(
+        "--keep", metavar="FILE",
+        help="go on from an earlier run: mutants that it killed are not judged again where neither "
+        "their function has changed nor the killer's name; written as the run goes on",
+    )  # fmt: skip
     parser.add_argument("--workers", type=int, default=2, help="processes at a time")
     parser.add_argument("--write", metavar="FILE", help="write the result as Markdown")
     return parser.parse_args()

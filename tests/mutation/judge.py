@@ -31,9 +31,10 @@ import pytest
 from .mutator import Mutation
 from .targets import REACHED, Constant, Function, Target
 
-LEFT_OUT = ("mutation", "oracle", "cli")
+LEFT_OUT = ("mutation", "oracle", "cli", "capture", "bench", "plots", "datasets")
 """Folders of tests that judge nothing: these here; the frameworks' witnesses, since the result is
-to be that of the suite that everybody can run; and the command line, which runs by itself."""
+to be that of the suite that everybody can run; the compiled step's, which take long and have
+eager code for their measure; and what reaches no mathematics or only runs it."""
 
 LIMIT = 120.0
 """Seconds that a test may take, where others use the machine too."""

@@ -14,10 +14,13 @@ Every operator, sign, constant, comparison, operand, argument, sum, axis and tra
 mathematics of npvae is changed, one at a time, and the tests must notice each change that changes
 a value. What is changed: the `forward` and `backward` of every part, the reference kernels, the
 functions and constants of `numerics.py`, the objectives and Adam. What judges: the tests in
-`tests/` that reach the changed function, without the PyTorch and JAX witnesses of `tests/oracle`
-and without tests that start programs, which would run the unchanged package.
+`tests/` that reach the changed function, without the PyTorch and JAX witnesses of `tests/oracle`,
+the tests of the captured step, which take long and measure it by eager code, and those that start
+programs, which would run the unchanged package.
 
     python -m tests.mutation --write docs/mutation.md
+
+With `--keep FILE` it can be cut short and go on, and after a change judges what changed.
 """
 
 
