@@ -7,7 +7,9 @@ import operator
 from numbers import Real
 from typing import Any
 
-from .errors import ConfigError
+import numpy as np
+
+from .errors import ConfigError, DataError
 
 
 def whole(what: str, value: Any, least: int = 1) -> int:
@@ -29,6 +31,42 @@ def number(what: str, value: Any, above: float = -math.inf, least: float = -math
         bound = f", {least:g} or more" if least > -math.inf else bound
         raise ConfigError(f"{what} is a finite number{bound}; got {value!r}.")
     return float(value)
+
+
+def row_weights(weights: Any, n: int) -> np.ndarray:
+    """How much each of n rows counts, (n,) float64: finite, 0 or more, and not all 0.
+
+    Raises
+    ------
+    DataError
+        If `weights` is no such array.
+    """
+    try:
+        w = np.asarray(weights)
+    except ValueError:  # lists of different lengths
+        w = np.asarray(None)
+    if w.shape != (n,) or w.dtype.kind not in "fuib":
+        raise DataError(
+            f"weights are one number for each of the {n} rows, of shape ({n},); got {w.dtype} of "
+            f"shape {w.shape}. Give one weight a row, in the order of the rows."
+        )
+    w = w.astype(np.float64)
+    wrong = ~np.isfinite(w) | (w < 0)
+    if wrong.any() or not w.any():
+        row = int(wrong.argmax())
+        came = f"{w[row]:.9g} in row {row} (counted from 0)" if wrong.any() else "zeros alone"
+        raise DataError(
+            f"weights are finite numbers, 0 or more and not all 0; got {came}. Leave weights out "
+            "to count every row the same."
+        )
+    return w
+
+
+def relative_weights(weights: Any, n: int) -> np.ndarray:
+    """`row_weights`, scaled to a mean of 1."""
+    w = row_weights(weights, n)
+    w = w / w.max()  # the sum of the largest floats would be infinite
+    return w / w.mean()
 
 
 def divisor(high: float) -> str:

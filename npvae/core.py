@@ -255,6 +255,7 @@ class Terms:
     log_pz, log_qz : lists of (K, B), the densities of the sampled z
     z : list of (K, B, Z)
     posterior : list of tuples, the posterior's parameters, each (B, Z)
+    weights : (B,) or None, how much each row counts in the losses; whoever has the batch sets it
     """
 
     log_px: Any = None
@@ -263,6 +264,7 @@ class Terms:
     log_qz: list[Any] = field(default_factory=list)
     z: list[Any] = field(default_factory=list)
     posterior: list[Any] = field(default_factory=list)
+    weights: Any = None
 
     @property
     def kl_per_row(self) -> Any:

@@ -1,7 +1,8 @@
 """Objectives: from a model's Terms to one number, and to the gradient of each term.
 
 They know losses and no models. All are in nats per example: summed over data and latent
-dimensions, averaged over the batch. ``loss = rec + beta · kl`` holds for what each returns.
+dimensions, averaged over the batch, each row times its weight where the terms have weights.
+``loss = rec + beta · kl`` holds for what each returns.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ class ELBO:
       (3) with free bits, KL = Σ_j max(kl_j, λ)      ->  d_kl_j = 0 where kl_j < λ
       (4) where the prior has no closed form, its Monte Carlo estimate by the same samples,
           KL = 1/(KB) Σ (log_qz - log_pz)            ->  d_log_qz = beta/(KB) = -d_log_pz
+      (5) with weights w (B,) every row's terms count w_b times, in (1), (2) and (4) and so in (3)
+                                                     ->  each gradient above times w_b
     Source: Kingma & Welling 2014, equation 10; beta: Higgins et al. 2017, equation 4; free bits:
     Kingma et al. 2016, equation 15, with groups of one dimension.
 
@@ -62,7 +65,7 @@ class ELBO:
     def __call__(self, terms: Terms, epoch: float = math.inf) -> tuple[Losses, Terms]:
         """The losses of a batch and the gradients of its terms, at an epoch of the schedule."""
         beta = self.beta(epoch)
-        rec, d_log_px = k.mean_loss(terms.log_px)  # (1)
+        rec, d_log_px = k.mean_loss(terms.log_px, terms.weights)  # (1)
         if terms.kl:
             kl, d_terms = self._closed_form(terms, beta)
         else:
@@ -71,7 +74,7 @@ class ELBO:
         return Losses(k.weighted_loss(rec, kl, beta), rec, kl), d_terms
 
     def _closed_form(self, terms: Terms, beta: float) -> tuple[Any, Terms]:
-        levels = [k.kl_loss(level, beta, self.free_bits) for level in terms.kl]  # (2), (3)
+        levels = [k.kl_loss(kl, beta, self.free_bits, terms.weights) for kl in terms.kl]  # (2), (3)
         return _total([kl for kl, _ in levels]), Terms(kl=[d_kl for _, d_kl in levels])
 
     def _sampled(self, terms: Terms, beta: float) -> tuple[Any, Terms]:
@@ -81,7 +84,7 @@ class ELBO:
                 "prior does not have; use free_bits=0, or prior='standard'."
             )
         kl, d_log_qz, d_log_pz = k.sampled_kl_loss(
-            _total(terms.log_qz), _total(terms.log_pz), beta
+            _total(terms.log_qz), _total(terms.log_pz), beta, terms.weights
         )  # (4)
         return kl, Terms(
             log_pz=[d_log_pz for _ in terms.log_pz], log_qz=[d_log_qz for _ in terms.log_qz]
@@ -95,6 +98,7 @@ class IWAE:
       (1) ∂/∂log w_k of log Σ exp(log w) is the normalised weight w̃_k = w_k / Σ w
       (2) the mean over B rows and the sign  ->  d_log_w = -w̃ / B
       (3) log w's terms                      ->  d_log_px = d_log_pz = d_log_w, d_log_qz = -d_log_w
+      (4) with weights of the rows       ->  the gradients of row b times its weight
     Reported as the bound's two parts: rec = -mean log_px and kl = loss - rec.
     Source: Burda, Grosse & Salakhutdinov 2016, equations 8 and 14.
 
@@ -113,7 +117,7 @@ class IWAE:
     def __call__(self, terms: Terms, epoch: float = math.inf) -> tuple[Losses, Terms]:
         """The losses of a batch and the gradients of its terms."""
         loss, rec, kl, d_log_w, minus_d_log_w = k.iwae(
-            terms.log_px, _total(terms.log_pz), _total(terms.log_qz)
+            terms.log_px, _total(terms.log_pz), _total(terms.log_qz), terms.weights
         )
         d_terms = Terms(
             log_px=d_log_w,

@@ -25,18 +25,51 @@ from .schedules import Constant, Schedule
 Array = np.ndarray
 
 
+class Batch(NamedTuple):
+    """x (B, D) with its context (B, C) and weights (B,), or None for what there is not."""
+
+    x: Array
+    context: Array | None
+    weights: Array | None
+
+
 @dataclass
 class Rows:
-    """Data with its context, as readers."""
+    """Data with its context, as readers, and the weights of its rows.
+
+    Attributes
+    ----------
+    weights : (N,) array of the type of the batches, or None where every row counts the same
+    binarise : bool
+        Whether x holds probabilities, of which a batch has draws: ones and zeros.
+    """
 
     x: Reader
     context: Reader | None
+    weights: Array | None = None
+    binarise: bool = False
 
     def __len__(self) -> int:
         return len(self.x)
 
-    def batch(self, rows: Any) -> tuple[Array, Array | None]:
-        return self.x.batch(rows), None if self.context is None else self.context.batch(rows)
+    def batch(self, rows: Any, draws: np.random.Generator | None = None) -> Batch:
+        """Some rows; with `draws`, ones and zeros drawn from it where the data are to be binarised.
+
+        What is drawn for some rows, and then for others, is what is drawn for all of them at once.
+        """
+        x = self.x.batch(rows)
+        return Batch(
+            binarised(x, draws) if self.binarise and draws is not None else x,
+            None if self.context is None else self.context.batch(rows),
+            None if self.weights is None else self.weights[rows],
+        )
+
+
+def binarised(x: Array, draws: np.random.Generator) -> Array:
+    """Ones with probability x and zeros otherwise; NaN, where x is missing, stays."""
+    drawn = (draws.random(x.shape, np.float32) < x).astype(x.dtype)
+    np.copyto(drawn, x, where=np.isnan(x))
+    return drawn
 
 
 class Done(NamedTuple):
@@ -100,39 +133,46 @@ class EagerSteps:
     def __init__(self, training: Training) -> None:
         self.training = training
 
-    def run(self, epoch: int, order: Array, noise: np.random.Generator) -> Iterator[Done]:
-        """One pass over the rows in this order."""
+    def run(
+        self,
+        epoch: int,
+        order: Array,
+        noise: np.random.Generator,
+        draws: np.random.Generator | None = None,
+    ) -> Iterator[Done]:
+        """One pass over the rows in this order; `draws` is for data that are binarised."""
         t = self.training
         times = t.times(epoch)
         for step, (start, now) in enumerate(zip(t.starts(), times, strict=True)):
             batch = order[start : start + t.batch_size]
             compiling = _compiling() if t.state.t == 0 else contextlib.nullcontext()
             with compiling, np.errstate(over="ignore", invalid="ignore"):
-                losses = self.gradient(t.rows.batch(batch), noise, float(now))
+                losses = self.gradient(t.rows.batch(batch, draws), noise, float(now))
                 if not (np.isfinite(losses[0]) and t.optimiser.accepts(t.gradient)):
                     raise NotFinite(step, float(losses[0]))
                 lr = number("lr", t.lr(float(now)), least=0)
                 t.optimiser.step(t.state, t.worker.flat, t.gradient, lr)
             yield Done(np.array([len(batch)]), np.array([losses], float))
 
-    def gradient(
-        self, batch: tuple[Array, Array | None], noise: np.random.Generator, now: float
-    ) -> Any:
+    def gradient(self, batch: Batch, noise: np.random.Generator, now: float) -> Any:
         """The losses of a batch; their gradient is left in the vector that the worker adds to."""
         t = self.training
-        x, context = batch
+        x, context, weights = batch
         eps = t.worker.draw_noise(len(x), t.objective.n_samples, noise)
         terms, cache = t.worker.forward(x, eps, context, needs=t.objective.needs)
+        terms.weights = weights
         losses, d_terms = t.objective(terms, now)
         t.gradient.fill(0)
         t.worker.backward(cache, d_terms)
         return losses
 
-    def bound(self, rows: Rows, noise: np.random.Generator) -> Array:
+    def bound(
+        self, rows: Rows, noise: np.random.Generator, draws: np.random.Generator | None = None
+    ) -> Array:
         """The sums over rows of the ELBO's losses at beta = 1 with one sample."""
         worker, objective, sums = self.training.worker, ELBO(), np.zeros(3)
         for chunk in rows.x.chunks():
-            x, context = rows.batch(chunk)
+            x, context, _ = rows.batch(chunk, draws)
             terms, _ = worker.forward(x, worker.draw_noise(len(x), 1, noise), context)
             sums += np.array(objective(terms)[0]) * len(x)
         return sums

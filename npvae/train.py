@@ -13,9 +13,9 @@ import numpy as np
 
 from . import checkpoint as checkpoints
 from . import kernels
-from .checks import number, whole
+from .checks import number, relative_weights, whole
 from .core import layout
-from .errors import ConfigError, ModelFileError, NonFiniteLoss
+from .errors import ConfigError, DataError, ModelFileError, NonFiniteLoss
 from .history import History
 from .models import Model
 from .models.base import START_ROWS
@@ -30,7 +30,7 @@ Array = np.ndarray
 
 # What a random stream is for; with the seed and the epoch it makes the stream, so that no epoch
 # depends on what ran before it and a resumed run draws what an unbroken one would have drawn.
-_ORDER, _NOISE, _VALIDATION = range(3)
+_ORDER, _NOISE, _VALIDATION, _DRAWS, _VALIDATION_DRAWS = range(5)
 
 
 def fit(
@@ -50,6 +50,8 @@ def fit(
     callbacks: Iterable[Any] = (),
     context: Any = None,
     optimiser: Adam | None = None,
+    weights: Any = None,
+    binarise: bool = False,
 ) -> History:
     """Train a model in place, by minibatch Adam on hand-derived gradients.
 
@@ -83,6 +85,12 @@ def fit(
         One row per row of x, for a model that has a context.
     optimiser : Adam, optional
         With other settings than the usual ones.
+    weights : (N,) array, optional
+        How much each row counts, 0 or more: the loss is the mean over the rows of weight times the
+        row's loss, the weights having been divided by their mean. Validation is not weighted.
+    binarise : bool
+        Whether x in [0, 1] holds probabilities: each visit of a row then draws its ones and zeros
+        anew. The validation data are drawn too, the same after every epoch.
 
     Returns
     -------
@@ -112,14 +120,36 @@ def fit(
     )
     if resume and run.checkpoint is None:
         raise ConfigError("resume=True goes on from a checkpoint; pass checkpoint= as well.")
-    rows, mean = _training_rows(model, x, context)
-    held_out = _validation_rows(model, valid)
+    _check_binarise(model, binarise)
+    rows, mean = _training_rows(model, x, context, weights, binarise)
+    held_out = _validation_rows(model, valid, binarise)
     some = np.linspace(0, len(rows) - 1, min(len(rows), START_ROWS)).astype(int)
-    model.start_from(mean, len(rows), *rows.batch(some))
+    start = rows.batch(some)
+    model.start_from(mean, len(rows), start.x, start.context)
     return run.train(rows, held_out, resume, progress)
 
 
-def _training_rows(model: Model, x: Any, context: Any) -> tuple[Rows, Array]:
+def _check_binarise(model: Model, binarise: Any) -> None:
+    """Refuse what is no bool, and a likelihood that has no density of ones and zeros."""
+    if not isinstance(binarise, (bool, np.bool_)):
+        raise ConfigError(f"binarise is True or False; got {binarise!r}.")
+    if not binarise:
+        return
+    try:
+        model.likelihood.check(np.repeat([[0.0], [1.0]], model.x_dim, axis=1))
+        takes_both = model.likelihood.unit_interval
+    except DataError:
+        takes_both = False
+    if not takes_both:
+        raise ConfigError(
+            f"binarise=True draws ones and zeros, of which {type(model.likelihood).__name__} is no "
+            "likelihood; use Bernoulli(), or binarise=False."
+        )
+
+
+def _training_rows(
+    model: Model, x: Any, context: Any, weights: Any, binarise: bool
+) -> tuple[Rows, Array]:
     """Check all of x once; find the scale of bytes and the mean of every column."""
     reader = model.reader(x)
     if (
@@ -130,27 +160,30 @@ def _training_rows(model: Model, x: Any, context: Any) -> tuple[Rows, Array]:
     ):
         model.scale = 255.0
         reader = model.reader(x)
-    rows = Rows(reader, model.context_reader(context, len(reader)))
+    if weights is not None:
+        weights = relative_weights(weights, len(reader)).astype(reader.dtype)
+    rows = Rows(reader, model.context_reader(context, len(reader)), weights, binarise)
     return rows, _checked_mean(model, rows)
 
 
-def _validation_rows(model: Model, valid: Any) -> Rows | None:
+def _validation_rows(model: Model, valid: Any, binarise: bool) -> Rows | None:
     if valid is None:
         return None
     x, context = valid if isinstance(valid, tuple) else (valid, None)
     reader = model.reader(x, "valid")
-    rows = Rows(reader, model.context_reader(context, len(reader)))
+    rows = Rows(reader, model.context_reader(context, len(reader)), binarise=binarise)
     _checked_mean(model, rows)
     return rows
 
 
 def _checked_mean(model: Model, rows: Rows) -> Array:
-    """The mean of every column, on a pass that checks every number."""
+    """The mean of every column, weighted as the rows are, on a pass that checks every number."""
     total = np.zeros(rows.x.array.shape[1])
     for chunk in rows.x.chunks():
         batch = rows.x.checked(chunk)
         model.likelihood.check(batch)
-        total += batch.sum(0, dtype=np.float64)
+        weights = None if rows.weights is None else rows.weights[chunk, None]
+        total += (batch if weights is None else batch * weights).sum(0, dtype=np.float64)
         if rows.context is not None:
             rows.context.checked(chunk)
     return total / len(rows)
@@ -237,10 +270,10 @@ class _Run:
         """One pass over the n rows; returns the epoch's record, without validation."""
         started = time.perf_counter()
         order = self._stream(epoch, _ORDER).permutation(n)
-        noise = self._stream(epoch, _NOISE)
+        noise, draws = self._stream(epoch, _NOISE), self._stream(epoch, _DRAWS)
         sums = np.zeros(3)
         try:
-            for sizes, losses in steps.run(epoch, order, noise):
+            for sizes, losses in steps.run(epoch, order, noise, draws):
                 # One step after the other: a sum over a chunk would depend on where it ends.
                 sums = np.cumsum(np.vstack([sums, sizes[:, None] * losses]), axis=0)[-1]
                 display.step(int(sizes.sum()), Losses(*losses[-1]))
@@ -262,7 +295,8 @@ class _Run:
         """-ELBO at beta = 1 with one sample; the same noise after every epoch."""
         if valid is None:
             return {"valid_loss": None, "valid_rec": None, "valid_kl": None}
-        sums = steps.bound(valid, self._stream(0, _VALIDATION))
+        streams = self._stream(0, _VALIDATION), self._stream(0, _VALIDATION_DRAWS)
+        sums = steps.bound(valid, *streams)
         loss, rec, kl = (float(s) for s in sums / len(valid))
         return {"valid_loss": loss, "valid_rec": rec, "valid_kl": kl}
 
@@ -288,7 +322,12 @@ class _Run:
 
     def _settings(self, rows: Rows) -> dict[str, Any]:
         """What a resumed run must share with the one that it goes on from."""
-        return {"rows": len(rows), "batch_size": self.batch_size, "seed": self.seed}
+        return {
+            "rows": len(rows),
+            "batch_size": self.batch_size,
+            "seed": self.seed,
+            "binarise": bool(rows.binarise),
+        }
 
     def _save(self, rows: Rows, history: History, state: AdamState) -> None:
         if self.checkpoint is None:
@@ -324,11 +363,12 @@ class _Run:
                 "the same arguments, or use another checkpoint."
             )
         try:
+            before = {"binarise": False, **training["settings"]}  # older files do not say it
             for name, value in self._settings(rows).items():
-                if training["settings"][name] != value:
+                if before[name] != value:
                     raise ConfigError(
-                        f"a resumed run needs the same {name} as before, "
-                        f"{training['settings'][name]}; got {value}. Start anew to change it."
+                        f"a resumed run needs the same {name} as before, {before[name]}; got "
+                        f"{value}. Start anew to change it."
                     )
             state.m[...], state.v[...] = arrays["training/m"], arrays["training/v"]
             state.t = training["t"]

@@ -42,7 +42,7 @@ class Lowering:
     graph : Graph
     gradient : (n_params,) float32 array, which the gradients go to, or None
     slots : dict, the start and size of each parameter in it
-    sources : dict of Source by name, "x" and "context"
+    sources : dict of Source by name: "x", and "context" and "weights" where there are some
     threads : int, the most that may leave partial sums
     """
 
@@ -217,19 +217,21 @@ class Lowering:
     # What comes from outside
 
     def _load(self, value: Value) -> None:
-        name, width = self.inputs[id(value)], value.width
+        name, rows, width = self.inputs[id(value)], value.rows, value.width
+        if value.ndim == 1:  # a number for each row
+            rows, width = width, rows
         out = self.by_features[id(value)] = Ref(Buffer(4 * value.size))
         if name in self.sources:
             by_row = self.by_row[id(value)] = Ref(Buffer(4 * value.size))
             self.emit(
                 "gather",
-                value.rows,
+                rows,
                 dict(
                     source=self.sources[name],
                     kind=self.sources[name].kind,
                     out=by_row,
                     both=out,
-                    batch=value.rows,
+                    batch=rows,
                     width=width,
                 ),
                 writes=[(by_row, 4 * value.size, 4 * width), (out, 4 * value.size, 0)],

@@ -32,6 +32,7 @@ def record(
     rehearsal: Model,
     rehearsed_objective: Objective,
     learn: bool = True,
+    weights: Array | None = None,
 ) -> Graph:
     """Record the step of a batch of this shape.
 
@@ -40,7 +41,7 @@ def record(
     worker : Model
         Bound to its gradients, as `with_gradients` gives it; Python's calls run on its parts.
     objective : Objective
-    x, eps, context : the arrays of one batch, which serve as examples
+    x, eps, context, weights : the arrays of one batch, which serve as examples
     rehearsal, rehearsed_objective
         What Python's calls are made on while the step is recorded, see `rehearsed`.
     learn : bool
@@ -77,6 +78,7 @@ def record(
     conditions = None if context is None else given("context", context)
     with kernels.recording(Recorder(graph)):
         terms, cache = twin.forward(rows, noise, conditions, needs=objective.needs)
+        terms.weights = None if weights is None else given("weights", weights)
         losses, d_terms = _objective(objective, rehearsed_objective, terms, beta, graph)
         if learn:
             twin.backward(cache, d_terms)

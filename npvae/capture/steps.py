@@ -96,10 +96,13 @@ class CapturedSteps:
     def _program(self, batch: int, copies: Training) -> Program:
         """A program for batches of this size, tried out on another batch than the recorded one."""
         t = self.training
-        x, context = t.rows.batch(slice(0, batch))
+        x, context, weights = t.rows.batch(slice(0, batch))
         eps = t.worker.draw_noise(batch, t.objective.n_samples, np.random.default_rng(0))
         with np.errstate(all="ignore"):
-            graph = record(t.worker, t.objective, x, eps, context, copies.worker, copies.objective)
+            graph = record(
+                t.worker, t.objective, x, eps, context, copies.worker, copies.objective,
+                weights=weights,
+            )  # fmt: skip
         update = t.gradient, t.state, t.optimiser
         program = Program(graph, t.worker, update, self.table.sources, self.threads)
         self._compare(program, copies)
@@ -133,8 +136,14 @@ class CapturedSteps:
         if not error <= 1e-3 * np.abs(copies.gradient).max():
             raise _Differs(f"its gradient is off by {error:.3g}")
 
-    def run(self, epoch: int, order: Array, noise: np.random.Generator) -> Iterator[Done]:
-        """One pass over the rows in this order."""
+    def run(
+        self,
+        epoch: int,
+        order: Array,
+        noise: np.random.Generator,
+        draws: np.random.Generator | None = None,
+    ) -> Iterator[Done]:
+        """One pass over the rows in this order; `draws` is for data that are binarised."""
         if self._settings() != self.settings:
             self._capture()
         t = self.training
@@ -148,7 +157,8 @@ class CapturedSteps:
             stop = min(stop, step + self._chunk(program))
             rows = order[step * self.full.batch :][: (stop - step) * program.batch]
             began, now = time.perf_counter(), slice(step, stop)
-            losses = self._do(program, step, rows, noise, rates[now], betas[now], times[now])
+            found = self.table.find(rows, draws)
+            losses = self._do(program, step, found, noise, rates[now], betas[now], times[now])
             each = (time.perf_counter() - began) / (stop - step)
             most = max(1, int(CHUNK_SECONDS / each))
             self.steps_per_chunk = min(2 * self.steps_per_chunk, most)
@@ -169,24 +179,26 @@ class CapturedSteps:
         betas: Array,
         times: Array,
     ) -> Array:
-        """Some steps; returns their losses."""
+        """Some steps, on rows by the table's numbers; returns their losses."""
         t = self.training
         steps = len(rates)
         losses, scalars = np.empty((steps, 3)), np.empty((steps, 4))
         scalars[:, 0] = betas
         scalars[:, 1:] = t.optimiser.factors(t.state.t + 1 + np.arange(steps), rates)
         drawn = _noise(t.worker, program, t.objective.n_samples, steps, noise)
-        done = program.run(self.table.find(rows), drawn, scalars, losses, times)
+        done = program.run(rows, drawn, scalars, losses, times)
         t.state.t += done
         if done < steps:
             raise NotFinite(first + done, float(losses[done, 0]))
         return losses
 
-    def bound(self, rows: Rows, noise: np.random.Generator) -> Array:
+    def bound(
+        self, rows: Rows, noise: np.random.Generator, draws: np.random.Generator | None = None
+    ) -> Array:
         """The sums over rows of the ELBO's losses at beta = 1 with one sample."""
         if self.bounds is None or self.bounds.table.rows is not rows:
             self.bounds = _Bounds(self.training, rows, self.threads)
-        return self.bounds.sums(noise)
+        return self.bounds.sums(noise, draws)
 
 
 class _Bounds:
@@ -202,14 +214,14 @@ class _Bounds:
             self.short = self._program(n % full) if n % full else None
 
     def _program(self, batch: int) -> Program:
-        x, context = self.table.rows.batch(slice(0, batch))
+        x, context, _ = self.table.rows.batch(slice(0, batch))
         eps = self.worker.draw_noise(batch, 1, np.random.default_rng(0))
         copy, objective, _ = rehearsed(self.worker, ELBO())
         with np.errstate(all="ignore"):
             graph = record(self.worker, objective, x, eps, context, copy, objective, learn=False)
         return Program(graph, self.worker, None, self.table.sources, self.threads)
 
-    def sums(self, noise: np.random.Generator) -> Array:
+    def sums(self, noise: np.random.Generator, draws: np.random.Generator | None) -> Array:
         """The sums over all rows of loss, rec and kl."""
         total = np.zeros(3)
         n, at = len(self.table.rows), 0
@@ -220,8 +232,8 @@ class _Bounds:
             losses, scalars = np.zeros((steps, 3)), np.zeros((steps, 4))
             scalars[:, 0] = 1.0
             drawn = _noise(self.worker, program, 1, steps, noise)
-            rows = np.arange(at, at + steps * program.batch)
-            program.run(self.table.find(rows), drawn, scalars, losses, np.full(steps, np.inf))
+            rows = self.table.find(np.arange(at, at + steps * program.batch), draws)
+            program.run(rows, drawn, scalars, losses, np.full(steps, np.inf))
             total += losses.sum(0) * program.batch  # of a loss that is no number as well
             at += steps * program.batch
         return total

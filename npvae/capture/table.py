@@ -17,11 +17,11 @@ STAGED_ROWS = 4096
 
 
 class Table:
-    """Data with its context: bytes and float32 are read in place, all else is copied by and by.
+    """Rows of data: bytes and float32 are read in place, all else is copied by and by.
 
     Attributes
     ----------
-    sources : dict of Source, "x" and "context" where there is one
+    sources : dict of Source: "x", and "context" and "weights" where there are some
     most_rows : int or None, how many rows can be asked for at a time
     """
 
@@ -30,20 +30,25 @@ class Table:
         self.sources = {"x": _source(rows.x)}
         if rows.context is not None:
             self.sources["context"] = _source(rows.context)
-        staged = any(source.address == 0 for source in self.sources.values())
+        if rows.weights is not None:
+            self.sources["weights"] = Source(1, 1.0, 1, rows.weights.ctypes.data)
+        unreachable = any(source.address == 0 for source in self.sources.values())
+        staged = unreachable or rows.binarise
         if staged:  # then all are: they share their row numbers
             self.sources = {n: Source(1, 1.0, s.width) for n, s in self.sources.items()}
         self.most_rows = STAGED_ROWS if staged else None
-        self._copies: tuple[Any, ...] = ()
+        self._copies: dict[str, Any] = {}
 
-    def find(self, rows: Array) -> Array:
-        """The numbers by which the gather operation finds these rows now."""
+    def find(self, rows: Array, draws: np.random.Generator | None = None) -> Array:
+        """The numbers by which the gather operation finds these rows now.
+
+        With `draws`, of data that are to be binarised, ones and zeros are drawn.
+        """
         if self.most_rows is None:
             return np.ascontiguousarray(rows, np.int64)
-        self._copies = self.rows.batch(rows)
-        for source, copied in zip(self.sources.values(), self._copies, strict=False):
-            assert copied is not None
-            source.address = copied.ctypes.data
+        self._copies = self.rows.batch(rows, draws)._asdict()
+        for name, source in self.sources.items():
+            source.address = self._copies[name].ctypes.data
         return np.arange(len(rows), dtype=np.int64)
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .. import likelihoods, posteriors, priors  # noqa: F401  (their names get registered)
+from ..checks import row_weights
 from ..core import Objective, Part, Terms, bind, clone, initialise, layout, n_parameters
 from ..errors import ConfigError, DataError, ModelFileError
 from ..reader import Reader
@@ -188,6 +189,7 @@ def value_and_grad(
     x: Any,
     eps: Any,
     context: Any = None,
+    weights: Any = None,
 ) -> tuple[float, dict[str, Array]]:
     """The loss of one batch and its gradient with respect to every parameter.
 
@@ -202,6 +204,8 @@ def value_and_grad(
     eps : (K, B, Z) array
         The noise, as ``model.draw_noise(B, K, rng)`` gives it.
     context : (B, C) array, optional
+    weights : (B,) array, optional
+        What each row's loss is multiplied by, as they are: 0 or more, and not all 0.
 
     Returns
     -------
@@ -222,6 +226,8 @@ def value_and_grad(
         None if contexts is None else contexts.checked(everything),
         needs=objective.needs,
     )
+    if weights is not None:
+        terms.weights = row_weights(weights, len(reader))
     losses, d_terms = objective(terms)
     twin.backward(cache, d_terms)
     return float(losses.loss), {n: s.view(gradient).copy() for n, s in layout(twin).items()}

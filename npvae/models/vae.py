@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels as k
-from ..checks import number, whole
+from ..checks import number, relative_weights, whole
 from ..core import Part, Terms, clone, resolve
 from ..errors import ConfigError, DataError
 from ..layers import Concat, mlp
@@ -264,14 +264,24 @@ class VAE(Model):
             context = np.repeat(context, n, axis=0) if len(context) == 1 else context
         return self.decode(z, context)
 
-    def elbo(self, x: Any, n_samples: int = 1, seed: int = 0, context: Any = None) -> Array:
+    def elbo(
+        self,
+        x: Any,
+        n_samples: int = 1,
+        seed: int = 0,
+        context: Any = None,
+        weights: Any = None,
+    ) -> Array:
         """The evidence lower bound of each row, (N,), in nats.
 
         E_q[log p(x given z)] is estimated with n_samples draws; the KL is its closed form or, where
         the prior has none, E_q[log q(z given x) - log p(z)] is estimated with the same draws.
+        With weights (N,) each row's is multiplied by its weight over their mean: the mean of the
+        result is then the weighted mean.
         """
         log_px, kl = self.elbo_terms(x, n_samples, seed, context)
-        return log_px - kl
+        bound = log_px - kl
+        return bound if weights is None else bound * relative_weights(weights, len(bound))
 
     def elbo_terms(
         self, x: Any, n_samples: int = 1, seed: int = 0, context: Any = None

@@ -183,10 +183,10 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_epoch(small_train, tmp_pa
         steps = stepping(run, training)
         whole_epoch = steps.run
 
-        def third_is_nan(epoch, order, noise):
+        def third_is_nan(epoch, *others):
             if epoch == 3:
                 raise NotFinite(0, np.nan)
-            return whole_epoch(epoch, order, noise)
+            return whole_epoch(epoch, *others)
 
         steps.run = third_is_nan
         return steps

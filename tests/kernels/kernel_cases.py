@@ -424,9 +424,28 @@ KERNELS: dict[str, Kernel] = {
         domain={"d": lambda d: np.clip(d, -10, 10), "r": unit},  # further out float32 overflows
         wide=("d",),
     ),
-    "mean_loss": Kernel(dict(log_px="KB"), 0.01, wide=("log_px",), doubles=True, needs_rows=True),
+    "mean_loss": Kernel(
+        dict(log_px="KB"),
+        0.01,
+        dict(weights=None),
+        wide=("log_px",),
+        doubles=True,
+        needs_rows=True,
+    ),
     "kl_loss": Kernel(
-        dict(kl="1BZ"), 0.5, dict(beta=0.7, free_bits=0.5), doubles=True, needs_rows=True
+        dict(kl="1BZ"),
+        0.5,
+        dict(beta=0.7, free_bits=0.5, weights=None),
+        doubles=True,
+        needs_rows=True,
+    ),
+    "sampled_kl_loss": Kernel(
+        dict(log_qz="KB", log_pz="KB"),
+        0.01,
+        dict(beta=0.7, weights=None),
+        wide=("log_qz", "log_pz"),
+        doubles=True,
+        needs_rows=True,
     ),
     "weighted_loss": Kernel(
         dict(rec="1", kl="1"), 0.01, dict(beta=0.7), wide=("rec", "kl"), doubles=True
@@ -434,6 +453,7 @@ KERNELS: dict[str, Kernel] = {
     "iwae": Kernel(
         dict(log_px="KB", log_pz="KB", log_qz="KB"),
         0.01,
+        dict(weights=None),
         wide=("log_px", "log_pz", "log_qz"),
         doubles=True,
         needs_rows=True,

@@ -48,12 +48,15 @@ OPS = {
     "row_sums": ("partial", "parts", "out", "n"),
     "gaussian_learnt_sums": ("partial", "parts", "log_px", "slope", "n", "width", "log_scale"),
     "dot": ("a", "b", "out", "n"),
-    "mean_loss": ("log_px", "d_log_px", "rec", "n"),
-    "kl_loss": ("kl", "d_kl", "out", "z_dim", "n"),
+    "mean_loss": ("log_px", "d_log_px", "rec", "samples", "batch", "weights"),
+    "kl_loss": ("kl", "d_kl", "out", "z_dim", "samples", "batch", "weights"),
+    "sampled_kl_loss": (
+        "log_qz", "log_pz", "out", "d_log_qz", "d_log_pz", "samples", "batch", "weights",
+    ),
     "weighted_loss": ("rec", "kl", "out"),
     "iwae": (
         "log_px", "log_pz", "log_qz", "loss", "rec", "kl", "d_log_px", "d_log_qz",
-        "samples", "batch",
+        "samples", "batch", "weights",
     ),
     "check": ("loss", "rec", "kl"),
     "norm": ("g", "partial"),
@@ -74,7 +77,7 @@ BETA, STEP_SIZE, ROOT, DECAY = range(4)
     SUM_REPEATS, SCALE_ROWS, HEADS, HEADS_BACKWARD, REPARAMETERISE, REPARAMETERISE_BACKWARD,
     GAUSSIAN_KL, GAUSSIAN_KL_BACKWARD, GAUSSIAN_LOG_PROB, GAUSSIAN_LOG_PROB_BACKWARD,
     STANDARD_LOG_PROB, BERNOULLI, GAUSSIAN, ROW_SUMS, GAUSSIAN_LEARNT_SUMS, DOT, MEAN_LOSS, KL_LOSS,
-    WEIGHTED_LOSS, IWAE, CHECK, NORM, ADAM,
+    SAMPLED_KL_LOSS, WEIGHTED_LOSS, IWAE, CHECK, NORM, ADAM,
 ) = range(len(OPS))  # fmt: skip
 
 
@@ -146,13 +149,15 @@ def _density(code, p, c, lo, hi, thread, scratch):
 @choice
 def _objective(code, p, c, rows, beta):
     if code == MEAN_LOSS:
-        updates.mean_loss(p[0], p[1], p[2], p[3])
+        updates.mean_loss(p[0], p[1], p[2], p[3], p[4], p[5])
     elif code == KL_LOSS:
-        updates.kl_loss(p[0], p[1], p[2], p[3], p[4], beta, c[0])
+        updates.kl_loss(p[0], p[1], p[2], p[3], p[4], p[5], p[6], beta, c[0])
+    elif code == SAMPLED_KL_LOSS:
+        updates.sampled_kl_loss(p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], beta)
     elif code == WEIGHTED_LOSS:
         updates.weighted_loss(p[0], p[1], p[2], beta)
     elif code == IWAE:
-        updates.iwae(p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9])
+        updates.iwae(p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9], p[10])
 
 
 @fast

@@ -1,4 +1,7 @@
-"""The ends of a step: the objectives, the check of the loss, the gradient's norm, and Adam."""
+"""The ends of a step: the objectives, the check of the loss, the gradient's norm, and Adam.
+
+The rows' weights (B,) are float32 by features, or where their address is 0, all 1.
+"""
 
 from __future__ import annotations
 
@@ -14,30 +17,59 @@ _TINY = np.finfo(np.float32).tiny
 
 
 @fast
-def mean_loss(log_px, d_log_px, rec, n):
-    """rec = -mean log p, and its gradient."""
-    density, d, total = doubles(log_px, n), doubles(d_log_px, n), 0.0
-    for j in range(n):
-        total += density[j]
-        d[j] = -1.0 / n
+def _weight(weights, b):
+    return 1.0 if weights == 0 else np.float64(floats(weights, b + 1)[b])
+
+
+@fast
+def mean_loss(log_px, d_log_px, rec, samples, batch, weights):
+    """rec = -mean log p, and its gradient; K·B numbers, the samples apart by B."""
+    n, total = samples * batch, 0.0
+    for k in range(samples):
+        at = 8 * k * batch
+        density, d = doubles(log_px + at, batch), doubles(d_log_px + at, batch)
+        for b in range(batch):
+            weight = _weight(weights, b)
+            total += weight * density[b]
+            d[b] = -weight / n
     doubles(rec, 1)[0] = -total / n
 
 
 @fast
-def kl_loss(kl, d_kl, out, z_dim, n, beta, free_bits):
+def kl_loss(kl, d_kl, out, z_dim, samples, batch, weights, beta, free_bits):
     """Σ_Z max(mean kl, free bits), and beta times its gradient."""
-    whole = 0.0
+    n, whole = samples * batch, 0.0
     for i in range(z_dim):
-        per_row, d, total = floats(kl + 4 * i * n, n), floats(d_kl + 4 * i * n, n), 0.0
-        for j in range(n):
-            total += per_row[j]
+        total = 0.0
+        for k in range(samples):
+            per_row = floats(kl + 4 * (i * n + k * batch), batch)
+            for b in range(batch):
+                total += _weight(weights, b) * per_row[b]
         mean = total / n
         free = free_bits > 0 and mean < free_bits
         whole += free_bits if free else mean
-        slope = ZERO if free else f32(beta / n)
-        for j in range(n):
-            d[j] = slope
+        slope = 0.0 if free else beta / n
+        for k in range(samples):
+            d = floats(d_kl + 4 * (i * n + k * batch), batch)
+            for b in range(batch):
+                d[b] = f32(slope * _weight(weights, b))
     doubles(out, 1)[0] = whole
+
+
+@fast
+def sampled_kl_loss(log_qz, log_pz, out, d_log_qz, d_log_pz, samples, batch, weights, beta):
+    """mean (log q - log p), and beta times its gradients; K·B numbers each."""
+    n, total = samples * batch, 0.0
+    for k in range(samples):
+        at = 8 * k * batch
+        qz, pz = doubles(log_qz + at, batch), doubles(log_pz + at, batch)
+        d_qz, d_pz = doubles(d_log_qz + at, batch), doubles(d_log_pz + at, batch)
+        for b in range(batch):
+            weight = _weight(weights, b)
+            total += weight * (qz[b] - pz[b])
+            d_qz[b] = beta * weight / n
+            d_pz[b] = -beta * weight / n
+    doubles(out, 1)[0] = total / n
 
 
 @fast
@@ -46,7 +78,9 @@ def weighted_loss(rec, kl, out, beta):
 
 
 @fast
-def iwae(log_px, log_pz, log_qz, loss, rec, kl, d_log_px, d_log_qz, samples, batch):
+def iwae(
+    log_px, log_pz, log_qz, loss, rec, kl, d_log_px, d_log_qz, samples, batch, weights
+):  # fmt: skip
     """-log 1/K Σ w, and the gradients of its terms; K·B numbers each, the samples apart by B."""
     px, pz, qz = (
         doubles(log_px, samples * batch),
@@ -56,19 +90,19 @@ def iwae(log_px, log_pz, log_qz, loss, rec, kl, d_log_px, d_log_qz, samples, bat
     d_px, d_qz = doubles(d_log_px, samples * batch), doubles(d_log_qz, samples * batch)
     bound, density = 0.0, 0.0
     for b in range(batch):
-        top = -math.inf
+        weight, top = _weight(weights, b), -math.inf
         for j in range(b, samples * batch, batch):
             d_px[j] = px[j] + pz[j] - qz[j]
-            density += px[j]
+            density += weight * px[j]
             top = d_px[j] if not d_px[j] <= top else top  # NaN is kept
         shift = top if math.isfinite(top) else 0.0
         total = 0.0
         for j in range(b, samples * batch, batch):
             total += math.exp(d_px[j] - shift)
         row = math.log(total / samples) + shift
-        bound += row
+        bound += weight * row
         for j in range(b, samples * batch, batch):
-            d_px[j] = -math.exp(d_px[j] - row) / (samples * batch)
+            d_px[j] = -weight * math.exp(d_px[j] - row) / (samples * batch)
             d_qz[j] = -d_px[j]
     doubles(loss, 1)[0] = -bound / batch
     doubles(rec, 1)[0] = -density / (samples * batch)

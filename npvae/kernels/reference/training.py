@@ -1,4 +1,8 @@
-"""Objectives and the update: log_px, log_pz, log_qz (K, B), kl (K or 1, B, Z), losses numbers."""
+"""Objectives and the update: log_px, log_pz, log_qz (K, B), kl (K or 1, B, Z), losses numbers.
+
+A loss is the mean over the rows of each row's loss times its weight, weights (B,); None weighs all
+by 1.
+"""
 
 from __future__ import annotations
 
@@ -7,28 +11,36 @@ import numpy as np
 from ...numerics import logmeanexp, wide
 
 
-def mean_loss(log_px):
-    """rec = -mean log p, and its gradient -1/(KB)."""
-    return -log_px.mean(), np.full(log_px.shape, -1 / log_px.size)
+def _weighted(values, weights):
+    """Values (..., B) of rows, times the rows' weights."""
+    return values if weights is None else values * weights
 
 
-def kl_loss(kl, beta, free_bits):
-    """KL = Σ_Z max(kl_j, free_bits), with kl_j the mean over samples and rows, and beta ∂KL/∂kl.
+def mean_loss(log_px, weights=None):
+    """rec = -mean weight · log p, and its gradient -weight/(KB)."""
+    slope = np.full(log_px.shape, -1 / log_px.size)
+    return -_weighted(log_px, weights).mean(), _weighted(slope, weights)
+
+
+def kl_loss(kl, beta, free_bits, weights=None):
+    """KL = Σ_Z max(kl_j, free_bits), with kl_j the mean of weight · kl over samples and rows, and
+    beta ∂KL/∂kl.
 
     The slope of a kl_j below free_bits is 0; NaN stays NaN. A sampled kl may be negative, and with
     free_bits = 0 it stays so.
     """
-    per_dimension = kl.mean((0, 1), dtype=wide(kl.dtype))
+    column = None if weights is None else weights[:, None]
+    per_dimension = _weighted(kl, column).mean((0, 1), dtype=wide(kl.dtype))
     below = (per_dimension.real < free_bits) & (free_bits > 0)
     slope = np.where(below, 0.0, beta / (kl.shape[0] * kl.shape[1]))
     total = np.where(below, free_bits, per_dimension).sum()
-    return total, np.broadcast_to(slope, kl.shape)
+    return total, np.broadcast_to(_weighted(slope, column), kl.shape)
 
 
-def sampled_kl_loss(log_qz, log_pz, beta):
-    """KL = mean(log q - log p), and beta times its gradients by log q and by log p, ± 1/(KB)."""
-    slope = np.full(log_qz.shape, beta / log_qz.size)
-    return (log_qz - log_pz).mean(), slope, -slope
+def sampled_kl_loss(log_qz, log_pz, beta, weights=None):
+    """KL = mean weight · (log q - log p), and beta times its gradients, ± weight/(KB)."""
+    slope = _weighted(np.full(log_qz.shape, beta / log_qz.size), weights)
+    return _weighted(log_qz - log_pz, weights).mean(), slope, -slope
 
 
 def weighted_loss(rec, kl, beta):
@@ -36,13 +48,14 @@ def weighted_loss(rec, kl, beta):
     return rec + beta * kl
 
 
-def iwae(log_px, log_pz, log_qz):
-    """loss = -mean over B of log 1/K Σ_K w, log w = log_px + log_pz - log_qz; its two parts
-    rec = -mean log_px and loss - rec; and its gradients by log_px (or log_pz) and by log_qz."""
+def iwae(log_px, log_pz, log_qz, weights=None):
+    """loss = -mean over B of weight · log 1/K Σ_K w, with log w = log_px + log_pz - log_qz; its two
+    parts rec = -mean weight · log_px and loss - rec; and its gradients by log_px (or log_pz) and by
+    log_qz."""
     log_w = log_px + log_pz - log_qz
     bound = logmeanexp(log_w, axis=0)
-    d_log_w = -np.exp(log_w - bound) / log_w.size
-    loss, rec = -bound.mean(), -log_px.mean()
+    d_log_w = _weighted(-np.exp(log_w - bound) / log_w.size, weights)
+    loss, rec = -_weighted(bound, weights).mean(), -_weighted(log_px, weights).mean()
     return loss, rec, loss - rec, d_log_w, -d_log_w
 
 
