@@ -38,8 +38,8 @@ def test_gradients_of_every_setting(make, x_dim, x):
     report = nv.check_gradients(likelihood, (theta, x))
     assert report.ok, str(report)
     model = nv.VAE(x_dim, 2, hidden=(3,), activation="tanh", likelihood=make())
-    eps = model.draw_noise(2, 2, rng)
-    report = nv.check_gradients(model, (x, eps), objective=nv.ELBO(n_samples=2))
+    inputs = x, model.draw_noise(2, 2, rng)
+    report = nv.check_gradients(model, inputs, objective=nv.ELBO(n_samples=2), methods=["taylor"])
     assert report.ok, str(report)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import os
@@ -36,15 +37,26 @@ def failures(found):
     return "\n".join(f"{i.name}: {i.measured} {i.relation} {i.expected}, {i.note}" for i in found)
 
 
+@functools.cache
+def names_of(check):
+    """The names of a check's identities."""
+    return {i.name for i in check(np.random.default_rng(0))}
+
+
 def failed_names(*checks, seed=5):
     found = [i for check in checks for i in check(np.random.default_rng(seed))]
     return {i.name for i in found if not i.ok}
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+def only(monkeypatch, *names):
+    """Leave these likelihoods alone in the registry that the identities see."""
+    known = nv.registered("likelihood")
+    monkeypatch.setattr(estimators, "registered", lambda family: {n: known[n] for n in names})
+
+
 @pytest.mark.parametrize("check", QUICK, ids=lambda check: check.__name__)
-def test_identity(check, seed):
-    found = check(np.random.default_rng(seed))
+def test_identity(check):
+    found = check(np.random.default_rng(1))
     assert found
     assert all(i.ok for i in found), failures(found)
 
@@ -352,12 +364,14 @@ CONSISTENT = {
 
 @pytest.mark.parametrize(("kernels", "broken"), CONSISTENT.values(), ids=CONSISTENT)
 def test_a_slip_that_gradient_checks_pass_breaks_identities(monkeypatch, kernels, broken):
+    only(monkeypatch, "gaussian", "bernoulli")
+    checks = [check for check in QUICK if broken & names_of(check)]
     for name, change in kernels.items():
         monkeypatch.setattr(reference, name, replaced(name, change))
     model = nv.VAE(4, 2, hidden=(3,), activation="tanh", likelihood=nv.Gaussian(0.5))
     for objective in (nv.ELBO(), nv.IWAE()):
         assert check_gradients(model, objective=objective, methods=["complex"]).ok
-    assert broken <= failed_names(*QUICK)
+    assert broken <= failed_names(*checks)
 
 
 # Slips in one place: each is caught by an identity that is about something else than gradients.
@@ -387,8 +401,9 @@ IN_ONE_PLACE = {
 
 @pytest.mark.parametrize(("kernel", "change", "broken"), IN_ONE_PLACE.values(), ids=IN_ONE_PLACE)
 def test_a_wrong_backward_breaks_identities(monkeypatch, kernel, change, broken):
+    checks = [check for check in QUICK if broken & names_of(check)]
     monkeypatch.setattr(reference, kernel, replaced(kernel, change))
-    assert broken <= failed_names(*QUICK)
+    assert broken <= failed_names(*checks)
 
 
 def test_a_bound_that_is_no_bound_is_noticed(monkeypatch):
@@ -406,11 +421,13 @@ def test_a_sampler_of_another_scale_is_noticed(monkeypatch):
     def sample(self, mean, rng):
         return mean + self.scale**2 * rng.standard_normal(mean.shape)
 
+    only(monkeypatch, "gaussian", "bernoulli")
     monkeypatch.setattr(nv.Gaussian, "sample", sample)
     assert failed_names(estimators.likelihood_samplers) == {"gaussian: sampler = density"}
 
 
 def test_a_sampler_that_returns_the_mean_is_noticed(monkeypatch):
+    only(monkeypatch, "gaussian", "bernoulli")
     monkeypatch.setattr(nv.Gaussian, "sample", lambda self, mean, rng: mean.copy())
     found = estimators.likelihood_samplers(np.random.default_rng(0))
     assert [i.note for i in found if not i.ok] == ["its draws are all the same"]
@@ -429,6 +446,7 @@ def test_a_density_that_is_no_density_is_noticed(monkeypatch):
     def unnormalised(logits, x):
         return (x * logits).sum(-1), np.broadcast_to(x, logits.shape)
 
+    only(monkeypatch, "gaussian", "bernoulli")
     monkeypatch.setattr(reference, "bernoulli", unnormalised)
     assert failed_names(estimators.likelihood_samplers) == {"bernoulli: sampler = density"}
 

@@ -155,15 +155,15 @@ class Laplace(nv.Likelihood, abstract=True):
         return rng.laplace(m, 0.2)
 
 
-@pytest.fixture(scope="module", params=["relu", "elu", "leaky_relu"])
-def activation(request):
-    return request.param
-
-
-@pytest.fixture(scope="module", params=["bernoulli", "gaussian", "laplace"])
-def trained(request, activation):
+@pytest.fixture(
+    scope="module",
+    params=[("relu", "bernoulli"), ("elu", "gaussian"), ("leaky_relu", Laplace()),
+            ("relu", Laplace())],
+    ids=lambda pair: pair[0],
+)  # fmt: skip
+def trained(request):
     """A trained model, and a batch of digits with noise."""
-    likelihood = Laplace() if request.param == "laplace" else request.param
+    activation, likelihood = request.param
     model = nv.VAE(64, 8, hidden=(128,), likelihood=likelihood, activation=activation)
     x, _ = nv.datasets.digits()
     nv.fit(model, x[:1000], epochs=8)
