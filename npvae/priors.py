@@ -241,6 +241,7 @@ class VampPrior(Prior):
 
     def forward(self, z: Array, mu: Array, logvar: Array) -> tuple[Array, Any]:
         equal = np.zeros(len(mu), z.dtype)
+        equal.flags.writeable = False  # a constant, for a step that is recorded
         log_p, r = k.mixture_log_prob(z, mu, logvar, equal)
         return log_p, (z, mu, logvar, equal, r)
 

@@ -177,7 +177,7 @@ class Graph:
     def call(self, kernel: str, *arguments: Any) -> Any:
         """Record a kernel call; its example is computed by the reference kernel."""
         for argument in arguments:
-            if isinstance(argument, np.ndarray):
+            if isinstance(argument, np.ndarray) and not _never_changes(argument):
                 raise NotCapturable(
                     f"{kernel} was given an array that is neither parameter, input nor recorded"
                 )
@@ -222,6 +222,11 @@ class Graph:
     def __str__(self) -> str:
         lines = [repr(call) for call in self.calls]
         return "\n".join(lines + [f"d{name} += {value!r}" for name, value in self.gradients])
+
+
+def _never_changes(array: Array) -> bool:
+    """Whether it is a constant: nobody can write to it."""
+    return not array.flags.writeable and array.flags.owndata
 
 
 class Recorder:

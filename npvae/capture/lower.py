@@ -53,6 +53,7 @@ class Lowering:
     threads: int
     operations: list[Operation] = field(default_factory=list)
     python_calls: list[PythonCall] = field(default_factory=list)
+    constants: list[Array] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.now = -1
@@ -64,6 +65,7 @@ class Lowering:
         self.names = {id(v): name for name, v in self.graph.parameters.items()}
         self.inputs = {id(v): name for name, v in self.graph.inputs.items()}
         self.last_use = _last_uses(self.graph)
+        self.as_parameters = _laid_as_parameters(self.graph)
         self.targets = self._targets()
         self.batch = self.graph.inputs["x"].rows
 
@@ -166,6 +168,8 @@ class Lowering:
         if id(base) not in self.by_features:
             if id(base) in self.inputs:
                 self._load(base)
+            elif id(base) in self.names:
+                self._transpose_parameter(base)
             elif id(base) in self.from_python:
                 self.by_features[id(base)] = self._take(base, np.float32)
             else:
@@ -185,23 +189,39 @@ class Lowering:
     def rows(self, value: Value) -> Ref:
         """Where a value lies by rows, (R, F)."""
         base = value.base
+        if id(value) in self.names:
+            return self.parameter(value)
         if id(base) in self.inputs and id(base) not in self.by_row:
             self.features(value)
         if id(base) not in self.by_row or value.width != base.width:
-            source, out = self.features(value), Ref(Buffer(4 * value.size))
-            n = value.size
-            self.emit(
-                "transpose",
-                value.rows,
-                dict(source=source, out=out, rows=value.width, columns=value.rows),
-                [(source, 4 * n, 0)],
-                [(out, 4 * n, 4 * value.width)],
-                0.3 * n,
-            )
+            out = self._transpose(self.features(value), value.width, value.rows)
             if value.width != base.width:
                 return out
             self.by_row[id(base)] = out
         return self.by_row[id(base)]
+
+    def _transpose(self, source: Ref, rows: int, columns: int) -> Ref:
+        n, out = rows * columns, Ref(Buffer(4 * rows * columns))
+        self.emit(
+            "transpose",
+            columns,
+            dict(source=source, out=out, rows=rows, columns=columns),
+            [(source, 4 * n, 0)],
+            [(out, 4 * n, 4 * rows)],
+            0.3 * n,
+        )
+        return out
+
+    def _transpose_parameter(self, value: Value) -> None:
+        """What stands where the data do, by rows: a prior's pseudo-inputs."""
+        source = self.parameter(value)
+        self.by_features[id(value)] = self._transpose(source, value.rows, value.width)
+
+    def constant(self, numbers: Any, dtype: Any) -> Ref:
+        """Where numbers lie that never change."""
+        self.constants.append(np.ascontiguousarray(numbers, dtype))
+        array = self.constants[-1]
+        return Ref(Buffer(array.nbytes, array.ctypes.data))
 
     def parameter(self, value: Any) -> Ref:
         """Where a parameter lies."""
@@ -269,7 +289,8 @@ class Lowering:
         given = {id(v) for call in self.graph.calls if call.python for v in call.outputs}
         for name, value in self.graph.gradients:
             plain = value is value.base and added.count(id(value)) == 1 and id(value) not in given
-            if name not in taken and plain and self.last_use.get(id(value)) is None:
+            there = plain and self._lies_as_parameter(value)
+            if name not in taken and there and self.last_use.get(id(value)) is None:
                 targets[id(value)] = name
             taken.add(name)
         return targets
@@ -286,7 +307,11 @@ class Lowering:
                 self._zero(out)
             if id(value.base) in self.from_python and value.ndim > 1:  # it would lie by features
                 raise NotCapturable(f"the gradient of {name} comes from Python")
-            self.add("add", out, self.features(value), out, 1, value.size)
+            place = self.features if self._lies_as_parameter(value) else self.rows
+            self.add("add", out, place(value), out, 1, value.size)
+
+    def _lies_as_parameter(self, value: Value) -> bool:
+        return value.ndim == 1 or id(value) in self.as_parameters
 
     def _slot(self, name: str) -> Ref:
         """Where a parameter's gradient goes."""
@@ -336,6 +361,12 @@ def _base(value: Any) -> Value:
     if not isinstance(value, Value):
         raise NotCapturable(f"the constant {value!r} stands where a recorded value is needed")
     return value.base
+
+
+def _laid_as_parameters(graph: Graph) -> set[int]:
+    """The values that operations leave by rows, as the parameters lie whose gradients they are."""
+    kernels = ("linear_dw", "mixture_log_prob_backward")
+    return {id(v) for call in graph.calls if call.kernel in kernels for v in call.outputs}
 
 
 def _last_uses(graph: Graph) -> dict[int, int]:

@@ -70,11 +70,13 @@ class Program:
         self.arena = place(self.operations)
         synchronise(self.operations)
         graph.forget_examples()
-        self._kept = (graph, worker, update)  # the memory that the addresses point to
+        # The memory that the addresses point to
+        self._kept = (graph, worker, update, lowering.constants)
         self.table, self.constants = _tables(self.operations)
         widest = max(value.rows for call in graph.calls for value in call.outputs if value.ndim)
-        self.scratch = np.empty((self.threads, 2 * widest), np.float32)
+        self.scratch = np.empty((self.threads, executor.scratch_size(widest)), np.float32)
         self.counters = np.zeros(sync.SIZE, np.int64)
+        self._has_libraries = False
 
     def run(
         self,
@@ -99,6 +101,7 @@ class Program:
         """
         steps = len(losses)
         last = self.without_update if rehearsal else len(self.operations)
+        self._find_libraries()
         self._find_sources()
         tables = (order, noise.ctypes.data, scalars, losses)
         if not self.python_calls:
@@ -115,6 +118,15 @@ class Program:
             if self._execute(begin, last, step, step + 1, tables) == step:
                 return step
         return steps
+
+    def _find_libraries(self) -> None:
+        """Put the addresses of compiled libraries in the table, the first time that it runs."""
+        if self._has_libraries:
+            return
+        for i, operation in enumerate(self.operations):
+            if operation.name in executor.LIBRARY:
+                self.table[i, 4] = executor.LIBRARY[operation.name].address
+        self._has_libraries = True
 
     def _find_sources(self) -> None:
         """Put the sources' addresses in the table: staged rows lie elsewhere each time."""

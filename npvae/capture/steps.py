@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..kernels.native import executor
 from ..models import Model
 from ..objectives import ELBO
-from ..optim import Adam
 from ..progress import notice_if_slow
 from ..steps import Done, EagerSteps, NotFinite, Rows, Training, along
 from ..threads import blas_threads
+from .describe import why_eager
 from .graph import NotCapturable
 from .program import Program
 from .record import record, rehearsed
@@ -34,8 +33,7 @@ NOISE_NUMBERS = 1 << 20
 
 def captured_steps(training: Training, threads: int) -> CapturedSteps | None:
     """The captured way to run these steps, or None where they can't be captured."""
-    in_float32 = training.worker.flat.dtype == np.float32
-    if not (executor.COMPILES and in_float32 and type(training.optimiser) is Adam):
+    if why_eager(training.worker, training.optimiser) is not None:
         return None
     try:
         return CapturedSteps(training, threads)

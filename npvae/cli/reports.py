@@ -15,13 +15,16 @@ import numpy as np
 
 from .. import kernels
 from .._version import __version__
+from ..capture.describe import describe
 from ..core import registered
 from ..evaluate import metrics
+from ..objectives import ELBO
 from ..progress import epoch_summary
 from ..threads import usable_cores
 from .console import DONE, FAILED_CHECK
 from .data import rows_for
 from .runs import CONFIG, open_run
+from .settings import objective
 
 _PACKAGES = {
     "numba": "fast",
@@ -101,6 +104,7 @@ def _contents(name: str) -> Iterator[tuple[str, str]]:
     yield "file", f"{run.file}, {run.file.stat().st_size / 1e6:.1f} MB"
     yield "model", f"{run.model.name}, {run.model.n_params:,} parameters"
     yield from _listed(run.model.config)
+    yield "steps", describe(run.model, objective(run.settings) if run.config else ELBO())
     if not run.config:
         yield "training", f"not known: no {CONFIG} that describes this model is beside the file"
         return

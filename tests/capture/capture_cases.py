@@ -49,11 +49,25 @@ def numbers(shape: tuple[int, ...], seed: int = 0) -> Array:
     return np.random.default_rng(seed).random(shape, dtype=np.float32)
 
 
+def data_for(likelihood: Any, shape: tuple[int, ...], seed: int = 0) -> Array:
+    """Rows in the likelihood's support."""
+    rng = np.random.default_rng(seed)
+    if isinstance(likelihood, (nv.Poisson, nv.NegativeBinomial, nv.ZeroInflatedNegativeBinomial)):
+        return rng.poisson(rng.choice([0.3, 2.0, 12.0], shape)).astype("float32")
+    if isinstance(likelihood, nv.Categorical):
+        classes = np.broadcast_to(likelihood.classes, shape[1:])
+        return rng.integers(classes, size=shape).astype("float32")
+    if isinstance(likelihood, nv.OneHot):
+        return np.eye(shape[1], dtype="float32")[rng.integers(shape[1], size=shape[0])]
+    x = numbers(shape, seed)
+    return 0.01 + np.float32(0.98) * x if isinstance(likelihood, nv.Beta) else x
+
+
 def batch(model: nv.VAE, objective: Any, rows: int, seed: int = 0) -> Batch:
     rng = np.random.default_rng(seed)
     context = numbers((rows, model.context_dim), seed + 100) if model.context_dim else None
     eps = model.draw_noise(rows, objective.n_samples, rng)
-    return Batch(numbers((rows, model.x_dim), seed), eps, context)
+    return Batch(data_for(model.likelihood, (rows, model.x_dim), seed), eps, context)
 
 
 def recorded(model: nv.VAE, objective: Any, example: Batch) -> Any:

@@ -285,6 +285,8 @@ def test_counters_lie_in_cache_lines_of_their_own():
 
 
 def test_the_table_has_a_code_and_columns_for_every_operation():
-    assert [executor.CODE[name] for name in executor.OPS] == list(range(len(executor.OPS)))
-    codes = {name: getattr(executor, name.upper()) for name in executor.OPS}
-    assert codes == executor.CODE
+    for ops in (executor.LOOP_OPS, *(library.ops for library in executor.LIBRARIES)):
+        assert [executor.CODE[name] for name in ops] == list(range(len(ops)))
+    for name in executor.LOOP_OPS:
+        assert executor.CODE[name] == getattr(executor, name.upper())
+    assert set(executor.OPS) == {*executor.LOOP_OPS, *executor.LIBRARY}

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import npvae
-from npvae.kernels.native import executor
+from npvae.kernels.native import executor, libraries
 
 CODE = """
 import sys, warnings, numpy as np, npvae as nv
@@ -51,7 +51,7 @@ def test_no_folder_for_a_cache(tmp_path):
     assert sys.platform == "win32" or cache == "NullCache"
 
 
-def test_a_refused_cache_means_compiling_without(monkeypatch):
+def test_a_refused_cache_means_compiling_without():
     asked = []
 
     def njit(cache=False, **options):
@@ -63,8 +63,7 @@ def test_a_refused_cache_means_compiling_without(monkeypatch):
 
         return decorate
 
-    monkeypatch.setattr(executor.numba, "njit", njit)
-    assert executor._compiled(len) is len
+    assert libraries.cached(njit, len) is len
     assert asked == [True, False]
 
 
@@ -72,15 +71,15 @@ def test_the_cache_is_keyed_by_every_file_that_is_compiled(monkeypatch, tmp_path
     """Numba itself looks at the executor's own file alone, and at what its closure holds."""
     assert type(executor.execute._cache).__name__ == "FunctionCache"
     (cell,) = executor.execute.py_func.__closure__
-    assert cell.cell_contents == executor._digest()
+    assert cell.cell_contents == libraries.digest()
     home = Path(executor.__file__).parent
-    monkeypatch.setattr(executor, "__file__", str(tmp_path / "executor.py"))
+    monkeypatch.setattr(libraries, "__file__", str(tmp_path / "libraries.py"))
     digests = {cell.cell_contents}
     for path in home.glob("*.py"):
         shutil.copy(path, tmp_path)
-    assert executor._digest() in digests
+    assert libraries.digest() in digests
     for path in sorted(tmp_path.glob("*.py")):
         path.write_text(path.read_text() + "\n")
-        digests.add(executor._digest())
+        digests.add(libraries.digest())
     assert len(digests) == 1 + len(list(home.glob("*.py")))
     assert all(0 <= digest < 2**63 for digest in digests)

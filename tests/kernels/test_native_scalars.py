@@ -7,10 +7,19 @@ import numpy as np
 import pytest
 from scipy import special
 
+from npvae import numerics
 from npvae.kernels.native import elementwise, options, scalars
 
 f32 = np.float32
 TINY = np.finfo(f32).tiny
+
+
+def exp_gap(x):
+    """exp(x) - 1 - x, near 0 by its series."""
+    near = np.abs(x) < 1e-3
+    t = np.where(near, x, 0)
+    return np.where(near, t * t / 2 * (1 + t / 3 * (1 + t / 4)), np.expm1(x) - x)
+
 
 STATED = {
     "exp": (scalars.exp, np.exp, 1.5),
@@ -20,10 +29,16 @@ STATED = {
     "sigmoid": (scalars.sigmoid, special.expit, 2.5),
     "softplus": (scalars.softplus, lambda x: np.logaddexp(0, x), 3),
     "tanh": (scalars.tanh, np.tanh, 3),
+    "log": (scalars.log, np.log, 1.5),
+    "log1p": (scalars.log1p, np.log1p, 2.5),
+    "exp_gap": (scalars.exp_gap, exp_gap, 16),
 }
 """The function, the truth, and the bound that the module's docstring states."""
 
-DOMAINS = {"exp_negative": (-np.inf, 0), "log1p_01": (0, 1)}
+DOMAINS = {
+    "exp_negative": (-np.inf, 0), "log1p_01": (0, 1), "log": (0, np.inf), "log1p": (-1, np.inf),
+    "exp_gap": (-np.inf, 3.4e38),
+}  # fmt: skip
 
 SPECIAL = np.array(
     [
@@ -196,3 +211,15 @@ def test_activations_over_their_whole_range(kind):
     assert error[worst] <= 4, (
         f"{kind}({x[worst]!r}) = {h[worst]!r} is off by {error[worst]:.3g} ulp"
     )
+
+
+@pytest.mark.parametrize("name", ["stirling_error", "digamma_gap"])
+def test_gaps_of_the_gamma_function(name):
+    """To a few roundings of the sum 1 + f(y) below 1, and of f(y) from there on."""
+    truth = getattr(numerics, name)
+    y = np.geomspace(1e-30, 1e30, 40_001).astype(f32)
+    got, want = over(getattr(scalars, name))(y).astype(float), truth(y.astype(float))
+    error = np.abs(got - want) / np.where(y < 1, 2e-7 * (1 + want), 2e-7 * want)
+    worst = np.argmax(error)
+    assert error[worst] <= 1, f"{name}({y[worst]!r}) is off by {error[worst]:.3g} of its bound"
+    assert np.isnan(over(getattr(scalars, name))(np.full(37, np.nan, f32))).all()

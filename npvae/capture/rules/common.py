@@ -21,17 +21,22 @@ def rule(*kernels: str) -> Callable[[Any], Any]:
 
 
 def density(to: Lowering, name: str, rows: int, operands: dict[str, Any], own: dict[str, int],
-             n: int, cost: float, constants: Any = ()) -> Ref:  # fmt: skip
-    """An operation that leaves each thread's sums over its features; returns where they are."""
-    partial = Ref(Buffer(8 * n * to.threads))
-    operands = operands | dict(partial=partial)
-    places = {key: operands[key] for key in own}
-    outputs = {"r"} & set(own)
-    reads = [(p, rows * own[key], own[key]) for key, p in places.items() if key not in outputs]
-    writes = [(places[key], rows * own[key], own[key]) for key in outputs]
+            n: int, cost: float, constants: Any = (), shared: dict[str, int] | None = None,
+            sums: int = 1) -> Ref:  # fmt: skip
+    """An operation that leaves each thread's sums over its features; returns where they are.
+
+    It gives `r` and `slope`. `own` has operands' bytes per row, `shared` the sizes of others.
+    """
+    partial = Ref(Buffer(8 * sums * n * to.threads))
+    sizes = {key: (rows * row, row) for key, row in own.items()}
+    sizes |= {key: (size, 0) for key, size in (shared or {}).items()}
+    outputs = {"r", "slope"} & set(sizes)
+    reads = [(operands[key], *size) for key, size in sizes.items() if key not in outputs]
+    writes = [(operands[key], *sizes[key]) for key in outputs]
     writes.append((partial, partial.buffer.size, 0))  # a row for each thread, no share of the rows
-    to.emit(name, rows, operands, reads, writes, cost * rows * n, constants)
+    to.emit(name, rows, operands | dict(partial=partial), reads, writes, cost * rows * n, constants)
     return partial
+
 
 
 def row_sums(to: Lowering, partial: Ref, out: Ref, n: int, constant: float, factor: float) -> None:

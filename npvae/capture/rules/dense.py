@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ...kernels.native.elementwise import KINDS
@@ -94,6 +96,22 @@ def _concat_backward(to: Lowering, call: Call) -> None:
     rest = Ref(source.buffer, source.offset + 4 * a_width * dy.rows)
     times = dy.rows // dc.rows
     _repeat(to, "sum_repeats", rest, to.new(dc), dc.width, dc.rows, times, 4 * dy.rows, 4 * dc.rows)
+
+
+@rule("take_columns")
+def _take_columns(to: Lowering, call: Call) -> None:
+    x, taken = call.inputs
+    source, out, row = to.features(x), to.new(call.outputs[0]), 4 * x.rows
+    for at, first, n in _runs(taken):
+        run = Ref(source.buffer, source.offset + row * first)
+        _repeat(to, "repeat", run, Ref(out.buffer, out.offset + row * at), n, x.rows, 1, row, row)
+
+
+def _runs(taken: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """Columns that follow one another: where they go, the first of them, and how many they are."""
+    for _, group in itertools.groupby(enumerate(taken), lambda pair: pair[1] - pair[0]):
+        run = list(group)
+        yield run[0][0], run[0][1], len(run)
 
 
 def _repeat(

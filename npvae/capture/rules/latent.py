@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from ..graph import Call, NotCapturable
+from typing import Any
+
+import numpy as np
+
+from ..graph import Call, NotCapturable, Value
 from ..lower import Lowering
+from ..memory import Ref
 from .common import density, row_sums, rule, scale
 
 
@@ -129,3 +134,74 @@ def _standard(to: Lowering, call: Call) -> None:
 def _standard_backward(to: Lowering, call: Call) -> None:
     d, z = call.inputs
     scale(to, d, z, call.outputs[0], -1.0)
+
+
+@rule("mixture_log_prob")
+def _mixture(to: Lowering, call: Call) -> None:
+    z, mu, logvar, logits = call.inputs
+    log_p, r = call.outputs
+    components, n = mu.rows, z.rows
+    operands = dict(
+        z=to.features(z), **_components(to, mu, logvar), logits=_logits(to, logits),
+        log_p=to.new_wide(log_p), r=to.new(r), z_dim=z.width, components=components, n=n,
+    )  # fmt: skip
+    sizes = dict(z=4 * z.size, mu=4 * mu.size, logvar=4 * mu.size, logits=4 * components)
+    results = dict(log_p=8 * n, r=4 * r.size)  # a thread has columns of them
+    to.emit(
+        "mixture",
+        n,
+        operands,
+        [(operands[key], size, 0) for key, size in sizes.items()],
+        [(operands[key], size, 0) for key, size in results.items()],
+        0.3 * z.size * components,
+    )
+
+
+@rule("mixture_log_prob_backward")
+def _mixture_backward(to: Lowering, call: Call) -> None:
+    d, z, mu, logvar, logits, r = call.inputs
+    dz, dmu, dlogvar, dlogits = call.outputs
+    components, n = mu.rows, z.rows
+    operands = dict(
+        d=to.vector(d), z=to.features(z), **_components(to, mu, logvar), r=to.features(r),
+        dz=to.new(dz), dmu=to.new(dmu), dlogvar=to.new(dlogvar), z_dim=z.width,
+        components=components, n=n,
+    )  # fmt: skip
+    shared = dict(d=8 * n, r=4 * r.size) | dict.fromkeys(("mu", "logvar"), 4 * mu.size)
+    results = dict.fromkeys(("dmu", "dlogvar"), 4 * mu.size)  # a thread has columns of them
+    to.emit(
+        "mixture_backward",
+        z.width,
+        operands,
+        [(operands["z"], 4 * z.size, 4 * n)]
+        + [(operands[key], size, 0) for key, size in shared.items()],
+        [(operands["dz"], 4 * z.size, 4 * n)]
+        + [(operands[key], size, 0) for key, size in results.items()],
+        0.4 * z.size * components,
+    )
+    if id(logits) not in to.names:  # weights that are not learnt
+        return
+    operands = dict(
+        d=operands["d"], r=operands["r"], logits=_logits(to, logits), out=to.new(dlogits),
+        components=components, n=n,
+    )  # fmt: skip
+    shared = dict(d=8 * n, logits=4 * components)
+    own = dict(r=4 * n, out=4)
+    to.elementwise("mixture_logits", components, operands, 0.2 * n, own, ("out",), shared)
+
+
+def _components(to: Lowering, mu: Value, logvar: Value) -> dict[str, Any]:
+    """Where the means and log-variances lie, and their strides: parameters lie by rows."""
+    if id(mu) in to.names:
+        places, strides = (to.parameter(mu), to.parameter(logvar)), (mu.width, 1)
+    else:
+        places, strides = (to.features(mu), to.features(logvar)), (1, mu.rows)
+    names = ("mu", "logvar", "by_component", "by_dimension")
+    return dict(zip(names, (*places, *strides), strict=True))
+
+
+def _logits(to: Lowering, logits: Any) -> Ref:
+    """Where the weights' logits lie: parameters, or a constant."""
+    if isinstance(logits, Value):
+        return to.parameter(logits)
+    return to.constant(logits, np.float32)

@@ -1,7 +1,7 @@
 """Likelihoods and log-densities: sums over the features, of which each thread has some.
 
 So each thread leaves its own sums, one float64 per row, in a row of `partial`, and `row_sums` adds
-these up. Within eight features the sums are taken in float32.
+these up. Within eight features the sums are taken in float32. NaN in x is an entry that is missing.
 """
 
 from __future__ import annotations
@@ -20,22 +20,23 @@ _BLOCK = 8
 
 @exact
 def _bernoulli(logit, x):
-    """log p and x - sigmoid(logit)."""
+    """log p and x - sigmoid(logit); 0 where x is NaN, which is missing."""
     e = exp_negative(-abs(logit))
     top = ZERO if logit < ZERO else logit
     probability = (ONE if logit >= ZERO else e) / (ONE + e)
-    return x * logit - top - log1p_01(e), x - probability
+    log_p = x * logit - top - log1p_01(e)
+    return log_p if x == x else ZERO, x - probability if x == x else ZERO
 
 
 @fast
-def _add_up(sums, total, n):
+def add_up(sums, total, n):
     for j in range(n):
         total[j] += sums[j]
         sums[j] = ZERO
 
 
 @fast
-def _repeated(source, batch, samples, scratch):
+def repeated(source, batch, samples, scratch):
     """The numbers of a row, for each sample anew: one long loop is faster than many short ones."""
     if samples == 1:
         return floats(source, batch)
@@ -54,32 +55,39 @@ def bernoulli(logits, x, r, partial, lo, hi, samples, batch, scratch):
     for j in range(n):
         sums[j], total[j] = ZERO, 0.0
     for i in range(lo, hi):
-        data = _repeated(x + 4 * i * batch, batch, samples, scratch + 4 * n)
+        data = repeated(x + 4 * i * batch, batch, samples, scratch + 4 * n)
         slope = moved(logits + 4 * i * n, r + 4 * i * n, n)
         for j in range(n):
             log_p, d = _bernoulli(slope[j], data[j])
             sums[j] += log_p
             slope[j] = d
         if (i - lo) % _BLOCK == _BLOCK - 1 or i == hi - 1:
-            _add_up(sums, total, n)
+            add_up(sums, total, n)
 
 
 @fast
 def gaussian(mean, x, r, partial, lo, hi, samples, batch, inverse, scratch):
-    """u = (x - mean) / scale: r (D, KB) = u / scale, and Σ_D u²."""
+    """u = (x - mean) / scale: r (D, KB) = u / scale, Σ_D u², and behind it how many x are known."""
     n = samples * batch
     sums, total = floats(scratch, n), doubles(partial, n)
+    known, count = floats(scratch + 8 * n, n), doubles(partial + 8 * n, n)
     for j in range(n):
         sums[j], total[j] = ZERO, 0.0
+    for j in range(n):
+        known[j], count[j] = ZERO, 0.0
     for i in range(lo, hi):
-        data = _repeated(x + 4 * i * batch, batch, samples, scratch + 4 * n)
+        data = repeated(x + 4 * i * batch, batch, samples, scratch + 4 * n)
         slope = moved(mean + 4 * i * n, r + 4 * i * n, n)
         for j in range(n):
             u = (data[j] - slope[j]) * inverse
+            u = u if data[j] == data[j] else ZERO
             sums[j] += u * u
             slope[j] = u * inverse
+        for j in range(n):
+            known[j] += ONE if data[j] == data[j] else ZERO
         if (i - lo) % _BLOCK == _BLOCK - 1 or i == hi - 1:
-            _add_up(sums, total, n)
+            add_up(sums, total, n)
+            add_up(known, count, n)
 
 
 @fast
@@ -97,14 +105,20 @@ def row_sums(partial, parts, out, n, constant, factor):
 
 
 @fast
-def gaussian_learnt_sums(partial, parts, log_px, slope, n, width, log_scale):
-    """log p = -½ Σ u² - D (log scale + ½ log 2π), and its slope along log scale, Σ u² - D."""
-    row_sums(partial, parts, slope, n, 0.0, 1.0)
-    square, density = doubles(slope, n), doubles(log_px, n)
-    constant = width * (np.float64(log_scale) + 0.5 * math.log(2 * math.pi))
+def gaussian_sums(partial, parts, log_px, slope, n, log_scale):
+    """log p = -½ Σ u² - D (log scale + ½ log 2π), and its slope along log scale, Σ u² - D, with D
+    the entries that are known; no slope where its address is 0."""
+    density, along = doubles(log_px, n), doubles(slope, n)
+    constant = log_scale + 0.5 * math.log(2 * math.pi)
     for j in range(n):
-        density[j] = -0.5 * square[j] - constant
-        square[j] -= width
+        squares, known = 0.0, 0.0
+        for t in range(parts):
+            part = doubles(partial + 16 * t * n, 2 * n)
+            squares += part[j]
+            known += part[n + j]
+        density[j] = -0.5 * squares - known * constant
+        if slope != 0:
+            along[j] = squares - known
 
 
 @fast
@@ -134,7 +148,7 @@ def gaussian_log_prob(z, mu, logvar, partial, lo, hi, samples, batch, scratch):
                 u = (at[j] - centre[j]) * exp(-HALF * log[j])
                 part[j] += u * u + log[j] + _LOG_2PI
         if (i - lo) % _BLOCK == _BLOCK - 1 or i == hi - 1:
-            _add_up(sums, total, n)
+            add_up(sums, total, n)
 
 
 @fast
@@ -174,4 +188,4 @@ def standard_log_prob(z, partial, lo, hi, n, scratch):
         for j in range(n):
             sums[j] += at[j] * at[j] + _LOG_2PI
         if (i - lo) % _BLOCK == _BLOCK - 1 or i == hi - 1:
-            _add_up(sums, total, n)
+            add_up(sums, total, n)

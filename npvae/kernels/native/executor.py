@@ -2,24 +2,37 @@
 
 A program is a table of int64, a row per operation: its code, whether a barrier comes before it,
 how many threads share it, how many rows these divide among them, and then its operands as `OPS`
-names them; with a table of float64 for its constants. `capture/lower.py` writes it.
+names them; with a table of float64 for its constants. `capture/lower.py` writes it. A row has also
+the address of the library that its operation is compiled in, or 0 where that is the loop itself.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
-from pathlib import Path
 
 import numba
 import numpy as np
 
-from . import densities, elementwise, latent, products, sync, updates
-from .options import choice, doubles, fast, floats
+from . import (
+    columns,
+    counts,
+    densities,
+    elementwise,
+    latent,
+    mixtures,
+    products,
+    spreads,
+    sync,
+    updates,
+)
+from .libraries import Library, cached, digest, perform
+from .options import SHORT, choice, doubles, fast, floats
 
 f32 = np.float32
 
-OPS = {
+LIBRARIES = (columns.LIBRARY, spreads.LIBRARY, counts.LIBRARY, mixtures.LIBRARY)
+
+LOOP_OPS = {
     "product": ("a", "a_row", "a_k", "b", "b_k", "c", "c_row", "n", "k"),
     "gather": ("source", "kind", "out", "both", "batch", "width"),
     "noise": ("offset", "out", "n", "stride"),
@@ -46,7 +59,7 @@ OPS = {
     "bernoulli": ("logits", "x", "r", "partial", "samples", "batch"),
     "gaussian": ("mean", "x", "r", "partial", "samples", "batch", "log_scale"),
     "row_sums": ("partial", "parts", "out", "n"),
-    "gaussian_learnt_sums": ("partial", "parts", "log_px", "slope", "n", "width", "log_scale"),
+    "gaussian_sums": ("partial", "parts", "log_px", "slope", "n", "log_scale"),
     "dot": ("a", "b", "out", "n"),
     "mean_loss": ("log_px", "d_log_px", "rec", "samples", "batch", "weights"),
     "kl_loss": ("kl", "d_kl", "out", "z_dim", "samples", "batch", "weights"),
@@ -62,12 +75,29 @@ OPS = {
     "norm": ("g", "partial"),
     "adam": ("theta", "g", "m", "v", "partial", "parts"),
 }  # fmt: skip
+
+OPS = LOOP_OPS | {name: names for library in LIBRARIES for name, names in library.ops.items()}
 """The operations and the names of their operands, in the order of the table's columns."""
 
-CODE = {name: number for number, name in enumerate(OPS)}
-FIRST_OPERAND = 4
+CODE = {
+    name: number
+    for ops in (LOOP_OPS, *(library.ops for library in LIBRARIES))
+    for number, name in enumerate(ops)
+}
+"""Their numbers, which each library begins anew."""
+
+LIBRARY: dict[str, Library] = {name: library for library in LIBRARIES for name in library.ops}
+"""Where those are compiled that are not part of the loop."""
+
+FIRST_OPERAND = 5
 N_COLUMNS = FIRST_OPERAND + max(len(names) for names in OPS.values())
 N_CONSTANTS = 6
+
+
+def scratch_size(rows: int) -> int:
+    """How many float32 a thread needs to itself, where arrays have so many rows at most."""
+    return SHORT + 5 * rows
+
 
 BETA, STEP_SIZE, ROOT, DECAY = range(4)
 """What changes from step to step: the columns of `scalars`."""
@@ -76,9 +106,9 @@ BETA, STEP_SIZE, ROOT, DECAY = range(4)
     PRODUCT, GATHER, NOISE, TRANSPOSE, ACTIVATE, ACTIVATE_BACKWARD, ADD, ADD_DOUBLES, FILL, REPEAT,
     SUM_REPEATS, SCALE_ROWS, HEADS, HEADS_BACKWARD, REPARAMETERISE, REPARAMETERISE_BACKWARD,
     GAUSSIAN_KL, GAUSSIAN_KL_BACKWARD, GAUSSIAN_LOG_PROB, GAUSSIAN_LOG_PROB_BACKWARD,
-    STANDARD_LOG_PROB, BERNOULLI, GAUSSIAN, ROW_SUMS, GAUSSIAN_LEARNT_SUMS, DOT, MEAN_LOSS, KL_LOSS,
+    STANDARD_LOG_PROB, BERNOULLI, GAUSSIAN, ROW_SUMS, GAUSSIAN_SUMS, DOT, MEAN_LOSS, KL_LOSS,
     SAMPLED_KL_LOSS, WEIGHTED_LOSS, IWAE, CHECK, NORM, ADAM,
-) = range(len(OPS))  # fmt: skip
+) = range(len(LOOP_OPS))  # fmt: skip
 
 
 @choice
@@ -125,7 +155,7 @@ def _density(code, p, c, lo, hi, thread, scratch):
         part = p[3] + 8 * thread * p[4] * p[5]
         densities.bernoulli(p[0], p[1], p[2], part, lo, hi, p[4], p[5], scratch)
     elif code == GAUSSIAN:
-        part = p[3] + 8 * thread * p[4] * p[5]
+        part = p[3] + 16 * thread * p[4] * p[5]
         inverse = f32(c[0]) if p[6] == 0 else f32(math.exp(-floats(p[6], 1)[0]))
         densities.gaussian(p[0], p[1], p[2], part, lo, hi, p[4], p[5], inverse, scratch)
     elif code == GAUSSIAN_LOG_PROB:
@@ -139,9 +169,9 @@ def _density(code, p, c, lo, hi, thread, scratch):
         densities.standard_log_prob(p[0], p[1] + 8 * thread * p[2], lo, hi, p[2], scratch)
     elif code == ROW_SUMS:
         densities.row_sums(p[0], p[1], p[2], p[3], c[0], c[1])
-    elif code == GAUSSIAN_LEARNT_SUMS:
-        log_scale = floats(p[6], 1)[0]
-        densities.gaussian_learnt_sums(p[0], p[1], p[2], p[3], p[4], p[5], log_scale)
+    elif code == GAUSSIAN_SUMS:
+        log_scale = c[0] if p[5] == 0 else np.float64(floats(p[5], 1)[0])
+        densities.gaussian_sums(p[0], p[1], p[2], p[3], p[4], log_scale)
     elif code == DOT:
         densities.dot(p[0], p[1], p[2], p[3])
 
@@ -206,7 +236,10 @@ def _executor(sources):
                     continue
                 lo, hi = rows * thread // sharing, rows * (thread + 1) // sharing
                 p = o[FIRST_OPERAND:]
-                if code == PRODUCT:
+                if o[4] != 0:
+                    operands, numbers = np.int64(p.ctypes.data), np.int64(c.ctypes.data)
+                    perform(o[4], code, operands, numbers, lo, hi, thread, scratch)
+                elif code == PRODUCT:
                     if hi > lo:
                         products.product(
                             p[0] + 4 * lo * p[1], p[1], p[2], p[3], p[4], p[5] + 4 * lo * p[6],
@@ -252,20 +285,7 @@ def _executor(sources):
     return execute
 
 
-def _digest():
-    """A number that changes with any of the files that `execute` is compiled from."""
-    text = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
-    return int.from_bytes(hashlib.blake2b(text, digest_size=6).digest(), "little")
-
-
-def _compiled(function):
-    try:
-        return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-    except RuntimeError:  # no folder to keep a cache in can be written
-        return numba.njit(nogil=True, error_model="numpy")(function)
-
-
-execute = _compiled(_executor(_digest()))
+execute = cached(numba.njit, _executor(digest()), nogil=True)
 
 COMPILES = not numba.config.DISABLE_JIT
 """Whether it can run: Numba's switch to run everything in Python is for functions on arrays."""

@@ -39,6 +39,7 @@ def _pointer_to(numba_type, llvm_type):
 _float = _pointer_to(types.float32, ir.FloatType())
 _double = _pointer_to(types.float64, ir.DoubleType())
 _byte = _pointer_to(types.uint8, ir.IntType(8))
+_long = _pointer_to(types.int64, ir.IntType(64))
 
 
 @fast
@@ -58,6 +59,11 @@ def octets(address, n):
 
 
 @fast
+def longs(address, n):
+    return numba.carray(_long(address), (n,), np.int64)
+
+
+@fast
 def moved(source, out, n):
     """The n numbers at `out`, copied there from `source` unless that is the same place.
 
@@ -70,3 +76,28 @@ def moved(source, out, n):
         for j in range(n):
             into[j] = old[j]
     return into
+
+
+BLOCK, SHORT_ROWS = 128, 13
+SHORT = BLOCK * SHORT_ROWS
+"""How many float32 at the beginning of a thread's scratch `short` cuts into rows."""
+
+
+@intrinsic
+def _float_at(context, address, place):
+    def generate(_, builder, signature, arguments):
+        first = builder.inttoptr(arguments[0], ir.FloatType().as_pointer())
+        return builder.gep(first, [arguments[1]], inbounds=True)
+
+    return types.CPointer(types.float32)(types.int64, types.int64), generate
+
+
+@fast
+def short(scratch, row):
+    """A row of BLOCK float32 in a thread's scratch.
+
+    The compiler sees that these are parts of one array and how far apart they are. So a loop that
+    reads and writes a dozen of them is vectorised, which it is not of a dozen arrays that might
+    overlap: there are too many pairs to look at.
+    """
+    return numba.carray(_float_at(scratch, row * BLOCK), (BLOCK,), np.float32)
