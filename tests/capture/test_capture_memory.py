@@ -151,6 +151,15 @@ STEPS = {
     for likelihood in LIKELIHOODS
     for kind, objective in (("elbo", nv.ELBO(n_samples=2)), ("iwae", nv.IWAE(3)))
 }
+STEPS |= {
+    "zero-inflated, by the decoder": (
+        nv.ZeroInflatedNegativeBinomial("decoder", library=5.0), nv.ELBO(n_samples=2),
+    ),
+    "negative binomial": (nv.NegativeBinomial(), nv.ELBO(n_samples=2)),
+    "categorical": (nv.Categorical((3, 2, 4, 2, 5, 2, 3)), nv.ELBO(n_samples=2)),
+    "mixture prior": ("gaussian_column_scale", nv.ELBO(n_samples=2), nv.Mixture(3)),
+    "VampPrior": ("continuous_bernoulli", nv.ELBO(), nv.VampPrior(4)),
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -158,8 +167,9 @@ def program(request, share_all):
     """A program on three threads, whose operations' places are known."""
     if isinstance(request.param, int):
         return program_of(RandomStep(request.param), 3)[0]
-    likelihood, objective = STEPS[request.param]
-    model = network(7, 3, hidden=(9, 4), likelihood=likelihood, context_dim=2, activation="gelu")
+    likelihood, objective, *prior = STEPS[request.param]
+    parts = dict(likelihood=likelihood, prior=prior[0] if prior else "standard")
+    model = network(7, 3, hidden=(9, 4), context_dim=2, activation="gelu", **parts)
     step = Step(model, objective, 6, threads=3)
     step.run([batch(model, objective, 6)], rehearsal=True)
     step.program.step = step  # whose memory it works on

@@ -18,7 +18,6 @@ from npvae.capture.program import Program
 from npvae.capture.record import _python
 from npvae.core import Part, layout
 from npvae.kernels import reference
-from npvae.kernels.native import counts, spreads
 
 EAGER = {"adam"}
 """Kernels that have no compiled operation of a call's: Adam ends a step."""
@@ -30,7 +29,11 @@ ODD = {
     if all(n[axis] for axes in KERNELS[name].shapes.values() for axis in axes)
 }
 
-LIKELIHOODS = {*spreads.KINDS, *counts.KINDS, "bernoulli", "gaussian", "gaussian_learnt", "categorical"}
+LIKELIHOODS = {
+    "bernoulli", "gaussian", "gaussian_learnt", "categorical", "gaussian_scaled", "laplace",
+    "student_t", "continuous_bernoulli", "poisson", "negative_binomial",
+    "zero_inflated_negative_binomial", "beta",
+}  # fmt: skip
 
 each_kernel = pytest.mark.parametrize("name", NATIVE)
 
@@ -67,7 +70,7 @@ class Weights(Part, abstract=True):
 def is_parameter(name, argument):
     """Whether operations read the argument where the model has its parameters."""
     axes = KERNELS[name].shapes[argument]
-    return axes in ("OI", "H", "D", "MZ", "M") or argument == "log_scale" and axes == "1"
+    return axes in ("OI", "H", "D", "MZ", "M") or (argument == "log_scale" and axes == "1")
 
 
 GRADIENTS = {"linear_dw": {0: "W"}, "mixture_log_prob_backward": {1: "mu", 2: "logvar"}}

@@ -38,7 +38,6 @@ def density(to: Lowering, name: str, rows: int, operands: dict[str, Any], own: d
     return partial
 
 
-
 def row_sums(to: Lowering, partial: Ref, out: Ref, n: int, constant: float, factor: float) -> None:
     to.emit(
         "row_sums",

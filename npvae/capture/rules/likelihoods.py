@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...kernels.native import columns, counts, spreads
+from ...kernels.native import columns
 from ...numerics import stirling_error
 from ..graph import Call, Value
 from ..lower import Lowering
@@ -77,20 +77,17 @@ _COSTS = dict(
 )  # fmt: skip
 
 
-@rule(*spreads.KINDS, *counts.KINDS)
+@rule(*_COSTS)
 def _by_entry(to: Lowering, call: Call) -> None:
     """A density of which each entry has its own log p: see `kernels.native.entries`."""
     theta, x, *rest = call.inputs
     second = rest.pop(0) if rest and isinstance(rest[0], Value) else None
     log_px, r, *slopes = call.outputs
-    name, n, kinds = "spread_density", theta.rows, spreads.KINDS
-    offset: Any = 0
-    if call.kernel in counts.KINDS:
-        name, kinds = "count_density", counts.KINDS
-        offset = _exposure(to, x, rest[0]) if rest and rest[0] else 0
+    n, student = theta.rows, call.kernel == "student_t"
+    offset: Any = _exposure(to, x, rest[0]) if rest and rest[0] and not student else 0
     gated = theta.width != x.width
     operands: dict[str, Any] = dict(
-        kind=kinds.index(call.kernel), theta=to.features(theta), x=to.features(x), offset=offset,
+        theta=to.features(theta), x=to.features(x), offset=offset,
         gates=4 * n * x.width if gated else 0, samples=n // x.rows, batch=x.rows, spread=0,
         by_entry=0, slope=0,
     )  # fmt: skip
@@ -107,9 +104,8 @@ def _by_entry(to: Lowering, call: Call) -> None:
     operands["r"] = to.new(r, dying=theta)
     if slopes:
         operands["slope"], own["slope"] = to.new(slopes[0]), 4 * n
-    constants = _student(rest[0]) if call.kernel == "student_t" else ()
-    cost = _COSTS[call.kernel]
-    partial = density(to, name, x.width, operands, own, n, cost, constants, shared)
+    constants, cost = _student(rest[0]) if student else (), _COSTS[call.kernel]
+    partial = density(to, call.kernel, x.width, operands, own, n, cost, constants, shared)
     row_sums(to, partial, to.new_wide(log_px), n, 0.0, 1.0)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from .entries import OPERANDS, density
 from .libraries import Library
-from .options import exact, longs
+from .options import exact
 from .scalars import (
     HALF,
     ONE,
@@ -29,11 +29,6 @@ from .scalars import (
 f32 = np.float32
 _LOG_2PI = f32(math.log(2 * math.pi))
 _LEAST = f32(-0.9)
-
-OPS = {"count_density": OPERANDS}
-
-KINDS = ("poisson", "negative_binomial", "zero_inflated_negative_binomial", "beta")
-"""The kernels, in the order in which the operation counts them."""
 
 
 @exact
@@ -127,25 +122,48 @@ def _beta(logit, gate, x, t, fixed, c0, c1):
     return log_p, r, ZERO, a * gap_a + b * gap_b - gap_whole - spread
 
 
-_p, _n = density(_at_mode, _poisson), density(_of_size, _negative_binomial)
-_z, _b = density(_of_size, _zero_inflated), density(_of_concentration, _beta)
+_run_poisson = density(_at_mode, _poisson)
+_run_negative_binomial = density(_of_size, _negative_binomial)
+_run_zero_inflated = density(_of_size, _zero_inflated)
+_run_beta = density(_of_concentration, _beta)
 
 
-def _library(sources):
+def _poisson_library(sources):
     def perform(code, operands, constants, lo, hi, thread, scratch):
-        if sources < 0:
-            return
-        p = longs(operands, len(OPERANDS))
-        if p[0] == 0:
-            _p(p, ZERO, ZERO, lo, hi, thread, scratch)
-        elif p[0] == 1:
-            _n(p, ZERO, ZERO, lo, hi, thread, scratch)
-        elif p[0] == 2:
-            _z(p, ZERO, ZERO, lo, hi, thread, scratch)
-        else:
-            _b(p, ZERO, ZERO, lo, hi, thread, scratch)
+        if sources >= 0:
+            _run_poisson(operands, ZERO, ZERO, lo, hi, thread, scratch)
 
     return perform
 
 
-LIBRARY = Library(OPS, _library)
+def _negative_binomial_library(sources):
+    def perform(code, operands, constants, lo, hi, thread, scratch):
+        if sources >= 0:
+            _run_negative_binomial(operands, ZERO, ZERO, lo, hi, thread, scratch)
+
+    return perform
+
+
+def _zero_inflated_library(sources):
+    def perform(code, operands, constants, lo, hi, thread, scratch):
+        if sources >= 0:
+            _run_zero_inflated(operands, ZERO, ZERO, lo, hi, thread, scratch)
+
+    return perform
+
+
+def _beta_library(sources):
+    def perform(code, operands, constants, lo, hi, thread, scratch):
+        if sources >= 0:
+            _run_beta(operands, ZERO, ZERO, lo, hi, thread, scratch)
+
+    return perform
+
+
+LIBRARIES = (
+    Library({"poisson": OPERANDS}, _poisson_library),
+    Library({"negative_binomial": OPERANDS}, _negative_binomial_library),
+    Library({"zero_inflated_negative_binomial": OPERANDS}, _zero_inflated_library),
+    Library({"beta": OPERANDS}, _beta_library),
+)
+"""One for each density, since a model has one of them."""

@@ -274,6 +274,17 @@ def scale_rows(d, r, out, lo, hi, n, factor, scratch):
 
 
 @fast
+def sum_rows(d, slope, out, lo, hi, n):
+    """Σ d · slope of each row of slope (F, n), with d (n,) float64."""
+    weights, sums = doubles(d, n), floats(out, hi)
+    for i in range(lo, hi):
+        numbers, total = floats(slope + 4 * i * n, n), 0.0
+        for j in range(n):
+            total += weights[j] * numbers[j]
+        sums[i] = f32(total)
+
+
+@fast
 def transpose(source, out, lo, hi, rows, columns):
     """Rows lo to hi of out (columns, rows), from source (rows, columns)."""
     for first in range(lo, hi, 16):

@@ -9,11 +9,11 @@ parameter. Both are computed for a block of rows at a time, in short rows of the
 from __future__ import annotations
 
 from .densities import add_up
-from .options import BLOCK, SHORT, doubles, exact, fast, floats, short
+from .options import BLOCK, SHORT, doubles, exact, fast, floats, longs, short
 from .scalars import ZERO
 
 OPERANDS = (
-    "kind", "theta", "x", "spread", "by_entry", "offset", "r", "slope", "gates", "partial",
+    "theta", "x", "spread", "by_entry", "offset", "r", "slope", "gates", "partial",
     "samples", "batch",
 )  # fmt: skip
 """Of an operation that runs one of them: theta (D, KB), or (2D, KB) with the gates `gates` bytes
@@ -67,9 +67,10 @@ def density(prepare, entry):
     """r (D, KB), the slope along the second parameter, and Σ_D log p; 0 of each where x is NaN."""
 
     @fast
-    def run(p, c0, c1, lo, hi, thread, scratch):
-        theta, x, spread, by_entry, offset = p[1], p[2], p[3], p[4], p[5]
-        r, slope, gates, samples, batch = p[6], p[7], p[8], p[10], p[11]
+    def run(operands, c0, c1, lo, hi, thread, scratch):
+        p = longs(operands, len(OPERANDS))
+        theta, x, spread, by_entry, offset = p[0], p[1], p[2], p[3], p[4]
+        r, slope, gates, partial, samples, batch = p[5], p[6], p[7], p[8], p[9], p[10]
         location, gate, data, t = (
             short(scratch, 0), short(scratch, 1), short(scratch, 2), short(scratch, 3),
         )  # fmt: skip
@@ -81,7 +82,7 @@ def density(prepare, entry):
             short(scratch, 12),
         )  # fmt: skip
         n, long_row = samples * batch, scratch + 4 * SHORT
-        sums, total = floats(long_row, n), doubles(p[9] + 8 * thread * n, n)
+        sums, total = floats(long_row, n), doubles(partial + 8 * thread * n, n)
         for j in range(n):
             sums[j], total[j] = ZERO, 0.0
         for i in range(lo, hi):

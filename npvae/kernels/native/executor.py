@@ -18,6 +18,7 @@ from . import (
     counts,
     densities,
     elementwise,
+    labels,
     latent,
     mixtures,
     products,
@@ -30,7 +31,9 @@ from .options import SHORT, choice, doubles, fast, floats
 
 f32 = np.float32
 
-LIBRARIES = (columns.LIBRARY, spreads.LIBRARY, counts.LIBRARY, mixtures.LIBRARY)
+LIBRARIES = (
+    columns.LIBRARY, labels.LIBRARY, mixtures.LIBRARY, *spreads.LIBRARIES, *counts.LIBRARIES,
+)  # fmt: skip
 
 LOOP_OPS = {
     "product": ("a", "a_row", "a_k", "b", "b_k", "c", "c_row", "n", "k"),
@@ -45,6 +48,7 @@ LOOP_OPS = {
     "repeat": ("source", "out", "n", "times"),
     "sum_repeats": ("source", "out", "n", "times"),
     "scale_rows": ("d", "r", "out", "n"),
+    "sum_rows": ("d", "slope", "out", "n"),
     "heads": ("stats", "mu", "logvar", "n"),
     "heads_backward": ("dmu", "dlogvar", "stats", "d_stats", "n"),
     "reparameterise": ("mu", "logvar", "eps", "z", "std", "samples", "batch"),
@@ -104,8 +108,9 @@ BETA, STEP_SIZE, ROOT, DECAY = range(4)
 
 (
     PRODUCT, GATHER, NOISE, TRANSPOSE, ACTIVATE, ACTIVATE_BACKWARD, ADD, ADD_DOUBLES, FILL, REPEAT,
-    SUM_REPEATS, SCALE_ROWS, HEADS, HEADS_BACKWARD, REPARAMETERISE, REPARAMETERISE_BACKWARD,
-    GAUSSIAN_KL, GAUSSIAN_KL_BACKWARD, GAUSSIAN_LOG_PROB, GAUSSIAN_LOG_PROB_BACKWARD,
+    SUM_REPEATS, SCALE_ROWS, SUM_ROWS, HEADS, HEADS_BACKWARD, REPARAMETERISE,
+    REPARAMETERISE_BACKWARD, GAUSSIAN_KL, GAUSSIAN_KL_BACKWARD, GAUSSIAN_LOG_PROB,
+    GAUSSIAN_LOG_PROB_BACKWARD,
     STANDARD_LOG_PROB, BERNOULLI, GAUSSIAN, ROW_SUMS, GAUSSIAN_SUMS, DOT, MEAN_LOSS, KL_LOSS,
     SAMPLED_KL_LOSS, WEIGHTED_LOSS, IWAE, CHECK, NORM, ADAM,
 ) = range(len(LOOP_OPS))  # fmt: skip
@@ -131,6 +136,8 @@ def _elementwise(code, p, c, lo, hi, scratch):
         elementwise.sum_repeats(p[0], p[1], lo, hi, p[2], p[3])
     elif code == SCALE_ROWS:
         elementwise.scale_rows(p[0], p[1], p[2], lo, hi, p[3], c[0], scratch)
+    elif code == SUM_ROWS:
+        elementwise.sum_rows(p[0], p[1], p[2], lo, hi, p[3])
 
 
 @choice

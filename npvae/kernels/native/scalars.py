@@ -192,8 +192,10 @@ def log1p(x):
 
 @exact
 def gap(x, above):
-    """exp(x) - 1 - x where exp(x) - 1 is known to be `above`; near 0, where the difference cancels, by
-    the polynomial of exp alone."""
+    """exp(x) - 1 - x where exp(x) - 1 is known to be `above`.
+
+    Near 0, where the difference cancels, it is taken by the polynomial of exp alone.
+    """
     near = abs(x) < f32(0.34)
     t = x if near else ZERO
     p = ((((Q5 * t + Q4) * t + Q3) * t + Q2) * t + Q1) * t + Q0

@@ -8,16 +8,22 @@ import numpy as np
 
 from .entries import OPERANDS, density, nothing
 from .libraries import Library
-from .options import doubles, exact, longs
-from .scalars import HALF, ONE, ZERO, exp, exp_negative, log, log1p
+from .options import doubles, exact, fast, floats, longs, moved
+from .scalars import (
+    HALF,
+    ONE,
+    ZERO,
+    exp,
+    exp_negative,
+    log,
+    log1p,
+    sigmoid,
+    soft_maximum,
+    soft_minimum,
+)
 
 f32 = np.float32
 _LOG_2PI, _LOG_2 = f32(math.log(2 * math.pi)), f32(math.log(2))
-
-OPS = {"spread_density": OPERANDS}
-
-KINDS = ("gaussian_scaled", "laplace", "student_t", "continuous_bernoulli")
-"""The kernels, in the order in which the operation counts them."""
 
 
 @exact
@@ -72,26 +78,81 @@ def _continuous_bernoulli(logit, gate, x, t, fixed, c0, c1):
     return x * logit - cgf, x - mean, ZERO, ZERO
 
 
-_g, _l = density(_inverse, _gaussian), density(_inverse, _laplace)
-_s, _c = density(_inverse, _student), density(nothing, _continuous_bernoulli)
+@fast
+def _bounded(raw, out, lo, hi, n, low, high):
+    size = (hi - lo) * n
+    numbers = moved(raw + 4 * lo * n, out + 4 * lo * n, size)
+    for j in range(size):
+        numbers[j] = soft_maximum(soft_minimum(numbers[j], high), low)
 
 
-def _library(sources):
+@fast
+def _bounded_backward(d, raw, out, lo, hi, n, low, high):
+    size = (hi - lo) * n
+    numbers, bent = moved(d + 4 * lo * n, out + 4 * lo * n, size), floats(raw + 4 * lo * n, size)
+    for j in range(size):
+        numbers[j] *= sigmoid(soft_minimum(bent[j], high) - low) * sigmoid(high - bent[j])
+
+
+_run_gaussian, _run_laplace = density(_inverse, _gaussian), density(_inverse, _laplace)
+_run_student = density(_inverse, _student)
+_run_continuous_bernoulli = density(nothing, _continuous_bernoulli)
+
+
+def _gaussian_library(sources):
     def perform(code, operands, constants, lo, hi, thread, scratch):
-        if sources < 0:
-            return
-        p, c = longs(operands, len(OPERANDS)), doubles(constants, 2)
-        c0, c1 = f32(c[0]), f32(c[1])
-        if p[0] == 0:
-            _g(p, c0, c1, lo, hi, thread, scratch)
-        elif p[0] == 1:
-            _l(p, c0, c1, lo, hi, thread, scratch)
-        elif p[0] == 2:
-            _s(p, c0, c1, lo, hi, thread, scratch)
-        else:
-            _c(p, c0, c1, lo, hi, thread, scratch)
+        if sources >= 0:
+            _run_gaussian(operands, ZERO, ZERO, lo, hi, thread, scratch)
 
     return perform
 
 
-LIBRARY = Library(OPS, _library)
+def _laplace_library(sources):
+    def perform(code, operands, constants, lo, hi, thread, scratch):
+        if sources >= 0:
+            _run_laplace(operands, ZERO, ZERO, lo, hi, thread, scratch)
+
+    return perform
+
+
+def _student_library(sources):
+    def perform(code, operands, constants, lo, hi, thread, scratch):
+        if sources >= 0:
+            c = doubles(constants, 2)
+            _run_student(operands, f32(c[0]), f32(c[1]), lo, hi, thread, scratch)
+
+    return perform
+
+
+def _continuous_bernoulli_library(sources):
+    def perform(code, operands, constants, lo, hi, thread, scratch):
+        if sources >= 0:
+            _run_continuous_bernoulli(operands, ZERO, ZERO, lo, hi, thread, scratch)
+
+    return perform
+
+
+def _bounds_library(sources):
+    def perform(code, operands, constants, lo, hi, thread, scratch):
+        if sources < 0:
+            return
+        p, c = longs(operands, 4), doubles(constants, 2)
+        low, high = f32(c[0]), f32(c[1])
+        if code == 0:
+            _bounded(p[0], p[1], lo, hi, p[2], low, high)
+        else:
+            _bounded_backward(p[0], p[1], p[2], lo, hi, p[3], low, high)
+
+    return perform
+
+
+_BOUNDS = {"bounded": ("raw", "out", "n"), "bounded_backward": ("d", "raw", "out", "n")}
+
+LIBRARIES = (
+    Library({"gaussian_scaled": OPERANDS}, _gaussian_library),
+    Library({"laplace": OPERANDS}, _laplace_library),
+    Library({"student_t": OPERANDS}, _student_library),
+    Library({"continuous_bernoulli": OPERANDS}, _continuous_bernoulli_library),
+    Library(_BOUNDS, _bounds_library),
+)
+"""One for each density, since a model has one of them."""
