@@ -156,26 +156,28 @@ def test_many_threads_at_once_equal_one_after_another(kernels, kernel_set):
                 np.testing.assert_array_equal(gradients[name], expected_gradients[name])
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES, ids=OBJECTIVE_IDS)
-@pytest.mark.parametrize("likelihood", LIKELIHOODS)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_both_kernel_sets_agree(kernels, objective, likelihood, activation):
+@pytest.mark.parametrize(
+    ("activation", "likelihood"),
+    [(a, "bernoulli") for a in ACTIVATIONS] + [("tanh", name) for name in LIKELIHOODS],
+)
+def test_both_kernel_sets_agree(kernels, likelihood, activation):
     model = nv.VAE(
         5, 2, hidden=(4, 3), activation=activation, likelihood=likelihood, dtype="float64",
         context_dim=1, seed=2,
     )  # fmt: skip
     _, x, eps = setting()
     context = x[:, :1] - 0.5
-    results = []
-    for kernel_set in ("numpy", "numba"):
-        kernels(kernel_set)
-        results.append(nv.value_and_grad(model, objective, x, eps, context))
-    (loss, gradients), (of_numba, gradients_of_numba) = results
-    np.testing.assert_allclose(of_numba, loss, rtol=1e-12)
-    for name in gradients:
-        np.testing.assert_allclose(
-            gradients_of_numba[name], gradients[name], rtol=1e-9, atol=1e-12, err_msg=name
-        )
+    for objective in OBJECTIVES:
+        results = []
+        for kernel_set in ("numpy", "numba"):
+            kernels(kernel_set)
+            results.append(nv.value_and_grad(model, objective, x, eps, context))
+        (loss, gradients), (of_numba, gradients_of_numba) = results
+        np.testing.assert_allclose(of_numba, loss, rtol=1e-12)
+        for name, gradient in gradients.items():
+            np.testing.assert_allclose(
+                gradients_of_numba[name], gradient, rtol=1e-9, atol=1e-12, err_msg=name
+            )
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES, ids=OBJECTIVE_IDS)

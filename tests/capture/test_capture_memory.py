@@ -107,14 +107,13 @@ def assert_no_race(operations, threads):
 
 
 @given(programs(sharing=st.sampled_from([1, 3]), address=st.integers(1, 9).map(lambda n: 128 * n)))
-@settings(max_examples=300)
+@settings(max_examples=200)
 def test_a_barrier_stands_between_threads_that_touch_the_same(operations):
     synchronise(operations)
     assert_no_race(operations, 3)
 
 
 @given(programs(sharing=st.sampled_from([1, 3])))
-@settings(max_examples=200)
 def test_a_barrier_stands_between_uses_of_one_place_by_different_buffers(operations):
     place(operations)
     synchronise(operations)

@@ -12,14 +12,11 @@ import npvae
 from npvae.kernels.native import executor, libraries
 
 CODE = """
-import sys, warnings, numpy as np, npvae as nv
+import warnings
 warnings.simplefilter("error")
-model = nv.VAE(5, 2, hidden=(4,))
-x = np.random.default_rng(0).random((40, 5), dtype="float32")
-nv.fit(model, x, epochs=1, batch_size=16, threads=2)
-from npvae.kernels.native.executor import execute
-print(nv.__file__)
-print(type(execute._cache).__name__, len(execute.signatures), np.isfinite(model.flat).all())
+from npvae.kernels.native import executor
+print(executor.__file__)
+print(type(executor.execute._cache).__name__)
 """
 
 
@@ -38,16 +35,13 @@ def test_no_folder_for_a_cache(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", CODE],
         cwd=tmp_path,
-        # Machine code that is not optimised is made in half of the time.
-        env={**os.environ, **blocked, "PYTHONPATH": str(tmp_path), "NUMBA_OPT": "0"},
+        env={**os.environ, **blocked, "PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    home, output = done.stdout.splitlines()
+    home, cache = done.stdout.splitlines()
     assert Path(home).is_relative_to(tmp_path)
-    cache, signatures, finite = output.split()
-    assert (signatures, finite) == ("1", "True")
     assert sys.platform == "win32" or cache == "NullCache"
 
 
