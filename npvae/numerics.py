@@ -72,6 +72,19 @@ def extremes(x: Array) -> tuple[float, float]:
     return x.item(x.argmin()), x.item(x.argmax())
 
 
+def known_extremes(x: Array) -> tuple[float, float]:
+    """`extremes` of the numbers that are not NaN; NaN for both if there is none."""
+    return float(np.fmin.reduce(x, axis=None)), float(np.fmax.reduce(x, axis=None))
+
+
+def known_sums(x: Array) -> tuple[Array, Array]:
+    """The sum of each column's numbers that are not NaN, in float64, and how many there are."""
+    missing = np.isnan(x)
+    if missing.any():
+        x = np.where(missing, np.zeros((), x.dtype), x)
+    return x.sum(0, dtype=np.float64), len(x) - np.count_nonzero(missing, axis=0)
+
+
 def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x)), without overflow on either side."""
     e = np.exp(-magnitude(x))

@@ -24,6 +24,10 @@ class Likelihood(Part, abstract=True):
     data_inputs = ("x",)
     unit_interval: ClassVar[bool] = False
     """Whether its data lie in [0, 1], so that bytes are divided by 255."""
+    real: ClassVar[bool] = False
+    """Whether its data are real numbers, of which origin and unit are free: see `standardise`."""
+    takes_missing: ClassVar[bool] = False
+    """Whether NaN in x is to `forward` a missing entry, which adds 0 to log p and its gradients."""
 
     def declare(self, x_dim: int) -> None:
         """Declare the parameters of which each column has its own; a model calls it once.
@@ -37,6 +41,21 @@ class Likelihood(Part, abstract=True):
     def n_outputs(self, x_dim: int) -> int:
         """How many numbers the decoder gives for a row of `x_dim` columns."""
         return x_dim
+
+    def features(self, x: Array) -> Array:
+        """What an encoder is given of x (B, D): (B, n_features), NaN where x is missing.
+
+        Made of kernels, so that a training step with it can be captured.
+        """
+        return x
+
+    def n_features(self, x_dim: int) -> int:
+        """How many numbers `features` gives for a row of `x_dim` columns."""
+        return x_dim
+
+    def real_columns(self, x_dim: int) -> Array:
+        """Which columns hold real numbers, (D,) bool."""
+        return np.full(x_dim, self.real)
 
     @abstractmethod
     def mean(self, theta: Array) -> Array:
@@ -58,6 +77,7 @@ class Likelihood(Part, abstract=True):
         theta : (B, n_outputs) or (K, B, n_outputs) array
             The decoder's output.
         x : (B, D) array
+            NaN is a missing entry: log p is that of the others.
 
         Returns
         -------
@@ -81,7 +101,7 @@ class Likelihood(Part, abstract=True):
         return log_px if theta.ndim == 3 else log_px[0]
 
     def check(self, x: Array) -> None:
-        """Raise `DataError` if x, (B, D) and finite, lies outside the support."""
+        """Raise `DataError` if x, (B, D), lies outside the support; NaN, missing, does not."""
 
     def clearly_supports(self, x: Array) -> bool:
         """Whether a glance shows that x, (B, D), is finite and lies in the support.
@@ -92,6 +112,8 @@ class Likelihood(Part, abstract=True):
 
     def output_bias(self, mean: Array, n: int) -> Array | None:
         """The decoder's output at which E[x] is the training mean (D,) of n rows, or None.
+
+        The mean is that of the entries that are known.
 
         Starting there spares the first steps of training from finding it.
         """

@@ -10,7 +10,7 @@ from .. import kernels as k
 from ..checks import divisor
 from ..core import Part
 from ..errors import DataError
-from ..numerics import extremes, sigmoid, uniform_cgf_slope
+from ..numerics import extremes, known_extremes, sigmoid, uniform_cgf_slope
 from .base import Likelihood
 
 Array = np.ndarray
@@ -31,6 +31,7 @@ class Bernoulli(Likelihood):
     """
 
     unit_interval = True
+    takes_missing = True
 
     def forward(self, logits: Array, x: Array) -> tuple[Array, Array]:
         return k.bernoulli(logits, x)
@@ -48,7 +49,7 @@ class Bernoulli(Likelihood):
         return (rng.random(logits.shape) < sigmoid(logits)).astype(logits.dtype)
 
     def check(self, x: Array) -> None:
-        low, high = extremes(x)
+        low, high = known_extremes(x)
         if low < 0 or high > 1:
             came = f"a minimum of {low:.9g}" if low < 0 else f"a maximum of {high:.9g}"
             fix = "Scale the columns" if low < 0 else f"Divide by {divisor(high)}"
@@ -88,6 +89,7 @@ class ContinuousBernoulli(Likelihood):
     """
 
     unit_interval = True
+    takes_missing = True
 
     def forward(self, logits: Array, x: Array) -> tuple[Array, Array]:
         return k.continuous_bernoulli(logits, x)  # (1)
@@ -113,7 +115,7 @@ class ContinuousBernoulli(Likelihood):
         return np.where(logits > 0, 1 - x, x).astype(logits.dtype)
 
     def check(self, x: Array) -> None:
-        low, high = extremes(x)
+        low, high = known_extremes(x)
         if low < 0 or high > 1:
             came = f"a minimum of {low:.9g}" if low < 0 else f"a maximum of {high:.9g}"
             fix = "Scale the columns" if low < 0 else f"Divide by {divisor(high)}"

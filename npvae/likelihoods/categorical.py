@@ -20,6 +20,8 @@ Array = np.ndarray
 class Groups(Likelihood, abstract=True):
     """Base of the categorical likelihoods: theta holds a group of logits for each variable."""
 
+    takes_missing = True
+
     @abstractmethod
     def _sizes(self, n_outputs: int) -> tuple[int, ...]:
         """The number of classes of each variable, as many outputs as there are."""
@@ -75,6 +77,13 @@ class Categorical(Groups):
     def n_outputs(self, x_dim: int) -> int:
         return sum(self._columns(x_dim))
 
+    def n_features(self, x_dim: int) -> int:
+        return self.n_outputs(x_dim)
+
+    def features(self, x: Array) -> Array:
+        """The labels one-hot: they have no order."""
+        return k.one_hot(x, self._columns(x.shape[-1]))
+
     def forward(self, logits: Array, x: Array) -> tuple[Array, Array]:
         sizes = self._columns(x.shape[-1])
         return k.categorical(logits, k.one_hot(x, sizes), sizes)
@@ -95,7 +104,7 @@ class Categorical(Groups):
 
     def check(self, x: Array) -> None:
         sizes = np.array(self._columns(x.shape[-1]))
-        wrong = (x < 0) | (x >= sizes) | (x != np.floor(x))
+        wrong = (x < 0) | (x >= sizes) | (x > np.floor(x))  # none holds of NaN
         if wrong.any():
             row, column = np.argwhere(wrong)[0]
             raise DataError(
@@ -162,6 +171,7 @@ class OneHot(Groups):
         groups = np.split(x, np.cumsum(self._sizes(x.shape[-1]))[:-1], axis=-1)
         for j, group in enumerate(groups):
             wrong = (group.sum(-1) != 1) | ((group != 0) & (group != 1)).any(-1)
+            wrong &= ~np.isnan(group).all(-1)  # a label is known or missing as a whole
             if wrong.any():
                 raise DataError(
                     f"OneHot needs a single 1 among zeros in each group of columns; got "

@@ -2,7 +2,8 @@
 
 **Library size.** Rows of counts often have totals that say more of the measuring (a cell's reads,
 a document's length) than of what is measured. With ``library=L`` the decoder's rates are those of
-a row whose total is L, and `forward` multiplies them by Σ_D x / L, from the row's own total.
+a row whose total is L, and `forward` multiplies them by Σ_D x / L, from the row's own total, which
+is that of its known entries.
 ``library=True`` is L = 1: rates are then shares of the total. `mean`, `mode` and `sample`, which
 know no row, speak of rows with a total of L. The total is plugged in as if it were known before x,
 like the observed library size of Lopez et al. 2018; log p is no density of x alone, so compare it
@@ -32,12 +33,18 @@ _MOST = 1e18
 class Counts(Likelihood, abstract=True):
     """Base of the likelihoods for whole numbers from 0 on, of which theta gives the log-means."""
 
+    takes_missing = True
+
+    def features(self, x: Array) -> Array:
+        """log(1 + x), since counts may span orders of magnitude."""
+        return k.log1p(x)
+
     def _measured_by(self, library: bool | float) -> None:
         self.library = library if isinstance(library, bool) else number("library", library, least=0)
         self._total = float(library)
 
     def check(self, x: Array) -> None:
-        wrong = (x < 0) | (x != np.floor(x))
+        wrong = (x < 0) | (x > np.floor(x))  # neither holds of NaN
         if wrong.any():
             row, column = np.argwhere(wrong)[0]
             came = f"{x[row, column]:.9g} in column {column} (counted from 0)"

@@ -28,8 +28,12 @@ class Gaussian(Likelihood):
     Parameters
     ----------
     scale : float
-        The standard deviation of every column, in the data's units.
+        The standard deviation of every column, in the data's units, or in standard deviations of
+        the data where the model standardises them.
     """
+
+    real = True
+    takes_missing = True
 
     def __init__(self, scale: float = 1.0) -> None:
         self.scale = number("Gaussian's scale", scale, above=0)
@@ -74,6 +78,9 @@ class GaussianLearntScale(Likelihood):
     log_scale: Array
     dlog_scale: Array
 
+    real = True
+    takes_missing = True
+
     def __init__(self) -> None:
         self.parameter("log_scale", (1,), lambda rng, shape: np.zeros(shape))
 
@@ -107,6 +114,7 @@ class GaussianLearntScale(Likelihood):
         mean : (..., B, D) array
             The decoder's output.
         x : (B, D) array
+            As the decoder speaks of it: standardised, where the model standardises. NaN is missing.
 
         Source: Rybkin, Daniilidis & Levine 2021, section 3, the optimal σ-VAE.
         """
@@ -139,6 +147,7 @@ class GaussianColumnScale(Spread):
 
     log_scale: Array
 
+    real = True
     quantity = "scale"
 
     def __init__(self) -> None:
@@ -184,6 +193,7 @@ class GaussianHeteroscedastic(Spread):
     Source: Kingma & Welling 2014, appendix C.2.
     """
 
+    real = True
     quantity = "scale"
 
     def __init__(self) -> None:

@@ -32,6 +32,7 @@ class Laplace(Spread):
         Whether each column learns one scale or the decoder gives one for each entry.
     """
 
+    real = True
     quantity = "scale"
 
     def __init__(self, scale: str = "column") -> None:
@@ -84,6 +85,7 @@ class StudentT(Spread):
         Whether each column learns one scale or the decoder gives one for each entry.
     """
 
+    real = True
     quantity = "scale"
 
     def __init__(self, df: float = 4.0, scale: str = "column") -> None:

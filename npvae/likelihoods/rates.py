@@ -10,7 +10,7 @@ from .. import kernels as k
 from ..checks import divisor
 from ..core import Part
 from ..errors import DataError
-from ..numerics import sigmoid
+from ..numerics import known_extremes, sigmoid
 from .spread import Spread
 
 Array = np.ndarray
@@ -79,8 +79,8 @@ class Beta(Spread):
         return concentration * sigmoid(logits), concentration * sigmoid(-logits)
 
     def check(self, x: Array) -> None:
-        low, high = x.min(), x.max()
-        if low > 0 and high < 1:
+        low, high = known_extremes(x)
+        if not (low <= 0 or high >= 1):
             return
         came = f"a minimum of {low:.9g}" if low <= 0 else f"a maximum of {high:.9g}"
         fix = f"Divide by {divisor(high)}" if low > 0 and high > 1 else "Move them inside"

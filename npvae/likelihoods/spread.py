@@ -39,6 +39,7 @@ class Spread(Likelihood, abstract=True):
         the decoder.
     """
 
+    takes_missing = True
     quantity: ClassVar[str]
     """What the second parameter is called: it is learnt as ``log_<quantity>``."""
     locations: ClassVar[int] = 1
@@ -64,7 +65,7 @@ class Spread(Likelihood, abstract=True):
 
     @abstractmethod
     def density(self, location: Any, x: Any, log_spread: Any) -> tuple[Any, Any, Any]:
-        """log_px (K, B), r and slope: a kernel's."""
+        """log_px (K, B), r and slope, all 0 where x is NaN: a kernel's."""
 
     def forward(self, theta: Array, x: Array) -> tuple[Array, Any]:
         if not self._by_decoder:
@@ -118,6 +119,6 @@ class Spread(Likelihood, abstract=True):
 
 
 def log_rms(residual: Array, axis: int | None) -> Array:
-    """log of the root mean square along an axis, which is no less than 1e-10."""
-    square = np.mean(np.square(residual, dtype=np.float64), axis=axis)
+    """log of the root mean square along an axis, NaN left out, which is no less than 1e-10."""
+    square = np.nanmean(np.square(residual, dtype=np.float64), axis=axis)
     return 0.5 * np.log(np.maximum(square, 1e-20))

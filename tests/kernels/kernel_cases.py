@@ -31,7 +31,8 @@ class Kernel:
     domain : maps any number to one that the argument can hold
     wide : arguments that are float64 whatever the others are: gradients of float64 sums
     writes : arguments that are updated in place
-    hides : arguments of which NaN may get lost, since they only choose a branch
+    hides : arguments of which NaN may get lost, since they only choose a branch, or since it is an
+        entry that is missing
     doubles : whether its outputs are float64 whatever comes in
     needs_rows : whether it has no value for a batch of no rows
     """
@@ -315,12 +316,25 @@ KERNELS: dict[str, Kernel] = {
     "bias_gelu_backward": Kernel(dict(dh="RH", s="RH"), 6, scales=gelu_backward_terms),
     "bias_silu": Kernel(AB, 4, domain=ON_GRID),
     "bias_silu_backward": Kernel(dict(dh="RH", s="RH"), 5, scales=silu_backward_terms),
-    "bernoulli": Kernel(
-        dict(logits="KBD", x="BD"), 4, scales=bernoulli_terms, domain={"x": unit}
+    "filled": Kernel(dict(x="BD"), 0, hides=("x",)),
+    "known": Kernel(dict(x="BD"), 0, hides=("x",)),
+    "log1p": Kernel(dict(x="BD"), 2, domain={"x": counts}),
+    "in_units": Kernel(
+        dict(log_px="KB", x="BD"),
+        0.01,
+        dict(log_scale=lambda n: tuple(np.linspace(-1, 2, n["D"]).tolist())),
+        scales=lambda log_px, x, log_scale: (np.abs(log_px) + np.abs(log_scale).sum(),),
+        wide=("log_px",),
+        hides=("x",),
     ),
-    "gaussian": Kernel(dict(mean="KBD", x="BD"), 4, dict(scale=0.7), scales=gaussian_terms),
+    "bernoulli": Kernel(
+        dict(logits="KBD", x="BD"), 4, scales=bernoulli_terms, domain={"x": unit}, hides=("x",)
+    ),
+    "gaussian": Kernel(
+        dict(mean="KBD", x="BD"), 4, dict(scale=0.7), scales=gaussian_terms, hides=("x",)
+    ),
     "gaussian_learnt": Kernel(
-        dict(mean="KBD", x="BD", log_scale="1"), 6, scales=gaussian_learnt_terms
+        dict(mean="KBD", x="BD", log_scale="1"), 6, scales=gaussian_learnt_terms, hides=("x",)
     ),
     "gaussian_learnt_backward": Kernel(
         dict(d="KB", r="KBD", slope="KB"),
@@ -329,12 +343,20 @@ KERNELS: dict[str, Kernel] = {
         wide=("d", "slope"),
     ),
     "continuous_bernoulli": Kernel(
-        dict(logits="KBD", x="BD"), 4, scales=tilt_terms, domain={"x": unit}
+        dict(logits="KBD", x="BD"), 4, scales=tilt_terms, domain={"x": unit}, hides=("x",)
     ),
-    "gaussian_scaled": Kernel(dict(mean="KBD", x="BD", log_scale="D"), 6, scales=scaled_terms),
-    "laplace": Kernel(dict(median="KBD", x="BD", log_scale="D"), 4, scales=scaled_terms),
+    "gaussian_scaled": Kernel(
+        dict(mean="KBD", x="BD", log_scale="D"), 6, scales=scaled_terms, hides=("x",)
+    ),
+    "laplace": Kernel(
+        dict(median="KBD", x="BD", log_scale="D"), 4, scales=scaled_terms, hides=("x",)
+    ),
     "student_t": Kernel(
-        dict(mean="KBD", x="BD", log_scale="D"), 6, dict(df=4.0), scales=student_terms
+        dict(mean="KBD", x="BD", log_scale="D"),
+        6,
+        dict(df=4.0),
+        scales=student_terms,
+        hides=("x",),
     ),
     "poisson": Kernel(
         dict(log_rate="KBD", x="BD"),
@@ -342,6 +364,7 @@ KERNELS: dict[str, Kernel] = {
         dict(library=0.0),
         scales=poisson_terms,
         domain={"log_rate": gentle, "x": counts},
+        hides=("x",),
     ),
     "negative_binomial": Kernel(
         dict(log_mean="KBD", x="BD", log_dispersion="D"),
@@ -349,6 +372,7 @@ KERNELS: dict[str, Kernel] = {
         dict(library=0.0),
         scales=negative_binomial_terms,
         domain={"log_mean": gentle, "x": counts, "log_dispersion": gentle},
+        hides=("x",),
     ),
     "zero_inflated_negative_binomial": Kernel(
         dict(heads="KBP", x="BD", log_dispersion="D"),
@@ -356,15 +380,17 @@ KERNELS: dict[str, Kernel] = {
         dict(library=0.0),
         scales=zero_inflated_terms,
         domain={"heads": gentle, "x": counts, "log_dispersion": gentle},
+        hides=("x",),
     ),
     "beta": Kernel(
         dict(logits="KBD", x="BD", log_concentration="D"),
         6,
         scales=beta_terms,
         domain={"logits": gentle, "x": inside, "log_concentration": gentle},
+        hides=("x",),
     ),
     "one_hot": Kernel(
-        dict(x="BD"), 0, dict(sizes=lambda n: (3,) * n["D"]), domain={"x": counts}, hides=("x",)
+        dict(x="BD"), 0, dict(sizes=lambda n: (3,) * n["D"]), domain={"x": counts}
     ),
     "categorical": Kernel(
         dict(logits="KBD", x="BD"),
@@ -372,6 +398,7 @@ KERNELS: dict[str, Kernel] = {
         dict(sizes=groups),
         scales=categorical_terms,
         domain={"x": unit},
+        hides=("x",),
     ),
     "bounded": Kernel(dict(raw="KBD"), 3, HEADS, scales=lambda raw, low, high: (1 + np.abs(raw),)),
     "bounded_backward": Kernel(

@@ -19,6 +19,9 @@ def bernoulli(logits, x):
             total = 0.0
             for j in range(logits.shape[2]):
                 v = logits[k, i, j]
+                if math.isnan(x[i, j]):
+                    r[k, i, j] = zero
+                    continue
                 e = math.exp(-abs(v))
                 total += x[i, j] * v - (v if v > zero else zero) - math.log1p(e)
                 r[k, i, j] = x[i, j] - (one if v >= zero else e) / (one + e)
@@ -31,15 +34,17 @@ def gaussian(mean, x, scale):
     r = np.empty_like(mean)
     log_p = np.empty(mean.shape[:2])
     inverse = mean.dtype.type(1 / scale)
-    constant = mean.shape[2] * (math.log(scale) + 0.5 * math.log(2 * math.pi))
+    zero, constant = mean.dtype.type(0), math.log(scale) + 0.5 * math.log(2 * math.pi)
     for k in range(mean.shape[0]):
         for i in range(mean.shape[1]):
-            total = 0.0
+            total, n = 0.0, 0
             for j in range(mean.shape[2]):
-                u = (x[i, j] - mean[k, i, j]) * inverse
+                missing = math.isnan(x[i, j])
+                u = zero if missing else (x[i, j] - mean[k, i, j]) * inverse
                 total += u * u
+                n += not missing
                 r[k, i, j] = u * inverse
-            log_p[k, i] = -0.5 * total - constant
+            log_p[k, i] = -0.5 * total - n * constant
     return log_p, r
 
 
@@ -51,11 +56,15 @@ def gaussian(mean, x, scale):
 def gaussian_scaled(mean, x, log_scale):
     r, slope = np.empty_like(mean), np.empty_like(mean)
     log_p, spread = np.empty(mean.shape[:2]), np.broadcast_to(log_scale, mean.shape)
-    one, half_log_2pi = mean.dtype.type(1), 0.5 * math.log(2 * math.pi)
+    one, zero = mean.dtype.type(1), mean.dtype.type(0)
+    half_log_2pi = 0.5 * math.log(2 * math.pi)
     for k in range(mean.shape[0]):
         for i in range(mean.shape[1]):
             total = 0.0
             for j in range(mean.shape[2]):
+                if math.isnan(x[i, j]):
+                    r[k, i, j] = slope[k, i, j] = zero
+                    continue
                 inverse = math.exp(-spread[k, i, j])
                 u = (x[i, j] - mean[k, i, j]) * inverse
                 total -= 0.5 * u * u + spread[k, i, j] + half_log_2pi
@@ -72,6 +81,9 @@ def continuous_bernoulli(logits, x):
         for i in range(logits.shape[1]):
             total = 0.0
             for j in range(logits.shape[2]):
+                if math.isnan(x[i, j]):
+                    r[k, i, j] = 0
+                    continue
                 t = np.float64(logits[k, i, j])
                 m = abs(t)
                 if m < 1:
@@ -146,7 +158,7 @@ def _log_exposure(row, library):
         return 0.0
     total = 0.0
     for j in range(row.size):
-        total += row[j]
+        total += 0.0 if math.isnan(row[j]) else row[j]
     return math.log(max(total, 1.0) / library)
 
 
@@ -159,6 +171,9 @@ def poisson(log_rate, x, library):
         for k in range(log_rate.shape[0]):
             total = 0.0
             for j in range(log_rate.shape[2]):
+                if math.isnan(x[i, j]):
+                    r[k, i, j] = 0
+                    continue
                 t, n = log_rate[k, i, j] + exposure, np.float64(x[i, j])
                 rate = math.exp(t)
                 if n > 0:
@@ -197,6 +212,9 @@ def negative_binomial(log_mean, x, log_dispersion, library):
         for k in range(log_mean.shape[0]):
             total = 0.0
             for j in range(log_mean.shape[2]):
+                if math.isnan(x[i, j]):
+                    r[k, i, j] = slope[k, i, j] = 0
+                    continue
                 one, r[k, i, j], slope[k, i, j] = _negative_binomial(
                     log_mean[k, i, j] + exposure, np.float64(x[i, j]), np.float64(log_size[k, i, j])
                 )
@@ -216,6 +234,9 @@ def zero_inflated_negative_binomial(heads, x, log_dispersion, library):
         for k in range(shape[0]):
             total = 0.0
             for j in range(width):
+                if math.isnan(x[i, j]):
+                    r[k, i, j] = r[k, i, width + j] = slope[k, i, j] = 0
+                    continue
                 g, n = np.float64(heads[k, i, width + j]), np.float64(x[i, j])
                 one, r_mean, own = _negative_binomial(
                     heads[k, i, j] + exposure, n, np.float64(log_size[k, i, j])

@@ -1,4 +1,7 @@
-"""Likelihoods: forwards give log p(x given z) (K, B) and its gradient r (K, B, D) in one pass."""
+"""Likelihoods: forwards give log p(x given z) (K, B) and its gradient r (K, B, D) in one pass.
+
+NaN in x is an entry that is missing: it adds 0 to log p, and r and slopes are 0 there.
+"""
 
 from __future__ import annotations
 
@@ -24,28 +27,62 @@ from .dense import LOG_2PI
 LOG_2 = float(np.log(2))
 
 
+def filled(x):
+    """x with 0 where it is missing."""
+    return np.where(np.isnan(x), np.zeros((), x.dtype), x)
+
+
+def known(x):
+    """1 where x is known, 0 where it is missing."""
+    return (~np.isnan(x)).astype(x.dtype)
+
+
+def log1p(x):
+    """log(1 + x): counts on a scale on which an encoder can take them."""
+    return np.log1p(x)
+
+
+def in_units(log_px, x, log_scale):
+    """log p (K, B) of standardised x as that of x in its units: less log_scale of what is known."""
+    return log_px - known(x).astype(np.float64).dot(np.asarray(log_scale, np.float64))
+
+
+def _over_known(x, log_p, *slopes):
+    """log p summed over D, and its entries' slopes, all of which are 0 where x is missing."""
+    missing = np.isnan(x)
+    if missing.any():
+        entries = (log_p, *slopes)
+        log_p, *slopes = (np.where(missing, np.zeros((), a.dtype), a) for a in entries)
+    return log_p.sum(-1, dtype=wide(log_p.dtype)), *slopes
+
+
+def _n_known(x):
+    return np.count_nonzero(~np.isnan(x), axis=-1)
+
+
 def bernoulli(logits, x):
     """log p = x·logit - softplus(logit), summed over D;  r = x - sigmoid(logit)."""
     e = np.exp(-magnitude(logits))
     log_p = x * logits - positive_part(logits) - np.log1p(e)
     r = x - maximum(e, logits.real > 0) / (1 + e)  # sigmoid(logit), of the same e
-    return log_p.sum(-1, dtype=wide(log_p.dtype)), r
+    return _over_known(x, log_p, r)
 
 
 def gaussian(mean, x, scale):
     """log p = Σ_D -½ u² - log scale - ½ log 2π;  r = u / scale;  u = (x - mean) / scale."""
     u = (x - mean) / scale
-    constant = x.shape[-1] * (np.log(scale) + 0.5 * LOG_2PI)
-    return -0.5 * (u * u).sum(-1, dtype=wide(u.dtype)) - constant, u / scale
+    square, r = _over_known(x, u * u, u / scale)
+    return -0.5 * square - _n_known(x) * (np.log(scale) + 0.5 * LOG_2PI), r
 
 
 def gaussian_learnt(mean, x, log_scale):
     """`gaussian` with scale = exp(log_scale), log_scale (1,), and its slope along it, (K, B)."""
     inverse = np.exp(-log_scale)
     u = (x - mean) * inverse
-    square = (u * u).sum(-1, dtype=wide(u.dtype))
-    constant = x.shape[-1] * (log_scale.astype(square.dtype) + 0.5 * LOG_2PI)
-    return -0.5 * square - constant, u * inverse, square - x.shape[-1]
+    square, r = _over_known(x, u * u, u * inverse)
+    n = _n_known(x)
+    constant = n * (log_scale.astype(square.dtype) + 0.5 * LOG_2PI)
+    return -0.5 * square - constant, r, square - n
 
 
 def gaussian_learnt_backward(d, r, slope):
@@ -59,7 +96,7 @@ def gaussian_learnt_backward(d, r, slope):
 def continuous_bernoulli(logits, x):
     """log p = Σ_D x·logit - A(logit), A = log((exp - 1) / logit);  r = x - A'(logit)."""
     log_p = x * logits - uniform_cgf(logits)
-    return log_p.sum(-1, dtype=wide(log_p.dtype)), x - uniform_cgf_slope(logits)
+    return _over_known(x, log_p, x - uniform_cgf_slope(logits))
 
 
 def gaussian_scaled(mean, x, log_scale):
@@ -67,7 +104,7 @@ def gaussian_scaled(mean, x, log_scale):
     inverse = np.exp(-log_scale)
     u = (x - mean) * inverse
     log_p = -0.5 * (u * u + LOG_2PI) - log_scale
-    return log_p.sum(-1, dtype=wide(u.dtype)), u * inverse, u * u - 1
+    return _over_known(x, log_p, u * inverse, u * u - 1)
 
 
 def laplace(median, x, log_scale):
@@ -76,7 +113,7 @@ def laplace(median, x, log_scale):
     u = (x - median) * inverse
     distance = magnitude(u)
     log_p = -distance - log_scale - LOG_2
-    return log_p.sum(-1, dtype=wide(u.dtype)), np.sign(u.real) * inverse, distance - 1
+    return _over_known(x, log_p, np.sign(u.real) * inverse, distance - 1)
 
 
 def student_t(mean, x, log_scale, df):
@@ -89,14 +126,17 @@ def student_t(mean, x, log_scale, df):
     square = u * u
     log_p = float(shift) - 0.5 * LOG_2PI - log_scale - 0.5 * (df + 1) * np.log1p(square / df)
     weight = (df + 1) / (df + square)
-    return log_p.sum(-1, dtype=wide(u.dtype)), weight * u * inverse, weight * square - 1
+    return _over_known(x, log_p, weight * u * inverse, weight * square - 1)
 
 
 def _log_exposure(x, library):
-    """log(Σ_D x / library) of each row, (B, 1), its sum being at least 1; 0 where library is 0."""
+    """log(Σ_D x / library) of each row, (B, 1), over its known entries; 0 where library is 0.
+
+    The sum is taken to be 1 at least.
+    """
     if not library:
         return np.zeros((), x.dtype)
-    total = np.maximum(x.sum(-1, keepdims=True, dtype=np.float64), 1)
+    total = np.maximum(filled(x).sum(-1, keepdims=True, dtype=np.float64), 1)
     return np.log(total / library).astype(x.dtype)
 
 
@@ -110,7 +150,7 @@ def poisson(log_rate, x, library):
     count = np.maximum(x, 1)
     at_mode = 0.5 * (np.log(count) + LOG_2PI) + stirling_error(count)
     log_p = np.where(x > 0, -count * exp_gap(log_rate - np.log(count)) - at_mode, -rate)
-    return log_p.sum(-1, dtype=wide(log_p.dtype)), x - rate
+    return _over_known(x, log_p, x - rate)
 
 
 def _negative_binomial(log_mean, x, log_dispersion):
@@ -132,8 +172,7 @@ def _negative_binomial(log_mean, x, log_dispersion):
 def negative_binomial(log_mean, x, log_dispersion, library):
     """Counts of mean exp(log_mean) and variance mean + mean² / exp(log_dispersion)."""
     log_mean = log_mean + _log_exposure(x, library)
-    log_p, r, slope = _negative_binomial(log_mean, x, log_dispersion)
-    return log_p.sum(-1, dtype=wide(log_p.dtype)), r, slope
+    return _over_known(x, *_negative_binomial(log_mean, x, log_dispersion))
 
 
 def zero_inflated_negative_binomial(heads, x, log_dispersion, library):
@@ -146,8 +185,8 @@ def zero_inflated_negative_binomial(heads, x, log_dispersion, library):
     log_p = log_nb + np.where(x > 0, zero, softplus(excess)) - softplus(gate)
     counted = np.where(x > 0, one, sigmoid(-excess))  # the probability that x came from the NB
     r_gate = np.where(x > 0, zero, sigmoid(excess)) - sigmoid(gate)
-    r = np.concatenate([counted * r, r_gate], axis=-1)
-    return log_p.sum(-1, dtype=wide(log_p.dtype)), r, counted * slope
+    log_p, r, r_gate, slope = _over_known(x, log_p, counted * r, r_gate, counted * slope)
+    return log_p, np.concatenate([r, r_gate], axis=-1), slope
 
 
 def beta(logits, x, log_concentration):
@@ -162,7 +201,7 @@ def beta(logits, x, log_concentration):
     gap_a, gap_b = digamma_gap(a), digamma_gap(b)
     r = a * np.exp(log_1m) * (v - w + gap_a - gap_b)
     slope = a * gap_a + b * gap_b - rest * digamma_gap(rest) - spread
-    return log_p.sum(-1, dtype=wide(log_p.dtype)), r, slope
+    return _over_known(x, log_p, r, slope)
 
 
 def _groups(sizes):
@@ -172,9 +211,14 @@ def _groups(sizes):
 
 
 def one_hot(x, sizes):
-    """Labels x (B, D) as ones and zeros, (B, Σ sizes): column j's among its sizes[j] classes."""
+    """Labels x (B, D) as ones and zeros, (B, Σ sizes): column j's among its sizes[j] classes.
+
+    All of them are NaN where the label is.
+    """
     starts, columns = _groups(sizes)
-    return (x[..., columns] == np.arange(len(columns)) - starts[columns]).astype(x.dtype)
+    labels = x[..., columns]
+    hot = labels == np.arange(len(columns)) - starts[columns]
+    return np.where(np.isnan(labels), labels, hot.astype(x.dtype))
 
 
 def categorical(logits, x, sizes):
@@ -188,7 +232,7 @@ def categorical(logits, x, sizes):
     e = np.exp(off)
     total = np.add.reduceat(e, starts, axis=-1)
     log_p = x * (off - np.log(total)[..., groups])
-    return log_p.sum(-1, dtype=wide(log_p.dtype)), x - e / total[..., groups]
+    return _over_known(x, log_p, x - e / total[..., groups])
 
 
 def bounded(raw, low, high):
