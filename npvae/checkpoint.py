@@ -33,6 +33,9 @@ HEADER = "npvae.json"
 _LONGEST_CONFIG = 10_000
 """Characters; far more than any model's has, and little enough that building it stays quick."""
 
+_BY_COLUMN = ("standardise",)
+"""Entries of a config that grow with the table's columns; they are as quick to use as to read."""
+
 
 def save(model: Model, path: Any) -> None:
     """Write a model to `path`: to a temporary file beside it, flushed to disk, then renamed.
@@ -218,7 +221,8 @@ def _header(content: bytes, label: str) -> dict[str, Any]:
         )
     if not isinstance(header.get("config"), dict):
         raise ModelFileError(f"{label} is no npvae model: its header gives no config.")
-    if len(json.dumps(header["config"])) > _LONGEST_CONFIG:
+    settings = {name: v for name, v in header["config"].items() if name not in _BY_COLUMN}
+    if len(json.dumps(settings)) > _LONGEST_CONFIG:
         raise ModelFileError(f"{label} is altered: its config is longer than any model's.")
     return header
 

@@ -77,12 +77,18 @@ def known_extremes(x: Array) -> tuple[float, float]:
     return float(np.fmin.reduce(x, axis=None)), float(np.fmax.reduce(x, axis=None))
 
 
-def known_sums(x: Array) -> tuple[Array, Array]:
-    """The sum of each column's numbers that are not NaN, in float64, and how many there are."""
+def known_sums(x: Array, weights: Array | None = None) -> tuple[Array, Array]:
+    """The sum of each column's numbers that are not NaN, in float64, and how many there are.
+
+    With weights (N,), those of the rows are summed in place of counting, and weigh the numbers.
+    """
     missing = np.isnan(x)
     if missing.any():
         x = np.where(missing, np.zeros((), x.dtype), x)
-    return x.sum(0, dtype=np.float64), len(x) - np.count_nonzero(missing, axis=0)
+    if weights is None:
+        return x.sum(0, dtype=np.float64), len(x) - np.count_nonzero(missing, axis=0)
+    weights = weights[:, None]
+    return (x * weights).sum(0, dtype=np.float64), (~missing * weights).sum(0, dtype=np.float64)
 
 
 def sigmoid(x: Array) -> Array:

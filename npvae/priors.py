@@ -169,7 +169,7 @@ class Mixture(Prior):
 
 
 class PseudoInputs(Part):
-    """u, the inputs (M, I) that a VampPrior has the encoder encode: parameters, in data space.
+    """u, the inputs (M, I) that a VampPrior has the encoder encode: parameters, as it is given x.
 
     Derivation: u is copied  ->  its gradient is du.
     """
@@ -215,8 +215,9 @@ class VampPrior(Prior):
       (2) dz, dmu_m and dlogvar_m are those of `Mixture`, (2) to (4)
       (3) the model takes dmu and dlogvar back through its encoder: the gradient that its weights
           get here is added to that of encoding x, and what arrives at u is du
-    The KL has no closed form. The pseudo-inputs lie in the space of the encoder's input: where that
-    has a context beside x, each u_m has one of its own, and p(z) depends on none.
+    The KL has no closed form. The pseudo-inputs lie in the space of the encoder's input: features
+    of x, such as log(1 + x) of counts, and where that has a mask or a context beside them, each u_m
+    has one of its own, and p(z) depends on none.
     Shapes: z (K, B, Z); mu, logvar (M, Z); u (M, I); log p (K, B).
     Source: Tomczak & Welling 2018, section 3.
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from .errors import DataError
 from .numerics import all_finite
+from .units import Units
 
 Array = np.ndarray
 
@@ -31,6 +34,10 @@ class Reader:
         What integer input is divided by.
     what : str
         What the array is called in errors.
+    units : Units, optional
+        By which the batches are standardised.
+    missing : bool
+        Whether NaN is let through, as an entry that is missing.
 
     Raises
     ------
@@ -39,11 +46,18 @@ class Reader:
     """
 
     def __init__(
-        self, x: Any, width: int, dtype: Any, scale: float | None = None, what: str = "x"
+        self,
+        x: Any,
+        width: int,
+        dtype: Any,
+        scale: float | None = None,
+        what: str = "x",
+        units: Units | None = None,
+        missing: bool = False,
     ) -> None:
         self.array = x = x if type(x) is np.ndarray else _table(x, what)
         self.dtype = np.dtype(dtype)
-        self.what = what
+        self.what, self.units, self.missing = what, units, missing
         kind = x.dtype.kind
         self.scale = scale if kind in "ui" else None
         if kind not in "fuib":
@@ -63,17 +77,19 @@ class Reader:
         return len(self.array)
 
     def batch(self, rows: Any) -> Array:
-        """The rows of an index array or slice, (B, D), floating and scaled."""
+        """The rows of an index array or slice, (B, D), floating, scaled and standardised."""
         x = self.array[rows]
         if self.scale is not None:
-            return np.divide(x, self.scale, dtype=self.dtype)
+            x = np.divide(x, self.scale, dtype=self.dtype if self.units is None else np.float64)
+        if self.units is not None:
+            x = self.units.standardised(x)
         if x.dtype == self.dtype:
             return x.copy() if x.base is not None else x  # never a view of the user's array
         with np.errstate(over="ignore"):  # too large for the type: inf, which `checked` refuses
             return x.astype(self.dtype)
 
     def checked(self, rows: slice) -> Array:
-        """A batch in which every number is known to be finite.
+        """A batch in which every number is known to be finite, or else let through as missing.
 
         Raises
         ------
@@ -85,15 +101,35 @@ class Reader:
         return x
 
     def check(self, batch: Array, rows: slice) -> None:
-        """Raise `DataError` where a number of the batch of these rows is not finite."""
-        if not all_finite(batch):
-            row, column = np.argwhere(~np.isfinite(batch))[0]
+        """Raise `DataError` where a number of the batch of these rows may not be there."""
+        if all_finite(batch):
+            return
+        wrong = np.isinf(batch) if self.missing else ~np.isfinite(batch)
+        if wrong.any():
+            row, column = np.argwhere(wrong)[0]
             row += rows.start or 0
-            raise DataError(
-                f"{self.what} needs finite numbers that {self.dtype} can hold; got "
-                f"{self.array[row, column]} in row {row}, column {column} (counted from 0). "
-                "Drop such rows, fill them in or rescale the column."
+            value = self.array[row, column]
+            fix = (
+                "Drop such rows or fill them in; in x, a model built with missing='mask' takes "
+                "NaN as missing."
+                if np.isnan(value)
+                else "Drop such rows, fill them in or rescale the column."
             )
+            raise DataError(
+                f"{self.what} needs finite numbers that {self.dtype} can hold; got {value} in row "
+                f"{row}, column {column} (counted from 0). {fix}"
+            )
+
+    def measured(self, real: Array, weights: Array | None = None) -> Units:
+        """The units of these columns, found in two passes that check every number."""
+        wide = copy.copy(self)
+        wide.dtype, wide.units = np.dtype(np.float64), None
+
+        def batches() -> Iterator[tuple[Array, Array | None]]:
+            for rows in wide.chunks():
+                yield wide.checked(rows), None if weights is None else weights[rows]
+
+        return Units.of(batches, real)
 
     def chunks(self) -> list[slice]:
         """Slices that cover all rows in order."""
@@ -108,7 +144,7 @@ def _table(x: Any, what: str) -> Array:
     if np.ma.is_masked(x):
         raise DataError(
             f"{what} needs every number; got a masked array with gaps. "
-            "Drop such rows or fill them in."
+            "Drop such rows or fill them in; with NaN, if the model has missing='mask'."
         )
     try:
         return np.asarray(x)

@@ -19,6 +19,7 @@ from .errors import ConfigError, DataError, ModelFileError, NonFiniteLoss
 from .history import History
 from .models import Model
 from .models.base import START_ROWS
+from .numerics import known_sums
 from .objectives import ELBO, Losses
 from .optim import Adam, AdamState
 from .progress import Silent, reporter
@@ -60,7 +61,8 @@ def fit(
     model : Model
     x : (N, D) array
         Floating, or integers. Bytes are divided by 255 where the likelihood lives on [0, 1] and
-        their maximum is above 1; the model keeps that scale.
+        their maximum is above 1; the model keeps that scale. NaN is missing, for a model that was
+        built with ``missing="mask"``.
     objective : ELBO, IWAE, ..., optional
         By default the ELBO with beta = 1 and one sample.
     epochs, batch_size : int
@@ -99,7 +101,8 @@ def fit(
     Raises
     ------
     DataError
-        If the data has no such form, is not finite or lies outside the likelihood's support.
+        If the data has no such form, is not finite or lies outside the likelihood's support, or a
+        column is missing in every row.
     ConfigError
         If an argument makes no training run.
     NonFiniteLoss
@@ -150,20 +153,32 @@ def _check_binarise(model: Model, binarise: Any) -> None:
 def _training_rows(
     model: Model, x: Any, context: Any, weights: Any, binarise: bool
 ) -> tuple[Rows, Array]:
-    """Check all of x once; find the scale of bytes and the mean of every column."""
+    """Check all of x once; find the scale of bytes, the units and the mean of every column.
+
+    The model gets them when all is well: data that is refused leaves no trace.
+    """
     reader = model.reader(x)
+    scale = model.scale
     if (
-        model.scale is None
+        scale is None
         and model.likelihood.unit_interval
         and reader.array.dtype == np.uint8
         and reader.array.max() > 1
     ):
-        model.scale = 255.0
-        reader = model.reader(x)
+        scale = reader.scale = 255.0
     if weights is not None:
         weights = relative_weights(weights, len(reader)).astype(reader.dtype)
+    if model.standardise is True:
+        reader.units = reader.measured(model.likelihood.real_columns(model.x_dim), weights)
     rows = Rows(reader, model.context_reader(context, len(reader)), weights, binarise)
-    return rows, _checked_mean(model, rows)
+    total, known = _checked_sums(model, rows)
+    if not known.all():
+        raise DataError(
+            f"x needs a known number in every column; column {known.argmin()} (counted from 0) is "
+            "missing in every row. Drop that column."
+        )
+    model.scale, model.units = scale, reader.units
+    return rows, total / known
 
 
 def _validation_rows(model: Model, valid: Any, binarise: bool) -> Rows | None:
@@ -172,21 +187,25 @@ def _validation_rows(model: Model, valid: Any, binarise: bool) -> Rows | None:
     x, context = valid if isinstance(valid, tuple) else (valid, None)
     reader = model.reader(x, "valid")
     rows = Rows(reader, model.context_reader(context, len(reader)), binarise=binarise)
-    _checked_mean(model, rows)
+    _checked_sums(model, rows)
     return rows
 
 
-def _checked_mean(model: Model, rows: Rows) -> Array:
-    """The mean of every column, weighted as the rows are, on a pass that checks every number."""
-    total = np.zeros(rows.x.array.shape[1])
+def _checked_sums(model: Model, rows: Rows) -> tuple[Array, Array]:
+    """The sum of every column's known numbers and their count, on a pass that checks all.
+
+    Both are weighted as the rows are.
+    """
+    total, known = np.zeros((2, rows.x.array.shape[1]))
     for chunk in rows.x.chunks():
         batch = rows.x.checked(chunk)
         model.likelihood.check(batch)
-        weights = None if rows.weights is None else rows.weights[chunk, None]
-        total += (batch if weights is None else batch * weights).sum(0, dtype=np.float64)
+        sums, counts = known_sums(batch, None if rows.weights is None else rows.weights[chunk])
+        total += sums
+        known += counts
         if rows.context is not None:
             rows.context.checked(chunk)
-    return total / len(rows)
+    return total, known
 
 
 @dataclass

@@ -25,7 +25,7 @@ MODULES.pop("__init__")
 GROUPS = [
     ["_version", "errors"],
     ["checks", "files", "progress", "schedules", "threads", "numerics"],
-    ["core", "kernels", "reader"],
+    ["core", "kernels", "reader", "units"],
     ["layers", "likelihoods", "posteriors", "flows", "priors"],
     ["models", "objectives", "optim", "datasets", "checkpoint", "history", "callbacks"],
     ["steps"],

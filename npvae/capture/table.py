@@ -56,6 +56,7 @@ def _source(reader: Reader) -> Source:
     """A table that is read in place; one whose address is 0 can't be."""
     array = reader.array
     reachable = array.flags.c_contiguous and array.dtype in (np.uint8, np.float32)
+    reachable = reachable and reader.units is None  # what is standardised is other numbers
     if not reachable or not array.dtype.isnative:
         return Source(1, 1.0, array.shape[1])
     kind = 0 if array.dtype == np.uint8 else 1

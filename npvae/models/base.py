@@ -14,6 +14,7 @@ from ..checks import row_weights
 from ..core import Objective, Part, Terms, bind, clone, initialise, layout, n_parameters
 from ..errors import ConfigError, DataError, ModelFileError
 from ..reader import Reader
+from ..units import Units
 
 Array = np.ndarray
 AnyModel = TypeVar("AnyModel", bound="Model")
@@ -34,6 +35,10 @@ class Model(Part, abstract=True):
         All parameters; every part's weights are views into it.
     scale : float or None
         What integer input is divided by; `fit` sets it.
+    units : Units or None
+        By which columns are standardised; `fit` finds them where ``standardise`` is True.
+    missing : "mask" or None
+        Whether NaN in x is an entry that is missing, or an error.
     """
 
     family = "model"
@@ -43,6 +48,8 @@ class Model(Part, abstract=True):
     context_dim: int
     scale: float | None
     likelihood: Any
+    units: Units | None = None
+    missing: str | None = None
 
     @abstractmethod
     def forward(
@@ -58,7 +65,8 @@ class Model(Part, abstract=True):
     def start_from(self, mean: Array, n: int, rows: Array, context: Array | None = None) -> None:
         """Begin training, unless it was trained before, from the mean (D,) of n rows.
 
-        `rows` are some of them, (at most `START_ROWS`, D), with their context.
+        The mean is that of the entries that are known; `rows` are some of the rows, (at most
+        `START_ROWS`, D), with their context.
         """
 
     @abstractmethod
@@ -99,6 +107,11 @@ class Model(Part, abstract=True):
         return dict(self._params)
 
     @property
+    def standardise(self) -> Any:
+        """Mean and scale of each column, as a dict, or whether `fit` is to find them."""
+        return False
+
+    @property
     def largest_row(self) -> int:
         """Numbers that the largest array of a forward has per sample and row, roughly."""
         return self.x_dim
@@ -116,6 +129,8 @@ class Model(Part, abstract=True):
 
     def __repr__(self) -> str:
         config = {n: v for n, v in self.config.items() if n not in ("dtype", "seed")}
+        if self.units is not None:
+            config["standardise"] = True  # not the numbers of every column
         arguments = ", ".join(f"{name}={value!r}" for name, value in config.items())
         return f"{type(self).__name__}({arguments}): {self.n_params:,} parameters, {self.dtype}"
 
@@ -144,8 +159,9 @@ class Model(Part, abstract=True):
         return twin
 
     def reader(self, x: Any, what: str = "x") -> Reader:
-        """`x` as batches of this model's type and scale; raises `DataError` for a wrong form."""
-        return Reader(x, self.x_dim, self.flat.real.dtype, self.scale, what)
+        """`x` as batches as this model takes them; raises `DataError` for a wrong form."""
+        missing = self.missing is not None
+        return Reader(x, self.x_dim, self.flat.real.dtype, self.scale, what, self.units, missing)
 
     def context_reader(self, context: Any, n: int) -> Reader | None:
         """The same for the context of n rows; None where the model takes none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from ..core import Part, Terms, clone, resolve
 from ..errors import ConfigError, DataError
 from ..layers import Concat, mlp
 from ..reader import Reader
+from ..units import Units
 from .base import Model
 
 Array = np.ndarray
@@ -20,6 +21,9 @@ Array = np.ndarray
 OUT_GAIN = 0.1
 """What the decoder's last weights start multiplied by, so that it starts near the mean that its
 bias gives, whatever z is. On MNIST that is worth 0.5 nats after ten epochs (docs/training.md)."""
+
+_DRAWS = 1
+"""With the seed it makes the stream of draws of x, so that it is no stream that z comes from."""
 
 
 class VAE(Model):
@@ -45,6 +49,15 @@ class VAE(Model):
         The weights' initialiser: glorot_uniform, glorot_normal, he_uniform or he_normal.
     scale : float, optional
         What integer input is divided by; `fit` finds it where it is not given.
+    missing : {None, "mask"}
+        With "mask", NaN in x is an entry that is missing: log p is that of the others, and the
+        encoder gets 0 in its place and a mask, 1 where an entry is known, beside x. Else NaN is
+        refused.
+    standardise : bool or dict
+        With True, the first `fit` finds the mean and the standard deviation of each column that the
+        likelihood takes for real numbers, and the model works on (x - mean) / scale from then on;
+        all that goes in and comes out, log p too, stays in the units of x. A dict has them already:
+        ``{"mean": [...], "scale": [...]}``.
     parameters : mapping, optional
         Values by name instead of random ones, as ``model.params`` gives them.
 
@@ -71,6 +84,8 @@ class VAE(Model):
         context_dim: int = 0,
         init: str = "glorot_uniform",
         scale: float | None = None,
+        missing: str | None = None,
+        standardise: Any = False,
         parameters: Mapping[str, Array] | None = None,
     ) -> None:
         self.x_dim = whole("x_dim", x_dim)
@@ -85,9 +100,16 @@ class VAE(Model):
         self.prior = clone(resolve("prior", prior))  # its parameters are this model's own
         self.likelihood = resolve("likelihood", likelihood)
         self.likelihood.declare(self.x_dim)
+        self.missing = _missing(missing, self.likelihood)
+        self._standardise = isinstance(standardise, bool) and standardise
+        if not isinstance(standardise, bool):
+            self.units = Units.given(standardise, self.x_dim)
         self.join = Concat()
+        n_inputs = self.likelihood.n_features(self.x_dim) + self.context_dim
+        if self.missing:
+            n_inputs += self.x_dim
         self.encoder = mlp(
-            self.x_dim + self.context_dim,
+            n_inputs,
             self.hidden,
             self.posterior.n_outputs(self.z_dim),
             self.activation,
@@ -101,8 +123,13 @@ class VAE(Model):
             init,
             out_gain=OUT_GAIN,
         )
-        self.prior.build(self.z_dim, self.x_dim + self.context_dim)
+        self.prior.build(self.z_dim, n_inputs)
         self._own(dtype, self.seed, parameters)
+        if self._standardise and not self.likelihood.real_columns(self.x_dim).any():
+            raise ConfigError(
+                f"standardise=True needs columns of real numbers; {self.likelihood.name} has none. "
+                "Leave it out, or take a likelihood such as GaussianColumnScale()."
+            )
 
     def forward(
         self,
@@ -113,17 +140,19 @@ class VAE(Model):
     ) -> tuple[Terms, Any]:
         """What an objective needs of a batch.
 
-        x (B, D) floating and in the likelihood's support, eps (K, B, Z), context (B, C). Where the
-        prior has no closed-form KL, the terms have log_qz and log_pz for it.
+        x (B, D) as `reader` gives it, in the likelihood's support, eps (K, B, Z), context (B, C).
+        Where the prior has no closed-form KL, the terms have log_qz and log_pz for it.
         """
         if "kl" in needs and self.prior.kl is None:
             needs = {*needs, "log_qz", "log_pz"} - {"kl"}
         terms = Terms()
-        stats, c_encoder = self.encoder.forward(self._joined(x, context))
+        stats, c_encoder = self.encoder.forward(self._encoder_input(x, context))
         (mu, logvar), c_posterior = self.posterior.forward(stats)
         z, c_sample = self.posterior.sample.forward(mu, logvar, eps)
         theta, c_decoder = self.decoder.forward(self._joined(z, context))
         terms.log_px, c_likelihood = self.likelihood.forward(theta, x)
+        if self.units is not None:  # a shift, on which no gradient depends
+            terms.log_px = k.in_units(terms.log_px, x, self.units.log_scale)
         c_kl = c_log_qz = c_log_pz = None
         if "kl" in needs:
             kl, c_kl = self.prior.kl.forward(mu, logvar)
@@ -201,7 +230,7 @@ class VAE(Model):
 
     def start_from(self, mean: Array, n: int, rows: Array, context: Array | None = None) -> None:
         """Set the output's bias and the prior, unless they were trained before."""
-        self.prior.start_from(self._joined(rows, context))
+        self.prior.start_from(self._encoder_input(rows, context))
         bias = self.decoder.layers[-1].b
         start = self.likelihood.output_bias(mean, n)
         if start is not None and not bias.any():
@@ -228,7 +257,7 @@ class VAE(Model):
     def encode(self, x: Any, context: Any = None) -> tuple[Array, Array]:
         """Mean and log-variance of q(z given x), each (N, Z)."""
         pairs = [
-            self.posterior.forward(self.encoder.forward(self._joined(xb, cb))[0])[0]
+            self.posterior.forward(self.encoder.forward(self._encoder_input(xb, cb))[0])[0]
             for xb, cb in self.batches(x, context)
         ]
         if len(pairs) == 1:
@@ -236,25 +265,41 @@ class VAE(Model):
         mus, logvars = zip(*pairs, strict=True)
         return np.concatenate(mus), np.concatenate(logvars)
 
-    def decode(self, z: Any, context: Any = None) -> Array:
-        """The mean of p(x given z), (N, D), of latent vectors z (N, Z)."""
+    def decode(self, z: Any, context: Any = None, take: str = "mean", seed: int = 0) -> Array:
+        """What latent vectors z (N, Z) stand for: of p(x given z) its mean, a draw or its mode.
+
+        Parameters
+        ----------
+        z : (N, Z) array
+        context : (N, C) array, optional
+        take : {"mean", "draw", "mode"}
+        seed : int
+            Of the draws.
+
+        Returns
+        -------
+        (N, D) array
+            In the units of x: in float64 if they are not the model's own.
+        """
+        output = self._output(take, seed)
         reader = Reader(z, self.z_dim, self.flat.real.dtype, what="z")
         contexts = self.context_reader(context, len(reader))
-        means = []
+        taken = []
         for rows in reader.chunks():
             zb = reader.checked(rows)
             cb = None if contexts is None else contexts.checked(rows)
-            means.append(self.likelihood.mean(self.decoder.forward(self._joined(zb, cb))[0]))
-        return means[0] if len(means) == 1 else np.concatenate(means)
+            taken.append(output(self.decoder.forward(self._joined(zb, cb))[0]))
+        return taken[0] if len(taken) == 1 else np.concatenate(taken)
 
-    def reconstruct(self, x: Any, context: Any = None) -> Array:
-        """The mean of p(x given z) at the posterior's mean, (N, D)."""
-        return self.decode(self.encode(x, context)[0], context)
+    def reconstruct(self, x: Any, context: Any = None, take: str = "mean", seed: int = 0) -> Array:
+        """`decode` at the posterior's mean, (N, D), the entries that are missing in x included."""
+        return self.decode(self.encode(x, context)[0], context, take, seed)
 
-    def sample(self, n: int, seed: int = 0, context: Any = None) -> Array:
-        """New examples: means of p(x given z) with z drawn from the prior, (n, D).
+    def sample(self, n: int, seed: int = 0, context: Any = None, take: str = "mean") -> Array:
+        """New examples, (n, D): `decode` at z drawn from the prior.
 
-        A context of one row serves all n.
+        Draws, ``take="draw"``, are distributed as the model says that x is; means vary less. A
+        context of one row serves all n.
         """
         n = whole("n", n)
         rng = np.random.default_rng(whole("seed", seed, least=0))
@@ -262,7 +307,7 @@ class VAE(Model):
         if context is not None:
             context = np.atleast_2d(context)
             context = np.repeat(context, n, axis=0) if len(context) == 1 else context
-        return self.decode(z, context)
+        return self.decode(z, context, take, seed)
 
     def elbo(
         self,
@@ -300,6 +345,32 @@ class VAE(Model):
             kls.append(kl / n_samples)
         return np.concatenate(log_pxs), np.concatenate(kls)
 
+    @property
+    def standardise(self) -> Any:
+        return self._standardise if self.units is None else self.units.config
+
+    def _output(self, take: str, seed: int) -> Callable[[Array], Array]:
+        """From the decoder's output to what of p(x given z) is taken, in the units of x."""
+        seed = whole("seed", seed, least=0)
+        takes: dict[str, Callable[[Array], Array]] = {
+            "mean": self.likelihood.mean,
+            "mode": self.likelihood.mode,
+        }
+        if take == "draw":
+            rng = np.random.default_rng([seed, _DRAWS])
+            takes["draw"] = lambda theta: self.likelihood.sample(theta, rng)
+        if take not in takes:
+            raise ConfigError(f"take is 'mean', 'draw' or 'mode'; got {take!r}.")
+        output, units = takes[take], self.units
+        return output if units is None else lambda theta: units.restored(output(theta))
+
+    def _encoder_input(self, x: Array, context: Array | None) -> Array:
+        """The features of x, with a mask of what is known where some may be missing, and c."""
+        features = self.likelihood.features(x)
+        if self.missing:
+            features = k.concat(k.filled(features), k.known(x))
+        return self._joined(features, context)
+
     def _joined(self, a: Array, context: Array | None) -> Array:
         return a if context is None else self.join.forward(a, context)[0]
 
@@ -309,6 +380,18 @@ class VAE(Model):
         model.flat += 0.1 * rng.normal(size=model.n_params)  # biases too
         context = rng.normal(size=(3, 2))
         return model, (rng.random((3, 6)), model.draw_noise(3, 2, rng), context)
+
+
+def _missing(missing: Any, likelihood: Any) -> str | None:
+    if missing not in (None, "mask"):
+        raise ConfigError(f"missing is None or 'mask'; got {missing!r}.")
+    if missing and not likelihood.takes_missing:
+        raise ConfigError(
+            f"missing='mask' needs a likelihood that leaves NaN out; {likelihood.name!r} does not "
+            "say that it does. Set takes_missing = True in its class, once its log p and gradients "
+            "are 0 where x is NaN."
+        )
+    return missing
 
 
 def _widths(hidden: Any) -> list[Any]:
