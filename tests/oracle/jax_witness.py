@@ -20,6 +20,7 @@ jax.config.update("jax_disable_most_optimizations", True)  # compiling is what t
 array = jnp.asarray
 vjp = jax.vjp
 exp = jnp.exp
+log1p = jnp.log1p
 
 ACTIVATIONS = {
     "identity": lambda s: s,

@@ -114,7 +114,8 @@ def vae(
 ) -> dict[str, Any]:
     """Every term that a VAE has, by name."""
     activation = model.activation.name
-    mu, logvar = w.heads(mlp(w, activation, under("encoder.", p), joined(w, x, context)))
+    seen = FEATURES[model.likelihood.name](w, x) if model.likelihood.name in FEATURES else x
+    mu, logvar = w.heads(mlp(w, activation, under("encoder.", p), joined(w, seen, context)))
     z = w.reparameterise(mu, logvar, eps)
     theta = mlp(w, activation, under("decoder.", p), joined(w, z, context))
     likelihood = PARTS[f"likelihood.{model.likelihood.name}"]
@@ -127,6 +128,15 @@ def vae(
         "mu": mu,
         "logvar": logvar,
     }
+
+
+FEATURES = {
+    "poisson": lambda w, x: w.log1p(x),
+    "negative_binomial": lambda w, x: w.log1p(x),
+    "zero_inflated_negative_binomial": lambda w, x: w.log1p(x),
+    "categorical": lambda w, x: 1.0 * w.join(w.is_class(x[:, 0], 3), w.is_class(x[:, 1], 2)),
+}
+"""What the encoder is given of x, where that is not x itself."""
 
 
 def log_prior(w: Any, model: Any, p: dict[str, Any], z: Any) -> Any:

@@ -26,6 +26,7 @@ from torch.nn import functional
 array = torch.tensor
 vjp = torch.func.vjp
 exp = torch.exp
+log1p = torch.log1p
 
 ACTIVATIONS = {
     "identity": lambda s: s,
@@ -139,7 +140,7 @@ def beta(logits, x, log_concentration):
 
 
 def is_class(labels, n):
-    return functional.one_hot(labels.long(), n)
+    return functional.one_hot(labels.long(), n).double()
 
 
 def categorical(logits, one_hot):
