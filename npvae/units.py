@@ -55,9 +55,7 @@ class Units:
         return units
 
     @classmethod
-    def of(
-        cls, batches: Callable[[], Iterable[tuple[Array, Array | None]]], real: Array
-    ) -> Units:
+    def of(cls, batches: Callable[[], Iterable[tuple[Array, Array | None]]], real: Array) -> Units:
         """Those of a table, NaN left out: the mean and the standard deviation of each column.
 
         A column that does not vary, to rounding, keeps the scale 1. Those that are not `real`,

@@ -64,7 +64,7 @@ class Mixed(Likelihood):
         return all(part.unit_interval for part in self.parts)
 
     @property
-    def takes_missing(self) -> bool:
+    def takes_missing(self) -> bool:  # type: ignore[override]
         return all(part.takes_missing for part in self.parts)
 
     def declare(self, x_dim: int) -> None:

@@ -135,6 +135,9 @@ FEATURES = {
     "negative_binomial": lambda w, x: w.log1p(x),
     "zero_inflated_negative_binomial": lambda w, x: w.log1p(x),
     "categorical": lambda w, x: 1.0 * w.join(w.is_class(x[:, 0], 3), w.is_class(x[:, 1], 2)),
+    "mixed": lambda w, x: w.join(
+        w.join(x[:, MIXED[0]], x[:, MIXED[1]]), 1.0 * w.is_class(x[:, 2], 3)
+    ),
 }
 """What the encoder is given of x, where that is not x itself."""
 
