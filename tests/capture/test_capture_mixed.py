@@ -81,3 +81,14 @@ def test_weights_under_a_prior_without_a_closed_form(alike, prior):
         objective=nv.ELBO(0.5, n_samples=2), **OPTIONS,
     )  # fmt: skip
     assert not captured.full.python_calls
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["equal", "weighted"])
+def test_a_table_with_gaps_and_units_of_its_own(alike, weights):
+    x = X * np.float32([40, 0.01, 1, 1, 1, 1, 1]) + np.float32([300, -2, 0, 0, 0, 0, 0])
+    x[np.random.default_rng(3).random(x.shape) < 0.2] = np.nan
+    model = network(7, likelihood=nv.Mixed(GROUPS), missing="mask", standardise=True)
+    captured = alike(
+        model, x, valid=x[:9], weights=weights, objective=nv.ELBO(n_samples=2), **OPTIONS
+    )
+    assert not captured.full.python_calls
