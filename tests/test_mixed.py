@@ -94,7 +94,7 @@ def test_what_is_given_out_has_the_table_s_order(rng, dtype):
 def test_gradients_of_a_model(objective, rng):
     model = nv.VAE(7, 2, hidden=(4,), activation="tanh", likelihood=nv.Mixed(GROUPS))
     x, eps = rows(rng, 4), model.draw_noise(4, objective.n_samples, rng)
-    report = nv.check_gradients(model, (x, eps), objective=objective)
+    report = nv.check_gradients(model, (x, eps), objective=objective, methods=["complex"])
     assert report.ok, str(report)
     assert "likelihood.parts.2.log_dispersion" in {row.argument for row in report}
 

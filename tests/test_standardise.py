@@ -108,10 +108,9 @@ def test_what_comes_out_is_in_the_table_s_units(fitted):
 
 
 def test_gradients(fitted):
-    report = check_gradients(fitted, objective=nv.ELBO())
-    assert report.ok, str(report)
-    report = check_gradients(fitted, objective=nv.IWAE(2))
-    assert report.ok, str(report)
+    for objective in (nv.ELBO(), nv.IWAE(2)):
+        report = check_gradients(fitted, objective=objective, methods=["complex"])
+        assert report.ok, str(report)
 
 
 def test_the_config_keeps_the_numbers_bit_by_bit(fitted, tmp_path):

@@ -135,10 +135,18 @@ def in_time(code):
     command = [sys.executable, "-c", START + code]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    except subprocess.TimeoutExpired:
-        pytest.fail("it hangs")
+    except subprocess.TimeoutExpired as ended:
+        pytest.fail(f"it hangs after {ended.stdout}")
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
+
+
+@pytest.fixture(scope="module")
+def said():
+    """The words of each of `SCRIPTS`, which one process runs one after the other."""
+    ends = [f'{code}\nprint("; ")\ncounters[:] = 0\n' for code in SCRIPTS.values()]
+    parts = " ".join(in_time("".join(ends))).split(";")
+    return dict(zip(SCRIPTS, map(str.split, parts), strict=False))
 
 
 START = """
@@ -160,19 +168,14 @@ counters = np.zeros(sync.SIZE, np.int64)
 """
 
 
-def test_threads_that_were_told_to_stop_do_not_wait():
-    code = """
+SCRIPTS = {
+    "told": """
 counters[sync.STOP] = 1
 print(*(execute(counters, t, 3) for t in range(3)))
 print(*(execute(counters, t, 3, 0) for t in range(3)))
 print(execute(counters, 0, 1))
-"""
-    assert in_time(code) == ["0"] * 7
-
-
-def test_threads_that_wait_stop_when_they_are_told_to():
-    """Two of three are there, so nobody gets through the first barrier."""
-    code = """
+""",
+    "waiting": """
 execute(counters.copy(), 0, 1)
 ended = []
 others = [
@@ -186,12 +189,8 @@ counters[sync.STOP] = 1
 for other in others:
     other.join()
 print(*ended)
-"""
-    assert in_time(code) == ["0", "0", "0"]
-
-
-def test_threads_pass_their_barriers_together():
-    code = """
+""",
+    "together": """
 results = {}
 def run(t):
     results[t] = execute(counters, t, 5)
@@ -201,13 +200,18 @@ for other in others:
 for other in others:
     other.join()
 print(*results.values(), counters[sync.GENERATION], counters[sync.ARRIVED])
-"""
-    assert in_time(code) == ["5"] * 5 + ["10", "0"]
-
-
-def test_a_thread_that_can_not_be_started_ends_the_run():
-    """The other one that was started waits for it, and is told to stop."""
-    code = """
+""",
+    "bad gradient": """
+program.BARRIER = 0.0
+x = np.random.default_rng(0).random((4000, 3), dtype="float32")
+for threads in (1, 2, 3):
+    model = nv.VAE(3, 1, hidden=(4,), likelihood=nv.Gaussian(1e-15))
+    try:
+        nv.fit(model, x, batch_size=2000, threads=threads)
+    except nv.NonFiniteLoss as error:
+        print(*str(error).split()[:2])
+""",
+    "refused": """
 program.SHARED = program.BARRIER = 0.0
 start, begun = threading.Thread.start, []
 def refuse(thread):
@@ -223,23 +227,31 @@ try:
     nv.fit(model, np.ones((40, 5), "float32"), threads=3, lr=0.0)
 except RuntimeError as error:
     print(str(error).replace(" ", "-"), begun[0].is_alive())
-"""
-    assert in_time(code) == ["can't-start-new-thread", "False"]
+""",
+}
 
 
-def test_a_bad_gradient_stops_threads_that_have_no_share_in_adam():
+def test_threads_that_were_told_to_stop_do_not_wait(said):
+    assert said["told"] == ["0"] * 7
+
+
+def test_threads_that_wait_stop_when_they_are_told_to(said):
+    """Two of three are there, so nobody gets through the first barrier."""
+    assert said["waiting"] == ["0", "0", "0"]
+
+
+def test_threads_pass_their_barriers_together(said):
+    assert said["together"] == ["5"] * 5 + ["10", "0"]
+
+
+def test_a_bad_gradient_stops_threads_that_have_no_share_in_adam(said):
     """Few weights and many rows: Adam is the first thread's alone."""
-    code = """
-program.BARRIER = 0.0
-x = np.random.default_rng(0).random((4000, 3), dtype="float32")
-for threads in (1, 2, 3):
-    model = nv.VAE(3, 1, hidden=(4,), likelihood=nv.Gaussian(1e-15))
-    try:
-        nv.fit(model, x, batch_size=2000, threads=threads)
-    except nv.NonFiniteLoss as error:
-        print(*str(error).split()[:2])
-"""
-    assert in_time(code) == ["the", "gradient"] * 3
+    assert said["bad gradient"] == ["the", "gradient"] * 3
+
+
+def test_a_thread_that_can_not_be_started_ends_the_run(said):
+    """The other one that was started waits for it, and is told to stop."""
+    assert said["refused"] == ["can't-start-new-thread", "False"]
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores can't be chosen here")

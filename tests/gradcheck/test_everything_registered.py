@@ -58,7 +58,7 @@ def check_model(objective, methods=("central", "complex", "taylor"), **options):
 
 @pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
 def test_model_under_each_objective(objective):
-    check_model(objective, activation="gelu", x_dim=3, context_dim=2)
+    check_model(objective, activation="silu", x_dim=3, context_dim=2)
 
 
 # Whose parts are proven by all methods above; here it is how they go together.
@@ -67,8 +67,8 @@ def test_model_under_each_objective(objective):
 @pytest.mark.parametrize("name", LIKELIHOODS)
 def test_model_with_each_likelihood(name):
     methods = ["taylor" if name in KINKED else "complex"]
-    for objective in OBJECTIVES.values():
-        check_model(objective, methods, likelihood=LIKELIHOODS[name])
+    for objective in ("elbo-beta-free-bits", "iwae"):
+        check_model(OBJECTIVES[objective], methods, likelihood=LIKELIHOODS[name])
 
 
 @pytest.mark.parametrize("prior", registered("prior").values(), ids=registered("prior"))

@@ -61,9 +61,9 @@ INPUTS = {
 
 @pytest.mark.parametrize("name", KINKY)
 def test_right_gradients_are_never_called_wrong_or_left_open(name):
-    """480 checks: 8 functions, 3 to 100,000 entries, 30 seeds, two methods."""
+    """416 checks: 8 functions, 3 to 100,000 entries, 26 seeds, two methods."""
     cases = [(n, 8 * i + j) for i, n in enumerate((3, 100, 3000)) for j in range(8)]
-    for n, seed in [*cases, *((100_000, 24 + j) for j in range(6))]:
+    for n, seed in [*cases, *((100_000, 24 + j) for j in range(2))]:
         x = np.random.default_rng(seed).normal(size=n)
         for method in ("central", "taylor"):
             report = check_gradients(KINKY[name], (x,), methods=[method], seed=seed, max_entries=4)
