@@ -38,7 +38,7 @@ _NAMES = {
     ),
 }  # fmt: skip
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
-_MODULES = ("datasets", "gradcheck", "layers", "plots")
+_MODULES = ("datasets", "gradcheck", "layers", "plots", "tables")
 
 __all__ = ["__version__", *sorted(_HOME), *_MODULES]
 

@@ -34,7 +34,9 @@ def test_every_public_name_is_in_the_api_reference(name):
     assert re.search(rf"\bnv\.{name}\b", API), f"say in docs/api.md what nv.{name} is for"
 
 
-@pytest.mark.parametrize("module", [nv.plots, nv.datasets], ids=["plots", "datasets"])
+@pytest.mark.parametrize(
+    "module", [nv.plots, nv.datasets, nv.tables], ids=["plots", "datasets", "tables"]
+)
 def test_the_functions_of_the_modules_are_in_it_too(module):
     functions = [name for name in module.__all__ if name.islower()]
     assert [name for name in functions if not re.search(rf"\b{name}\b", API)] == []

@@ -27,7 +27,9 @@ GROUPS = [
     ["checks", "files", "progress", "schedules", "threads", "numerics"],
     ["core", "kernels", "reader", "units"],
     ["layers", "likelihoods", "posteriors", "flows", "priors"],
-    ["models", "objectives", "optim", "datasets", "checkpoint", "history", "callbacks"],
+    ["datasets"],
+    ["tables"],
+    ["models", "objectives", "optim", "checkpoint", "history", "callbacks"],
     ["steps"],
     ["capture"],
     ["train", "evaluate", "plots", "gradcheck"],
@@ -221,7 +223,7 @@ def test_every_public_name_is_there_whatever_was_imported_before():
     after_all_modules = run(EVERY_NAME, json.dumps(names[::-1]), json.dumps(modules))
     assert alone == after_all_modules
     assert {n for n, kind in alone.items() if kind == "module"} == {
-        "datasets", "gradcheck", "layers", "plots",
+        "datasets", "gradcheck", "layers", "plots", "tables",
     }  # fmt: skip
     assert set(names) <= set(dir(nv))
 

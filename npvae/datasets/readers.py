@@ -44,8 +44,8 @@ def read(path: str | os.PathLike[str], split: str | None = None) -> Dataset:
     """
     if split not in (None, "train", "test"):
         raise DataError(f"split must be 'train', 'test' or None; got {split!r}. Give one of these.")
-    source = _existing(path)
-    with _readable(source):
+    source = existing(path)
+    with readable(source):
         return _read(source, split)
 
 
@@ -76,8 +76,8 @@ def has_test_split(path: str | os.PathLike[str]) -> bool:
     DataError
         Nothing at the path, or a damaged ``.npz`` file.
     """
-    source = _existing(path)
-    with _readable(source):
+    source = existing(path)
+    with readable(source):
         if source.is_dir():
             return has_images(source, "test")
         return source.suffix.lower() == ".npz" and npz_has_test_split(source)
@@ -107,7 +107,7 @@ def _read(source: Path, split: str | None) -> Dataset:
     )
 
 
-def _existing(path: str | os.PathLike[str]) -> Path:
+def existing(path: str | os.PathLike[str]) -> Path:
     source = Path(path)
     # os.path and not Path's own: these return False where the name itself is impossible.
     if os.path.isfile(source) or os.path.isdir(source):
@@ -123,7 +123,7 @@ def _existing(path: str | os.PathLike[str]) -> Path:
 
 
 @contextmanager
-def _readable(source: Path) -> Iterator[None]:
+def readable(source: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import NoReturn, TextIO
@@ -16,7 +16,7 @@ from npvae.datasets.dataset import Array, Dataset
 from npvae.errors import DataError
 
 _LABEL_NAMES = ("label", "y", "target", "class")
-_MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
+MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 
 
@@ -28,18 +28,18 @@ def read_csv(path: Path) -> Dataset:
     """
     where = f"'{path}'"
     with path.open(encoding="utf-8-sig", newline="") as stream:
-        rows = _rows(stream, where)
+        rows = text_rows(stream, where)
         first = next(rows, None)
         if first is None:
             raise DataError(f"{where}: a table needs rows; got an empty file. Write it again.")
-        names = _header(first, where)
+        names = header(first, where)
         if names is None:
             rows = chain([first], rows)
-        label = _label_position(names or [], where)
+        label = label_position(names or [], where)
         return _read_rows(rows, names, label, len(first[1]), where)
 
 
-def _rows(stream: TextIO, where: str) -> Iterator[tuple[int, list[str]]]:
+def text_rows(stream: TextIO, where: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows that are not blank, each with its line number."""
     line = 0
     try:
@@ -69,10 +69,10 @@ def _delimiter(line: str) -> str:
     return next((mark for mark in "\t;" if mark in bare), ",")
 
 
-def _header(first: tuple[int, list[str]], where: str) -> list[str] | None:
+def header(first: tuple[int, list[str]], where: str) -> list[str] | None:
     line, row = first[0], [cell.strip() for cell in first[1]]
     # Numbers with a gap or a decimal comma are data: to take them for a header would lose a row.
-    if all(_is_number(cell.replace(",", ".")) or cell.lower() in _MISSING for cell in row):
+    if all(is_number(cell.replace(",", ".")) or cell.lower() in MISSING for cell in row):
         return None
     if "" in row:
         raise DataError(
@@ -83,7 +83,7 @@ def _header(first: tuple[int, list[str]], where: str) -> list[str] | None:
     return row
 
 
-def _label_position(names: list[str], where: str) -> int | None:
+def label_position(names: list[str], where: str) -> int | None:
     ends = sorted({0, len(names) - 1}) if names else []
     found = [i for i in ends if names[i].lower() in _LABEL_NAMES]
     if len(found) > 1:
@@ -106,10 +106,7 @@ def _read_rows(
     values, lines, labels = array("d"), array("q"), []
     for line, row in rows:
         if len(row) != width:
-            raise DataError(
-                f"{where}, line {line}: every row needs {width} cells, as many as the first; "
-                f"got {len(row)}. Add or remove cells, or quote a cell that holds the delimiter."
-            )
+            raise row_error(width, len(row), f"{where}, line {line}")
         if label is not None:
             labels.append(row.pop(label).strip())
         values.extend(_numbers(row, shown, f"{where}, line {line}"))
@@ -119,8 +116,16 @@ def _read_rows(
     if not shown:
         raise DataError(f"{where}: a table needs data; got labels alone. Add columns of numbers.")
     x = _as_float32(np.frombuffer(values).reshape(len(lines), -1), lines, shown, where)
-    y = None if label is None else _as_labels(labels, lines, where)
+    y = None if label is None else as_labels(labels, lines, where)
     return Dataset(x, y, columns=columns)
+
+
+def row_error(width: int, found: int, place: str) -> DataError:
+    """The error for a row of another number of cells than the first."""
+    return DataError(
+        f"{place}: every row needs {width} cells, as many as the first; got {found}. "
+        "Add or remove cells, or quote a cell that holds the delimiter."
+    )
 
 
 def _numbers(row: list[str], shown: list[str], place: str) -> array[float]:
@@ -130,24 +135,27 @@ def _numbers(row: list[str], shown: list[str], place: str) -> array[float]:
             raise ValueError
         return array("d", map(float, row))
     except ValueError:
-        bad = next(i for i, cell in enumerate(row) if not _is_number(cell))
+        bad = next(i for i, cell in enumerate(row) if not is_number(cell))
         _refuse(row[bad].strip(), f"{place}, column {shown[bad]}")
 
 
 def _refuse(cell: str, place: str) -> NoReturn:
-    if cell.lower() in _MISSING:
+    if cell.lower() in MISSING:
         raise DataError(
             f"{place}: every cell must hold a number; got {cell!r}, a missing value. "
-            "Fill it, or remove the row or the column."
+            "Fill it, remove the row or the column, or read the table with nv.tables.read."
         )
     shown = repr(cell if len(cell) <= 40 else cell[:40] + "...")
-    fix = "Turn it into numbers or remove the column; labels go in a last column named 'label'."
-    if _is_number(cell.replace(",", ".")):
+    fix = (
+        "Turn it into numbers or remove the column (labels go in a last column named 'label'), or "
+        "read the table with nv.tables.read."
+    )
+    if is_number(cell.replace(",", ".")):
         fix = "Write decimals with a point."
     raise DataError(f"{place}: every cell must hold a number; got {shown}. {fix}")
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
     try:
         float(cell)
     except ValueError:
@@ -170,7 +178,7 @@ def _as_float32(values: Array, lines: array[int], shown: list[str], where: str) 
     return x
 
 
-def _as_labels(labels: list[str], lines: array[int], where: str) -> Array:
+def as_labels(labels: list[str], lines: Sequence[int], where: str) -> Array:
     """Return integers where all labels are, or else numbers where all are, or else text."""
     if all(_INTEGER.fullmatch(label) for label in labels):
         return np.array([int(label) for label in labels], np.int64)
@@ -179,6 +187,6 @@ def _as_labels(labels: list[str], lines: array[int], where: str) -> Array:
             f"{where}, line {lines[labels.index('')]}: every row needs a label; got an empty cell. "
             "Fill it, or remove the row."
         )
-    if all(_is_number(label) for label in labels):
+    if all(is_number(label) for label in labels):
         return np.array([float(label) for label in labels])
     return np.array(labels)

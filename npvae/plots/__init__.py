@@ -10,6 +10,7 @@ the least and the greatest value.
 
 from __future__ import annotations
 
+from .by_column import column_bars, columns_reconstructed
 from .curves import loss_curves
 from .examples import interpolation, reconstructions
 from .images import guess_image_shape, image_grid, manifold
@@ -18,6 +19,7 @@ from .style import BLUE, INK, ORANGE, PALE, PALETTE, Range, Shape, save
 from .tables import columns
 
 __all__ = [
-    "BLUE", "INK", "ORANGE", "PALE", "PALETTE", "Range", "Shape", "columns", "guess_image_shape",
+    "BLUE", "INK", "ORANGE", "PALE", "PALETTE", "Range", "Shape", "column_bars", "columns",
+    "columns_reconstructed", "guess_image_shape",
     "image_grid", "interpolation", "latent", "loss_curves", "manifold", "reconstructions", "save",
 ]  # fmt: skip

@@ -66,11 +66,12 @@ def interpolation(
     image_shape: Shape,
     value_range: Range = (0, 1),
     names: Sequence[str] | None = None,
+    label: str = "decoded value",
 ) -> Figure:
     """Walks through latent space: ``decoded`` is (pairs, steps, D), and each pair has a row.
 
     ``image_shape`` None, other data: a heat map for each pair, steps downward, with the columns'
-    ``names`` (D).
+    ``names`` (D); ``label`` says what the colours are.
     """
     decoded = np.asarray(decoded)
     if decoded.ndim != 3 or decoded.shape[1] < 2 or not decoded.size:
@@ -78,7 +79,7 @@ def interpolation(
         raise DataError(f"decoded must be (pairs, steps, D) with two steps or more; {got}")
     if image_shape is None:
         check_names(names, decoded.shape[2])
-        return _heat_maps(decoded, names)
+        return _heat_maps(decoded, names, label)
     steps, d = decoded.shape[1:]
     tiles = as_tiles("decoded", decoded.reshape(-1, d), image_shape, value_range)
     figure, axes = mosaic(tiles, steps, value_range, "Latent interpolation", bottom=0.25)
@@ -113,7 +114,7 @@ def _agreement(x: Array, x_hat: Array) -> Figure:
     return figure
 
 
-def _heat_maps(decoded: Array, names: Sequence[str] | None) -> Figure:
+def _heat_maps(decoded: Array, names: Sequence[str] | None, label: str) -> Figure:
     pairs, steps, d = decoded.shape
     figure = new_figure(6.0, 0.9 + 0.9 * pairs)
     panels = figure.subplots(pairs, 1, sharex=True, squeeze=False)[:, 0]
@@ -123,5 +124,5 @@ def _heat_maps(decoded: Array, names: Sequence[str] | None) -> Figure:
         axes.spines[:].set_visible(False)
     panels[0].set_title("Latent interpolation")
     label_columns(panels[-1], d, names)
-    figure.colorbar(picture, ax=panels, label="decoded value", fraction=0.05)
+    figure.colorbar(picture, ax=panels, label=label, fraction=0.05)
     return figure

@@ -1,0 +1,17 @@
+"""Tables of numbers, flags, counts and categories, as people keep them, for models and back.
+
+``read`` infers what each column is and gives x and its `Schema`; a model that is built with
+``**schema.options()`` keeps the schema, which gives rows of x in the table's own terms.
+"""
+
+from __future__ import annotations
+
+from .assess import column_nats, guess, impute, nats_saved
+from .columns import KINDS, Category, Column, Constant, Count, Flag, Number
+from .files import SUFFIXES, Table, read, write
+from .schema import Schema
+
+__all__ = [
+    "KINDS", "SUFFIXES", "Category", "Column", "Constant", "Count", "Flag", "Number", "Schema",
+    "Table", "column_nats", "guess", "impute", "nats_saved", "read", "write",
+]  # fmt: skip

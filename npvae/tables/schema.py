@@ -1,0 +1,179 @@
+"""What a table's columns are: a model keeps it, to take and give rows in the table's own terms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import ConfigError, DataError
+from .columns import Column, Constant, Unfit, column, is_missing, refusal
+
+Array = np.ndarray
+
+LIKELIHOODS: dict[str, Any] = {
+    "number": {"name": "student_t", "df": 8.0},
+    "flag": "bernoulli",
+    "count": "negative_binomial",
+    "category": "categorical",
+}
+"""What models the columns of a kind; docs/training.md has what else was measured for numbers."""
+
+
+class Schema:
+    """The columns of a table.
+
+    Parameters
+    ----------
+    columns : sequence of Column, or of their configs
+        In the table's order. Constants are among them, but not among the columns of x.
+    label : str, optional
+        The column of the rows' labels, which is not modelled.
+    skipped : mapping, optional
+        The columns that were left out, each with the reason.
+
+    Attributes
+    ----------
+    modelled : tuple of Column
+        Those of x, in its order.
+    """
+
+    def __init__(
+        self,
+        columns: Iterable[Any],
+        label: str | None = None,
+        skipped: Mapping[str, str] | None = None,
+    ) -> None:
+        self.columns = tuple(c if isinstance(c, Column) else column(c) for c in columns)
+        self.modelled = tuple(c for c in self.columns if not isinstance(c, Constant))
+        self.label = label
+        self.skipped = dict(skipped or {})
+        if len({c.name for c in self.columns}) < len(self.columns) or not self.modelled:
+            raise ConfigError(
+                "a schema needs columns of different names, one of them no constant; got "
+                f"{[c.name for c in self.columns]}."
+            )
+
+    @classmethod
+    def of(cls, choice: Any) -> Schema:
+        """A schema, or the one that a config describes; raises `ConfigError`."""
+        if isinstance(choice, Schema):
+            return choice
+        try:
+            return cls(**choice)
+        except TypeError as error:
+            raise ConfigError(
+                f"schema is a Schema, as nv.tables.read gives it, or its config; got "
+                f"{choice!r:.60}."
+            ) from error
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What `of` rebuilds it from; JSON can hold it."""
+        columns = [c.config for c in self.columns]
+        return {"columns": columns, "label": self.label, "skipped": self.skipped}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Schema) and other.config == self.config
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.names))
+
+    def __repr__(self) -> str:
+        return f"Schema({', '.join(f'{c.name}={c.kind}' for c in self.columns)})"
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns of x."""
+        return [c.name for c in self.modelled]
+
+    def where(self, *kinds: str) -> list[int]:
+        """Which columns of x are of these kinds."""
+        return [i for i, c in enumerate(self.modelled) if c.kind in kinds]
+
+    def likelihood(self, **of_kind: Any) -> Any:
+        """`Mixed`: for the columns of each kind the likelihood that `LIKELIHOODS` has.
+
+        ``likelihood(number="student_t")`` takes another one for a kind.
+        """
+        from ..likelihoods import Categorical, Mixed
+
+        chosen = {**LIKELIHOODS, **of_kind}
+        groups = []
+        for kind, likelihood in chosen.items():
+            places = self.where(kind)
+            if places and likelihood == "categorical":
+                likelihood = Categorical([len(self.modelled[i].labels) for i in places])
+            if places:
+                groups.append((likelihood, places))
+        return Mixed(groups)
+
+    def options(self, **of_kind: Any) -> dict[str, Any]:
+        """The arguments of a model of this table: ``nv.VAE(z_dim=4, **schema.options())``.
+
+        Missing values are masked, numbers standardised. `of_kind` goes to `likelihood`.
+        """
+        return {
+            "x_dim": len(self.modelled),
+            "likelihood": self.likelihood(**of_kind),
+            "missing": "mask",
+            "standardise": bool(self.where("number")),
+            "schema": self,
+        }
+
+    def rows(self, x: Any) -> list[dict[str, Any]]:
+        """The rows of x (N, D) in the table's own terms: ``[{name: value}, ...]``.
+
+        A number has the table's decimals, a count is whole, a flag and a category are their labels,
+        a missing value is None. Draws keep their meaning exactly; of the means of p(x given z) that
+        of a category has none, so give this the modes or draws.
+        """
+        return [
+            {c.name: c.value(v) if v == v else None for c, v in zip(self.columns, row, strict=True)}
+            for row in self._with_constants(x)
+        ]
+
+    def cells(self, x: Any) -> list[list[str]]:
+        """`rows` as the cells of a table, a missing one empty."""
+        return [
+            [c.text(v) if v == v else "" for c, v in zip(self.columns, row, strict=True)]
+            for row in self._with_constants(x)
+        ]
+
+    def array(self, rows: Sequence[Mapping[str, Any]]) -> Array:
+        """Rows ``[{name: value}, ...]`` as x (N, D) float64, None and NaN as missing.
+
+        Raises
+        ------
+        DataError
+            If a row has no value for a column, or one that the column can't have.
+        """
+        x = np.full((len(rows), len(self.modelled)), np.nan)
+        for i, row in enumerate(rows):
+            for j, c in enumerate(self.modelled):
+                if c.name not in row:
+                    raise DataError(
+                        f"row {i} (counted from 0) needs a value for {c.name!r}; it has none. "
+                        "Give None where it is not known."
+                    )
+                text = str(row[c.name]).strip()
+                if not is_missing(text):
+                    try:
+                        x[i, j] = c.parse(text)
+                    except Unfit as unfit:
+                        place = f"row {i} (counted from 0), column {c.name!r}"
+                        raise refusal(place, text, unfit) from None
+        return x
+
+    def _with_constants(self, x: Any) -> list[list[float]]:
+        """x with a column for each of the table's."""
+        x = np.asarray(x)
+        if x.ndim != 2 or x.shape[1] != len(self.modelled):
+            raise DataError(
+                f"x needs shape (N, {len(self.modelled)}), a column for each of the schema's; got "
+                f"{x.shape}."
+            )
+        values = np.zeros((len(x), len(self.columns)))
+        values[:, [not isinstance(c, Constant) for c in self.columns]] = x
+        return values.tolist()
