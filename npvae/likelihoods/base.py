@@ -110,6 +110,12 @@ class Likelihood(Part, abstract=True):
         """
         return False
 
+    def start_from(self, rows: Array) -> None:
+        """Set parameters of its own, such as dispersions, to what training rows (n, D) suggest.
+
+        A model calls it before its first step.
+        """
+
     def output_bias(self, mean: Array, n: int) -> Array | None:
         """The decoder's output at which E[x] is the training mean (D,) of n rows, or None.
 

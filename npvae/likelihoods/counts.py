@@ -135,6 +135,8 @@ class NegativeBinomial(Counts, Spread):
         The total of the rows that the decoder's means are of; see the module. False: of each row.
     """
 
+    log_dispersion: Array
+
     quantity = "dispersion"
     bound = 20.0
 
@@ -154,6 +156,19 @@ class NegativeBinomial(Counts, Spread):
 
     def sample(self, theta: Array, rng: np.random.Generator) -> Array:
         return _gamma_poisson(*self.heads(theta), rng).astype(theta.dtype)
+
+    def start_from(self, rows: Array) -> None:
+        """Each column's dispersion starts at that of its known counts, by mean and variance.
+
+        From 1, in steps of a learning rate, it takes thousands to reach that of large counts.
+        """
+        if self._by_decoder or self._total:
+            return
+        counts = np.asarray(rows, np.float64)
+        n = np.maximum((~np.isnan(counts)).sum(0), 1)
+        mean = np.nansum(counts, axis=0) / n + 0.5 / n
+        excess = np.nansum(np.square(counts - mean), axis=0) / n - mean
+        self.log_dispersion[...] = np.log(mean**2 / np.maximum(excess, 1e-3 * mean)).clip(-5, 8)
 
     def output_bias(self, mean: Array, n: int) -> Array:
         return self.beside_zeros(self._start(mean, n))

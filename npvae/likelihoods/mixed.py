@@ -121,6 +121,10 @@ class Mixed(Likelihood):
     def clearly_supports(self, x: Array) -> bool:
         return all(part.clearly_supports(x[..., columns]) for part, columns in self._pairs)
 
+    def start_from(self, rows: Array) -> None:
+        for part, columns in self._pairs:
+            part.start_from(rows[..., columns])
+
     def output_bias(self, mean: Array, n: int) -> Array:
         """The groups' own, side by side; zeros for one that has none."""
         starts = []

@@ -58,6 +58,9 @@ class VAE(Model):
         likelihood takes for real numbers, and the model works on (x - mean) / scale from then on;
         all that goes in and comes out, log p too, stays in the units of x. A dict has them already:
         ``{"mean": [...], "scale": [...]}``.
+    schema : Schema or dict, optional
+        What the columns are, of a table that `npvae.tables.read` has read. The model computes
+        nothing with it: it keeps it for those who want rows in the table's own terms.
     parameters : mapping, optional
         Values by name instead of random ones, as ``model.params`` gives them.
 
@@ -86,6 +89,7 @@ class VAE(Model):
         scale: float | None = None,
         missing: str | None = None,
         standardise: Any = False,
+        schema: Any = None,
         parameters: Mapping[str, Array] | None = None,
     ) -> None:
         self.x_dim = whole("x_dim", x_dim)
@@ -104,6 +108,7 @@ class VAE(Model):
         self._standardise = isinstance(standardise, bool) and standardise
         if not isinstance(standardise, bool):
             self.units = Units.given(standardise, self.x_dim)
+        self.schema = None if schema is None else _schema(schema, self.x_dim)
         self.join = Concat()
         n_inputs = self.likelihood.n_features(self.x_dim) + self.context_dim
         if self.missing:
@@ -229,11 +234,14 @@ class VAE(Model):
         return components, (c_u, c_encoder, c_posterior)
 
     def start_from(self, mean: Array, n: int, rows: Array, context: Array | None = None) -> None:
-        """Set the output's bias and the prior, unless they were trained before."""
+        """Set the output's bias, the likelihood and the prior, unless they were trained before."""
         self.prior.start_from(self._encoder_input(rows, context))
         bias = self.decoder.layers[-1].b
+        if bias.any():
+            return
+        self.likelihood.start_from(rows)
         start = self.likelihood.output_bias(mean, n)
-        if start is not None and not bias.any():
+        if start is not None:
             bias[...] = start
 
     @property
@@ -392,6 +400,18 @@ def _missing(missing: Any, likelihood: Any) -> str | None:
             "are 0 where x is NaN."
         )
     return missing
+
+
+def _schema(schema: Any, x_dim: int) -> Any:
+    from ..tables import Schema  # here, since most models have none
+
+    schema = Schema.of(schema)
+    if len(schema.modelled) != x_dim:
+        raise ConfigError(
+            f"the model of a table needs {len(schema.modelled)} columns, as many as its schema; "
+            f"got x_dim {x_dim}."
+        )
+    return schema
 
 
 def _widths(hidden: Any) -> list[Any]:
