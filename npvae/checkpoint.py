@@ -33,7 +33,7 @@ HEADER = "npvae.json"
 _LONGEST_CONFIG = 10_000
 """Characters; far more than any model's has, and little enough that building it stays quick."""
 
-_BY_COLUMN = ("standardise",)
+_BY_COLUMN = ("standardise", "schema", "likelihood")
 """Entries of a config that grow with the table's columns; they are as quick to use as to read."""
 
 

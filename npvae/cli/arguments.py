@@ -76,6 +76,20 @@ def image_shape(text: str) -> list[int]:
     return values
 
 
+def column_kinds(text: str) -> dict[str, str]:
+    """Kinds of columns by name: age=count,sex=flag. A name may have commas and = in it."""
+    kinds, name = {}, ""
+    for part in text.split(","):
+        before, equals, kind = part.rpartition("=")
+        name += before if equals else part + ","
+        if equals:
+            kinds[name.strip()] = kind.strip()
+            name = ""
+    if name or not all(kinds):
+        raise _refusal("names of columns with their kinds, such as age=count,sex=flag", text)
+    return kinds
+
+
 def output(*suffixes: str) -> Callable[[str], Path]:
     """A file to write, of one of these kinds, in a folder that exists and can be written."""
 

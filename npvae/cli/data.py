@@ -6,11 +6,12 @@ import math
 import os
 from argparse import Namespace
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import datasets
+from .. import datasets, tables
 from ..datasets import Dataset
 from ..errors import ConfigError, DataError
 from ..plots import Shape, guess_image_shape
@@ -23,14 +24,24 @@ DIGITS = "digits"
 _HOLDOUT = 3  # beside the seed: a stream of its own, which none in fit has
 
 
-def read(name: str, split: str | None = None) -> Dataset:
-    """Read "digits" or a path; raises `DataError` where that, or its split, can't be read."""
+def read(name: str, split: str | None = None, schema: Any = None) -> Dataset:
+    """Read "digits" or a path; raises `DataError` where that, or its split, can't be read.
+
+    A table is read by the schema of a model that has one.
+    """
+    if schema is not None and split != "test" and is_table(name):
+        return tables.read(name, schema=schema)
     if name != DIGITS:
         return datasets.read(name, split)
     if split == "test":
         raise DataError("the digits have no test split; --split held-out is what validated.")
     x, y = datasets.digits()
     return Dataset(x, y, image_shape=(8, 8))
+
+
+def is_table(name: str) -> bool:
+    """Whether a value of --data is a table."""
+    return Path(name).suffix.lower() in tables.SUFFIXES
 
 
 def has_test_split(name: str) -> bool:
@@ -139,18 +150,18 @@ def rows_for(run: Run, options: Namespace) -> Rows:
 
 def _split(run: Run, name: str, split: str | None) -> Rows:
     trained_here = _same_source(name, run.settings.get("data"))
-    share = run.settings.get("holdout")
+    share, schema = run.settings.get("holdout"), run.schema
     if split == "held-out":
         if not (trained_here and share):
             raise ConfigError(
                 f"'{run.name}' held no rows of '{name}' out; choose --split train or test, or none."
             )
-        data = read(name)
+        data = read(name, schema=schema)
         _, held_out = hold_out(len(data.x), share, run.settings["seed"])
         return Rows(take(data, held_out), f"{len(held_out):,} rows of {name} held out in training")
     if split is None and has_test_split(name):
         split = "test"
-    data = read(name, split)
+    data = read(name, split, schema)
     n = len(data.x)
     which = f"all {n:,} rows of {name}" if split is None else f"{n:,} {split} rows of {name}"
     if split == "test" or not trained_here:

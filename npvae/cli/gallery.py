@@ -20,6 +20,9 @@ class Gallery:
     Rows are images where `image_shape` says so; otherwise `columns` are their columns' names.
     """
 
+    shown = 10
+    """Rows in a picture of reconstructions."""
+
     def __init__(
         self, model: Any, image_shape: plots.Shape, columns: list[str] | None = None
     ) -> None:
@@ -27,6 +30,18 @@ class Gallery:
         self.image_shape = image_shape
         self.columns = columns
         self.value_range: plots.Range = (0, 1) if model.likelihood.unit_interval else None
+
+    def new(self, n: int, seed: int) -> Array:
+        """New examples (n, D)."""
+        return self.model.sample(n, seed)
+
+    def decode(self, z: Array) -> Array:
+        """What latent vectors z (N, Z) stand for, (N, D)."""
+        return self.model.decode(z)
+
+    def remade(self, x: Array) -> Array:
+        """The reconstructions of x (N, D)."""
+        return self.decode(self.model.encode(x)[0])
 
     def samples(self, samples: Array, x: Array | None = None) -> Figure:
         """New examples (n, D): images, or their columns beside those of data x."""
@@ -67,12 +82,12 @@ class Gallery:
         return self.model.reader(x).batch(slice(None))
 
 
-def walks(model: Any, x: Array, pairs: int, steps: int, seed: int) -> Array:
+def walks(gallery: Gallery, x: Array, pairs: int, steps: int, seed: int) -> Array:
     """Decode straight lines between posterior means of random pairs of rows, (pairs, steps, D)."""
     rng = np.random.default_rng(seed)
     ends = [rng.choice(len(x), 2, replace=False) for _ in range(pairs)]
-    mu, _ = model.encode(x[np.ravel(ends)])
+    mu, _ = gallery.model.encode(x[np.ravel(ends)])
     start, end = mu.reshape(pairs, 2, 1, -1).swapaxes(0, 1)
     t = np.linspace(0, 1, steps, dtype=mu.dtype)[:, None]
     z = (1 - t) * start + t * end
-    return model.decode(z.reshape(pairs * steps, -1)).reshape(pairs, steps, -1)
+    return gallery.decode(z.reshape(pairs * steps, -1)).reshape(pairs, steps, -1)

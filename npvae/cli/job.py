@@ -19,10 +19,13 @@ from ..models import VAE
 from ..objectives import ELBO, IWAE
 from ..optim import Adam
 from ..plots import Shape
+from ..tables import Table
+from ..tables import read as read_table
 from ..train import fit
 from . import runs
+from . import tables as of_tables
 from .data import has_test_split, hold_out, image_shape_of, read, take, value_range
-from .settings import Settings, choose, complete, objective
+from .settings import MIXED, Settings, choose, complete, objective
 
 
 @dataclass
@@ -72,6 +75,7 @@ class Job:
                 lr=settings["lr"],
                 valid=None if self.valid is None else self.valid.x,
                 seed=settings["seed"],
+                binarise=settings["binarise"],
                 threads=settings["threads"],
                 progress=progress,
                 checkpoint=self.folder / runs.CHECKPOINT,
@@ -150,17 +154,21 @@ def prepare(options: Namespace) -> Job:
     done = len(records)
     earlier = runs.read_config(folder) if options.resume else {}
     settings = choose(options, earlier.get("training", {}))
+    data, test = _read(settings, earlier.get("model", {}).get("schema"))
+    if isinstance(data, Table):
+        notes, arguments = of_tables.complete(settings, data), data.schema.options()
+    else:
+        images = data.image_shape is not None or bool(options.image_shape)
+        notes = complete(settings, data, *value_range(data, settings["data"]), images)
+        arguments = {"x_dim": data.x.shape[1], "likelihood": settings["likelihood"]}
     settings["epochs"] = max(settings["epochs"], done)
-    data, test = _read(settings)
-    images = data.image_shape is not None or bool(options.image_shape)
-    notes = complete(settings, data, *value_range(data, settings["data"]), images)
     model = VAE(
-        data.x.shape[1],
-        settings["z_dim"],
+        z_dim=settings["z_dim"],
         hidden=settings["hidden"],
         activation=settings["activation"],
-        likelihood=settings["likelihood"],
+        prior=settings["prior"],
         seed=settings["seed"],
+        **arguments,
     )
     shape = options.image_shape
     if shape is None and earlier:
@@ -190,13 +198,18 @@ def prepare(options: Namespace) -> Job:
     return job
 
 
-def _read(settings: Settings) -> tuple[Dataset, Dataset | None]:
-    """The data, and the source's own test rows where those are to validate."""
+def _read(settings: Settings, schema: Any) -> tuple[Dataset, Dataset | None]:
+    """The data, and the source's own test rows where those are to validate.
+
+    A table is read by the schema of the run that is resumed, if there is one.
+    """
     name = settings["data"]
     if settings["holdout"] is None and has_test_split(name):
         return read(name, "train"), read(name, "test")
     if settings["holdout"] is None:
         settings["holdout"] = 0.1
+    if settings["likelihood"] == MIXED:
+        return read_table(name, settings["columns"], schema), None
     return read(name), None
 
 

@@ -6,12 +6,13 @@ import csv
 import io
 from argparse import Namespace
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import plots
+from .. import plots, tables
 from ..datasets import Dataset
 from ..errors import ConfigError
 from ..files import replacing
@@ -20,6 +21,7 @@ from .console import count
 from .data import draw, image_shape_of, rows_for
 from .gallery import Gallery, walks
 from .runs import Run, open_run
+from .tables import gallery_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,9 +32,9 @@ Array = np.ndarray
 def sample(options: Namespace) -> None:
     """Write new examples."""
     run = open_run(options.run)
-    samples = run.model.sample(options.n, options.seed)
-    gallery = _gallery(run, Dataset(samples), options)
-    _write(options.out, samples, lambda: gallery.samples(samples), run.columns)
+    gallery = _gallery(run, Dataset(np.empty((0, run.model.x_dim))), options)
+    samples = gallery.new(options.n, options.seed)
+    _write(options.out, samples, lambda: gallery.samples(samples), run.columns, schema=run.schema)
     print(f"{options.out}: {count(options.n, 'sample')} from the prior")
 
 
@@ -41,13 +43,22 @@ def reconstruct(options: Namespace) -> None:
     run = open_run(options.run)
     data, which, _ = rows_for(run, options)
     gallery = _gallery(run, data, options)
+    if options.impute and (run.schema is None or _is_picture(options.out)):
+        raise ConfigError(
+            "--impute fills in the missing cells of a table; it needs --out FILE.csv."
+        )
     if _is_picture(options.out):
-        rows = draw(len(data.x), options.n, options.seed)
+        rows = draw(len(data.x), options.n or gallery.shown, options.seed)
         which = f"{len(rows):,} of {which}"
         data = Dataset(data.x[rows])
-    x_hat = run.model.reconstruct(data.x)
-    _write(options.out, x_hat, lambda: gallery.reconstructions(data.x, x_hat), data.columns)
-    print(f"{options.out}: reconstructions of {which}")
+    x_hat = gallery.remade(data.x)
+    what = "reconstructions of"
+    if options.impute:
+        x_hat = np.where(np.isnan(data.x), x_hat, data.x)
+        what = f"{count(int(np.isnan(data.x).sum()), 'missing cell')} filled in, of"
+    picture = partial(gallery.reconstructions, data.x, x_hat)
+    _write(options.out, x_hat, picture, data.columns, schema=run.schema)
+    print(f"{options.out}: {what} {which}")
 
 
 def interpolate(options: Namespace) -> None:
@@ -57,7 +68,7 @@ def interpolate(options: Namespace) -> None:
     if len(data.x) < 2:
         raise ConfigError("a walk needs two rows to go between; the data have one.")
     gallery = _gallery(run, data, options)
-    decoded = walks(run.model, data.x, options.pairs, options.steps, options.seed)
+    decoded = walks(gallery, data.x, options.pairs, options.steps, options.seed)
     _write(options.out, decoded, lambda: gallery.interpolation(decoded))
     print(
         f"{options.out}: {count(options.pairs, 'walk')} of {options.steps} steps, between {which}"
@@ -78,7 +89,8 @@ def _gallery(run: Run, data: Dataset, options: Namespace) -> Gallery:
     chosen = options.image_shape
     if chosen is None and run.config:
         chosen = run.config.get("image_shape") or []
-    return Gallery(run.model, image_shape_of(data, run.model.likelihood, chosen), run.columns)
+    shape = image_shape_of(data, run.model.likelihood, chosen)
+    return gallery_of(run.model, shape, run.columns)
 
 
 def _is_picture(path: Path) -> bool:
@@ -91,10 +103,14 @@ def _write(
     picture: Callable[[], Figure],
     columns: list[str] | None = None,
     labels: Array | None = None,
+    schema: Any = None,
 ) -> None:
-    """Write what the path's suffix asks for: the picture, or the array."""
+    """Write what the path's suffix asks for: the picture, or the array, as a table if it is one."""
     if _is_picture(path):
         plots.save(picture(), path)
+        return
+    if schema is not None and path.suffix.lower() == ".csv":
+        tables.write(path, schema, array)
         return
     with replacing(path) as file:
         if path.suffix.lower() == ".npy":

@@ -13,6 +13,7 @@ from ..errors import nearest
 from .arguments import (
     ARRAYS,
     PICTURES,
+    column_kinds,
     fraction,
     image_shape,
     not_negative,
@@ -39,10 +40,12 @@ and proven.
 _TRAIN = """\
 Train a variational autoencoder and write a run folder: model.npz, config.json,
 history.csv, checkpoint.npz (for --resume), and pictures: loss.png, samples.png,
-reconstructions.png, latent.png, interpolation.png and, for images in two latent
-dimensions, manifold.png.
+reconstructions.png, latent.png, interpolation.png; for a table columns.png, and
+for images in two latent dimensions manifold.png.
 
 With no option it learns the 1,797 embedded digits of 8 x 8 pixels, in seconds.
+A table, .csv or .tsv, may have numbers, flags, counts, categories and missing
+cells: each column gets a likelihood of its kind.
 An earlier run in the folder is replaced once the new one has finished its first
 epoch. Ctrl-C keeps the last finished epoch, and --resume goes on from there as
 if training had never stopped.
@@ -61,12 +64,14 @@ rows where the source has no test rows: --split held-out leaves them out."""
 
 _SAMPLE = """\
 Make new examples: z drawn from the prior, and for each z the mean of
-p(x given z)."""
+p(x given z). Of a model of a table the rows are draws from p(x given z), and a
+.csv has them as the table has its own: the same columns, units and labels."""
 
 _RECONSTRUCT = """\
 Encode and decode data, at the mean of q(z given x). A picture shows -n rows,
 drawn at random, beside what came in; an array (.npy, .csv) has the
-reconstructions of all rows, in their order."""
+reconstructions of all rows, in their order. Of a table they come in its own
+units and labels, missing cells filled in; with --impute those alone."""
 
 _INTERPOLATE = """\
 Walk in straight lines through latent space, between the posterior means of
@@ -151,6 +156,13 @@ def _train(commands: Any) -> None:
         "an IDX file, or a folder of IDX files such as MNIST's (./digits for a file of that name)",
     )
     add(
+        "--columns",
+        type=column_kinds,
+        metavar="NAME=KIND,..",
+        help="what columns of a .csv or .tsv are, where that is not to be inferred: number, flag, "
+        "count, category, label (colours the latent space), or skip",
+    )
+    add(
         "--holdout",
         type=fraction,
         metavar="F",
@@ -173,7 +185,7 @@ def _train(commands: Any) -> None:
         type=whole(1),
         metavar="N",
         help="latent dimensions (default: 4 for the "
-        "digits; otherwise 20, or the number of columns where that is less)",
+        "digits, 8 for a table; otherwise 20; or the columns, where those are fewer)",
     )
     add(
         "--hidden",
@@ -186,9 +198,11 @@ def _train(commands: Any) -> None:
     add(
         "--likelihood",
         metavar="NAME",
-        help="of the data given z (default: bernoulli for "
-        "values in [0, 1] and for images of bytes, otherwise gaussian; npvae info lists all)",
+        help="of the data given z (default: for a table mixed, one for each kind of columns; "
+        "bernoulli for values in [0, 1] and for images of bytes, otherwise gaussian; npvae info "
+        "lists all)",
     )
+    add("--prior", metavar="NAME", help="of z: standard (the default), mixture or vamp")
 
     add = parser.add_argument_group("objective").add_argument
     add(
@@ -235,6 +249,13 @@ def _train(commands: Any) -> None:
         type=positive,
         metavar="F",
         help="greatest norm of the gradient (default: no limit)",
+    )
+    add(
+        "--binarise",
+        action="store_true",
+        default=None,
+        help="take values in [0, 1] for probabilities, and draw ones and zeros from them anew "
+        "whenever a row is visited",
     )
     add(
         "--patience",
@@ -306,7 +327,15 @@ def _reconstruct(commands: Any) -> None:
     )
     _run_and_data(parser)
     parser.add_argument(
-        "-n", type=whole(1), default=10, metavar="N", help="rows in a picture (default: 10)"
+        "-n",
+        type=whole(1),
+        metavar="N",
+        help="rows in a picture (default: 10; of a table 1000)",
+    )
+    parser.add_argument(
+        "--impute",
+        action="store_true",
+        help="of a table: keep the known cells as they are, and fill in the missing ones",
     )
     _output(parser, "reconstructions.png")
     _image_shape(parser)

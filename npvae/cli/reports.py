@@ -7,6 +7,7 @@ import json
 import math
 import platform
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Iterator
 from importlib import metadata, util
 from typing import Any
@@ -19,12 +20,14 @@ from ..capture.describe import describe
 from ..core import registered
 from ..evaluate import metrics
 from ..objectives import ELBO
+from ..plots.style import short
 from ..progress import epoch_summary
 from ..threads import usable_cores
 from .console import DONE, FAILED_CHECK
 from .data import rows_for
 from .runs import CONFIG, open_run
 from .settings import objective
+from .tables import saved_by_column, worst
 
 _PACKAGES = {
     "numba": "fast",
@@ -40,6 +43,9 @@ def evaluate(options: Namespace) -> None:
     run = open_run(options.run)
     data, which, others = rows_for(run, options)
     figures = metrics(run.model, data.x, options.samples, options.seed, progress=True)
+    if run.schema is not None:
+        saved = saved_by_column(run.model, data.x)
+        figures["nats_saved"] = dict(zip(run.schema.names, saved.tolist(), strict=True))
     if options.json:
         print(_json({"run": run.name, "data": which, "seed": options.seed, **figures}))
         return
@@ -56,6 +62,10 @@ def evaluate(options: Namespace) -> None:
     ):
         print(f"  {name:<14} {figures[key]:>10.2f}   {what}")
     print(f"  {'active units':<14} {units:>10}   latent dimensions whose mean varies over the rows")
+    if run.schema is not None:
+        print("\nNats saved in a column over knowing its distribution alone; the worst columns are")
+        for name, nats in worst(run.schema, saved):
+            print(f"  {short(name):<24} {nats:>8.3f}")
     if others:
         print(f"\nRows that a model was trained on flatter it: {others}.")
 
@@ -103,7 +113,7 @@ def _contents(name: str) -> Iterator[tuple[str, str]]:
     run = open_run(name)
     yield "file", f"{run.file}, {run.file.stat().st_size / 1e6:.1f} MB"
     yield "model", f"{run.model.name}, {run.model.n_params:,} parameters"
-    yield from _listed(run.model.config)
+    yield from _listed(_in_short(run))
     yield "steps", describe(run.model, objective(run.settings) if run.config else ELBO())
     if not run.config:
         yield "training", f"not known: no {CONFIG} that describes this model is beside the file"
@@ -115,9 +125,22 @@ def _contents(name: str) -> Iterator[tuple[str, str]]:
         yield "last losses", f"{epoch_summary(run.records[-1], epochs)}, nats per example"
 
 
+def _in_short(run: Any) -> dict[str, Any]:
+    """The model's config, without a number for each column."""
+    config = dict(run.model.config)
+    if run.schema is not None:
+        kinds = Counter(column.kind for column in run.schema.columns)
+        config["schema"] = ", ".join(f"{kind}: {n} columns" for kind, n in kinds.items())
+        config["likelihood"] = f"mixed: {', '.join(p.name for p in run.model.likelihood.parts)}"
+    if isinstance(config.get("standardise"), dict):
+        config["standardise"] = True
+    return config
+
+
 def _listed(settings: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in settings.items():
-        shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        items = [f"{k}={v}" for k, v in value.items()] if isinstance(value, dict) else value
+        shown = ", ".join(map(str, items)) if isinstance(items, list) else str(items)
         if value is not None:
             yield f"  {name}", shown or "none"
 

@@ -21,6 +21,7 @@ PICTURES = (
     "samples.png",
     "reconstructions.png",
     "latent.png",
+    "columns.png",
     "interpolation.png",
     "manifold.png",
 )
@@ -52,6 +53,11 @@ class Run:
     def records(self) -> list[dict[str, Any]]:
         """The history of a run folder; empty for another model."""
         return saved_training(self.file.parent).records if self.config else []
+
+    @property
+    def schema(self) -> Any:
+        """What the columns are, of a model of a table; None of another."""
+        return getattr(self.model, "schema", None)
 
     @property
     def columns(self) -> list[str] | None:
@@ -111,6 +117,7 @@ def _is_ours(config: Any) -> bool:
         and isinstance(training["epochs"], int)
         and (shape is None or [type(side) for side in shape] in ([int] * 2, [int] * 3))
         and all(isinstance(name, str) for name in config.get("columns") or ())
+        and isinstance(training.get("columns"), dict | None)
     )
 
 

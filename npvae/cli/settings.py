@@ -10,21 +10,26 @@ from ..datasets import Dataset
 from ..errors import ConfigError
 from ..objectives import ELBO, IWAE
 from ..schedules import Linear
-from .data import DIGITS
+from .data import DIGITS, is_table
 
 Settings = dict[str, Any]
 
+MIXED = "mixed"
+"""The likelihood of a table: one for each kind of columns."""
+
 NAMES = (
-    "data", "holdout", "z_dim", "hidden", "activation", "likelihood", "objective", "n_samples",
-    "beta", "warmup", "free_bits", "epochs", "batch_size", "lr", "weight_decay", "clip_norm",
-    "patience", "seed", "threads",
+    "data", "columns", "holdout", "z_dim", "hidden", "activation", "likelihood", "prior",
+    "objective", "n_samples", "beta", "warmup", "free_bits", "epochs", "batch_size", "lr",
+    "weight_decay", "clip_norm", "binarise", "patience", "seed", "threads",
 )  # fmt: skip
 DEFAULTS: Settings = {
     **dict.fromkeys(NAMES),
     "data": DIGITS,
     "activation": "relu",
+    "prior": "standard",
     "objective": "elbo",
     "weight_decay": 0.0,
+    "binarise": False,
     "seed": 0,
 }
 # The digits: good samples within seconds. In validation loss, a single hidden layer or half the
@@ -56,8 +61,10 @@ def choose(options: Namespace, earlier: Settings) -> Settings:
                 f"{_shown(value)}. Leave the option out, or start anew without --resume."
             )
     settings = {**DEFAULTS, **earlier, **given}
+    if settings["likelihood"] is None and is_table(settings["data"]) and not options.image_shape:
+        settings["likelihood"] = MIXED
     for defaults in (
-        FOR_DIGITS if settings["data"] == DIGITS else FOR_OTHERS,
+        _by_source(settings),
         FOR_IWAE if settings["objective"] == "iwae" else FOR_ELBO,
     ):
         settings.update({n: v for n, v in defaults.items() if settings[n] is None})
@@ -65,10 +72,28 @@ def choose(options: Namespace, earlier: Settings) -> Settings:
     return settings
 
 
+def _by_source(settings: Settings) -> Settings:
+    """Defaults by what is trained on; those of a table wait for its size."""
+    if settings["likelihood"] == MIXED:
+        return {}
+    return FOR_DIGITS if settings["data"] == DIGITS else FOR_OTHERS
+
+
 def _check(settings: Settings) -> None:
     """Refuse what needs no data to be refused."""
     resolve("activation", settings["activation"])
-    if settings["likelihood"] is not None:
+    resolve("prior", settings["prior"])
+    table = settings["likelihood"] == MIXED
+    if table and not is_table(settings["data"]):
+        raise ConfigError(
+            f"--likelihood mixed is that of a table, a .csv or .tsv file; got {settings['data']}."
+        )
+    if settings["columns"] and not table:
+        raise ConfigError(
+            "--columns says what the columns of a table are (a .csv or .tsv file), each with a "
+            "likelihood of its kind; leave out --likelihood and --image-shape, or --columns."
+        )
+    if settings["likelihood"] is not None and not table:
         resolve("likelihood", settings["likelihood"])
     if settings["objective"] == "iwae":
         for name in ("beta", "warmup", "free_bits"):
@@ -125,6 +150,8 @@ def _option(name: str) -> str:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ",".join(f"{name}={kind}" for name, kind in value.items())
     if isinstance(value, list):
         return ",".join(map(str, value)) or "none"
     return "not given" if value is None else str(value)

@@ -10,13 +10,15 @@ from typing import Any
 from .. import kernels, plots
 from ..errors import MissingDependency, NonFiniteLoss
 from ..history import History
+from ..tables import Table
 from ..threads import usable_cores
 from . import runs
 from .console import DONE, INTERRUPTED, NO_READER, count, tell
 from .data import draw
-from .gallery import Gallery, walks
+from .gallery import walks
 from .job import Job, prepare
 from .settings import Settings
+from .tables import TableGallery, gallery_of, listing
 
 _MOST_POINTS = 10_000
 """In a picture of many rows: more hide each other."""
@@ -68,11 +70,13 @@ def _plan(job: Job, options: Namespace) -> str:
             f"model      {' - '.join(map(str, sizes))}; {settings['activation']}, "
             f"{settings['likelihood']}, {model.n_params:,} parameters",
             f"training   {_objective(settings)}; {count(settings['epochs'], 'epoch')}, batches of "
-            f"{settings['batch_size']}, learning rate {settings['lr']:g}, seed {settings['seed']}",
+            f"{settings['batch_size']}, learning rate {settings['lr']:g}, seed {settings['seed']}"
+            f"{', binarised anew at every visit' if settings['binarise'] else ''}",
             f"kernels    {kernels.kernels_in_use()}, {count(threads, 'thread')} at most",
             *(f"note       {note}" for note in notes),
             "Losses are in nats per example: rec is the reconstruction term, KL the other.",
             *_columns(job),
+            *(listing(job.train) if isinstance(job.train, Table) else ()),
         ]
     )
 
@@ -80,7 +84,7 @@ def _plan(job: Job, options: Namespace) -> str:
 def _kind(job: Job) -> str:
     """What the rows are."""
     if job.image_shape is None:
-        return "rows"
+        return "a table" if isinstance(job.train, Table) else "rows"
     height, width, *channels = job.image_shape
     return f"{'colour ' if channels else ''}images of {height} x {width}"
 
@@ -201,19 +205,22 @@ def _draw(job: Job, history: History, say: Callable[[str], None]) -> None:
 
 def _pictures(job: Job, history: History) -> Iterator[tuple[str, str, Any]]:
     model, seed = job.model, job.settings["seed"]
-    gallery = Gallery(model, job.image_shape, job.train.columns)
+    gallery = gallery_of(model, job.image_shape, job.train.columns)
     rows = job.train if job.valid is None else job.valid
     named = "training rows" if job.valid is None else "validation rows"
     yield "loss.png", "the losses by epoch", plots.loss_curves(history.records)
 
     many = draw(len(job.train.x), _MOST_POINTS, seed)
     x = job.train.x[many]
-    new = model.sample(64 if job.image_shape else len(x), seed)
+    new = gallery.new(64 if job.image_shape else len(x), seed)
     yield "samples.png", "new examples, from the prior", gallery.samples(new, x)
 
-    shown = rows.x[draw(len(rows.x), 10, seed)]
-    figure = gallery.reconstructions(shown, model.reconstruct(shown))
+    shown = rows.x[draw(len(rows.x), gallery.shown, seed)]
+    figure = gallery.reconstructions(shown, gallery.remade(shown))
     yield "reconstructions.png", f"{named}, and what the model makes of them", figure
+    if isinstance(gallery, TableGallery):
+        figure = gallery.worst(rows.x, x)
+        yield "columns.png", f"which columns of {named} are reconstructed worst", figure
 
     labels = None if job.train.y is None else job.train.y[many]
     coloured = "" if labels is None else ", coloured by label"
@@ -221,7 +228,7 @@ def _pictures(job: Job, history: History) -> Iterator[tuple[str, str, Any]]:
     yield "latent.png", f"where the training rows lie in latent space{coloured}", figure
 
     if len(rows.x) > 1:
-        figure = gallery.interpolation(walks(model, rows.x, 8, 10, seed))
+        figure = gallery.interpolation(walks(gallery, rows.x, 8, 10, seed))
         yield "interpolation.png", f"walks through latent space between {named}", figure
     if gallery.has_manifold:
         yield "manifold.png", "all of the latent space, decoded", gallery.manifold()

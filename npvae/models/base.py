@@ -128,7 +128,7 @@ class Model(Part, abstract=True):
         return {name: _plain(getattr(self, name)) for name in names}
 
     def __repr__(self) -> str:
-        config = {n: v for n, v in self.config.items() if n not in ("dtype", "seed")}
+        config = {n: v for n, v in self.config.items() if n not in ("dtype", "seed", "schema")}
         if self.units is not None:
             config["standardise"] = True  # not the numbers of every column
         arguments = ", ".join(f"{name}={value!r}" for name, value in config.items())
@@ -260,7 +260,7 @@ def _floating(dtype: Any) -> np.dtype:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Part):
+    if hasattr(value, "config"):  # a part, or a schema
         return value.config
     return list(value) if isinstance(value, tuple) else value
 
