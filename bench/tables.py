@@ -42,9 +42,7 @@ def filled(table: Any, gaps: np.ndarray, seed: int) -> np.ndarray:
     complete(settings, table)
     held_out = np.random.default_rng(seed).random(len(x)) < settings["holdout"]
     options = Namespace(**settings)
-    model = nv.VAE(
-        z_dim=options.z_dim, hidden=options.hidden, seed=seed, **table.schema.options()
-    )
+    model = nv.VAE(z_dim=options.z_dim, hidden=options.hidden, seed=seed, **table.schema.options())
     nv.fit(
         model,
         x[~held_out],
