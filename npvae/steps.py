@@ -19,57 +19,10 @@ from .models import Model
 from .objectives import ELBO
 from .optim import Adam, AdamState
 from .progress import notice_if_slow
-from .reader import Reader
+from .rows import Batch, Rows
 from .schedules import Constant, Schedule
 
 Array = np.ndarray
-
-
-class Batch(NamedTuple):
-    """x (B, D) with its context (B, C) and weights (B,), or None for what there is not."""
-
-    x: Array
-    context: Array | None
-    weights: Array | None
-
-
-@dataclass
-class Rows:
-    """Data with its context, as readers, and the weights of its rows.
-
-    Attributes
-    ----------
-    weights : (N,) array of the type of the batches, or None where every row counts the same
-    binarise : bool
-        Whether x holds probabilities, of which a batch has draws: ones and zeros.
-    """
-
-    x: Reader
-    context: Reader | None
-    weights: Array | None = None
-    binarise: bool = False
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def batch(self, rows: Any, draws: np.random.Generator | None = None) -> Batch:
-        """Some rows; with `draws`, ones and zeros drawn from it where the data are to be binarised.
-
-        What is drawn for some rows, and then for others, is what is drawn for all of them at once.
-        """
-        x = self.x.batch(rows)
-        return Batch(
-            binarised(x, draws) if self.binarise and draws is not None else x,
-            None if self.context is None else self.context.batch(rows),
-            None if self.weights is None else self.weights[rows],
-        )
-
-
-def binarised(x: Array, draws: np.random.Generator) -> Array:
-    """Ones with probability x and zeros otherwise; NaN, where x is missing, stays."""
-    drawn = (draws.random(x.shape, np.float32) < x).astype(x.dtype)
-    np.copyto(drawn, x, where=np.isnan(x))
-    return drawn
 
 
 class Done(NamedTuple):

@@ -13,18 +13,18 @@ import numpy as np
 
 from . import checkpoint as checkpoints
 from . import kernels
-from .checks import number, relative_weights, whole
+from .checks import number, whole
 from .core import layout
-from .errors import ConfigError, DataError, ModelFileError, NonFiniteLoss
+from .errors import ConfigError, ModelFileError, NonFiniteLoss
 from .history import History
 from .models import Model
 from .models.base import START_ROWS
-from .numerics import known_sums
 from .objectives import ELBO, Losses
 from .optim import Adam, AdamState
 from .progress import Silent, reporter
+from .rows import Rows, check_binarise, training_rows, validation_rows
 from .schedules import Schedule, schedule
-from .steps import EagerSteps, NotFinite, Rows, Training
+from .steps import EagerSteps, NotFinite, Training
 from .threads import blas_threads, usable_cores
 
 Array = np.ndarray
@@ -123,89 +123,13 @@ def fit(
     )
     if resume and run.checkpoint is None:
         raise ConfigError("resume=True goes on from a checkpoint; pass checkpoint= as well.")
-    _check_binarise(model, binarise)
-    rows, mean = _training_rows(model, x, context, weights, binarise)
-    held_out = _validation_rows(model, valid, binarise)
+    check_binarise(model, binarise)
+    rows, mean = training_rows(model, x, context, weights, binarise)
+    held_out = validation_rows(model, valid, binarise)
     some = np.linspace(0, len(rows) - 1, min(len(rows), START_ROWS)).astype(int)
     start = rows.batch(some)
     model.start_from(mean, len(rows), start.x, start.context)
     return run.train(rows, held_out, resume, progress)
-
-
-def _check_binarise(model: Model, binarise: Any) -> None:
-    """Refuse what is no bool, and a likelihood that has no density of ones and zeros."""
-    if not isinstance(binarise, (bool, np.bool_)):
-        raise ConfigError(f"binarise is True or False; got {binarise!r}.")
-    if not binarise:
-        return
-    try:
-        model.likelihood.check(np.repeat([[0.0], [1.0]], model.x_dim, axis=1))
-        takes_both = model.likelihood.unit_interval
-    except DataError:
-        takes_both = False
-    if not takes_both:
-        raise ConfigError(
-            f"binarise=True draws ones and zeros, of which {type(model.likelihood).__name__} is no "
-            "likelihood; use Bernoulli(), or binarise=False."
-        )
-
-
-def _training_rows(
-    model: Model, x: Any, context: Any, weights: Any, binarise: bool
-) -> tuple[Rows, Array]:
-    """Check all of x once; find the scale of bytes, the units and the mean of every column.
-
-    The model gets them when all is well: data that is refused leaves no trace.
-    """
-    reader = model.reader(x)
-    scale = model.scale
-    if (
-        scale is None
-        and model.likelihood.unit_interval
-        and reader.array.dtype == np.uint8
-        and reader.array.max() > 1
-    ):
-        scale = reader.scale = 255.0
-    if weights is not None:
-        weights = relative_weights(weights, len(reader)).astype(reader.dtype)
-    if model.standardise is True:
-        reader.units = reader.measured(model.likelihood.real_columns(model.x_dim), weights)
-    rows = Rows(reader, model.context_reader(context, len(reader)), weights, binarise)
-    total, known = _checked_sums(model, rows)
-    if not known.all():
-        raise DataError(
-            f"x needs a known number in every column; column {known.argmin()} (counted from 0) is "
-            "missing in every row. Drop that column."
-        )
-    model.scale, model.units = scale, reader.units
-    return rows, total / known
-
-
-def _validation_rows(model: Model, valid: Any, binarise: bool) -> Rows | None:
-    if valid is None:
-        return None
-    x, context = valid if isinstance(valid, tuple) else (valid, None)
-    reader = model.reader(x, "valid")
-    rows = Rows(reader, model.context_reader(context, len(reader)), binarise=binarise)
-    _checked_sums(model, rows)
-    return rows
-
-
-def _checked_sums(model: Model, rows: Rows) -> tuple[Array, Array]:
-    """The sum of every column's known numbers and their count, on a pass that checks all.
-
-    Both are weighted as the rows are.
-    """
-    total, known = np.zeros((2, rows.x.array.shape[1]))
-    for chunk in rows.x.chunks():
-        batch = rows.x.checked(chunk)
-        model.likelihood.check(batch)
-        sums, counts = known_sums(batch, None if rows.weights is None else rows.weights[chunk])
-        total += sums
-        known += counts
-        if rows.context is not None:
-            rows.context.checked(chunk)
-    return total, known
 
 
 @dataclass

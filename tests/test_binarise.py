@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import npvae as nv
-from npvae import steps
+from npvae import rows
 from npvae.reader import Reader
 
 X = np.random.default_rng(0).random((40, 5)).astype("float32")
@@ -25,13 +25,13 @@ def _on_numpy():
 def seen(monkeypatch):
     """What was drawn, (probabilities, ones and zeros) of each batch in order."""
     found = []
-    draw = steps.binarised
+    draw = rows.binarised
 
     def spy(x, draws):
         found.append((x, draw(x, draws)))
         return found[-1][1]
 
-    monkeypatch.setattr(steps, "binarised", spy)
+    monkeypatch.setattr(rows, "binarised", spy)
     return found
 
 
@@ -43,7 +43,7 @@ def test_draws_are_ones_as_often_as_x_says():
     """Within 4.5 standard errors in each entry, and for 0 and 1 always."""
     x = np.linspace(0, 1, 11).reshape(1, 11)
     n = 40_000
-    drawn = steps.binarised(np.repeat(x, n, axis=0), np.random.default_rng(2))
+    drawn = rows.binarised(np.repeat(x, n, axis=0), np.random.default_rng(2))
     assert set(np.unique(drawn)) == {0.0, 1.0}
     error = np.sqrt(x[0] * (1 - x[0]) / n)
     assert (np.abs(drawn.mean(0) - x[0]) <= 4.5 * error).all()
@@ -52,26 +52,26 @@ def test_draws_are_ones_as_often_as_x_says():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_draws_are_the_same_in_either_type_and_however_they_are_cut(dtype):
     x = X.astype(dtype)
-    whole = steps.binarised(x, np.random.default_rng(3))
+    whole = rows.binarised(x, np.random.default_rng(3))
     assert whole.dtype == dtype
-    np.testing.assert_array_equal(whole, steps.binarised(X, np.random.default_rng(3)))
+    np.testing.assert_array_equal(whole, rows.binarised(X, np.random.default_rng(3)))
     stream = np.random.default_rng(3)
-    pieces = [steps.binarised(piece, stream) for piece in (x[:1], x[1:8], x[8:9], x[9:])]
+    pieces = [rows.binarised(piece, stream) for piece in (x[:1], x[1:8], x[8:9], x[9:])]
     np.testing.assert_array_equal(whole, np.vstack(pieces))
 
 
 def test_what_is_missing_stays_missing():
     x = np.array([[0.5, np.nan, 1.0]])
-    drawn = steps.binarised(x, np.random.default_rng(0))
+    drawn = rows.binarised(x, np.random.default_rng(0))
     np.testing.assert_array_equal(np.isnan(drawn), np.isnan(x))
     assert drawn[0, 2] == 1
 
 
 def test_a_batch_without_a_stream_is_not_binarised():
     """As what training starts from: the columns' means, and the prior's pseudo-inputs."""
-    rows = steps.Rows(Reader(X, 5, "float32"), None, binarise=True)
-    np.testing.assert_array_equal(rows.batch(slice(0, 4)).x, X[:4])
-    drawn = rows.batch(slice(0, 4), np.random.default_rng(0)).x
+    table = rows.Rows(Reader(X, 5, "float32"), None, binarise=True)
+    np.testing.assert_array_equal(table.batch(slice(0, 4)).x, X[:4])
+    drawn = table.batch(slice(0, 4), np.random.default_rng(0)).x
     assert set(np.unique(drawn)) <= {0, 1}
     models = network(), network()
     nv.fit(models[0], X, **{**OPTIONS, "epochs": 0})

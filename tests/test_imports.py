@@ -30,6 +30,7 @@ GROUPS = [
     ["datasets"],
     ["tables"],
     ["models", "objectives", "optim", "checkpoint", "history", "callbacks"],
+    ["rows"],
     ["steps"],
     ["capture"],
     ["train", "evaluate", "plots", "gradcheck"],

@@ -16,7 +16,6 @@ GROUPS = [
     ({"name": "categorical", "classes": 3}, (3,)),
     ("bernoulli", (2,)),
 ]
-OBJECTIVES = {"elbo": nv.ELBO(), "free bits": nv.ELBO(2.0, 2, free_bits=0.1), "iwae": nv.IWAE(3)}
 
 
 @pytest.fixture
@@ -86,9 +85,8 @@ def test_it_takes_missing_entries_if_all_of_its_groups_do():
         nv.VAE(2, 1, likelihood=some, missing="mask")
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
-def test_gradients_where_entries_are_missing(objective, rng):
-    model, x = network(), table(rng)
+def test_gradients_where_entries_are_missing(rng):
+    model, x, objective = network(), table(rng), nv.IWAE(2)
     x[:, [0, 4]] = (x[:, [0, 4]] - [300, -2]) / [40, 0.01]  # a unit in which tanh is no constant
     inputs = x, model.draw_noise(B, objective.n_samples, rng)
     report = nv.check_gradients(model, inputs, objective=objective)

@@ -11,7 +11,7 @@ import npvae as nv
 from npvae.capture.table import Table
 from npvae.gradcheck import check_gradients
 from npvae.reader import Reader
-from npvae.steps import Rows
+from npvae.rows import Rows
 
 SCALE = np.array([1e-3, 1.0, 7.0, 1e4])
 MEAN = np.array([5.0, -3.0, 0.0, 1e5])

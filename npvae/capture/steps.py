@@ -15,7 +15,8 @@ from .. import kernels
 from ..models import Model
 from ..objectives import ELBO
 from ..progress import notice_if_slow
-from ..steps import Done, EagerSteps, NotFinite, Rows, Training, along
+from ..rows import Rows
+from ..steps import Done, EagerSteps, NotFinite, Training, along
 from ..threads import blas_threads
 from .describe import why_eager
 from .graph import NotCapturable

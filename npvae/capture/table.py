@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..reader import Reader
-from ..steps import Rows
+from ..rows import Rows
 from .lower import Source
 
 Array = np.ndarray

@@ -7,7 +7,7 @@ import pytest
 from capture_cases import OBJECTIVES, network, numbers
 
 import npvae as nv
-from npvae import steps
+from npvae import rows
 
 X = numbers((50, 5))
 WEIGHTS = np.random.default_rng(1).gamma(1.0, 2.0, 50)
@@ -88,13 +88,13 @@ BYTES = np.random.default_rng(0).integers(0, 256, (50, 5)).astype("uint8")
 def drawn(monkeypatch):
     """All that was drawn since it was last asked for, as one table."""
     found = []
-    draw = steps.binarised
+    draw = rows.binarised
 
     def spy(x, draws):
         found.append(draw(x, draws))
         return found[-1]
 
-    monkeypatch.setattr(steps, "binarised", spy)
+    monkeypatch.setattr(rows, "binarised", spy)
 
     def taken():
         table = np.vstack(found)
