@@ -34,7 +34,7 @@ _LONGEST_CONFIG = 10_000
 """Characters; far more than any model's has, and little enough that building it stays quick."""
 
 _BY_COLUMN = ("standardise", "schema", "likelihood")
-"""Entries of a config that grow with the table's columns; they are as quick to use as to read."""
+"""Entries of a config that may be dicts, which grow with the table and are as quick to use."""
 
 
 def save(model: Model, path: Any) -> None:
@@ -221,7 +221,8 @@ def _header(content: bytes, label: str) -> dict[str, Any]:
         )
     if not isinstance(header.get("config"), dict):
         raise ModelFileError(f"{label} is no npvae model: its header gives no config.")
-    settings = {name: v for name, v in header["config"].items() if name not in _BY_COLUMN}
+    config = header["config"].items()
+    settings = {n: v for n, v in config if n not in _BY_COLUMN or not isinstance(v, dict)}
     if len(json.dumps(settings)) > _LONGEST_CONFIG:
         raise ModelFileError(f"{label} is altered: its config is longer than any model's.")
     return header

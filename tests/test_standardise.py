@@ -128,9 +128,17 @@ def test_the_config_keeps_the_numbers_bit_by_bit(fitted, tmp_path):
 
 
 def test_a_wide_table_s_numbers_are_no_reason_to_refuse_a_file(tmp_path):
-    model = nv.VAE(1000, 1, hidden=(), likelihood="gaussian", standardise=True)
-    nv.fit(model, np.random.default_rng(0).normal(size=(20, 1000)) / 3, epochs=0)
-    assert len(json.dumps(model.config)) > 10_000
+    likelihood = nv.likelihoods.Mixed(
+        [
+            ("gaussian", range(0, 3000, 3)),
+            ("poisson", range(1, 3000, 3)),
+            ("bernoulli", range(2, 3000, 3)),
+        ]
+    )
+    model = nv.VAE(3000, 1, hidden=(), likelihood=likelihood, standardise=True)
+    nv.fit(model, np.random.default_rng(0).integers(0, 2, (20, 3000)), epochs=0)
+    for name in ("standardise", "likelihood"):
+        assert len(json.dumps(model.config[name])) > 10_000
     nv.save(model, tmp_path / "model.npz")
     assert nv.load(tmp_path / "model.npz").config == model.config
 

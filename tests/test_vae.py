@@ -266,6 +266,15 @@ def test_another_type_gives_the_same_model():
     np.testing.assert_allclose(wide.encode(x)[0], model.encode(x)[0], atol=1e-5)
 
 
+def test_models_of_one_likelihood_object_share_no_parameters():
+    likelihood = nv.GaussianLearntScale()
+    one, other = small(likelihood=likelihood), small(likelihood=likelihood)
+    before = other.flat.copy()
+    nv.fit(one, binary(), epochs=1)
+    np.testing.assert_array_equal(other.flat, before)
+    assert np.shares_memory(one.likelihood.log_scale, one.flat)
+
+
 def test_repr_names_the_choices():
     text = repr(small(likelihood=nv.Gaussian(0.5)))
     assert text.startswith("VAE(x_dim=6, z_dim=2, hidden=[5, 4]")

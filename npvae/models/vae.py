@@ -39,7 +39,8 @@ class VAE(Model):
     likelihood : str or Likelihood
     posterior : str or posterior part
     prior : str or Prior
-        The model takes a copy: its parameters, if it has any, are among the model's.
+        Of prior and likelihood the model takes a copy: their parameters, if they have any, are
+        among the model's.
     dtype : {"float32", "float64"}
     seed : int
         Of the initial weights.
@@ -101,8 +102,9 @@ class VAE(Model):
         self.scale = None if scale is None else number("scale", scale, above=0)
         self.activation = resolve("activation", activation)
         self.posterior = resolve("posterior", posterior)
-        self.prior = clone(resolve("prior", prior))  # its parameters are this model's own
-        self.likelihood = resolve("likelihood", likelihood)
+        # Of prior and likelihood a copy, so that their parameters are this model's own.
+        self.prior = clone(resolve("prior", prior))
+        self.likelihood = clone(resolve("likelihood", likelihood))
         self.likelihood.declare(self.x_dim)
         self.missing = _missing(missing, self.likelihood)
         self._standardise = isinstance(standardise, bool) and standardise
