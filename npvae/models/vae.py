@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -361,17 +362,15 @@ class VAE(Model):
 
     def _output(self, take: str, seed: int) -> Callable[[Array], Array]:
         """From the decoder's output to what of p(x given z) is taken, in the units of x."""
-        seed = whole("seed", seed, least=0)
-        takes: dict[str, Callable[[Array], Array]] = {
-            "mean": self.likelihood.mean,
-            "mode": self.likelihood.mode,
-        }
+        output: Callable[[Array], Array]
         if take == "draw":
-            rng = np.random.default_rng([seed, _DRAWS])
-            takes["draw"] = lambda theta: self.likelihood.sample(theta, rng)
-        if take not in takes:
+            rng = np.random.default_rng([whole("seed", seed, least=0), _DRAWS])
+            output = partial(self.likelihood.sample, rng=rng)
+        elif take in ("mean", "mode"):
+            output = getattr(self.likelihood, take)
+        else:
             raise ConfigError(f"take is 'mean', 'draw' or 'mode'; got {take!r}.")
-        output, units = takes[take], self.units
+        units = self.units
         return output if units is None else lambda theta: units.restored(output(theta))
 
     def _encoder_input(self, x: Array, context: Array | None) -> Array:

@@ -57,7 +57,8 @@ def _over_known(x, log_p, *slopes):
 
 
 def _n_known(x):
-    return np.count_nonzero(~np.isnan(x), axis=-1)
+    missing = np.isnan(x)
+    return x.shape[-1] - (np.count_nonzero(missing, axis=-1) if missing.any() else 0)
 
 
 def bernoulli(logits, x):
