@@ -9,7 +9,7 @@ parameter. Both are computed for a block of rows at a time, in short rows of the
 from __future__ import annotations
 
 from .densities import add_up
-from .options import BLOCK, SHORT, doubles, exact, fast, floats, longs, short
+from .options import BLOCK, SHORT, doubles, fast, floats, inlined, longs, short
 from .scalars import ZERO
 
 OPERANDS = (
@@ -23,7 +23,7 @@ behind, and r alike; x (D, B); the second parameter, (D,) or `by_entry` (D, KB),
 _FLUSH = 8  # features whose log p is summed in float32, as in `densities`
 
 
-@exact
+@inlined
 def nothing(x, t, c):
     """`prepare` for a density in which nothing is worth it."""
     return ZERO, ZERO, ZERO, ZERO, ZERO
