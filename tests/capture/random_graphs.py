@@ -10,7 +10,7 @@ import npvae as nv
 from npvae.capture.graph import Graph, Value
 from npvae.capture.record import _python
 from npvae.core import layout
-from npvae.kernels.native.elementwise import KINDS
+from npvae.kernels.native.activations import KINDS
 
 WIDTHS = (1, 3, 6)
 CONSTANTS = {"leaky_relu": (0.1,), "elu": (0.7,)}

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ...kernels.native.elementwise import KINDS
+from ...kernels.native.activations import IN_LOOP, KINDS
 from ..graph import Call, Value
 from ..lower import Lowering
 from ..memory import Ref
@@ -133,10 +133,12 @@ def _activate(to: Lowering, call: Call) -> None:
     if len(call.outputs) == 2:
         s, own["s"] = to.new(call.outputs[1]), row
     out = to.new(h, dying=a)
-    operands = dict(kind=KINDS.index(kind), a=into, b=to.parameter(b), h=out, s=s, n=a.rows)
+    number = KINDS.index(kind)
+    operands = dict(kind=number, a=into, b=to.parameter(b), h=out, s=s, n=a.rows)
     outputs = ("h", "s") if s else ("h",)
+    name = "activate" if number < IN_LOOP else "activate_apart"
     to.elementwise(
-        "activate", a.width, operands, _COSTS[kind], own | dict(b=4), outputs, constants=constant
+        name, a.width, operands, _COSTS[kind], own | dict(b=4), outputs, constants=constant
     )
 
 
@@ -149,8 +151,8 @@ def _activate_backward(to: Lowering, call: Call) -> None:
     row = 4 * dh.rows
     d, k = to.features(dh), to.features(kept)
     out, sums = to.new(da, dying=dh), to.new(db)
-    operands = dict(kind=KINDS.index(kind), dh=d, kept=k, da=out, db=sums, n=dh.rows)
+    number = KINDS.index(kind)
+    operands = dict(kind=number, dh=d, kept=k, da=out, db=sums, n=dh.rows)
     own = dict(dh=row, kept=row, da=row, db=4)
-    to.elementwise(
-        "activate_backward", dh.width, operands, _COSTS[kind], own, ("da", "db"), constants=rest
-    )
+    name = "activate_backward" if number < IN_LOOP else "activate_backward_apart"
+    to.elementwise(name, dh.width, operands, _COSTS[kind], own, ("da", "db"), constants=rest)

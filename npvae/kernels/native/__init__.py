@@ -1,10 +1,11 @@
 """The compiled executor: it replays a captured training step, operation by operation.
 
-`executor.py` is the loop; the operations are in `products.py` (matrix products), `elementwise.py`,
-`latent.py`, `densities.py` and `updates.py`, the vectorisable exp, log and tanh in `scalars.py`,
-and what threads need in `sync.py`. What most models do without is compiled apart (`libraries.py`),
-when first needed: `columns.py`, `labels.py`, `mixtures.py`, and by the loops of `entries.py` the
-densities in `spreads.py` and `counts.py`. Nothing but these files and `compiled` imports numba.
+`executor.py` is the loop; the operations are in `products.py` (matrix products), `activations.py`,
+`elementwise.py`, `latent.py`, `densities.py` and `updates.py`, the vectorisable exp, log and tanh
+in `scalars.py`, and what threads need in `sync.py`. What most models do without is compiled apart
+(`libraries.py`), when first needed: `columns.py`, `labels.py`, `log_probs.py`, `mixtures.py`, and
+by the loops of `entries.py` the densities in `spreads.py` and `counts.py`. Nothing but these files
+and `compiled` imports numba.
 
 All operands are addresses: arrays of float32 by features, (F, R), a feature's R = K·B values side
 by side; what is one number per row, (R,), and every scalar that users see is float64.

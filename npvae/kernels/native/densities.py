@@ -11,11 +11,11 @@ import math
 import numpy as np
 
 from .options import doubles, exact, fast, floats, moved
-from .scalars import HALF, ONE, ZERO, exp, exp_negative, log1p_01
+from .scalars import ONE, ZERO, exp_negative, log1p_01
 
 f32 = np.float32
-_LOG_2PI = f32(math.log(2 * math.pi))
-_BLOCK = 8
+FLUSH = 8
+"""Features whose log p is summed in float32, before that is added to float64."""
 
 
 @exact
@@ -61,7 +61,7 @@ def bernoulli(logits, x, r, partial, lo, hi, samples, batch, scratch):
             log_p, d = _bernoulli(slope[j], data[j])
             sums[j] += log_p
             slope[j] = d
-        if (i - lo) % _BLOCK == _BLOCK - 1 or i == hi - 1:
+        if (i - lo) % FLUSH == FLUSH - 1 or i == hi - 1:
             add_up(sums, total, n)
 
 
@@ -85,7 +85,7 @@ def gaussian(mean, x, r, partial, lo, hi, samples, batch, inverse, scratch):
             slope[j] = u * inverse
         for j in range(n):
             known[j] += ONE if data[j] == data[j] else ZERO
-        if (i - lo) % _BLOCK == _BLOCK - 1 or i == hi - 1:
+        if (i - lo) % FLUSH == FLUSH - 1 or i == hi - 1:
             add_up(sums, total, n)
             add_up(known, count, n)
 
@@ -128,64 +128,3 @@ def dot(a, b, out, n):
     for j in range(n):
         total += x[j] * y[j]
     floats(out, 1)[0] = f32(total)
-
-
-@fast
-def gaussian_log_prob(z, mu, logvar, partial, lo, hi, samples, batch, scratch):
-    """Σ_Z u² + logvar + log 2π,  u = (z - mu) / std."""
-    n = samples * batch
-    sums, total = floats(scratch, n), doubles(partial, n)
-    for j in range(n):
-        sums[j], total[j] = ZERO, 0.0
-    for i in range(lo, hi):
-        centre, log = floats(mu + 4 * i * batch, batch), floats(logvar + 4 * i * batch, batch)
-        for k in range(samples):
-            at, part = (
-                floats(z + 4 * (i * n + k * batch), batch),
-                floats(scratch + 4 * k * batch, batch),
-            )
-            for j in range(batch):
-                u = (at[j] - centre[j]) * exp(-HALF * log[j])
-                part[j] += u * u + log[j] + _LOG_2PI
-        if (i - lo) % _BLOCK == _BLOCK - 1 or i == hi - 1:
-            add_up(sums, total, n)
-
-
-@fast
-def gaussian_log_prob_backward(d, z, mu, logvar, dz, dmu, dlogvar, lo, hi, samples, batch, scratch):
-    n = samples * batch
-    weights, wide = floats(scratch, n), doubles(d, n)
-    for j in range(n):
-        weights[j] = f32(wide[j])
-    for i in range(lo, hi):
-        centre, log = floats(mu + 4 * i * batch, batch), floats(logvar + 4 * i * batch, batch)
-        d_centre, d_log = floats(dmu + 4 * i * batch, batch), floats(dlogvar + 4 * i * batch, batch)
-        for j in range(batch):
-            d_centre[j] = d_log[j] = ZERO
-        for k in range(samples):
-            at, d_at = (
-                floats(z + 4 * (i * n + k * batch), batch),
-                floats(dz + 4 * (i * n + k * batch), batch),
-            )
-            weight = floats(scratch + 4 * k * batch, batch)
-            for j in range(batch):
-                inverse = exp(-HALF * log[j])
-                u = (at[j] - centre[j]) * inverse
-                along = -weight[j] * u * inverse
-                d_at[j] = along
-                d_centre[j] -= along
-                d_log[j] += HALF * weight[j] * (u * u - ONE)
-
-
-@fast
-def standard_log_prob(z, partial, lo, hi, n, scratch):
-    """Σ_Z z² + log 2π."""
-    sums, total = floats(scratch, n), doubles(partial, n)
-    for j in range(n):
-        sums[j], total[j] = ZERO, 0.0
-    for i in range(lo, hi):
-        at = floats(z + 4 * i * n, n)
-        for j in range(n):
-            sums[j] += at[j] * at[j] + _LOG_2PI
-        if (i - lo) % _BLOCK == _BLOCK - 1 or i == hi - 1:
-            add_up(sums, total, n)

@@ -8,7 +8,7 @@ parameter. Both are computed for a block of rows at a time, in short rows of the
 
 from __future__ import annotations
 
-from .densities import add_up
+from .densities import FLUSH, add_up
 from .options import BLOCK, SHORT, doubles, fast, floats, inlined, longs, short
 from .scalars import ZERO
 
@@ -19,8 +19,6 @@ OPERANDS = (
 """Of an operation that runs one of them: theta (D, KB), or (2D, KB) with the gates `gates` bytes
 behind, and r alike; x (D, B); the second parameter, (D,) or `by_entry` (D, KB), and its slope
 (D, KB); an offset of theta (B,). An address that is 0 is that of nothing."""
-
-_FLUSH = 8  # features whose log p is summed in float32, as in `densities`
 
 
 @inlined
@@ -123,7 +121,7 @@ def density(prepare, entry):
                         _write(d_gate, r + gates + at, w)
                     if slope != 0:
                         _write(d_t, slope + at, w)
-            if (i - lo) % _FLUSH == _FLUSH - 1 or i == hi - 1:
+            if (i - lo) % FLUSH == FLUSH - 1 or i == hi - 1:
                 add_up(sums, total, n)
 
     return run

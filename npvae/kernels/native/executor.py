@@ -14,12 +14,14 @@ import numba
 import numpy as np
 
 from . import (
+    activations,
     columns,
     counts,
     densities,
     elementwise,
     labels,
     latent,
+    log_probs,
     mixtures,
     products,
     spreads,
@@ -32,7 +34,8 @@ from .options import SHORT, choice, doubles, fast, floats
 f32 = np.float32
 
 LIBRARIES = (
-    columns.LIBRARY, labels.LIBRARY, mixtures.LIBRARY, *spreads.LIBRARIES, *counts.LIBRARIES,
+    activations.LIBRARY, columns.LIBRARY, labels.LIBRARY, log_probs.LIBRARY, mixtures.LIBRARY,
+    *spreads.LIBRARIES, *counts.LIBRARIES,
 )  # fmt: skip
 
 LOOP_OPS = {
@@ -55,11 +58,6 @@ LOOP_OPS = {
     "reparameterise_backward": ("dz", "std", "eps", "dmu", "dlogvar", "samples", "batch"),
     "gaussian_kl": ("mu", "logvar", "kl", "n"),
     "gaussian_kl_backward": ("dkl", "mu", "logvar", "dmu", "dlogvar", "n"),
-    "gaussian_log_prob": ("z", "mu", "logvar", "partial", "samples", "batch"),
-    "gaussian_log_prob_backward": (
-        "d", "z", "mu", "logvar", "dz", "dmu", "dlogvar", "samples", "batch",
-    ),
-    "standard_log_prob": ("z", "partial", "n"),
     "bernoulli": ("logits", "x", "r", "partial", "samples", "batch"),
     "gaussian": ("mean", "x", "r", "partial", "samples", "batch", "log_scale"),
     "row_sums": ("partial", "parts", "out", "n"),
@@ -109,19 +107,17 @@ BETA, STEP_SIZE, ROOT, DECAY = range(4)
 (
     PRODUCT, GATHER, NOISE, TRANSPOSE, ACTIVATE, ACTIVATE_BACKWARD, ADD, ADD_DOUBLES, FILL, REPEAT,
     SUM_REPEATS, SCALE_ROWS, SUM_ROWS, HEADS, HEADS_BACKWARD, REPARAMETERISE,
-    REPARAMETERISE_BACKWARD, GAUSSIAN_KL, GAUSSIAN_KL_BACKWARD, GAUSSIAN_LOG_PROB,
-    GAUSSIAN_LOG_PROB_BACKWARD,
-    STANDARD_LOG_PROB, BERNOULLI, GAUSSIAN, ROW_SUMS, GAUSSIAN_SUMS, DOT, MEAN_LOSS, KL_LOSS,
-    SAMPLED_KL_LOSS, WEIGHTED_LOSS, IWAE, CHECK, NORM, ADAM,
+    REPARAMETERISE_BACKWARD, GAUSSIAN_KL, GAUSSIAN_KL_BACKWARD, BERNOULLI, GAUSSIAN, ROW_SUMS,
+    GAUSSIAN_SUMS, DOT, MEAN_LOSS, KL_LOSS, SAMPLED_KL_LOSS, WEIGHTED_LOSS, IWAE, CHECK, NORM, ADAM,
 ) = range(len(LOOP_OPS))  # fmt: skip
 
 
 @choice
 def _elementwise(code, p, c, lo, hi, scratch):
     if code == ACTIVATE:
-        elementwise.activate(p[0], p[1], p[2], p[3], p[4], lo, hi, p[5], f32(c[0]))
+        activations.activate(p[0], p[1], p[2], p[3], p[4], lo, hi, p[5], f32(c[0]))
     elif code == ACTIVATE_BACKWARD:
-        elementwise.activate_backward(p[0], p[1], p[2], p[3], p[4], lo, hi, p[5], f32(c[0]))
+        activations.activate_backward(p[0], p[1], p[2], p[3], p[4], lo, hi, p[5], f32(c[0]))
     elif code == TRANSPOSE:
         elementwise.transpose(p[0], p[1], lo, hi, p[2], p[3])
     elif code == ADD:
@@ -165,15 +161,6 @@ def _density(code, p, c, lo, hi, thread, scratch):
         part = p[3] + 16 * thread * p[4] * p[5]
         inverse = f32(c[0]) if p[6] == 0 else f32(math.exp(-floats(p[6], 1)[0]))
         densities.gaussian(p[0], p[1], p[2], part, lo, hi, p[4], p[5], inverse, scratch)
-    elif code == GAUSSIAN_LOG_PROB:
-        part = p[3] + 8 * thread * p[4] * p[5]
-        densities.gaussian_log_prob(p[0], p[1], p[2], part, lo, hi, p[4], p[5], scratch)
-    elif code == GAUSSIAN_LOG_PROB_BACKWARD:
-        densities.gaussian_log_prob_backward(
-            p[0], p[1], p[2], p[3], p[4], p[5], p[6], lo, hi, p[7], p[8], scratch
-        )
-    elif code == STANDARD_LOG_PROB:
-        densities.standard_log_prob(p[0], p[1] + 8 * thread * p[2], lo, hi, p[2], scratch)
     elif code == ROW_SUMS:
         densities.row_sums(p[0], p[1], p[2], p[3], c[0], c[1])
     elif code == GAUSSIAN_SUMS:
@@ -279,7 +266,7 @@ def _executor(sources):
                     )  # fmt: skip
                 elif code >= MEAN_LOSS:
                     _objective(code, p, c, rows, scalars[s, BETA])
-                elif code >= GAUSSIAN_LOG_PROB:
+                elif code >= BERNOULLI:
                     _density(code, p, c, lo, hi, thread, scratch)
                 elif code >= HEADS:
                     _latent(code, p, c, lo, hi, rows)

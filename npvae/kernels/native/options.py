@@ -21,7 +21,7 @@ exact = numba.njit(fastmath=_FLAGS, **_OPTIONS)
 """Without `reassoc`, which undoes range reductions and turns b v + (1 - b) g² into b (v - g²)."""
 
 inlined = numba.njit(fastmath=_FLAGS, forceinline=True, **_OPTIONS)
-"""`exact`, for what is too large to be merged into a loop of itself, which then is not vectorised."""
+"""`exact`, for what is too large to be merged into a loop unasked, which is then not vectorised."""
 
 choice = numba.njit(inline="always", **_OPTIONS)
 """For what only chooses between operations: merged into its caller before LLVM sees it, since each
