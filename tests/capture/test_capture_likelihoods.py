@@ -68,6 +68,24 @@ def test_training_with_each_likelihood(alike, likelihood):
     assert not captured.full.python_calls
 
 
+@each_likelihood
+def test_training_with_missing_entries_and_units_of_ones_own(alike, likelihood):
+    part = likelihood()
+    x = data_for(part, (50, 5))
+    gaps = np.random.default_rng(1).random(x.shape) < 0.2
+    if isinstance(part, nv.OneHot):  # whose columns are one label
+        gaps[:] = gaps[:, :1]
+    x[gaps] = np.nan
+    model = network(likelihood=part, missing="mask", standardise=part.real)
+    if part.real:
+        x = 40 * x + 300
+    captured = alike(
+        model, x, valid=x[:9], objective=nv.ELBO(n_samples=2), epochs=2, batch_size=16, lr=3e-3,
+        seed=5,
+    )  # fmt: skip
+    assert not captured.full.python_calls
+
+
 @each_prior
 def test_training_with_each_prior(alike, prior):
     x = data_for(None, (50, 5))

@@ -154,3 +154,19 @@ def test_info_of_a_run(npvae, trained):
     last = (trained / "history.csv").read_text().splitlines()[-1].split(",")
     assert f"last losses    epoch 3/3  loss {float(last[1]):.2f}, " in out
     assert f"valid loss {float(last[4]):.2f}" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "captured as a whole"),
+        ({"dtype": "float64"}, "eager: the weights are float64, and compiled steps are float32"),
+    ],
+    ids=str,
+)
+def test_info_says_how_a_run_trains(npvae, tmp_path, monkeypatch, options, said):
+    monkeypatch.setattr("npvae.kernels._override", None)
+    nv.save(nv.VAE(4, 2, hidden=(3,), **options), tmp_path / "model.npz")
+    code, out, err = npvae("info", tmp_path / "model.npz")
+    assert (code, err) == (0, "")
+    assert re.search(rf"^steps +{said}$", out, re.MULTILINE)

@@ -51,7 +51,7 @@ def _categorical(logits, x, starts, r, partial, lo, hi, samples, batch, scratch)
                 e[j] = exp_negative(e[j])
                 norm[j] += e[j]
         for j in range(n):
-            sums[j] -= given[j] * log(norm[j])
+            sums[j] -= given[j] * log(norm[j]) if given[j] != ZERO else ZERO
         add_up(sums, total, n)
         for i in range(first, last):
             data = repeated(x + 4 * i * batch, batch, samples, scratch + 4 * n)
