@@ -101,7 +101,7 @@ class Program:
         """
         steps = len(losses)
         last = self.without_update if rehearsal else len(self.operations)
-        self._find_libraries()
+        self.find_libraries()
         self._find_sources()
         tables = (order, noise.ctypes.data, scalars, losses)
         if not self.python_calls:
@@ -119,7 +119,7 @@ class Program:
                 return step
         return steps
 
-    def _find_libraries(self) -> None:
+    def find_libraries(self) -> None:
         """Put the addresses of compiled libraries in the table, the first time that it runs."""
         if self._has_libraries:
             return

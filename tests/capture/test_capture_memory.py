@@ -165,7 +165,9 @@ STEPS |= {
 def program(request, share_all):
     """A program on three threads, whose operations' places are known."""
     if isinstance(request.param, int):
-        return program_of(RandomStep(request.param), 3)[0]
+        random = program_of(RandomStep(request.param), 3)[0]
+        random.find_libraries()  # whose operations are run here without it
+        return random
     likelihood, objective, *prior = STEPS[request.param]
     parts = dict(likelihood=likelihood, prior=prior[0] if prior else "standard")
     model = network(7, 3, hidden=(9, 4), context_dim=2, activation="gelu", **parts)
