@@ -77,7 +77,7 @@ def test_features_are_what_an_encoder_can_take(cls):
     assert features.shape == (len(x), likelihood.n_features(x.shape[1]))
     assert np.isnan(features[0]).all()
     assert np.isfinite(features[5]).all()
-    want = [True, False, False, True] if cls is nv.likelihoods.Mixed else [cls.real] * x.shape[1]
+    want = [True, False, False, True] if cls is nv.Mixed else [cls.real] * x.shape[1]
     np.testing.assert_array_equal(likelihood.real_columns(x.shape[1]), want)
 
 
