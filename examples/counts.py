@@ -21,7 +21,8 @@ from scipy.special import log_ndtr
 
 import npvae as nv
 from npvae.cli.arguments import PICTURES, output
-from npvae.likelihoods import Counts, Spread
+from npvae.likelihoods.counts import Counts
+from npvae.likelihoods.spread import Spread
 
 FOLDS = 5
 SAMPLES = 500
@@ -39,6 +40,8 @@ class DiscretisedGaussian(Counts, Spread):
     """
 
     quantity = "scale"
+    takes_missing = False
+    not_analytic = "which tail is taken is a comparison, and complex numbers have no order"
 
     def __init__(self) -> None:
         Spread.__init__(self, "column")
