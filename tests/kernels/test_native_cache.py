@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from numba.core.dispatcher import Dispatcher
+
 import npvae
+from npvae.kernels import compiled, native
 from npvae.kernels.native import executor, libraries
 
 CODE = """
@@ -77,3 +81,17 @@ def test_the_cache_is_keyed_by_every_file_that_is_compiled(monkeypatch, tmp_path
         digests.add(libraries.digest())
     assert len(digests) == 1 + len(list(home.glob("*.py")))
     assert all(0 <= digest < 2**63 for digest in digests)
+
+
+def test_every_function_is_merged_into_its_callers():
+    """Else it is another copy's machine code that runs where it was compiled in this process than
+    where its caller came from the cache, and the two round differently."""
+    folders = [Path(package.__file__).parent for package in (native, compiled)]
+    names = [f"{f.name}.{p.stem}" for f in folders for p in f.glob("*.py")]
+    modules = [importlib.import_module(f"npvae.kernels.{name}") for name in names]
+    functions = {f for m in modules for f in vars(m).values() if isinstance(f, Dispatcher)} - {
+        executor.execute
+    }
+    assert len(functions) > 100
+    for function in functions:
+        assert function.targetoptions.get("forceinline"), function.py_func.__qualname__

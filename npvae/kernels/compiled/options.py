@@ -17,7 +17,8 @@ _FLAGS = {"contract", "nsz", "arcp"}
 
 
 def _compiled(function, flags):
-    options = dict(nogil=True, fastmath=flags, error_model="numpy")
+    # Merged into their callers: from a cache and compiled here they would else differ in rounding.
+    options = dict(nogil=True, fastmath=flags, error_model="numpy", forceinline=True)
     try:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # no folder to keep a cache in can be written

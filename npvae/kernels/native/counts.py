@@ -8,7 +8,7 @@ import numpy as np
 
 from .entries import OPERANDS, density
 from .libraries import Library
-from .options import inlined
+from .options import exact
 from .scalars import (
     HALF,
     ONE,
@@ -31,7 +31,7 @@ _LOG_2PI = f32(math.log(2 * math.pi))
 _LEAST = f32(-0.9)
 
 
-@inlined
+@exact
 def _at_mode(x, t, c):
     """log x, and -log p of x where the rate is x."""
     log_n = log(x if x > ONE else ONE)
@@ -39,7 +39,7 @@ def _at_mode(x, t, c):
     return log_n, at_mode, ZERO, ZERO, ZERO
 
 
-@inlined
+@exact
 def _poisson(log_rate, gate, x, t, fixed, c0, c1):
     log_n, at_mode = fixed[0], fixed[1]
     rate = exp(log_rate)
@@ -48,7 +48,7 @@ def _poisson(log_rate, gate, x, t, fixed, c0, c1):
     return some if x > ZERO else -rate, x - rate, ZERO, ZERO
 
 
-@inlined
+@exact
 def _of_size(x, t, c):
     """Of a size d = exp(t): d, log(1 + x/d), log x, -log p at the mode, d (ρ(d) - ρ(x + d))."""
     size = exp(t)
@@ -60,7 +60,7 @@ def _of_size(x, t, c):
     return size, log_ratio, log_n, at_mode, gaps
 
 
-@inlined
+@exact
 def _counted(log_mean, x, t, fixed):
     """log p and its slopes along log_mean and along t."""
     size, log_ratio, log_n, at_mode, gaps = fixed
@@ -79,13 +79,13 @@ def _counted(log_mean, x, t, fixed):
     return some if x > ZERO else -size * none, r, gaps - size_gap
 
 
-@inlined
+@exact
 def _negative_binomial(log_mean, gate, x, t, fixed, c0, c1):
     log_p, r, slope = _counted(log_mean, x, t, fixed)
     return log_p, r, ZERO, slope
 
 
-@inlined
+@exact
 def _zero_inflated(log_mean, gate, x, t, fixed, c0, c1):
     log_nb, r, slope = _counted(log_mean, x, t, fixed)
     excess, zero = gate - log_nb, not x > ZERO
@@ -96,7 +96,7 @@ def _zero_inflated(log_mean, gate, x, t, fixed, c0, c1):
     return log_p, counted * r, r_gate, counted * slope
 
 
-@inlined
+@exact
 def _of_concentration(x, t, c):
     """Of κ = exp(t): κ, log x, log(1 - x), what of log p depends on these alone, and κ ρ(κ)."""
     whole = exp(t)
@@ -105,7 +105,7 @@ def _of_concentration(x, t, c):
     return whole, log_x, log_1x, alone, whole * digamma_gap(whole)
 
 
-@inlined
+@exact
 def _beta(logit, gate, x, t, fixed, c0, c1):
     whole, log_x, log_1x, alone, gap_whole = fixed
     e = exp_negative(-abs(logit))

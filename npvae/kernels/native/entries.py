@@ -9,7 +9,7 @@ parameter. Both are computed for a block of rows at a time, in short rows of the
 from __future__ import annotations
 
 from .densities import FLUSH, add_up
-from .options import BLOCK, SHORT, doubles, fast, floats, inlined, longs, short
+from .options import BLOCK, SHORT, doubles, exact, fast, floats, longs, short
 from .scalars import ZERO
 
 OPERANDS = (
@@ -21,7 +21,7 @@ behind, and r alike; x (D, B); the second parameter, (D,) or `by_entry` (D, KB),
 (D, KB); an offset of theta (B,). An address that is 0 is that of nothing."""
 
 
-@inlined
+@exact
 def nothing(x, t, c):
     """`prepare` for a density in which nothing is worth it."""
     return ZERO, ZERO, ZERO, ZERO, ZERO

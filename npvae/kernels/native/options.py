@@ -10,18 +10,18 @@ from numba.extending import intrinsic
 
 _FLAGS = {"contract", "nsz", "arcp"}  # never nnan and ninf: a NaN must stay one
 
+# Merged into their callers, all of them: else a call goes to the machine code that the function got
+# for itself where it was compiled in this process, but to its caller's copy where that came from
+# the cache, and the two round differently. It also lets loops be vectorised.
 # Nothing calls them through a C pointer. (Without the way in from Python too they would compile in
 # two thirds of the time, but a test that calls one would end the process.)
-_OPTIONS = dict(nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+_OPTIONS = dict(nogil=True, error_model="numpy", no_cfunc_wrapper=True, forceinline=True)
 
 fast = numba.njit(fastmath=_FLAGS | {"reassoc"}, **_OPTIONS)
 """For sums, whose order may then change."""
 
 exact = numba.njit(fastmath=_FLAGS, **_OPTIONS)
 """Without `reassoc`, which undoes range reductions and turns b v + (1 - b) g² into b (v - g²)."""
-
-inlined = numba.njit(fastmath=_FLAGS, forceinline=True, **_OPTIONS)
-"""`exact`, for what is too large to be merged into a loop unasked, which is then not vectorised."""
 
 choice = numba.njit(inline="always", **_OPTIONS)
 """For what only chooses between operations: merged into its caller before LLVM sees it, since each

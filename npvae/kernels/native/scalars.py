@@ -19,7 +19,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from .options import exact, inlined
+from .options import exact
 
 f32 = np.float32
 ONE, ZERO, HALF, TWO = f32(1), f32(0), f32(0.5), f32(2)
@@ -166,7 +166,7 @@ def _split(context, x):
     return types.UniTuple(types.float32, 2)(types.float32), generate
 
 
-@inlined
+@exact
 def log(x):
     """log(x) = k log 2 + log(m); denormal numbers are made normal first."""
     small = x < TINY
@@ -182,7 +182,7 @@ def log(x):
     return y if x < INFINITY else x
 
 
-@inlined
+@exact
 def log1p(x):
     """log(1 + x) as log(u) + (x - (u - 1)) / u: what rounding lost of u = 1 + x is added again."""
     u = ONE + x
@@ -190,7 +190,7 @@ def log1p(x):
     return y if u > ZERO and u < INFINITY else log(u)
 
 
-@inlined
+@exact
 def gap(x, above):
     """exp(x) - 1 - x where exp(x) - 1 is known to be `above`.
 
@@ -202,7 +202,7 @@ def gap(x, above):
     return p * t * t if near else above - x
 
 
-@inlined
+@exact
 def exp_gap(x):
     """exp(x) - 1 - x."""
     return gap(x, expm1(x))
@@ -218,7 +218,7 @@ D3, D4, D5 = f32(-0.008245243), f32(-0.00060965604), f32(0.0063657225)
 D6, D7, D8 = f32(-0.0054795505), f32(0.0022377616), f32(-0.0003804275)
 
 
-@inlined
+@exact
 def stirling_error(y):
     """`numerics.stirling_error`; below 1 from y + 1, by Γ(y + 1) = y Γ(y)."""
     below = y < ONE
@@ -230,7 +230,7 @@ def stirling_error(y):
     return p + ((low + HALF) * log1p(ONE / low) - ONE if below else ZERO)
 
 
-@inlined
+@exact
 def digamma_gap(y):
     """`numerics.digamma_gap`, log y - ψ(y), in the same way."""
     below = y < ONE

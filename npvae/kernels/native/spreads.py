@@ -8,7 +8,7 @@ import numpy as np
 
 from .entries import OPERANDS, density, nothing
 from .libraries import Library
-from .options import doubles, fast, floats, inlined, longs, moved
+from .options import doubles, exact, fast, floats, longs, moved
 from .scalars import (
     HALF,
     ONE,
@@ -26,19 +26,19 @@ f32 = np.float32
 _LOG_2PI, _LOG_2 = f32(math.log(2 * math.pi)), f32(math.log(2))
 
 
-@inlined
+@exact
 def _inverse(x, t, c):
     return exp(-t), ZERO, ZERO, ZERO, ZERO
 
 
-@inlined
+@exact
 def _gaussian(mean, gate, x, t, fixed, c0, c1):
     u = (x - mean) * fixed[0]
     square = u * u
     return -HALF * (square + _LOG_2PI) - t, u * fixed[0], ZERO, square - ONE
 
 
-@inlined
+@exact
 def _laplace(median, gate, x, t, fixed, c0, c1):
     u = (x - median) * fixed[0]
     distance = abs(u)
@@ -47,7 +47,7 @@ def _laplace(median, gate, x, t, fixed, c0, c1):
     return -distance - t - _LOG_2, r, ZERO, distance - ONE
 
 
-@inlined
+@exact
 def _student(mean, gate, x, t, fixed, norm, df):
     """`norm` is log c of the reference's formula."""
     u = (x - mean) * fixed[0]
@@ -63,7 +63,7 @@ _B0, _B1, _B2 = f32(1 / 12), f32(1 / 720), f32(1 / 30240)
 _B3, _B4 = f32(1 / 1209600), f32(1 / 47900160)
 
 
-@inlined
+@exact
 def _continuous_bernoulli(logit, gate, x, t, fixed, c0, c1):
     m = abs(logit)
     near = m < ONE
