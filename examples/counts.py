@@ -96,10 +96,14 @@ def main() -> None:
     print(f"{len(x)} cells, {x.shape[1]:,} genes that vary; {(x == 0).mean():.0%} of counts are 0")
     log_p = {name: held_out(make, x, args) for name, make in LIKELIHOODS.items()}
     for name, of_cells in log_p.items():
-        print(f"{name:<22} {summary(of_cells)} nats per cell")
-    names = list(log_p)
-    for better, worse in pairwise(names):
-        print(f"{better} above {worse}: {summary(log_p[better] - log_p[worse])}")
+        print(f"{name:<22} {summary(of_cells)} nats per cell, median {np.median(of_cells):.0f}")
+    for better, worse in pairwise(log_p):
+        gain = log_p[better] - log_p[worse]
+        print(
+            f"{better} above {worse}: {summary(gain)} nats per cell, median {np.median(gain):.0f}; "
+            f"in {np.mean(gain > 0):.0%} of the cells; {summary(np.sort(gain)[2:-2])} without the "
+            "two extremes on either side"
+        )
     nv.plots.save(picture(log_p), args.out)
 
 
@@ -124,15 +128,17 @@ def summary(values: np.ndarray) -> str:
 
 
 def picture(log_p: dict[str, np.ndarray]) -> Figure:
-    """Each cell's log p beside that of the best likelihood, the first."""
-    figure = Figure(figsize=(7, 3.2), dpi=128, layout="constrained")
-    axes = figure.subplots(1, len(log_p) - 1, sharex=True, squeeze=False)[0]
+    """Each cell's -log p beside that of the best likelihood, the first."""
+    figure = Figure(figsize=(8, 3.6), dpi=128, layout="constrained")
     (best, of_best), *others = log_p.items()
+    axes = figure.subplots(1, len(others), squeeze=False)[0]
     for ax, (name, values) in zip(axes, others, strict=True):
-        ax.plot(of_best, values, ".", ms=4, alpha=0.6)
-        ax.axline((of_best.mean(), of_best.mean()), slope=1, color="0.5", lw=1)
-        ax.set(xlabel=f"log p(cell), {best}", ylabel=f"log p(cell), {name}")
-        ax.set_title(f"{best} above by {summary(of_best - values)} nats", fontsize=9)
+        ax.loglog(-of_best, -values, ".", ms=4, alpha=0.5)
+        least, most = (-of_best).min(), (-of_best).max()
+        ax.plot([least, most], [least, most], color="0.5", lw=1, label="equal")
+        ax.set(xlabel=f"nats of a cell, {best}", ylabel=f"{name}")
+        ax.set_title(f"{name}: {np.mean(values < of_best):.0%} of cells cost more", fontsize=9)
+        ax.legend(frameon=False, fontsize=8)
     return figure
 
 

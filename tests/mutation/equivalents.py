@@ -9,21 +9,17 @@ from __future__ import annotations
 
 EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     "The array has two axes, so the last one is axis 1.": {
-        "kernels.reference.dense.concat": [
-            "return np.concatenate([a, np.broadcast_to(c, (*a.shape[:-1], c.shape[1]))], axis=-1)"
-        ],
-        "kernels.reference.likelihoods.gaussian": [
-            "constant = x.shape[1] * (np.log(scale) + 0.5 * LOG_2PI)",
-        ],
-        "kernels.reference.likelihoods.gaussian_learnt": [
-            "constant = x.shape[1] * (log_scale.astype(square.dtype) + 0.5 * LOG_2PI)",
-            "return (-0.5 * square - constant, u * inverse, square - x.shape[1])",
+        "kernels.reference.dense.take_columns": [
+            "return x.take(np.asarray(columns, np.intp), axis=1)",
         ],
         "kernels.reference.latent.gaussian_heads": ["z_dim = stats.shape[1] // 2"],
         "kernels.reference.latent.gaussian_heads_backward": [
             "raw = stats[..., stats.shape[1] // 2:]",
             "return np.concatenate([dmu, dlogvar], axis=1)",
         ],
+    },
+    "NumPy makes an array of integers of the tuple itself, which is never empty.": {
+        "kernels.reference.dense.take_columns": ["return x.take(columns, axis=-1)"],
     },
     "The axis has length one, so its first entry is its last.": {
         "kernels.reference.latent.gaussian_kl_backward": ["dkl = dkl[-1].astype(mu.dtype)"],
