@@ -223,6 +223,49 @@ class RandomStep:
         self.wide.append(log_px)
         self.keep(r, self.call("scale_rows", self.weight(), r))
 
+    def do_spread(self) -> None:
+        """A density with a second parameter, of each column or of each entry."""
+        theta, x = self.pick(self.samples, 6), self.rows_of(self.pick(1, 6))
+        if self.rng.random() < 0.5:
+            log_px, r, slope = self.call("gaussian_scaled", theta, x, self.parameter("b6"))
+            self.gradient("b6", self.call("sum_rows", self.weight(), slope))
+        else:
+            raw = self.pick(self.samples, 6)
+            log_scale = self.call("bounded", raw, -1.0, 1.5)
+            log_px, r, slope = self.call("student_t", theta, x, log_scale, 3.0)
+            dt = self.call("scale_rows", self.weight(), slope)
+            self.keep(log_scale, self.call("bounded_backward", dt, raw, -1.0, 1.5))
+        self.wide.append(log_px)
+        self.keep(r, slope)
+
+    def do_mixture(self) -> None:
+        """Of parameters, or of what was computed, (B, 3) as M components."""
+        z = self.pick(self.samples, 3)
+        mu, logvar = self.parameter("W33"), self.parameter("V33")
+        if self.rng.random() < 0.5:
+            mu, logvar = (self.rows_of(self.pick(1, 3)) for _ in range(2))
+            if np.abs(logvar.example).max() > 4:
+                return
+        logits = np.zeros(len(mu), np.float32)
+        logits.flags.writeable = False
+        log_p, r = self.call("mixture_log_prob", z, mu, logvar, logits)
+        dz, dmu, dlogvar, _ = self.call(
+            "mixture_log_prob_backward", self.weight(), z, mu, logvar, logits, r
+        )
+        self.wide.append(log_p)
+        self.keep(dz)
+        if mu.source == "W33":
+            self.gradient("W33", dmu)
+            self.gradient("V33", dlogvar)
+        else:
+            self.keep(dmu, dlogvar)
+
+    def do_take(self) -> None:
+        x = self.rows_of(self.pick(1, 6))
+        taken = tuple(self.rng.permutation(6)[:3].tolist())
+        self.keep(self.call("take_columns", x, taken))
+        self.keep(self.call("filled", x), self.call("known", x))
+
     def do_objective(self) -> None:
         rec, d = self.call("mean_loss", self.weight())
         total, d_kl = self.call("kl_loss", self.pick(1, 3), self.graph.inputs["beta"], 0.05)
