@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 from scipy.special import log_ndtr
 
 import npvae as nv
@@ -139,6 +140,10 @@ def picture(log_p: dict[str, np.ndarray]) -> Figure:
         ax.set(xlabel=f"nats of a cell, {best}", ylabel=f"{name}")
         ax.set_title(f"{name}: {np.mean(values < of_best):.0%} of cells cost more", fontsize=9)
         ax.legend(frameon=False, fontsize=8)
+        for axis, digits in ((ax.xaxis, (1, 2, 5)), (ax.yaxis, (1,))):
+            axis.set_major_locator(LogLocator(subs=digits))
+            axis.set_major_formatter("{x:,.0f}")
+            axis.set_minor_formatter(NullFormatter())
     return figure
 
 
