@@ -186,10 +186,19 @@ def test_library_multiplies_by_the_row_s_total():
         np.testing.assert_allclose(got, nv.Poisson().log_prob(moved, x), rtol=1e-12)
     np.testing.assert_array_equal(nv.Poisson(library=9).mean(theta), np.exp(theta))
     # Doubling a row's counts and its total's rate is one and the same.
-    one, other = nv.NegativeBinomial("decoder", library=8.0), nv.NegativeBinomial("decoder")
-    both = rng.normal(size=(1, 5, 8))
-    shifted = both + np.concatenate([np.log(total / 8), 0 * total], 1).repeat(4, axis=1)
-    np.testing.assert_allclose(one.log_prob(both, x), other.log_prob(shifted, x), rtol=1e-12)
+    for kind, heads in ((nv.NegativeBinomial, 2), (nv.ZeroInflatedNegativeBinomial, 3)):
+        one, other = kind("decoder", library=8.0), kind("decoder")
+        theta = rng.normal(size=(1, 5, 4 * heads))
+        shift = np.concatenate([np.log(total / 8)] + (heads - 1) * [0 * total], 1)
+        shifted = theta + shift.repeat(4, axis=1)
+        np.testing.assert_allclose(one.log_prob(theta, x), other.log_prob(shifted, x), rtol=1e-12)
+
+
+def test_logits_far_apart():
+    """The softmax is taken from each group's greatest logit, or it overflows."""
+    logits, x = np.array([[0, 2000, 0, -3000, -3000.0]]), np.array([[0.0, 1.0]])
+    got = nv.Categorical((3, 2)).log_prob(logits, x)
+    np.testing.assert_allclose(got, [-2000 - np.log(2)], rtol=1e-15)
 
 
 @pytest.mark.parametrize("make", [nv.GaussianLearntScale, nv.GaussianColumnScale])

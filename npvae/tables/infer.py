@@ -159,7 +159,7 @@ def check_kinds(kinds: Mapping[str, str], names: list[str], where: str) -> None:
     for name, kind in kinds.items():
         if kind not in (*KINDS, LABEL, SKIP):
             raise ConfigError(
-                f"column {name!r} can't be of the kind {kind!r}; "
+                f"column {name!r} can't be of the kind {kind!r}. "
                 f"{nearest(str(kind), [*KINDS, LABEL, SKIP])}"
             )
         if name not in names:

@@ -44,7 +44,7 @@ def log1p(x):
 
 def in_units(log_px, x, log_scale):
     """log p (K, B) of standardised x as that of x in its units: less log_scale of what is known."""
-    return log_px - known(x).astype(np.float64).dot(np.asarray(log_scale, np.float64))
+    return log_px - known(x).dot(log_scale)
 
 
 def _over_known(x, log_p, *slopes):
@@ -137,8 +137,7 @@ def _log_exposure(x, library):
     """
     if not library:
         return np.zeros((), x.dtype)
-    total = np.maximum(filled(x).sum(-1, keepdims=True, dtype=np.float64), 1)
-    return np.log(total / library).astype(x.dtype)
+    return np.log(np.maximum(filled(x).sum(-1, keepdims=True), 1) / library)
 
 
 def poisson(log_rate, x, library):
@@ -219,7 +218,7 @@ def one_hot(x, sizes):
     starts, columns = _groups(sizes)
     labels = x[..., columns]
     hot = labels == np.arange(len(columns)) - starts[columns]
-    return np.where(np.isnan(labels), labels, hot.astype(x.dtype))
+    return np.where(np.isnan(labels), labels, hot)
 
 
 def categorical(logits, x, sizes):
