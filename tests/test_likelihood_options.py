@@ -201,6 +201,18 @@ def test_logits_far_apart():
     np.testing.assert_allclose(got, [-2000 - np.log(2)], rtol=1e-15)
 
 
+def test_gradients_where_the_bound_of_a_scale_is_felt():
+    """At 10 and more the bend is so nearly odd that its slope at -raw would do as well."""
+
+    class Bounded(nv.GaussianHeteroscedastic, abstract=True):
+        bound = 1.0
+
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(3, 2, 8)), rng.normal(size=(2, 4))
+    report = nv.check_gradients(Bounded(), inputs)
+    assert report.ok, report
+
+
 @pytest.mark.parametrize("make", [nv.GaussianLearntScale, nv.GaussianColumnScale])
 def test_fit_scale_is_the_optimum_of_the_likelihood(make):
     rng = np.random.default_rng(0)

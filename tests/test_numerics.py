@@ -369,3 +369,21 @@ def test_exp_gap():
         want = [float(Decimal(float(v)).exp() - 1 - Decimal(float(v))) for v in t]
     np.testing.assert_allclose(nm.exp_gap(t), want, rtol=1e-12)
     assert (nm.exp_gap(t) >= 0).all()
+
+
+@pytest.mark.parametrize("weights", [None, "ones"])
+def test_sums_of_columns_are_taken_in_float64(weights):
+    """In float32 the ones would be lost beside 2²⁴."""
+    x = np.array([[2**24, np.nan], [1, 2**24], [1, 1]], np.float32)
+    weights = None if weights is None else np.ones(3, np.float32)
+    sums, known = nm.known_sums(x, weights)
+    assert sums.tolist() == [2**24 + 2, 2**24 + 1]
+    assert known.tolist() == [3, 2]
+    _, known = nm.known_sums(np.ones((3, 1)), x[:, 0])
+    assert known.tolist() == [2**24 + 2]
+
+
+def test_log_softmax_is_taken_in_float64():
+    x = np.array([0, 1e-4, 3], np.float32)
+    wanted = x.astype(float) - np.log(np.exp(x.astype(float)).sum())
+    np.testing.assert_allclose(nm.log_softmax(x), wanted, rtol=1e-14)

@@ -76,6 +76,16 @@ def test_the_terms_are_those_that_were_asked_for(needs):
     assert given == {"log_px", *needs}
 
 
+@pytest.mark.parametrize("prior", ["mixture", "vamp"])
+def test_a_sampled_kl_is_computed_where_it_is_asked_for(prior):
+    model = nv.VAE(4, 2, hidden=(3,), prior=prior)
+    x, eps = np.full((2, 4), 0.5, "float32"), np.zeros((1, 2, 2), "float32")
+    terms, _ = model.forward(x, eps, needs=("log_px",))
+    assert (terms.kl, terms.log_pz, terms.log_qz) == ([], [], [])
+    terms, _ = model.forward(x, eps, needs=("kl",))
+    assert (len(terms.kl), len(terms.log_pz), len(terms.log_qz)) == (0, 1, 1)
+
+
 def test_z_and_posterior_are_what_the_other_terms_are_of():
     vae, rng = model(), np.random.default_rng(0)
     x, eps = (rng.random((3, 5)) < 0.5).astype(float), vae.draw_noise(3, 2, rng)

@@ -12,17 +12,33 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "kernels.reference.dense.take_columns": [
             "return x.take(np.asarray(columns, np.intp), axis=1)",
         ],
-        "kernels.reference.latent.gaussian_heads": ["z_dim = stats.shape[1] // 2"],
+        "kernels.reference.latent.gaussian_heads": [
+            "z_dim = stats.shape[1] // 2",
+        ],
         "kernels.reference.latent.gaussian_heads_backward": [
             "raw = stats[..., stats.shape[1] // 2:]",
             "return np.concatenate([dmu, dlogvar], axis=1)",
         ],
+        "kernels.reference.likelihoods._n_known": [
+            "return x.shape[1] - (np.count_nonzero(missing, axis=-1) if missing.any() else 0)",
+            "return x.shape[-1] - (np.count_nonzero(missing, axis=1) if missing.any() else 0)",
+        ],
+        "likelihoods.categorical.Categorical.forward": [
+            "sizes = self._columns(x.shape[1])",
+        ],
+        "likelihoods.categorical.OneHot.forward": [
+            "return k.categorical(logits, x, self._sizes(x.shape[1]))",
+        ],
     },
     "NumPy makes an array of integers of the tuple itself, which is never empty.": {
-        "kernels.reference.dense.take_columns": ["return x.take(columns, axis=-1)"],
+        "kernels.reference.dense.take_columns": [
+            "return x.take(columns, axis=-1)",
+        ],
     },
     "The axis has length one, so its first entry is its last.": {
-        "kernels.reference.latent.gaussian_kl_backward": ["dkl = dkl[-1].astype(mu.dtype)"],
+        "kernels.reference.latent.gaussian_kl_backward": [
+            "dkl = dkl[-1].astype(mu.dtype)",
+        ],
     },
     "The VAE has one latent level, so the first entry of the list is its last.": {
         "models.vae.VAE.backward": [
@@ -34,50 +50,98 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "Without a context the decoder's input is z alone, and the first Z columns are all of it.": {
-        "models.vae.VAE.backward": ["if self.context_dim: -> if True:"],
+        "models.vae.VAE.backward": [
+            "if self.context_dim: -> if True:",
+        ],
     },
     "The array has 2Z columns, so Z from the left is Z from the right.": {
-        "kernels.reference.latent.gaussian_heads": ["z_dim = -(stats.shape[-1] // 2)"],
+        "kernels.reference.latent.gaussian_heads": [
+            "z_dim = -(stats.shape[-1] // 2)",
+        ],
     },
     "NumPy infers the length of an axis that is given any negative one.": {
         "layers.dense.Dense.forward": [
             "rows = x if x.ndim == 2 else x.reshape(-2, self.n_in)",
         ],
         "layers.dense.Dense.backward": [
-            "da, db = self.activation.backward(saved, dh.reshape(-2, self.n_out))"
+            "da, db = self.activation.backward(saved, dh.reshape(-2, self.n_out))",
         ],
     },
     "Only the square of the number is used, or its product with one whose sign changes too.": {
-        "kernels.reference.likelihoods.gaussian_learnt": ["inverse = -np.exp(-log_scale)"],
+        "kernels.reference.likelihoods.gaussian_learnt": [
+            "inverse = -np.exp(-log_scale)",
+        ],
         "kernels.reference.latent.gaussian_log_prob": [
             "u = -((z - mu) * np.exp(-0.5 * logvar))",
             "u = (mu - z) * np.exp(-0.5 * logvar)",
         ],
         "kernels.reference.latent.gaussian_log_prob_backward": [
-            "inverse_std = -np.exp(-0.5 * logvar)"
+            "inverse_std = -np.exp(-0.5 * logvar)",
         ],
         "posteriors.GaussianLogProb.forward": [
-            "return (k.gaussian_log_prob(mu, z, logvar), (z, mu, logvar))"
+            "return (k.gaussian_log_prob(mu, z, logvar), (z, mu, logvar))",
         ],
-        "priors.GaussianKL.forward": ["return (k.gaussian_kl(-mu, logvar), (mu, logvar))"],
-        "priors.StandardNormal.forward": ["return (k.standard_normal_log_prob(-z), z)"],
+        "priors.GaussianKL.forward": [
+            "return (k.gaussian_kl(-mu, logvar), (mu, logvar))",
+        ],
+        "priors.StandardNormal.forward": [
+            "return (k.standard_normal_log_prob(-z), z)",
+        ],
+        "kernels.reference.latent.mixture_log_prob": [
+            "joint = np.stack([w + gaussian_log_prob(m, z, v) for w, m, v in components], axis=-1)",
+        ],
+        "kernels.reference.likelihoods.gaussian_scaled": [
+            "inverse = -np.exp(-log_scale)",
+        ],
+        "kernels.reference.likelihoods.laplace": [
+            "inverse = -np.exp(-log_scale)",
+        ],
+        "kernels.reference.likelihoods.student_t": [
+            "inverse = -np.exp(-log_scale)",
+        ],
     },
     "The derivative (1 - h)(1 + h) is even in h.": {
-        "layers.activation.Tanh.forward": ["return (h, -h)"],
-        "layers.activation.Tanh.backward": ["return k.bias_tanh_backward(dh, -h)"],
+        "layers.activation.Tanh.forward": [
+            "return (h, -h)",
+        ],
+        "layers.activation.Tanh.backward": [
+            "return k.bias_tanh_backward(dh, -h)",
+        ],
     },
     "-0.0 equals 0.0, and nothing divides by it.": {
         "numerics.kept": [
             "return product if all_finite(product) else np.where(where, x, -np.zeros((), x.dtype))",
         ],
-        "numerics.erfc": ["a = b = -np.zeros_like(t)"],
+        "numerics.erfc": [
+            "a = b = -np.zeros_like(t)",
+        ],
         "kernels.reference.training.kl_loss": [
-            "slope = np.where(below, -0.0, beta / (kl.shape[0] * kl.shape[1]))"
+            "slope = np.where(below, -0.0, beta / (kl.shape[0] * kl.shape[1]))",
+        ],
+        "kernels.reference.likelihoods.filled": [
+            "return np.where(np.isnan(x), -np.zeros((), x.dtype), x)",
+        ],
+        "kernels.reference.likelihoods._over_known": [
+            "log_p, *slopes = (np.where(missing, -np.zeros((), a.dtype), a) for a in entries)",
+        ],
+        "kernels.reference.likelihoods._log_exposure": [
+            "return -np.zeros((), x.dtype)",
+        ],
+        "kernels.reference.likelihoods.zero_inflated_negative_binomial": [
+            "log_p = log_nb + np.where(x > 0, -zero, softplus(excess)) - softplus(gate)",
+            "r_gate = np.where(x > 0, -zero, sigmoid(excess)) - sigmoid(gate)",
+        ],
+        "numerics.known_sums": [
+            "x = np.where(missing, -np.zeros((), x.dtype), x)",
         ],
     },
     "The sign of an argument does not matter to its size, its type or its finiteness.": {
-        "kernels.reference.training.adam": ["mb[np.abs(-mb) < tiny] = 0"],
-        "numerics.logsumexp": ["top = np.where(np.isfinite(-top), top, 0)"],
+        "kernels.reference.training.adam": [
+            "mb[np.abs(-mb) < tiny] = 0",
+        ],
+        "numerics.logsumexp": [
+            "top = np.where(np.isfinite(-top), top, 0)",
+        ],
         "numerics.magnitude": [
             "return np.where(x.real > 0, x, -x) if x.dtype.kind == 'c' else np.abs(-x)",
         ],
@@ -90,14 +154,98 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "return cmath.isfinite(np.vdot(x, -x)) or bool(np.isfinite(x).all())",
             "return cmath.isfinite(np.vdot(x, x)) or bool(np.isfinite(-x).all())",
         ],
-        "numerics.erfc": ["a = b = np.zeros_like(-t)"],
-        "optim.Adam.step": ["norm = np.linalg.norm(-gradient.astype(np.float64))"],
+        "numerics.erfc": [
+            "a = b = np.zeros_like(-t)",
+        ],
+        "optim.Adam.step": [
+            "norm = np.linalg.norm(-gradient.astype(np.float64))",
+        ],
+        "kernels.reference.latent.mixture_log_prob": [
+            "return (log_p, r.astype(np.result_type(-z, mu, logvar, logits)))",
+            "return (log_p, r.astype(np.result_type(z, -mu, logvar, logits)))",
+            "return (log_p, r.astype(np.result_type(z, mu, -logvar, logits)))",
+            "return (log_p, r.astype(np.result_type(z, mu, logvar, -logits)))",
+        ],
+        "kernels.reference.latent.mixture_log_prob_backward": [
+            "dz, dmu, dlogvar = (np.zeros_like(-z), np.empty_like(mu), np.empty_like(logvar))",
+            "dz, dmu, dlogvar = (np.zeros_like(z), np.empty_like(-mu), np.empty_like(logvar))",
+            "dz, dmu, dlogvar = (np.zeros_like(z), np.empty_like(mu), np.empty_like(-logvar))",
+            "for m in range(len(-mu)):",
+        ],
+        "kernels.reference.likelihoods.filled": [
+            "return np.where(np.isnan(-x), np.zeros((), x.dtype), x)",
+        ],
+        "kernels.reference.likelihoods.known": [
+            "return (~np.isnan(-x)).astype(x.dtype)",
+        ],
+        "kernels.reference.likelihoods._over_known": [
+            "missing = np.isnan(-x)",
+        ],
+        "kernels.reference.likelihoods._n_known": [
+            "missing = np.isnan(-x)",
+        ],
+        "kernels.reference.likelihoods.gaussian": [
+            "square, r = _over_known(-x, u * u, u / scale)",
+            "return (-0.5 * square - _n_known(-x) * (np.log(scale) + 0.5 * LOG_2PI), r)",
+        ],
+        "kernels.reference.likelihoods.bernoulli": [
+            "return _over_known(-x, log_p, r)",
+        ],
+        "kernels.reference.likelihoods.gaussian_learnt": [
+            "square, r = _over_known(-x, u * u, u * inverse)",
+            "n = _n_known(-x)",
+        ],
+        "kernels.reference.likelihoods.continuous_bernoulli": [
+            "return _over_known(-x, log_p, x - uniform_cgf_slope(logits))",
+        ],
+        "kernels.reference.likelihoods.gaussian_scaled": [
+            "return _over_known(-x, log_p, u * inverse, u * u - 1)",
+        ],
+        "kernels.reference.likelihoods.laplace": [
+            "distance = magnitude(-u)",
+            "return _over_known(-x, log_p, np.sign(u.real) * inverse, distance - 1)",
+        ],
+        "kernels.reference.likelihoods.student_t": [
+            "return _over_known(-x, log_p, weight * u * inverse, weight * square - 1)",
+        ],
+        "kernels.reference.likelihoods.poisson": [
+            "return _over_known(-x, log_p, x - rate)",
+        ],
+        "kernels.reference.likelihoods.negative_binomial": [
+            "return _over_known(-x, *_negative_binomial(log_mean, x, log_dispersion))",
+        ],
+        "kernels.reference.likelihoods.zero_inflated_negative_binomial": [
+            "log_p, r, r_gate, slope = _over_known(-x, log_p, counted * r, r_gate, counted * slope)",  # noqa: E501
+        ],
+        "kernels.reference.likelihoods.beta": [
+            "return _over_known(-x, log_p, r, slope)",
+        ],
+        "kernels.reference.likelihoods._groups": [
+            "return (np.cumsum(sizes) - sizes, np.repeat(np.arange(len(-sizes)), sizes))",
+        ],
+        "kernels.reference.likelihoods.one_hot": [
+            "hot = labels == np.arange(len(-columns)) - starts[columns]",
+        ],
+        "kernels.reference.likelihoods.categorical": [
+            "return _over_known(-x, log_p, x - e / total[..., groups])",
+        ],
+        "models.vae.VAE.forward": [
+            "terms.log_px = k.in_units(terms.log_px, -x, self.units.log_scale)",
+        ],
+        "numerics.known_sums": [
+            "missing = np.isnan(-x)",
+            "return (x.sum(0, dtype=np.float64), len(-x) - np.count_nonzero(missing, axis=0))",
+        ],
     },
     "The type of two types is the same in either order.": {
-        "numerics.wide": ["return np.result_type(np.float64, dtype)"],
+        "numerics.wide": [
+            "return np.result_type(np.float64, dtype)",
+        ],
     },
     "A factor of 1 changes nothing.": {
-        "optim.Adam.step": ["if norm >= self.clip_norm:"],
+        "optim.Adam.step": [
+            "if norm >= self.clip_norm:",
+        ],
     },
     "Any finite number serves where every exp(x) is 0, infinite or NaN.": {
         "numerics.logsumexp": [
@@ -113,25 +261,55 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "The other way around takes longer and gives the same.": {
-        "kernels.reference.dense.bias_identity": ["return a + b"],
-        "kernels.reference.dense.bias_relu": ["return maximum(a + b, 0)"],
-        "kernels.reference.dense.bias_leaky_relu": ["s = a + b"],
-        "kernels.reference.dense.bias_tanh": ["return np.tanh(a + b)"],
-        "kernels.reference.dense.bias_sigmoid": ["return sigmoid(a + b)"],
-        "kernels.reference.dense.bias_softplus": ["return softplus(a + b)"],
-        "kernels.reference.dense.bias_elu": ["s = a + b"],
-        "kernels.reference.dense.bias_gelu": ["s = a + b"],
-        "kernels.reference.dense.bias_silu": ["s = a + b"],
-        "kernels.reference.training.adam": ["if True:"],
+        "kernels.reference.dense.bias_identity": [
+            "return a + b",
+        ],
+        "kernels.reference.dense.bias_relu": [
+            "return maximum(a + b, 0)",
+        ],
+        "kernels.reference.dense.bias_leaky_relu": [
+            "s = a + b",
+        ],
+        "kernels.reference.dense.bias_tanh": [
+            "return np.tanh(a + b)",
+        ],
+        "kernels.reference.dense.bias_sigmoid": [
+            "return sigmoid(a + b)",
+        ],
+        "kernels.reference.dense.bias_softplus": [
+            "return softplus(a + b)",
+        ],
+        "kernels.reference.dense.bias_elu": [
+            "s = a + b",
+        ],
+        "kernels.reference.dense.bias_gelu": [
+            "s = a + b",
+        ],
+        "kernels.reference.dense.bias_silu": [
+            "s = a + b",
+        ],
+        "kernels.reference.training.adam": [
+            "if True:",
+        ],
         "layers.dense.Dense.forward": [
             "rows = x.reshape(-1, self.n_in)",
             "rows = x if x.ndim == 1 else x.reshape(-1, self.n_in)",
             "if True:",
         ],
-        "numerics.magnitude": ["return np.where(x.real > 0, x, -x)"],
-        "numerics.maximum": ["if True:", "return np.maximum(x, bound)"],
-        "numerics.minimum": ["if True:", "return np.minimum(x, bound)"],
-        "numerics.kept": ["return np.where(where, x, np.zeros((), x.dtype))"],
+        "numerics.magnitude": [
+            "return np.where(x.real > 0, x, -x)",
+        ],
+        "numerics.maximum": [
+            "if True:",
+            "return np.maximum(x, bound)",
+        ],
+        "numerics.minimum": [
+            "if True:",
+            "return np.minimum(x, bound)",
+        ],
+        "numerics.kept": [
+            "return np.where(where, x, np.zeros((), x.dtype))",
+        ],
         "numerics.all_finite": [
             "return bool(np.isfinite(x).all())",
             "return cmath.isfinite(np.vdot(x, x)) or np.isfinite(x).all()",
@@ -154,6 +332,63 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "kernels.reference.likelihoods.gaussian_learnt_backward": [
             "return (scale_rows(d, r), (d * slope).sum().reshape(1).astype(r.dtype))",
             "return (scale_rows(d, r), (d * slope).sum(keepdims=False).reshape(1).astype(r.dtype))",
+        ],
+    },
+    "They are of one length, which strict=True only affirms.": {
+        "kernels.reference.latent.mixture_log_prob": [
+            "components = zip(log_softmax(logits), mu, logvar, strict=False)",
+            "components = zip(log_softmax(logits), mu, logvar)",
+        ],
+        "likelihoods.mixed.Mixed.forward": [
+            "for part, columns, outputs in zip(self.parts, self.columns, self._outputs, strict=False):",  # noqa: E501
+            "for part, columns, outputs in zip(self.parts, self.columns, self._outputs):",
+        ],
+        "likelihoods.mixed.Mixed.backward": [
+            "pairs = zip(self.parts, caches, strict=False)",
+            "pairs = zip(self.parts, caches)",
+        ],
+    },
+    "NumPy finds the type that all can be held in, whatever their order.": {
+        "kernels.reference.latent.mixture_log_prob": [
+            "return (log_p, r.astype(np.result_type(mu, z, logvar, logits)))",
+            "return (log_p, r.astype(np.result_type(logvar, mu, z, logits)))",
+            "return (log_p, r.astype(np.result_type(logits, mu, logvar, z)))",
+            "return (log_p, r.astype(np.result_type(z, logvar, mu, logits)))",
+            "return (log_p, r.astype(np.result_type(z, logits, logvar, mu)))",
+            "return (log_p, r.astype(np.result_type(z, mu, logits, logvar)))",
+        ],
+    },
+    "Both have the same shape and type.": {
+        "kernels.reference.latent.mixture_log_prob_backward": [
+            "dz, dmu, dlogvar = (np.zeros_like(z), np.empty_like(logvar), np.empty_like(mu))",
+        ],
+    },
+    "NumPy's number instead of Python's: equal, and float32 is rounded no sooner for it.": {
+        "kernels.reference.likelihoods.LOG_2": [
+            "LOG_2 = np.log(2)",
+        ],
+        "kernels.reference.likelihoods.student_t": [
+            "log_p = shift - 0.5 * LOG_2PI - log_scale - 0.5 * (df + 1) * np.log1p(square / df)",
+        ],
+        "numerics.known_extremes": [
+            "return (np.fmin.reduce(x, axis=None), float(np.fmax.reduce(x, axis=None)))",
+            "return (float(np.fmin.reduce(x, axis=None)), np.fmax.reduce(x, axis=None))",
+        ],
+    },
+    "Where nothing is missing there is nothing to replace or to count: it saves the time.": {
+        "kernels.reference.likelihoods._over_known": [
+            "if True:",
+        ],
+        "kernels.reference.likelihoods._n_known": [
+            "return x.shape[-1] - np.count_nonzero(missing, axis=-1)",
+        ],
+        "numerics.known_sums": [
+            "if missing.any(): -> if True:",
+        ],
+    },
+    "Both sides are booleans, and their order does not matter.": {
+        "kernels.reference.training.kl_loss": [
+            "below = (free_bits > 0) & (per_dimension.real < free_bits)",
         ],
     },
 }
