@@ -9,6 +9,9 @@ from pathlib import Path
 
 from .judge import Judge, Mutant, Verdict
 
+SURVIVED = ""
+"""Stands for the killer of a mutant that no test killed, as one that changes no value should."""
+
 
 class Kept:
     """The killers of mutants by a digest of the function before and after the change.
@@ -26,20 +29,28 @@ class Kept:
             self.killers = json.loads(self.path.read_text(encoding="utf-8"))
 
     def verdicts(self, mutants: list[Mutant], judge: Judge) -> list[Verdict]:
-        """Those of the mutants that were killed by a test that is still there."""
+        """Those that a test killed which is still there, and those that rightly survived."""
         tests = {test.item.nodeid for test in judge.tests}
-        found = [(m, self.killers.get(_digest(m))) for m in mutants if not m.equivalent]
-        return [Verdict(m, killer, died=False) for m, killer in found if killer in tests]
+        found = []
+        for mutant in mutants:
+            killer = self.killers.get(digest(mutant))
+            if mutant.equivalent and killer == SURVIVED:
+                found.append(Verdict(mutant, None, died=False))
+            elif killer in tests and not mutant.equivalent:
+                found.append(Verdict(mutant, killer, died=False))
+        return found
 
     def add(self, verdict: Verdict) -> None:
-        if verdict.kind == "killed" and not verdict.died and verdict.killer is not None:
-            self.killers[_digest(verdict.mutant)] = verdict.killer
+        if verdict.kind == "equivalent":
+            self.killers[digest(verdict.mutant)] = SURVIVED
+        elif verdict.kind == "killed" and not verdict.died and verdict.killer is not None:
+            self.killers[digest(verdict.mutant)] = verdict.killer
 
     def write(self) -> None:
         if self.path is not None:
             self.path.write_text(json.dumps(self.killers, indent=0), encoding="utf-8")
 
 
-def _digest(mutant: Mutant) -> str:
+def digest(mutant: Mutant) -> str:
     texts = (mutant.target.name, ast.dump(mutant.target.tree), ast.dump(mutant.mutation.tree))
     return hashlib.blake2b("\0".join(texts).encode(), digest_size=12).hexdigest()
