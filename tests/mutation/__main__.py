@@ -83,8 +83,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--tests", nargs="+", default=["tests"], metavar="PATH", help="the judges")
     parser.add_argument(
         "--keep", metavar="FILE",
-        help="go on from an earlier run: mutants that it killed are not judged again where neither "
-        "their function has changed nor the killer's name; written as the run goes on",
+        help="go on from an earlier run: a mutant is not judged again where its function is as it "
+        "was and its killer is still there, or it rightly survived; written as the run goes on",
     )  # fmt: skip
     parser.add_argument("--workers", type=int, default=2, help="processes at a time")
     parser.add_argument("--write", metavar="FILE", help="write the result as Markdown")
