@@ -78,9 +78,7 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "kernels.reference.latent.gaussian_log_prob_backward": [
             "inverse_std = -np.exp(-0.5 * logvar)",
         ],
-        "posteriors.GaussianLogProb.forward": [
-            "return (k.gaussian_log_prob(mu, z, logvar), (z, mu, logvar))",
-        ],
+        "posteriors.GaussianLogProb.forward": [],
         "priors.GaussianKL.forward": [
             "return (k.gaussian_kl(-mu, logvar), (mu, logvar))",
         ],
@@ -133,6 +131,21 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
         "numerics.known_sums": [
             "x = np.where(missing, -np.zeros((), x.dtype), x)",
+        ],
+        "numerics.stirling_error": [
+            "return error + np.where(below, moved, -np.zeros((), y.dtype))",
+        ],
+        "numerics.digamma_gap": [
+            "return gap + np.where(below, moved, -np.zeros((), y.dtype))",
+        ],
+        "numerics.uniform_cgf": [
+            "close = np.where(near, t, -np.zeros((), t.dtype))",
+        ],
+        "numerics.uniform_cgf_slope": [
+            "close = np.where(near, t, -np.zeros((), t.dtype))",
+        ],
+        "priors.VampPrior.forward": [
+            "equal = -np.zeros(len(mu), z.dtype)",
         ],
     },
     "The sign of an argument does not matter to its size, its type or its finiteness.": {
@@ -235,6 +248,23 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "numerics.known_sums": [
             "missing = np.isnan(-x)",
             "return (x.sum(0, dtype=np.float64), len(-x) - np.count_nonzero(missing, axis=0))",
+        ],
+        "numerics._polynomial": [
+            "total = np.full_like(-x, coefficients[-1])",
+        ],
+        "numerics.stirling_error": [
+            "ratio = np.ones_like(-small)",
+        ],
+        "numerics.uniform_cgf": [
+            "near = magnitude(-t).real < 1",
+            "far = np.where(near, np.ones((), t.dtype), magnitude(-t))",
+        ],
+        "numerics.uniform_cgf_slope": [
+            "near = magnitude(-t).real < 1",
+            "far = np.where(near, np.ones((), t.dtype), magnitude(-t))",
+        ],
+        "priors.VampPrior.forward": [
+            "equal = np.zeros(len(-mu), z.dtype)",
         ],
     },
     "The type of two types is the same in either order.": {
@@ -374,8 +404,11 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "return (np.fmin.reduce(x, axis=None), float(np.fmax.reduce(x, axis=None)))",
             "return (float(np.fmin.reduce(x, axis=None)), np.fmax.reduce(x, axis=None))",
         ],
+        "optim.Adam.step": [
+            "step_size, root, decay = (f for f in self.factors(state.t, lr))",
+        ],
     },
-    "Where nothing is missing there is nothing to replace or to count: it saves the time.": {
+    "Where there is nothing to do the rest does nothing: it saves the time.": {
         "kernels.reference.likelihoods._over_known": [
             "if True:",
         ],
@@ -385,10 +418,79 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "numerics.known_sums": [
             "if missing.any(): -> if True:",
         ],
+        "numerics.stirling_error": [
+            "if False:",
+        ],
+        "numerics.digamma_gap": [
+            "if False:",
+        ],
     },
     "Both sides are booleans, and their order does not matter.": {
         "kernels.reference.training.kl_loss": [
             "below = (free_bits > 0) & (per_dimension.real < free_bits)",
+        ],
+    },
+    "The array has one axis, so the last one is axis 0.": {
+        "numerics.log_softmax": [
+            "return x - logsumexp(x, axis=-1)",
+        ],
+    },
+    "At the border both forms agree to rounding, as they do for some way on either side.": {
+        "numerics._FROM": [
+            "_FROM = 7",
+        ],
+        "numerics.digamma_gap": [
+            "below = y.real <= _FROM",
+        ],
+        "numerics.uniform_cgf": [
+            "near = magnitude(t).real <= 1",
+        ],
+        "numerics.uniform_cgf_slope": [
+            "near = magnitude(t).real <= 1",
+        ],
+    },
+    "A number stands for an array that is equal to it everywhere.": {
+        "numerics._polynomial": [
+            "total = coefficients[-1]",
+        ],
+    },
+    "What is computed where the other form holds is thrown away.": {
+        "numerics.stirling_error": [
+            "small = y",
+            "small = np.where(np.ones((), y.dtype), y, below)",
+        ],
+        "numerics.digamma_gap": [
+            "small = y",
+            "small = np.where(np.ones((), y.dtype), y, below)",
+        ],
+        "numerics.uniform_cgf": [
+            "far = np.where(near, -np.ones((), t.dtype), magnitude(t))",
+            "close = t",
+            "close = np.where(near, t, np.ones((), t.dtype))",
+        ],
+        "numerics.uniform_cgf_slope": [
+            "far = np.where(near, -np.ones((), t.dtype), magnitude(t))",
+            "close = t",
+            "close = np.where(near, t, np.ones((), t.dtype))",
+            "return np.where(near, series, np.where(t.real <= 0, left, 1 - left))",
+            "return np.where(near, series, np.where(t.real < 1, left, 1 - left))",
+        ],
+    },
+    "It is done eight times, and an even number of sign changes is none.": {
+        "numerics.stirling_error": [
+            "ratio = -(ratio * (1 + (_FROM - i) / (small + i)))",
+        ],
+    },
+    "Weights that are equal stay so, and their softmax with them.": {
+        "priors.VampPrior.forward": [
+            "equal = np.ones(len(mu), z.dtype)",
+            "log_p, r = k.mixture_log_prob(z, mu, logvar, -equal)",
+        ],
+    },
+    "Only a recorded step asks whether the array can change; no value depends on it.": {
+        "priors.VampPrior.forward": [
+            "pass",
+            "equal.flags.writeable = True",
         ],
     },
 }
