@@ -45,7 +45,7 @@ def main() -> int:
         report.verdicts.extend(known)
         rest = [m for m in mutants if id(m) not in {id(v.mutant) for v in known}]
         if known:
-            _say(f"{len(known)} mutants were killed before, {len(rest)} are left")
+            _say(f"{len(known)} mutants were judged before, {len(rest)} are left")
         judge.measure({mutant.target for mutant in rest})
         report.idle = judge.failed
         for done, verdict in enumerate(judge.verdicts(rest, options.workers), start=1):
