@@ -48,3 +48,20 @@ def test_the_factor_is_rounded_to_the_gradient_s_type():
     factor = 2 / np.linalg.norm(g.astype(np.float64))
     np.testing.assert_array_equal(clipped(g, 2.0), g * np.float32(factor))
     assert (g * np.float32(factor) != (g * factor).astype(np.float32)).any()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "alone", "clipped"),
+    [
+        ([1.0, -2.0], True, True),
+        ([0.0, 0.0], True, True),
+        ([1e30, -1.0], False, True),  # in float32 its square is infinite, its norm is not
+        ([1.0, np.nan], False, False),
+        ([np.inf, 1.0], False, False),
+    ],
+)
+def test_which_gradients_a_step_can_be_taken_with(numbers, alone, clipped):
+    gradient = np.array(numbers, np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        assert Adam().accepts(gradient) is alone
+        assert Adam(clip_norm=1.0).accepts(gradient) is clipped

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     "The array has two axes, so the last one is axis 1.": {
+        "kernels.reference.likelihoods._log_exposure": [
+            "return np.log(np.maximum(filled(x).sum(1, keepdims=True), 1) / library)",
+        ],
         "kernels.reference.dense.take_columns": [
             "return x.take(np.asarray(columns, np.intp), axis=1)",
         ],
@@ -149,6 +152,15 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "The sign of an argument does not matter to its size, its type or its finiteness.": {
+        "optim.Adam.accepts": [
+            "if np.isfinite(-np.dot(gradient, gradient)):",
+            "if np.isfinite(np.dot(-gradient, gradient)):",
+            "if np.isfinite(np.dot(gradient, -gradient)):",
+            "return self.clip_norm is not None and bool(np.isfinite(-gradient).all())",
+        ],
+        "kernels.reference.likelihoods.in_units": [
+            "return log_px - known(-x).dot(log_scale)",
+        ],
         "kernels.reference.training.adam": [
             "mb[np.abs(-mb) < tiny] = 0",
         ],
@@ -237,6 +249,8 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "return (np.cumsum(sizes) - sizes, np.repeat(np.arange(len(-sizes)), sizes))",
         ],
         "kernels.reference.likelihoods.one_hot": [
+            "return np.where(np.isnan(labels), -labels, hot)",
+            "return np.where(np.isnan(-labels), labels, hot)",
             "hot = labels == np.arange(len(-columns)) - starts[columns]",
         ],
         "kernels.reference.likelihoods.categorical": [
