@@ -43,6 +43,7 @@ def main() -> int:
         _say(f"{len(judge.tests)} tests run on the unchanged package ...")
         known = kept.verdicts(mutants, judge)
         report.verdicts.extend(known)
+        report.earlier = len(known)
         rest = [m for m in mutants if id(m) not in {id(v.mutant) for v in known}]
         if known:
             _say(f"{len(known)} mutants were judged before, {len(rest)} are left")

@@ -34,6 +34,8 @@ class Report:
     idle: list[str]
     """Tests that do not pass on the unchanged package, and so judge nothing."""
     minutes: float
+    earlier: int = 0
+    """How many of the verdicts are an earlier run's, see `Kept`."""
 
     def of(self, kind: str) -> list[Verdict]:
         """The verdicts of a kind, in the order of the files' lines."""
@@ -65,13 +67,18 @@ class Report:
         ]
         return "\n".join([*problems, _table(self.verdicts), f"score {self.score}"])
 
+    def _kept(self) -> str:
+        return f", {self.earlier:,} of the verdicts being those of an earlier run" * bool(
+            self.earlier
+        )
+
     def markdown(self) -> str:
         equivalents: dict[str, list[Verdict]] = {}
         for verdict in self.of("equivalent"):
             equivalents.setdefault(verdict.mutant.equivalent, []).append(verdict)
         lines = [
             INTRODUCTION,
-            f"It took about {max(1, round(self.minutes))} minutes on two cores. "
+            f"It took about {max(1, round(self.minutes))} minutes on two cores{self._kept()}. "
             f"Score: **{self.score}** of the mutants that change a value are killed.\n",
             _table(self.verdicts),
             "\n## Survivors\n",
