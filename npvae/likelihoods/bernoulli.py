@@ -49,13 +49,7 @@ class Bernoulli(Likelihood):
         return (rng.random(logits.shape) < sigmoid(logits)).astype(logits.dtype)
 
     def check(self, x: Array) -> None:
-        low, high = known_extremes(x)
-        if low < 0 or high > 1:
-            came = f"a minimum of {low:.9g}" if low < 0 else f"a maximum of {high:.9g}"
-            fix = "Scale the columns" if low < 0 else f"Divide by {divisor(high)}"
-            raise DataError(
-                f"Bernoulli needs data in [0, 1]; got {came}. {fix}, or use Gaussian()."
-            )
+        _check_unit_interval("Bernoulli", x)
 
     def clearly_supports(self, x: Array) -> bool:
         low, high = extremes(x)
@@ -115,13 +109,7 @@ class ContinuousBernoulli(Likelihood):
         return np.where(logits > 0, 1 - x, x).astype(logits.dtype)
 
     def check(self, x: Array) -> None:
-        low, high = known_extremes(x)
-        if low < 0 or high > 1:
-            came = f"a minimum of {low:.9g}" if low < 0 else f"a maximum of {high:.9g}"
-            fix = "Scale the columns" if low < 0 else f"Divide by {divisor(high)}"
-            raise DataError(
-                f"ContinuousBernoulli needs data in [0, 1]; got {came}. {fix}, or use Gaussian()."
-            )
+        _check_unit_interval("ContinuousBernoulli", x)
 
     def output_bias(self, mean: Array, n: int) -> Array:
         """By bisection of (2), up to ±100: the mean is then within 0.01 of an edge."""
@@ -136,3 +124,11 @@ class ContinuousBernoulli(Likelihood):
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
         return cls(), (rng.normal(0, 3, (3, 2, 4)), rng.random((2, 4)))
+
+
+def _check_unit_interval(who: str, x: Array) -> None:
+    low, high = known_extremes(x)
+    if low < 0 or high > 1:
+        came = f"a minimum of {low:.9g}" if low < 0 else f"a maximum of {high:.9g}"
+        fix = "Scale the columns" if low < 0 else f"Divide by {divisor(high)}"
+        raise DataError(f"{who} needs data in [0, 1]; got {came}. {fix}, or use Gaussian().")

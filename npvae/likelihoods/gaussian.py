@@ -10,7 +10,7 @@ from .. import kernels as k
 from ..checks import number
 from ..core import Part
 from .base import Likelihood
-from .spread import Spread, log_rms
+from .spread import LocationScale, log_rms
 
 Array = np.ndarray
 
@@ -131,7 +131,17 @@ class GaussianLearntScale(Likelihood):
         return part, (rng.normal(size=(3, 2, 4)), rng.normal(size=(2, 4)))
 
 
-class GaussianColumnScale(Spread):
+class _Scaled(LocationScale, abstract=True):
+    """What the Gaussians with more than one scale share."""
+
+    def density(self, mean: Array, x: Array, log_scale: Array) -> tuple[Array, Array, Array]:
+        return k.gaussian_scaled(mean, x, log_scale)
+
+    def noise(self, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+        return rng.standard_normal(shape)
+
+
+class GaussianColumnScale(_Scaled):
     """log p(x given mean) = Σ_D -½ u² - log s - ½ log 2π,  u = (x - mean) / s,  s = exp(log_scale).
 
     One scale for each column, learnt with the weights: columns of other units, or of which less
@@ -147,38 +157,19 @@ class GaussianColumnScale(Spread):
 
     log_scale: Array
 
-    real = True
-    quantity = "scale"
-
     def __init__(self) -> None:
         super().__init__("column")
-
-    def density(self, mean: Array, x: Array, log_scale: Array) -> tuple[Array, Array, Array]:
-        return k.gaussian_scaled(mean, x, log_scale)
-
-    def mean(self, mean: Array) -> Array:
-        return mean
-
-    def mode(self, mean: Array) -> Array:
-        return mean
-
-    def sample(self, mean: Array, rng: np.random.Generator) -> Array:
-        noise = rng.standard_normal(mean.shape)
-        return (mean + np.exp(self.log_scale) * noise).astype(mean.dtype)
 
     def fit_scale(self, mean: Array, x: Array) -> None:
         """`GaussianLearntScale.fit_scale` for each column."""
         self.log_scale[...] = log_rms((x - mean).reshape(-1, x.shape[-1]), 0)
-
-    def output_bias(self, mean: Array, n: int) -> Array:
-        return mean
 
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
         return cls.with_columns(rng, 4), (rng.normal(size=(3, 2, 4)), rng.normal(size=(2, 4)))
 
 
-class GaussianHeteroscedastic(Spread):
+class GaussianHeteroscedastic(_Scaled):
     """log p(x given theta) = Σ_D -½ u² - log s - ½ log 2π,  u = (x - mean) / s,  s = exp(t).
 
     The decoder gives both: theta is mean beside raw, and t is raw bent into (-10, 10).
@@ -193,27 +184,8 @@ class GaussianHeteroscedastic(Spread):
     Source: Kingma & Welling 2014, appendix C.2.
     """
 
-    real = True
-    quantity = "scale"
-
     def __init__(self) -> None:
         super().__init__("decoder")
-
-    def density(self, mean: Array, x: Array, log_scale: Array) -> tuple[Array, Array, Array]:
-        return k.gaussian_scaled(mean, x, log_scale)
-
-    def mean(self, theta: Array) -> Array:
-        return self.heads(theta)[0]
-
-    def mode(self, theta: Array) -> Array:
-        return self.mean(theta)
-
-    def sample(self, theta: Array, rng: np.random.Generator) -> Array:
-        mean, log_scale = self.heads(theta)
-        return (mean + np.exp(log_scale) * rng.standard_normal(mean.shape)).astype(theta.dtype)
-
-    def output_bias(self, mean: Array, n: int) -> Array:
-        return self.beside_zeros(mean)
 
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:

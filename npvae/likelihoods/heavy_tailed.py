@@ -9,12 +9,12 @@ import numpy as np
 from .. import kernels as k
 from ..checks import number
 from ..core import Part
-from .spread import Spread
+from .spread import LocationScale
 
 Array = np.ndarray
 
 
-class Laplace(Spread):
+class Laplace(LocationScale):
     """log p(x given median) = Σ_D -|u| - log 2s,  u = (x - median) / s,  s = exp(log_scale).
 
     Derivation, with t = log_scale:
@@ -32,9 +32,6 @@ class Laplace(Spread):
         Whether each column learns one scale or the decoder gives one for each entry.
     """
 
-    real = True
-    quantity = "scale"
-
     def __init__(self, scale: str = "column") -> None:
         super().__init__(scale)
         self.scale = scale
@@ -42,18 +39,8 @@ class Laplace(Spread):
     def density(self, median: Array, x: Array, log_scale: Array) -> tuple[Array, Array, Array]:
         return k.laplace(median, x, log_scale)
 
-    def mean(self, theta: Array) -> Array:
-        return self.heads(theta)[0]
-
-    def mode(self, theta: Array) -> Array:
-        return self.heads(theta)[0]
-
-    def sample(self, theta: Array, rng: np.random.Generator) -> Array:
-        median, log_scale = self.heads(theta)
-        return rng.laplace(median, np.exp(log_scale)).astype(theta.dtype)
-
-    def output_bias(self, mean: Array, n: int) -> Array:
-        return self.beside_zeros(mean)
+    def noise(self, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+        return rng.laplace(size=shape)
 
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
@@ -63,7 +50,7 @@ class Laplace(Spread):
         return part, (median, x)
 
 
-class StudentT(Spread):
+class StudentT(LocationScale):
     """log p(x given mean) = Σ_D log c - log s - ½ (ν + 1) log(1 + u²/ν),  u = (x - mean) / s.
 
     s = exp(log_scale), ν the degrees of freedom, c = Γ(½ν + ½) / (Γ(½ν) √(πν)).
@@ -85,9 +72,6 @@ class StudentT(Spread):
         Whether each column learns one scale or the decoder gives one for each entry.
     """
 
-    real = True
-    quantity = "scale"
-
     def __init__(self, df: float = 4.0, scale: str = "column") -> None:
         super().__init__(scale)
         self.df = number("StudentT's df", df, above=0)
@@ -96,19 +80,8 @@ class StudentT(Spread):
     def density(self, mean: Array, x: Array, log_scale: Array) -> tuple[Array, Array, Array]:
         return k.student_t(mean, x, log_scale, self.df)
 
-    def mean(self, theta: Array) -> Array:
-        return self.heads(theta)[0]
-
-    def mode(self, theta: Array) -> Array:
-        return self.heads(theta)[0]
-
-    def sample(self, theta: Array, rng: np.random.Generator) -> Array:
-        mean, log_scale = self.heads(theta)
-        noise = rng.standard_t(self.df, mean.shape)
-        return (mean + np.exp(log_scale) * noise).astype(theta.dtype)
-
-    def output_bias(self, mean: Array, n: int) -> Array:
-        return self.beside_zeros(mean)
+    def noise(self, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+        return rng.standard_t(self.df, shape)
 
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:

@@ -118,6 +118,31 @@ class Spread(Likelihood, abstract=True):
         return theta[..., :width], theta[..., width:]
 
 
+class LocationScale(Spread, abstract=True):
+    """Base of those of real numbers, x = location + scale · noise, the noise symmetric around 0."""
+
+    real = True
+    quantity = "scale"
+
+    def mean(self, theta: Array) -> Array:
+        return self.heads(theta)[0]
+
+    def mode(self, theta: Array) -> Array:
+        return self.heads(theta)[0]
+
+    def sample(self, theta: Array, rng: np.random.Generator) -> Array:
+        location, log_scale = self.heads(theta)
+        noise = self.noise(location.shape, rng)
+        return (location + np.exp(log_scale) * noise).astype(theta.dtype)
+
+    @abstractmethod
+    def noise(self, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+        """Draws at location 0 and scale 1."""
+
+    def output_bias(self, mean: Array, n: int) -> Array:
+        return self.beside_zeros(mean)
+
+
 def log_rms(residual: Array, axis: int | None) -> Array:
     """log of the root mean square along an axis, NaN left out, which is no less than 1e-10."""
     square = np.nanmean(np.square(residual, dtype=np.float64), axis=axis)

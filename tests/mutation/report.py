@@ -68,9 +68,9 @@ class Report:
         return "\n".join([*problems, _table(self.verdicts), f"score {self.score}"])
 
     def _kept(self) -> str:
-        return f", {self.earlier:,} of the verdicts being those of an earlier run" * bool(
-            self.earlier
-        )
+        if not self.earlier:
+            return ""
+        return f", {self.earlier:,} of the verdicts being those of an earlier run"
 
     def markdown(self) -> str:
         equivalents: dict[str, list[Verdict]] = {}

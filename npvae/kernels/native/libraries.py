@@ -40,6 +40,9 @@ def cached(compiler: Callable[..., Any], function: Any, *arguments: Any, **optio
 class Library:
     """Some operations in one C function.
 
+    Their `make` functions are written out one by one, alike as they are: Numba's key in the cache
+    has what a closure holds, and a compiled function, held there, is another in every process.
+
     Parameters
     ----------
     ops : dict, the operations and the names of their operands, in the order of their codes
