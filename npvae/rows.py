@@ -104,9 +104,10 @@ def training_rows(
     rows = Rows(reader, model.context_reader(context, len(reader)), weights, binarise)
     total, known = _checked_sums(model, rows)
     if not known.all():
+        where = "every row" if weights is None else "every row with a weight above 0"
         raise DataError(
             f"x needs a known number in every column; column {known.argmin()} (counted from 0) is "
-            "missing in every row. Drop that column."
+            f"missing in {where}. Drop that column."
         )
     model.scale, model.units = scale, reader.units
     return rows, total / known
@@ -115,6 +116,10 @@ def training_rows(
 def validation_rows(model: Model, valid: Any, binarise: bool) -> Rows | None:
     if valid is None:
         return None
+    if isinstance(valid, tuple) and len(valid) != 2:
+        raise ConfigError(
+            f"valid is an array, or a pair (array, context); got a tuple of {len(valid)}."
+        )
     x, context = valid if isinstance(valid, tuple) else (valid, None)
     reader = model.reader(x, "valid")
     rows = Rows(reader, model.context_reader(context, len(reader)), binarise=binarise)

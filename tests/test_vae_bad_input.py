@@ -216,3 +216,18 @@ def test_a_context_that_does_not_fit(call, context_dim, context, fragments):
     before = model.flat.copy()
     refused(nv.DataError, lambda: call(model, context), *fragments)
     np.testing.assert_array_equal(model.flat, before)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_valid_is_an_array_or_a_pair(n):
+    x = np.full((4, 3), 0.5, np.float32)
+    with pytest.raises(nv.ConfigError, match=rf"or a pair \(array, context\); got a tuple of {n}"):
+        nv.fit(nv.VAE(3, 1, hidden=(2,)), x, valid=(x,) * n)
+
+
+def test_a_column_that_is_known_in_rows_of_weight_0_alone():
+    x = np.full((4, 3), 0.5, np.float32)
+    x[1:, 2] = np.nan
+    model = nv.VAE(3, 1, hidden=(2,), missing="mask")
+    with pytest.raises(nv.DataError, match=r"column 2 .* missing in every row with a weight above"):
+        nv.fit(model, x, weights=[0, 1, 1, 1])

@@ -184,15 +184,16 @@ def _train(commands: Any) -> None:
         "--z-dim",
         type=whole(1),
         metavar="N",
-        help="latent dimensions (default: 4 for the "
-        "digits, 8 for a table; otherwise 20; or the columns, where those are fewer)",
+        help="latent dimensions (default: 4 for the digits; 8 for a table, or one less than its "
+        "columns; otherwise 20, or the columns, where those are fewer)",
     )
     add(
         "--hidden",
         type=widths,
         metavar="W,W",
         help="widths of the encoder's hidden layers, "
-        "mirrored in the decoder, or none (default: 256,128 for the digits; otherwise 400)",
+        "mirrored in the decoder, or none (default: 256,128 for the digits; 64 for a table, 256 "
+        "from 1,000 rows on; otherwise 400)",
     )
     add("--activation", metavar="NAME", help="default: relu; npvae info lists all")
     add(
@@ -234,14 +235,22 @@ def _train(commands: Any) -> None:
     )
 
     add = parser.add_argument_group("training").add_argument
-    add("--epochs", type=whole(1), metavar="N", help="default: 300 for the digits, otherwise 10")
     add(
-        "--batch-size", type=whole(1), metavar="N", help="default: 64 for the digits, otherwise 128"
+        "--epochs",
+        type=whole(1),
+        metavar="N",
+        help="default: 300 for the digits; for a table by its size, with --patience; otherwise 10",
+    )
+    add(
+        "--batch-size",
+        type=whole(1),
+        metavar="N",
+        help="default: 64 for the digits; 32 for a table of less than 3,000 rows; otherwise 128",
     )
     add(
         "--lr",
         type=positive,
-        help="Adam's learning rate (default: 0.002 for the digits, otherwise 0.001)",
+        help="Adam's learning rate (default: 0.002 for digits and tables, otherwise 0.001)",
     )
     add("--weight-decay", type=not_negative, metavar="F", help="decoupled (default: 0)")
     add(

@@ -16,7 +16,7 @@ import numpy as np
 from ..datasets import Dataset
 from ..datasets.readers import existing, readable
 from ..datasets.tables import as_labels, header, label_position, row_error, text_rows
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 from ..files import replacing
 from .infer import LABEL, SKIP, Cells, check_kinds, infer
 from .schema import Schema
@@ -70,8 +70,10 @@ def read(
         With file, line and column: a cell that its column can't have, a column that is missing or
         has no known value, text that is no category, or a file that is no table.
     ConfigError
-        If a kind in `columns` is none.
+        If `columns` is no mapping, or a kind in it is none.
     """
+    if columns is not None and not isinstance(columns, Mapping):
+        raise ConfigError(f"columns is a mapping such as {{'id': 'skip'}}; got {columns!r}.")
     source = existing(path)
     where = f"'{source}'"
     if source.suffix.lower() not in SUFFIXES:

@@ -163,3 +163,12 @@ def test_tabs_and_tables_without_header(tmp_path):
     np.testing.assert_array_equal(table.x, [[1.5, 3], [NAN, 4], [2.5, 12]])
     tables.write(tmp_path / "u.tsv", table.schema, table.x)
     assert (tmp_path / "u.tsv").read_text() == "x0\tx1\n1.5\t3\n\t4\n2.5\t12\n"
+
+
+def test_kinds_are_given_by_a_mapping(tmp_path):
+    """In Python; the command line has name=kind."""
+    path = tmp_path / "table.csv"
+    path.write_text("id,a\nx,1.5\ny,2.5\n")
+    with pytest.raises(nv.ConfigError, match=r"a mapping such as \{'id': 'skip'\}; got 'id=skip'"):
+        nv.tables.read(path, columns="id=skip")
+    assert nv.tables.read(path, columns={"id": "skip"}).columns == ["a"]
