@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 import npvae as nv
-from npvae.threads import usable_cores
+from npvae.core.threads import usable_cores
 
 from . import nets, peers
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from npvae.threads import usable_cores
+from npvae.core.threads import usable_cores
 
 from . import measure, pictures, train
 from .nets import NETS, Net

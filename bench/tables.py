@@ -18,7 +18,7 @@ from sklearn import datasets
 
 import npvae as nv
 from npvae.cli.settings import DEFAULTS
-from npvae.cli.tables import complete
+from npvae.cli.schemas import complete
 
 NAMES = ("wine", "breast_cancer", "diabetes", "digits")
 SEEDS = 3

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 import npvae as nv
-from npvae.numerics import softplus
+from npvae.core.numerics import softplus
 
 
 class Logistic(nv.Likelihood):

@@ -15,7 +15,7 @@ import argparse
 import numpy as np
 
 import npvae as nv
-from npvae.files import check_folder, make_folder
+from npvae.core.files import check_folder, make_folder
 
 HELD_OUT = 196
 

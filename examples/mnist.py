@@ -14,7 +14,7 @@ import argparse
 import numpy as np
 
 import npvae as nv
-from npvae.files import check_folder, make_folder
+from npvae.core.files import check_folder, make_folder
 
 IMAGE = (28, 28)
 

@@ -13,14 +13,14 @@ from ._version import __version__
 
 _NAMES = {
     "models": ("VAE", "Model", "registered", "value_and_grad"),
-    "train": ("fit",),
-    "history": ("History",),
+    "training.fit": ("fit",),
+    "training.history": ("History",),
     "objectives": ("ELBO", "IWAE"),
     "optim": ("Adam",),
-    "schedules": ("Constant", "Cosine", "Linear"),
-    "callbacks": ("EarlyStopping",),
+    "core.schedules": ("Constant", "Cosine", "Linear"),
+    "training.callbacks": ("EarlyStopping",),
     "evaluate": ("active_units", "log_likelihood", "metrics"),
-    "checkpoint": ("load", "save"),
+    "models.storage": ("load", "save"),
     "gradcheck": ("check_gradients",),
     "core": ("Part", "Terms"),
     "likelihoods": (
@@ -32,7 +32,7 @@ _NAMES = {
     "posteriors": ("DiagonalGaussian",),
     "priors": ("Mixture", "Prior", "StandardNormal", "VampPrior"),
     "kernels": ("kernels_in_use", "use_kernels"),
-    "errors": (
+    "core.errors": (
         "ConfigError", "DataError", "MissingDependency", "ModelFileError", "NonFiniteLoss",
         "NpvaeError",
     ),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .checks import number, whole
+from .core.checks import number, whole
 from .models import Model
 
 Array = np.ndarray
@@ -57,7 +57,7 @@ def log_likelihood(
 def _counting(progress: bool, total: int) -> AbstractContextManager[Any]:
     if not progress:
         return nullcontext(lambda done: None)
-    from .progress import counting  # scoring without a bar needs no such module
+    from .core.progress import counting  # scoring without a bar needs no such module
 
     return counting(total, "samples")
 

@@ -12,10 +12,10 @@ import math
 from typing import Any, NamedTuple
 
 from . import kernels as k
-from .checks import number, whole
 from .core import Terms
-from .errors import ConfigError
-from .schedules import Schedule, schedule
+from .core.checks import number, whole
+from .core.errors import ConfigError
+from .core.schedules import Schedule, schedule
 
 
 class Losses(NamedTuple):

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from . import kernels as k
-from .checks import number
-from .errors import ConfigError
+from .core.checks import number
+from .core.errors import ConfigError
 
 Array = np.ndarray
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from . import kernels as k
-from .checks import whole
 from .core import Part
-from .numerics import log_softmax
+from .core.checks import whole
+from .core.numerics import log_softmax
 
 Array = np.ndarray
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import npvae as nv
-from npvae import rows
-from npvae.reader import Reader
+from npvae.data.reader import Reader
+from npvae.training import rows
 
 X = np.random.default_rng(0).random((40, 5)).astype("float32")
 BYTES = np.random.default_rng(1).integers(0, 256, (40, 5)).astype("uint8")

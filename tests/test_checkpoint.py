@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import npvae as nv
-from npvae import checkpoint
+from npvae.models import storage as checkpoint
 
 
 def small(**options):

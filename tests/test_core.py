@@ -9,7 +9,7 @@ import pytest
 
 from npvae import VAE, Bernoulli, Gaussian, core
 from npvae.core import Part, Terms, bind, clone, initialise, layout, n_parameters, resolve
-from npvae.errors import ConfigError
+from npvae.core.errors import ConfigError
 from npvae.layers import Dense, ReLU, Sequential, Softplus, mlp
 
 LIBRARY = {n: cls for n, cls in core.registered().items() if cls.__module__.startswith("npvae.")}
@@ -18,8 +18,8 @@ LIBRARY = {n: cls for n, cls in core.registered().items() if cls.__module__.star
 @pytest.fixture(autouse=True)
 def registry(monkeypatch):
     """A registry for this test alone: what it defines is gone after it."""
-    copied = {family: dict(parts) for family, parts in core._registry.items()}
-    monkeypatch.setattr(core, "_registry", copied)
+    copied = {family: dict(parts) for family, parts in core.part._registry.items()}
+    monkeypatch.setattr(core.part, "_registry", copied)
     return copied
 
 
@@ -141,7 +141,7 @@ def test_registered_gives_a_copy():
 
 @pytest.mark.parametrize("attempt", [1, 2])
 def test_parts_of_one_test_are_unknown_to_the_next(attempt):
-    assert "toy" not in core._registry
+    assert "toy" not in core.part._registry
     define(f"Number{attempt}")
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import npvae as nv
 from npvae import History
-from npvae.files import WriteError, check_folder, make_folder, replacing
+from npvae.core.files import WriteError, check_folder, make_folder, replacing
 
 
 def write(path, content=b"new"):
@@ -138,7 +138,7 @@ def test_make_folder(tmp_path):
 FULL = """
 import resource, sys
 import npvae as nv
-from npvae.files import WriteError
+from npvae.core.files import WriteError
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 try:
     nv.save(nv.VAE(50, 2, hidden=(40,)), sys.argv[1])

@@ -9,7 +9,7 @@ import pytest
 from scipy import special, stats
 
 from npvae.core import layout, registered, resolve
-from npvae.errors import ConfigError
+from npvae.core.errors import ConfigError
 from npvae.layers import INITIALISERS, Concat, Dense, Sequential, mlp
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy import special, stats
 
 from npvae.core import bind, n_parameters, registered
-from npvae.errors import ConfigError, DataError
+from npvae.core.errors import ConfigError, DataError
 from npvae.likelihoods import Bernoulli, Gaussian, GaussianLearntScale
 from npvae.models import VAE
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from npvae import numerics as nm
+from npvae.core import numerics as nm
 
 # 400 digits hold exp(-700) beside a 1.
 DIGITS = Context(prec=400)

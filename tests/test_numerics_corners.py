@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from npvae import numerics as nm
+from npvae.core import numerics as nm
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,8 @@ import pytest
 
 from npvae import ELBO, IWAE
 from npvae.core import Terms
-from npvae.errors import ConfigError
-from npvae.schedules import Cosine, Linear
+from npvae.core.errors import ConfigError
+from npvae.core.schedules import Cosine, Linear
 
 K, B, Z = 3, 4, 5
 

@@ -8,7 +8,7 @@ from scipy import special, stats
 
 import npvae as nv
 from npvae.core import bind, n_parameters
-from npvae.errors import ConfigError
+from npvae.core.errors import ConfigError
 from npvae.priors import PseudoInputs
 
 K, B, M, Z = 4, 3, 5, 2

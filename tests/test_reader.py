@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from npvae import DataError
-from npvae import reader as module
-from npvae.reader import Reader
+from npvae.data import reader as module
+from npvae.data.reader import Reader
 
 TABLE = np.arange(40.0).reshape(10, 4)
 

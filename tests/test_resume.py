@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import npvae as nv
-from npvae import checkpoint as files
-from npvae.schedules import Cosine, Linear
+from npvae.core.schedules import Cosine, Linear
+from npvae.models import storage as files
 
 X = np.random.default_rng(0).integers(0, 256, (40, 5)).astype("uint8")
 OTHER = "params/encoder.layers.0.W.npy"
@@ -86,7 +86,7 @@ CHILD = """
 import os, sys
 import numpy as np
 import npvae as nv
-from npvae.schedules import Cosine, Linear
+from npvae.core.schedules import Cosine, Linear
 
 path, where, when = sys.argv[1], sys.argv[2], int(sys.argv[3])
 x = np.random.default_rng(0).integers(0, 256, (40, 5)).astype("uint8")

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from npvae.errors import ConfigError
-from npvae.schedules import Constant, Cosine, Linear, schedule
+from npvae.core.errors import ConfigError
+from npvae.core.schedules import Constant, Cosine, Linear, schedule
 
 
 def test_constant():

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import npvae as nv
-from npvae.capture.table import Table
+from npvae.data.reader import Reader
 from npvae.gradcheck import check_gradients
-from npvae.reader import Reader
-from npvae.rows import Rows
+from npvae.training.rows import Rows
+from npvae.training.sources import Table
 
 SCALE = np.array([1e-3, 1.0, 7.0, 1e4])
 MEAN = np.array([5.0, -3.0, 0.0, 1e5])

@@ -11,8 +11,8 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import npvae as nv
-from npvae import threads
-from npvae.threads import _cgroup_quota, blas_threads, usable_cores
+from npvae.core import threads
+from npvae.core.threads import _cgroup_quota, blas_threads, usable_cores
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from scipy import special
 
 import npvae as nv
-from npvae.schedules import Cosine, Linear
+from npvae.core.schedules import Cosine, Linear
 
 KEYS = [
     "epoch", "train_loss", "train_rec", "train_kl", "seconds", "lr", "beta",

@@ -11,7 +11,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import npvae as nv
-import npvae.threads
+import npvae.core.threads
 from npvae import kernels as seam
 from npvae.kernels import reference
 
@@ -305,7 +305,7 @@ def test_threads_hold_blas_during_the_run_and_are_restored_after(
         before = blas()
         assert set(before.values()) == {3}
         for threads, worthwhile in ((1, 0), (2, multiply_adds), (2, multiply_adds + 1)):
-            monkeypatch.setattr(npvae.threads, "WORTHWHILE", worthwhile)
+            monkeypatch.setattr(npvae.core.threads, "WORTHWHILE", worthwhile)
             watch = [lambda *_: seen.append(set(blas().values()))]
             nv.fit(small(), X, epochs=1, threads=threads, callbacks=watch, **options)
             assert blas() == before
@@ -313,7 +313,7 @@ def test_threads_hold_blas_during_the_run_and_are_restored_after(
 
 
 def test_threads_do_not_change_what_is_learnt(monkeypatch):
-    monkeypatch.setattr(npvae.threads, "WORTHWHILE", 0)
+    monkeypatch.setattr(npvae.core.threads, "WORTHWHILE", 0)
     one, two = small(dtype="float64"), small(dtype="float64")
     nv.fit(one, X, epochs=2, threads=1)
     nv.fit(two, X, epochs=2, threads=2)

@@ -10,7 +10,8 @@ import pytest
 from scipy import special, stats
 
 import npvae as nv
-from npvae import models, reader  # noqa: F401  (all parts get registered)
+from npvae import models  # noqa: F401  (all parts get registered)
+from npvae.data import reader
 
 
 def own(family):

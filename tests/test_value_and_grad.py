@@ -10,7 +10,7 @@ from scipy import special, stats
 
 import npvae as nv
 from npvae import models  # noqa: F401  (all parts get registered)
-from npvae.schedules import Linear
+from npvae.core.schedules import Linear
 
 
 def own(family):

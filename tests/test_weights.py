@@ -143,7 +143,7 @@ def test_the_mean_of_the_weighted_elbo_is_the_weighted_mean(rng):
     np.testing.assert_array_equal(model.elbo(x, n_samples=3, weights=np.full(B, 3)), plain)
 
 
-# Training. On NumPy: tests/capture/test_capture_weights.py has the captured steps.
+# Training. On NumPy: tests/executor/test_capture_weights.py has the captured steps.
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Sequence
 from importlib import import_module
 
-from ..errors import NpvaeError
+from ..core.errors import NpvaeError
 from .console import BAD_INPUT, DONE, INTERRUPTED, tell
 from .parser import parse
 

@@ -7,8 +7,8 @@ from argparse import ArgumentTypeError
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import nearest
-from ..files import WriteError, check_folder
+from ..core.errors import nearest
+from ..core.files import WriteError, check_folder
 
 PICTURES = (".png", ".svg", ".pdf")
 ARRAYS = (".npy", ".csv")

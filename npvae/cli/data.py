@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import datasets, tables
+from ..core.errors import ConfigError, DataError
+from ..data.reader import Reader
 from ..datasets import Dataset
-from ..errors import ConfigError, DataError
 from ..plots import Shape, guess_image_shape
-from ..reader import Reader
 from .runs import Run
 
 Array = np.ndarray

@@ -9,21 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import checkpoint
 from .._version import __version__
-from ..callbacks import EarlyStopping
+from ..core.files import check_folder, make_folder
 from ..datasets import Dataset
-from ..files import check_folder, make_folder
-from ..history import History
 from ..models import VAE
+from ..models import storage as checkpoint
 from ..objectives import ELBO, IWAE
 from ..optim import Adam
 from ..plots import Shape
 from ..tables import Table
 from ..tables import read as read_table
-from ..train import fit
+from ..training.callbacks import EarlyStopping
+from ..training.fit import fit
+from ..training.history import History
 from . import runs
-from . import tables as of_tables
+from . import schemas as of_tables
 from .data import has_test_split, hold_out, image_shape_of, read, take, value_range
 from .settings import MIXED, Settings, choose, complete, objective
 

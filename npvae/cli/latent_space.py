@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import plots, tables
+from ..core.errors import ConfigError
+from ..core.files import replacing
 from ..datasets import Dataset
-from ..errors import ConfigError
-from ..files import replacing
 from .arguments import PICTURES
 from .console import count
 from .data import draw, image_shape_of, rows_for
 from .gallery import Gallery, walks
 from .runs import Run, open_run
-from .tables import gallery_of
+from .schemas import gallery_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

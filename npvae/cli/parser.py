@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any, NoReturn
 
 from .._version import __version__
-from ..errors import nearest
-from .arguments import (
+from ..core.errors import nearest
+from .arguments import (  # fmt: skip
     ARRAYS,
     PICTURES,
     column_kinds,
@@ -22,7 +22,7 @@ from .arguments import (
     positive,
     whole,
     widths,
-)  # fmt: skip
+)
 from .console import BAD_INPUT, tell
 
 DEFAULT_RUN = "npvae-run"

@@ -16,18 +16,18 @@ import numpy as np
 
 from .. import kernels
 from .._version import __version__
-from ..capture.describe import describe
 from ..core import registered
+from ..core.progress import epoch_summary
+from ..core.threads import usable_cores
 from ..evaluate import metrics
+from ..executor.describe import describe
 from ..objectives import ELBO
 from ..plots.style import short
-from ..progress import epoch_summary
-from ..threads import usable_cores
 from .console import DONE, FAILED_CHECK
 from .data import rows_for
 from .runs import CONFIG, open_run
+from .schemas import saved_by_column, worst
 from .settings import objective
-from .tables import saved_by_column, worst
 
 _PACKAGES = {
     "numba": "fast",

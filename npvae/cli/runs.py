@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .. import checkpoint
-from ..checkpoint import MODEL
-from ..errors import ConfigError
-from ..files import replacing
+from ..core.errors import ConfigError
+from ..core.files import replacing
+from ..models import storage as checkpoint
+from ..models.storage import MODEL
 from .parser import DEFAULT_RUN
 
 CHECKPOINT, CONFIG, HISTORY = "checkpoint.npz", "config.json", "history.csv"

@@ -6,10 +6,10 @@ from argparse import Namespace
 from typing import Any
 
 from ..core import resolve
+from ..core.errors import ConfigError
+from ..core.schedules import Linear
 from ..datasets import Dataset
-from ..errors import ConfigError
 from ..objectives import ELBO, IWAE
-from ..schedules import Linear
 from .data import DIGITS, is_table
 
 Settings = dict[str, Any]

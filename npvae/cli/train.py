@@ -8,17 +8,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from .. import kernels, plots
-from ..errors import MissingDependency, NonFiniteLoss
-from ..history import History
+from ..core.errors import MissingDependency, NonFiniteLoss
+from ..core.threads import usable_cores
 from ..tables import Table
-from ..threads import usable_cores
+from ..training.history import History
 from . import runs
 from .console import DONE, INTERRUPTED, NO_READER, count, tell
 from .data import draw
 from .gallery import walks
 from .job import Job, prepare
+from .schemas import TableGallery, gallery_of, listing
 from .settings import Settings
-from .tables import TableGallery, gallery_of, listing
 
 _MOST_POINTS = 10_000
 """In a picture of many rows: more hide each other."""

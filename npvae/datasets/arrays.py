@@ -11,6 +11,7 @@ from typing import IO, Any, Literal, NamedTuple
 import numpy as np
 from numpy.lib import format as npy
 
+from npvae.core.errors import DataError
 from npvae.datasets.checks import (
     as_labels,
     as_rows,
@@ -22,7 +23,6 @@ from npvae.datasets.checks import (
     wrong_length,
 )
 from npvae.datasets.dataset import Array, Dataset
-from npvae.errors import DataError
 
 _X_NAMES = {"train": ("x", "data", "images", "x_train"), "test": ("x_test",)}
 _Y_NAMES = {"train": ("y", "labels", "label", "target", "y_train"), "test": ("y_test",)}

@@ -15,6 +15,7 @@ from typing import IO, cast
 
 import numpy as np
 
+from npvae.core.errors import DataError
 from npvae.datasets.checks import (
     as_labels,
     as_rows,
@@ -25,7 +26,6 @@ from npvae.datasets.checks import (
     wrong_length,
 )
 from npvae.datasets.dataset import Array, Dataset
-from npvae.errors import DataError
 
 _DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _PREFIXES = {"train": "train-", "test": "t10k-"}

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..checks import number, whole
-from ..errors import ConfigError, nearest
+from ..core.checks import number, whole
+from ..core.errors import ConfigError, nearest
 from .diagnosis import diagnose, shape_fix
 from .measure import Measure, Numeric, Point, Slope
 from .methods import EPS

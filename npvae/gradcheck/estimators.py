@@ -15,7 +15,7 @@ from ..models import VAE, value_and_grad
 from ..objectives import ELBO
 from ..posteriors import GaussianLogProb, Reparameterise
 from ..priors import GaussianKL, StandardNormal
-from .identity import Identity, compare, estimate, rounding, sigmas_for
+from .claim import Identity, compare, estimate, rounding, sigmas_for
 from .linear_gaussian import LinearGaussian, cubature, linear_vae
 
 Array = np.ndarray

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from ..core import Terms
+from ..core.numerics import logmeanexp
 from ..evaluate import log_likelihood
 from ..models import VAE, value_and_grad
-from ..numerics import logmeanexp
 from ..objectives import ELBO, IWAE
-from .identity import SIGMAS, Identity, compare, estimate, rounding
+from .claim import SIGMAS, Identity, compare, estimate, rounding
 from .linear_gaussian import (
     LOG_2PI,
     LinearGaussian,

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from . import estimators, evidence, ppca
-from .identity import Identity
+from .claim import Identity
 
 Check: TypeAlias = Callable[[np.random.Generator], list[Identity]]
 

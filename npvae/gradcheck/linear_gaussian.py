@@ -19,7 +19,7 @@ from ..core import Terms
 from ..likelihoods import Gaussian
 from ..models import VAE
 from ..posteriors import LOGVAR_BOUNDS
-from .identity import rounding
+from .claim import rounding
 
 Array = np.ndarray
 

@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from ..core.schedules import Cosine
 from ..datasets import digits
 from ..evaluate import active_units
 from ..likelihoods import Gaussian
 from ..models import VAE
-from ..schedules import Cosine
-from ..train import fit
-from .identity import Identity, rounding
+from ..training.fit import fit
+from .claim import Identity, rounding
 from .linear_gaussian import LOG_2PI, LinearGaussian, exact_elbo
 
 Array = np.ndarray

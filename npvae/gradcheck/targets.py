@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core import Part, bind, children, clone, initialise, layout
-from ..errors import ConfigError
+from ..core.errors import ConfigError
 from ..models import Model
 from ..objectives import ELBO
 from .report import Row

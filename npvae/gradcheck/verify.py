@@ -11,8 +11,8 @@ from .. import layers, likelihoods, models, posteriors, priors  # noqa: F401  (t
 from ..core import registered
 from ..objectives import ELBO, IWAE
 from .check import check_gradients
+from .claim import Identity
 from .identities import identities
-from .identity import Identity
 from .report import Report, Row
 
 

@@ -15,7 +15,7 @@ from importlib import import_module, util
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError, MissingDependency, nearest
+from ..core.errors import ConfigError, MissingDependency, nearest
 from . import reference
 
 _MODULES = {"numpy": ".reference", "numba": ".compiled"}

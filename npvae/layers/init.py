@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ..errors import ConfigError, nearest
+from ..core.errors import ConfigError, nearest
 
 Array = np.ndarray
 Initialiser: TypeAlias = "Callable[[np.random.Generator, tuple[int, ...]], Array]"

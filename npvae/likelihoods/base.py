@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..core import Part
-from ..errors import ConfigError, DataError
+from ..core.errors import ConfigError, DataError
 
 Array = np.ndarray
 

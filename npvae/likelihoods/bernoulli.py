@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from .. import kernels as k
-from ..checks import divisor
 from ..core import Part
-from ..errors import DataError
-from ..numerics import extremes, known_extremes, sigmoid, uniform_cgf_slope
+from ..core.checks import divisor
+from ..core.errors import DataError
+from ..core.numerics import extremes, known_extremes, sigmoid, uniform_cgf_slope
 from .base import Likelihood
 
 Array = np.ndarray

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from .. import kernels as k
-from ..checks import number
 from ..core import Part
-from ..errors import DataError
-from ..numerics import sigmoid, softplus
+from ..core.checks import number
+from ..core.errors import DataError
+from ..core.numerics import sigmoid, softplus
 from .base import Likelihood
 from .spread import Spread
 

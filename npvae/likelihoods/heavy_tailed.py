@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from .. import kernels as k
-from ..checks import number
 from ..core import Part
+from ..core.checks import number
 from .spread import LocationScale
 
 Array = np.ndarray

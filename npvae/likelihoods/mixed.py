@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from .. import kernels as k
-from ..checks import whole
 from ..core import Part, clone, resolve
-from ..errors import ConfigError, DataError
+from ..core.checks import whole
+from ..core.errors import ConfigError, DataError
 from .base import Likelihood
 
 Array = np.ndarray

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from .. import kernels as k
-from ..checks import divisor
 from ..core import Part
-from ..errors import DataError
-from ..numerics import known_extremes, sigmoid
+from ..core.checks import divisor
+from ..core.errors import DataError
+from ..core.numerics import known_extremes, sigmoid
 from .spread import Spread
 
 Array = np.ndarray

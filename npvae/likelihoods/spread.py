@@ -8,9 +8,9 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from .. import kernels as k
-from ..checks import whole
-from ..errors import ConfigError
-from ..numerics import soft_maximum, soft_minimum
+from ..core.checks import whole
+from ..core.errors import ConfigError
+from ..core.numerics import soft_maximum, soft_minimum
 from .base import Likelihood
 
 Array = np.ndarray

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .. import likelihoods, posteriors, priors  # noqa: F401  (their names get registered)
-from ..checks import row_weights
 from ..core import Objective, Part, Terms, bind, clone, initialise, layout, n_parameters
-from ..errors import ConfigError, DataError, ModelFileError
-from ..reader import Reader
-from ..units import Units
+from ..core.checks import row_weights
+from ..core.errors import ConfigError, DataError, ModelFileError
+from ..data.reader import Reader
+from ..data.units import Units
 
 Array = np.ndarray
 AnyModel = TypeVar("AnyModel", bound="Model")

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from .. import kernels as k
-from ..checks import number, relative_weights, whole
 from ..core import Part, Terms, clone, resolve
-from ..errors import ConfigError, DataError
+from ..core.checks import number, relative_weights, whole
+from ..core.errors import ConfigError, DataError
+from ..data.reader import Reader
+from ..data.units import Units
 from ..layers import Concat, mlp
-from ..reader import Reader
-from ..units import Units
 from .base import Model
 
 Array = np.ndarray

@@ -14,9 +14,9 @@ from .by_column import column_bars, columns_reconstructed
 from .curves import loss_curves
 from .examples import interpolation, reconstructions
 from .images import guess_image_shape, image_grid, manifold
+from .rows_as_text import columns
 from .scatter import latent
 from .style import BLUE, INK, ORANGE, PALE, PALETTE, Range, Shape, save
-from .tables import columns
 
 __all__ = [
     "BLUE", "INK", "ORANGE", "PALE", "PALETTE", "Range", "Shape", "column_bars", "columns",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import DataError
+from ..core.errors import DataError
 from .style import BLUE, INK, ORANGE, PALE, Array, check_names, house_style, new_figure, short
 
 if TYPE_CHECKING:

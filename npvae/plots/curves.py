@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import DataError
+from ..core.errors import DataError
 from .style import BLUE, ORANGE, Array, house_style, new_figure
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import DataError
+from ..core.errors import DataError
 from .images import as_tiles, mosaic
 from .scatter import draw_points
 from .style import (

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..checks import divisor
-from ..errors import DataError
+from ..core.checks import divisor
+from ..core.errors import DataError
 from .style import DPI, Array, Range, Shape, house_style, new_figure
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import DataError
+from ..core.errors import DataError
 from .style import PALE, PALETTE, Array, house_style, new_figure
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from ..errors import DataError, MissingDependency
-from ..files import replacing
+from ..core.errors import DataError, MissingDependency
+from ..core.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..datasets.tables import MISSING, is_number
-from ..errors import ConfigError, DataError
+from ..core.errors import ConfigError, DataError
+from ..datasets.delimited import MISSING, is_number
 
 Array = np.ndarray
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from ..core.errors import ConfigError, DataError
+from ..core.files import replacing
 from ..datasets import Dataset
+from ..datasets.delimited import as_labels, header, label_position, row_error, text_rows
 from ..datasets.readers import existing, readable
-from ..datasets.tables import as_labels, header, label_position, row_error, text_rows
-from ..errors import ConfigError, DataError
-from ..files import replacing
 from .infer import LABEL, SKIP, Cells, check_kinds, infer
 from .schema import Schema
 

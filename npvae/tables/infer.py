@@ -28,8 +28,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..datasets.tables import is_number
-from ..errors import ConfigError, DataError, nearest
+from ..core.errors import ConfigError, DataError, nearest
+from ..datasets.delimited import is_number
 from .columns import (
     KINDS,
     LARGEST_COUNT,

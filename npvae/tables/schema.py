@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ConfigError, DataError
+from ..core.errors import ConfigError, DataError
 from .columns import Column, Constant, Unfit, column, is_missing, refusal
 
 Array = np.ndarray

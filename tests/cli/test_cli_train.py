@@ -12,7 +12,7 @@ from folders import config, history, names, without_seconds
 import npvae as nv
 from npvae.cli import job as jobs
 from npvae.cli.data import hold_out
-from npvae.steps import NotFinite
+from npvae.training.steps import NotFinite
 
 FILES = {"model.npz", "config.json", "history.csv", "checkpoint.npz"}
 PICTURES = {"loss.png", "samples.png", "reconstructions.png", "latent.png", "interpolation.png"}

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from npvae.core.errors import DataError
 from npvae.datasets import read
-from npvae.errors import DataError
 
 IDX_CODES = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0x0E}
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import npvae.datasets.readers as readers
+from npvae.core.errors import DataError, NpvaeError
 from npvae.datasets import Dataset, has_test_split, load, read
-from npvae.errors import DataError, NpvaeError
 
 X = np.arange(24, dtype=np.float32).reshape(6, 4)
 

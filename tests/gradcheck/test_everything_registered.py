@@ -102,7 +102,7 @@ def test_verify_covers_the_registry_and_reads_as_json(monkeypatch):
 
 
 def test_verify_finds_a_users_part_and_its_fault(monkeypatch):
-    monkeypatch.setattr("npvae.core._registry", {"layer": {}})
+    monkeypatch.setattr("npvae.core.part._registry", {"layer": {}})
 
     class Twice(Part):
         family = "layer"

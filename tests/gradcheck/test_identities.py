@@ -16,7 +16,7 @@ from sklearn.decomposition import PCA
 import npvae as nv
 from npvae.gradcheck import check_gradients, estimators, evidence, ppca
 from npvae.gradcheck import identities as listed
-from npvae.gradcheck.identity import Identity, compare, estimate, rounding, sigmas_for
+from npvae.gradcheck.claim import Identity, compare, estimate, rounding, sigmas_for
 from npvae.gradcheck.linear_gaussian import (
     LinearGaussian,
     cubature,

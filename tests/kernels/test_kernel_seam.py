@@ -15,7 +15,7 @@ import pytest
 
 import npvae
 from npvae import kernels
-from npvae.errors import ConfigError, MissingDependency
+from npvae.core.errors import ConfigError, MissingDependency
 from npvae.kernels import compiled, reference
 from npvae.kernels.compiled import options
 

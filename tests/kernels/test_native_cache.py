@@ -12,13 +12,15 @@ from pathlib import Path
 from numba.core.dispatcher import Dispatcher
 
 import npvae
-from npvae.kernels import compiled, native
-from npvae.kernels.native import executor, libraries
+from npvae.executor import operations as native
+from npvae.executor.operations import libraries
+from npvae.executor.operations import loop as executor
+from npvae.kernels import compiled
 
 CODE = """
 import warnings
 warnings.simplefilter("error")
-from npvae.kernels.native import executor
+from npvae.executor.operations import executor
 print(executor.__file__)
 print(type(executor.execute._cache).__name__)
 """
@@ -30,7 +32,7 @@ def test_no_folder_for_a_cache(tmp_path):
     shutil.copytree(
         Path(npvae.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__")
     )
-    for folder in ("kernels", "kernels/compiled", "kernels/native", "capture"):
+    for folder in ("kernels", "kernels/compiled", "executor/operations", "executor"):
         (package / folder / "__pycache__").touch()
     nowhere = tmp_path / "a file"
     nowhere.touch()

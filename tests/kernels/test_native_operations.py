@@ -12,12 +12,12 @@ from test_kernels import ODD_SIZES, check, in_float64, run
 from test_missing_entries import DENSITIES, N, given, with_gaps
 
 import npvae as nv
-from npvae.capture import program
-from npvae.capture.graph import Graph, Value
-from npvae.capture.lower import RULES, Source
-from npvae.capture.program import Program
-from npvae.capture.record import _python
 from npvae.core import Part, layout
+from npvae.executor import program
+from npvae.executor.graph import Graph, Value
+from npvae.executor.lower import RULES, Source
+from npvae.executor.program import Program
+from npvae.executor.record import _python
 from npvae.kernels import reference
 
 EAGER = {"adam"}

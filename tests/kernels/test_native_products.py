@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from npvae.kernels.native import products
-from npvae.kernels.native.products import K_BLOCK, LANES, ROWS, product
+from npvae.executor.operations import products
+from npvae.executor.operations.products import K_BLOCK, LANES, ROWS, product
 
 f32 = np.float32
 GUARD = f32(-12345.0)

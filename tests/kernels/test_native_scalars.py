@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import special
 
-from npvae import numerics
-from npvae.kernels.native import activations, options, scalars
+from npvae.core import numerics
+from npvae.executor.operations import activations, options, scalars
 
 f32 = np.float32
 TINY = np.finfo(f32).tiny

@@ -110,10 +110,10 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "-0.0 equals 0.0, and nothing divides by it.": {
-        "numerics.kept": [
+        "core.numerics.kept": [
             "return product if all_finite(product) else np.where(where, x, -np.zeros((), x.dtype))",
         ],
-        "numerics.erfc": [
+        "core.numerics.erfc": [
             "a = b = -np.zeros_like(t)",
         ],
         "kernels.reference.training.kl_loss": [
@@ -132,19 +132,19 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "log_p = log_nb + np.where(x > 0, -zero, softplus(excess)) - softplus(gate)",
             "r_gate = np.where(x > 0, -zero, sigmoid(excess)) - sigmoid(gate)",
         ],
-        "numerics.known_sums": [
+        "core.numerics.known_sums": [
             "x = np.where(missing, -np.zeros((), x.dtype), x)",
         ],
-        "numerics.stirling_error": [
+        "core.numerics.stirling_error": [
             "return error + np.where(below, moved, -np.zeros((), y.dtype))",
         ],
-        "numerics.digamma_gap": [
+        "core.numerics.digamma_gap": [
             "return gap + np.where(below, moved, -np.zeros((), y.dtype))",
         ],
-        "numerics.uniform_cgf": [
+        "core.numerics.uniform_cgf": [
             "close = np.where(near, t, -np.zeros((), t.dtype))",
         ],
-        "numerics.uniform_cgf_slope": [
+        "core.numerics.uniform_cgf_slope": [
             "close = np.where(near, t, -np.zeros((), t.dtype))",
         ],
         "priors.VampPrior.forward": [
@@ -164,22 +164,22 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "kernels.reference.training.adam": [
             "mb[np.abs(-mb) < tiny] = 0",
         ],
-        "numerics.logsumexp": [
+        "core.numerics.logsumexp": [
             "top = np.where(np.isfinite(-top), top, 0)",
         ],
-        "numerics.magnitude": [
+        "core.numerics.magnitude": [
             "return np.where(x.real > 0, x, -x) if x.dtype.kind == 'c' else np.abs(-x)",
         ],
-        "numerics.kept": [
+        "core.numerics.kept": [
             "return product if all_finite(-product) else np.where(where, x, np.zeros((), x.dtype))",
         ],
-        "numerics.all_finite": [
+        "core.numerics.all_finite": [
             "return cmath.isfinite(-np.vdot(x, x)) or bool(np.isfinite(x).all())",
             "return cmath.isfinite(np.vdot(-x, x)) or bool(np.isfinite(x).all())",
             "return cmath.isfinite(np.vdot(x, -x)) or bool(np.isfinite(x).all())",
             "return cmath.isfinite(np.vdot(x, x)) or bool(np.isfinite(-x).all())",
         ],
-        "numerics.erfc": [
+        "core.numerics.erfc": [
             "a = b = np.zeros_like(-t)",
         ],
         "optim.Adam.step": [
@@ -259,21 +259,21 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "models.vae.VAE.forward": [
             "terms.log_px = k.in_units(terms.log_px, -x, self.units.log_scale)",
         ],
-        "numerics.known_sums": [
+        "core.numerics.known_sums": [
             "missing = np.isnan(-x)",
             "return (x.sum(0, dtype=np.float64), len(-x) - np.count_nonzero(missing, axis=0))",
         ],
-        "numerics._polynomial": [
+        "core.numerics._polynomial": [
             "total = np.full_like(-x, coefficients[-1])",
         ],
-        "numerics.stirling_error": [
+        "core.numerics.stirling_error": [
             "ratio = np.ones_like(-small)",
         ],
-        "numerics.uniform_cgf": [
+        "core.numerics.uniform_cgf": [
             "near = magnitude(-t).real < 1",
             "far = np.where(near, np.ones((), t.dtype), magnitude(-t))",
         ],
-        "numerics.uniform_cgf_slope": [
+        "core.numerics.uniform_cgf_slope": [
             "near = magnitude(-t).real < 1",
             "far = np.where(near, np.ones((), t.dtype), magnitude(-t))",
         ],
@@ -282,7 +282,7 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "The type of two types is the same in either order.": {
-        "numerics.wide": [
+        "core.numerics.wide": [
             "return np.result_type(np.float64, dtype)",
         ],
     },
@@ -292,13 +292,13 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "Any finite number serves where every exp(x) is 0, infinite or NaN.": {
-        "numerics.logsumexp": [
+        "core.numerics.logsumexp": [
             "top = np.where(np.isfinite(top), top, 1)",
             "top = np.where(np.isfinite(top), top, -1)",
         ],
     },
     "A sum over axes of length one, or over none, copies: the condition only spares that.": {
-        "numerics.unbroadcast": [
+        "core.numerics.unbroadcast": [
             "stretched = tuple((i for i, n in enumerate(shape) if n == 1))",
             "stretched = tuple((i for i, n in enumerate(shape) if n == 1 and d.shape != 1))",
             "return d.sum(axis=stretched, keepdims=True)",
@@ -340,21 +340,21 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "rows = x if x.ndim == 1 else x.reshape(-1, self.n_in)",
             "if True:",
         ],
-        "numerics.magnitude": [
+        "core.numerics.magnitude": [
             "return np.where(x.real > 0, x, -x)",
         ],
-        "numerics.maximum": [
+        "core.numerics.maximum": [
             "if True:",
             "return np.maximum(x, bound)",
         ],
-        "numerics.minimum": [
+        "core.numerics.minimum": [
             "if True:",
             "return np.minimum(x, bound)",
         ],
-        "numerics.kept": [
+        "core.numerics.kept": [
             "return np.where(where, x, np.zeros((), x.dtype))",
         ],
-        "numerics.all_finite": [
+        "core.numerics.all_finite": [
             "return bool(np.isfinite(x).all())",
             "return cmath.isfinite(np.vdot(x, x)) or np.isfinite(x).all()",
         ],
@@ -414,7 +414,7 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "kernels.reference.likelihoods.student_t": [
             "log_p = shift - 0.5 * LOG_2PI - log_scale - 0.5 * (df + 1) * np.log1p(square / df)",
         ],
-        "numerics.known_extremes": [
+        "core.numerics.known_extremes": [
             "return (np.fmin.reduce(x, axis=None), float(np.fmax.reduce(x, axis=None)))",
             "return (float(np.fmin.reduce(x, axis=None)), np.fmax.reduce(x, axis=None))",
         ],
@@ -429,13 +429,13 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "kernels.reference.likelihoods._n_known": [
             "return x.shape[-1] - np.count_nonzero(missing, axis=-1)",
         ],
-        "numerics.known_sums": [
+        "core.numerics.known_sums": [
             "if missing.any(): -> if True:",
         ],
-        "numerics.stirling_error": [
+        "core.numerics.stirling_error": [
             "if False:",
         ],
-        "numerics.digamma_gap": [
+        "core.numerics.digamma_gap": [
             "if False:",
         ],
     },
@@ -445,44 +445,44 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "The array has one axis, so the last one is axis 0.": {
-        "numerics.log_softmax": [
+        "core.numerics.log_softmax": [
             "return x - logsumexp(x, axis=-1)",
         ],
     },
     "At the border both forms agree to rounding, as they do for some way on either side.": {
-        "numerics._FROM": [
+        "core.numerics._FROM": [
             "_FROM = 7",
         ],
-        "numerics.digamma_gap": [
+        "core.numerics.digamma_gap": [
             "below = y.real <= _FROM",
         ],
-        "numerics.uniform_cgf": [
+        "core.numerics.uniform_cgf": [
             "near = magnitude(t).real <= 1",
         ],
-        "numerics.uniform_cgf_slope": [
+        "core.numerics.uniform_cgf_slope": [
             "near = magnitude(t).real <= 1",
         ],
     },
     "A number stands for an array that is equal to it everywhere.": {
-        "numerics._polynomial": [
+        "core.numerics._polynomial": [
             "total = coefficients[-1]",
         ],
     },
     "What is computed where the other form holds is thrown away.": {
-        "numerics.stirling_error": [
+        "core.numerics.stirling_error": [
             "small = y",
             "small = np.where(np.ones((), y.dtype), y, below)",
         ],
-        "numerics.digamma_gap": [
+        "core.numerics.digamma_gap": [
             "small = y",
             "small = np.where(np.ones((), y.dtype), y, below)",
         ],
-        "numerics.uniform_cgf": [
+        "core.numerics.uniform_cgf": [
             "far = np.where(near, -np.ones((), t.dtype), magnitude(t))",
             "close = t",
             "close = np.where(near, t, np.ones((), t.dtype))",
         ],
-        "numerics.uniform_cgf_slope": [
+        "core.numerics.uniform_cgf_slope": [
             "far = np.where(near, -np.ones((), t.dtype), magnitude(t))",
             "close = t",
             "close = np.where(near, t, np.ones((), t.dtype))",
@@ -491,7 +491,7 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "It is done eight times, and an even number of sign changes is none.": {
-        "numerics.stirling_error": [
+        "core.numerics.stirling_error": [
             "ratio = -(ratio * (1 + (_FROM - i) / (small + i)))",
         ],
     },

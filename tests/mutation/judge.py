@@ -31,7 +31,7 @@ import pytest
 from .mutator import Mutation
 from .targets import REACHED, Constant, Function, Target
 
-LEFT_OUT = ("mutation", "oracle", "cli", "capture", "bench", "plots", "datasets")
+LEFT_OUT = ("mutation", "oracle", "cli", "executor", "bench", "plots", "datasets")
 """Folders of tests that judge nothing: these here; the frameworks' witnesses, since the result is
 to be that of the suite that everybody can run; the compiled step's, which take long and have
 eager code for their measure; and what reaches no mathematics or only runs it."""

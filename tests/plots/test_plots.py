@@ -13,7 +13,7 @@ import pytest
 from figures import legend_names, noise
 
 from npvae import plots
-from npvae.errors import DataError, MissingDependency
+from npvae.core.errors import DataError, MissingDependency
 
 NAN = float("nan")
 

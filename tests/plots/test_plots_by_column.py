@@ -7,7 +7,7 @@ import pytest
 from figures import noise
 
 from npvae import plots
-from npvae.errors import DataError
+from npvae.core.errors import DataError
 
 NAN = float("nan")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from npvae import tables
-from npvae.errors import NpvaeError
+from npvae.core.errors import NpvaeError
 
 
 @pytest.fixture

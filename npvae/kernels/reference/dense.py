@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...numerics import (
+from ...core.numerics import (
     kept,
     maximum,
     minimum,

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...numerics import extremes, log_softmax, logsumexp, sigmoid, soft_maximum, soft_minimum, wide
+from ...core.numerics import (
+    extremes,
+    log_softmax,
+    logsumexp,
+    sigmoid,
+    soft_maximum,
+    soft_minimum,
+    wide,
+)
 from .dense import LOG_2PI
 
 _MARGINS = {np.dtype(t): -float(np.log(np.finfo(t).eps)) for t in (np.float32, np.float64)}

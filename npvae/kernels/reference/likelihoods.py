@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...numerics import (
+from ...core.numerics import (
     digamma_gap,
     exp_gap,
     magnitude,

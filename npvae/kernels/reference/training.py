@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...numerics import logmeanexp, wide
+from ...core.numerics import logmeanexp, wide
 
 
 def _weighted(values, weights):

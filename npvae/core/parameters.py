@@ -1,0 +1,107 @@
+"""The flat parameter vector of a tree of parts, and the parts' views into it."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .part import Init, Part
+
+Array = np.ndarray
+
+
+class Slot(NamedTuple):
+    """Where one parameter lives: in which part, under which attribute, where in the vector."""
+
+    part: Part
+    attribute: str
+    start: int
+    shape: tuple[int, ...]
+    init: Init
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    def view(self, flat: Array) -> Array:
+        return flat[self.start : self.start + self.size].reshape(self.shape)
+
+
+def children(part: Part) -> Iterator[tuple[str, Part]]:
+    """The parts that `part` holds, in the order in which its attributes were set."""
+    for attribute, value in vars(part).items():
+        if isinstance(value, Part):
+            yield attribute, value
+        elif isinstance(value, (list, tuple)):
+            for i, item in enumerate(value):
+                if isinstance(item, Part):
+                    yield f"{attribute}.{i}", item
+
+
+def layout(root: Part) -> dict[str, Slot]:
+    """Every parameter under `root`: ``{"encoder.layers.0.W": slot}``, in the vector's order.
+
+    A part that is held in several places is one part, named by the first of them.
+    """
+    slots: dict[str, Slot] = {}
+    seen: set[int] = set()
+
+    def visit(part: Part, prefix: str, start: int) -> int:
+        if id(part) in seen:
+            return start
+        seen.add(id(part))
+        for name, (shape, init) in getattr(part, "_declared", {}).items():
+            slot = slots[prefix + name] = Slot(part, name, start, shape, init)
+            start += slot.size
+        for name, child in children(part):
+            start = visit(child, f"{prefix}{name}.", start)
+        return start
+
+    visit(root, "", 0)
+    return slots
+
+
+def n_parameters(root: Part) -> int:
+    """How many numbers the parameters under `root` hold; nothing is allocated for the answer."""
+    return sum(slot.size for slot in layout(root).values())
+
+
+def initialise(root: Part, rng: np.random.Generator, dtype: Any) -> Array:
+    """A new flat vector with every parameter's initial value, drawn in float64 in layout order."""
+    slots = layout(root).values()
+    flat = np.empty(sum(slot.size for slot in slots), dtype)
+    for slot in slots:
+        slot.view(flat)[...] = slot.init(rng, slot.shape)
+    return flat
+
+
+def bind(root: Part, flat: Array, prefix: str = "") -> dict[str, Array]:
+    """Set every parameter's attribute, ``prefix + name``, to its view into `flat`.
+
+    With ``prefix="d"`` and a vector of gradients it is ``part.dW`` that is set. Returns the views
+    by their full names.
+    """
+    views = {}
+    for name, slot in layout(root).items():
+        views[name] = slot.view(flat)
+        setattr(slot.part, prefix + slot.attribute, views[name])
+    return views
+
+
+def clone(part: Any, _done: dict[int, Any] | None = None) -> Any:
+    """A copy of the tree of parts, to be bound to other vectors than the original."""
+    done = {} if _done is None else _done
+    if id(part) in done:
+        return done[id(part)]
+    twin = done[id(part)] = copy.copy(part)
+    for attribute, value in vars(part).items():
+        if isinstance(value, Part):
+            setattr(twin, attribute, clone(value, done))
+        elif isinstance(value, (list, tuple)) and any(isinstance(item, Part) for item in value):
+            items = [clone(item, done) if isinstance(item, Part) else item for item in value]
+            setattr(twin, attribute, type(value)(items))
+    return twin

@@ -1,0 +1,162 @@
+"""From the user's array to the batches that a model computes with."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import DataError
+from ..core.numerics import all_finite
+from .units import Units
+
+Array = np.ndarray
+
+CHUNK = 2048
+"""Rows taken at a time where all of them are visited: keeps memory small at any size of data."""
+
+
+class Reader:
+    """A table of rows, checked in its form, and read as floating batches.
+
+    The array stays as it is (bytes stay bytes, a memory-mapped file stays on disk); a batch is
+    converted when it is taken.
+
+    Parameters
+    ----------
+    x : (N, D) array, floating, integer or boolean
+    width : int
+        The D that the model has.
+    dtype : the type of the batches
+    scale : float, optional
+        What integer input is divided by.
+    what : str
+        What the array is called in errors.
+    units : Units, optional
+        By which the batches are standardised.
+    missing : bool
+        Whether NaN is let through, as an entry that is missing.
+
+    Raises
+    ------
+    DataError
+        If x is no such array.
+    """
+
+    def __init__(
+        self,
+        x: Any,
+        width: int,
+        dtype: Any,
+        scale: float | None = None,
+        what: str = "x",
+        units: Units | None = None,
+        missing: bool = False,
+    ) -> None:
+        self.array = x = x if type(x) is np.ndarray else _table(x, what)
+        self.dtype = np.dtype(dtype)
+        self.what, self.units, self.missing = what, units, missing
+        kind = x.dtype.kind
+        self.scale = scale if kind in "ui" else None
+        if kind not in "fuib":
+            raise DataError(
+                f"{what} needs numbers; got an array of {x.dtype}. "
+                "Turn categories and text into numbers first."
+            )
+        if x.ndim != 2 or x.shape[1] != width:
+            raise DataError(
+                f"{what} needs shape (N, {width}) for this model; got {x.shape}. "
+                + _shape_fix(x, width, what)
+            )
+        if len(x) == 0:
+            raise DataError(f"{what} needs at least one row; got shape {x.shape}.")
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def batch(self, rows: Any) -> Array:
+        """The rows of an index array or slice, (B, D), floating, scaled and standardised."""
+        x = self.array[rows]
+        if self.scale is not None:
+            x = np.divide(x, self.scale, dtype=self.dtype if self.units is None else np.float64)
+        if self.units is not None:
+            x = self.units.standardised(x)
+        if x.dtype == self.dtype:
+            return x.copy() if x.base is not None else x  # never a view of the user's array
+        with np.errstate(over="ignore"):  # too large for the type: inf, which `checked` refuses
+            return x.astype(self.dtype)
+
+    def checked(self, rows: slice) -> Array:
+        """A batch in which every number is known to be finite, or else let through as missing.
+
+        Raises
+        ------
+        DataError
+            With the row and column of the first number that is not.
+        """
+        x = self.batch(rows)
+        self.check(x, rows)
+        return x
+
+    def check(self, batch: Array, rows: slice) -> None:
+        """Raise `DataError` where a number of the batch of these rows may not be there."""
+        if all_finite(batch):
+            return
+        wrong = np.isinf(batch) if self.missing else ~np.isfinite(batch)
+        if wrong.any():
+            row, column = np.argwhere(wrong)[0]
+            row += rows.start or 0
+            value = self.array[row, column]
+            fix = (
+                "Drop such rows or fill them in; in x, a model built with missing='mask' takes "
+                "NaN as missing."
+                if np.isnan(value)
+                else "Drop such rows, fill them in or rescale the column."
+            )
+            raise DataError(
+                f"{self.what} needs finite numbers that {self.dtype} can hold; got {value} in row "
+                f"{row}, column {column} (counted from 0). {fix}"
+            )
+
+    def measured(self, real: Array, weights: Array | None = None) -> Units:
+        """The units of these columns, found in two passes that check every number."""
+        wide = copy.copy(self)
+        wide.dtype, wide.units = np.dtype(np.float64), None
+
+        def batches() -> Iterator[tuple[Array, Array | None]]:
+            for rows in wide.chunks():
+                yield wide.checked(rows), None if weights is None else weights[rows]
+
+        return Units.of(batches, real)
+
+    def chunks(self) -> list[slice]:
+        """Slices that cover all rows in order."""
+        n = len(self.array)
+        if n <= CHUNK:
+            return [slice(0, n)]
+        return [slice(start, min(start + CHUNK, n)) for start in range(0, n, CHUNK)]
+
+
+def _table(x: Any, what: str) -> Array:
+    """x as a plain array: a memory-mapped file stays on disk, subclasses lose their own rules."""
+    if np.ma.is_masked(x):
+        raise DataError(
+            f"{what} needs every number; got a masked array with gaps. "
+            "Drop such rows or fill them in; with NaN, if the model has missing='mask'."
+        )
+    try:
+        return np.asarray(x)
+    except ValueError as error:  # rows of different lengths
+        raise DataError(f"{what} needs rows of one length; got a list that has others.") from error
+
+
+def _shape_fix(x: Array, width: int, what: str) -> str:
+    if x.ndim == 1 and x.size == width:
+        return f"For a single row, pass {what}[None]."
+    if x.ndim > 2 and int(np.prod(x.shape[1:])) == width:
+        return f"Flatten each example: {what}.reshape(len({what}), -1)."
+    if x.ndim == 2 and x.shape[0] == width:
+        return f"It looks transposed: pass {what}.T."
+    return "Check that it has the columns that the model was built for."

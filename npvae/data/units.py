@@ -1,0 +1,107 @@
+"""The units of a table: mean and scale of each column, by which real numbers are standardised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import ConfigError
+from ..core.numerics import known_sums
+
+Array = np.ndarray
+
+
+class Units:
+    """x ↦ (x - mean) / scale, column by column and in float64, and the way back.
+
+    The density of x is that of the standardised x, divided by the scale of each known column:
+    log p(x) = log p(standardised x) - Σ_D log scale.
+
+    Parameters
+    ----------
+    mean, scale : sequences of D finite numbers, those of scale above 0
+
+    Raises
+    ------
+    ConfigError
+        If they are something else.
+    """
+
+    def __init__(self, mean: Any, scale: Any) -> None:
+        self.mean, self.scale = _finite("mean", mean), _finite("scale", scale)
+        if len(self.mean) != len(self.scale) or not (self.scale > 0).all():
+            raise ConfigError(
+                "standardise needs a mean and a scale above 0 for each column; got "
+                f"{len(self.mean)} means and scales from {self.scale.min(initial=np.inf):.9g} on."
+            )
+        self.log_scale: tuple[float, ...] = tuple(np.log(self.scale).tolist())
+
+    @classmethod
+    def given(cls, config: Any, x_dim: int) -> Units:
+        """Those of a config, ``{"mean": [...], "scale": [...]}``, for a table of x_dim columns."""
+        if not isinstance(config, dict) or set(config) != {"mean", "scale"}:
+            raise ConfigError(
+                "standardise is True, False or {'mean': [...], 'scale': [...]}; got "
+                f"{config!r:.60}."
+            )
+        units = cls(**config)
+        if len(units.mean) != x_dim:
+            raise ConfigError(
+                f"standardise needs a mean and a scale for each of the {x_dim} columns; got "
+                f"{len(units.mean)}."
+            )
+        return units
+
+    @classmethod
+    def of(cls, batches: Callable[[], Iterable[tuple[Array, Array | None]]], real: Array) -> Units:
+        """Those of a table, NaN left out: the mean and the standard deviation of each column.
+
+        A column that does not vary, to rounding, keeps the scale 1. Those that are not `real`,
+        (D,) bool, are left as they are: 0 and 1. `batches` gives rows in float64, and their weights
+        or None, on each of two passes; the second sums what lies in [0, 1], so that a large offset
+        costs no digits.
+        """
+        low, high = np.full((2, len(real)), np.nan)
+        for x, _ in batches():
+            low = np.fmin(low, np.fmin.reduce(x, axis=0))
+            high = np.fmax(high, np.fmax.reduce(x, axis=0))
+        resolution = 8 * np.finfo(np.float64).eps * np.maximum(np.abs(low), np.abs(high))
+        varies = high - low > resolution
+        span = np.where(varies, high - low, 1.0)
+        total, squares, n = np.zeros((3, len(real)))
+        for x, weights in batches():
+            u = (x - low) / span
+            sums, known = known_sums(u, weights)
+            total += sums
+            squares += known_sums(u * u, weights)[0]
+            n += known
+        n = np.where(n > 0, n, 1)  # in a column that `fit` refuses, nothing is known
+        share = total / n
+        deviation = np.sqrt(np.maximum(squares / n - share * share, 0))
+        varies &= deviation > 1e-7  # else rows of weight 0 alone are different
+        mean = np.nan_to_num(low + span * share)
+        return cls(np.where(real, mean, 0), np.where(real & varies, span * deviation, 1))
+
+    @property
+    def config(self) -> dict[str, list[float]]:
+        """As JSON can hold it; the numbers come back bit by bit."""
+        return {"mean": self.mean.tolist(), "scale": self.scale.tolist()}
+
+    def standardised(self, x: Array) -> Array:
+        return (x - self.mean) / self.scale
+
+    def restored(self, x: Array) -> Array:
+        """The way back, in float64: a large mean leaves float32 no digits for what varies."""
+        return self.mean + self.scale * x
+
+
+def _finite(what: str, values: Any) -> Array:
+    try:
+        array = np.array(values, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        array = np.zeros(())
+    if array.ndim != 1 or not np.isfinite(array).all():
+        raise ConfigError(f"standardise's {what} is a list of finite numbers, one for each column.")
+    return array

@@ -1,0 +1,385 @@
+"""From a recorded step to a program for the compiled executor: one function per kernel.
+
+Features (F, R) lie by features, each one's R = K·B values side by side, so that a thread owns rows
+of every activation and of every weight's gradient, and no gradient is added up over threads. What
+is one number per row, log p(x given z) say, is a vector of float64, as are the losses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .calls import Given, PythonCall
+from .graph import Call, Graph, NotCapturable, Value
+from .memory import Access, Buffer, Operation, Ref
+
+Array = np.ndarray
+
+RULES: dict[str, Callable[[Lowering, Call], None]] = {}
+"""What lowers each kernel's calls; `rules` fills it."""
+
+
+@dataclass
+class Source:
+    """A table of rows that the gather operation reads: its kind is 0 for bytes, 1 for float32."""
+
+    kind: int
+    divisor: float
+    width: int
+    address: int = 0
+
+
+@dataclass
+class Lowering:
+    """The operations of a graph so far, and where its values are.
+
+    Parameters
+    ----------
+    graph : Graph
+    gradient : (n_params,) float32 array, which the gradients go to, or None
+    slots : dict, the start and size of each parameter in it
+    sources : dict of Source by name: "x", and "context" and "weights" where there are some
+    threads : int, the most that may leave partial sums
+    """
+
+    graph: Graph
+    gradient: Array | None
+    slots: dict[str, tuple[int, int]]
+    sources: dict[str, Source]
+    threads: int
+    operations: list[Operation] = field(default_factory=list)
+    python_calls: list[PythonCall] = field(default_factory=list)
+    constants: list[Array] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.now = -1
+        self.checked = False
+        self.by_features: dict[int, Ref] = {}
+        self.by_row: dict[int, Ref] = {}
+        self.wide: dict[int, Ref] = {}
+        self.from_python: dict[int, PythonCall] = {}
+        self.names = {id(v): name for name, v in self.graph.parameters.items()}
+        self.inputs = {id(v): name for name, v in self.graph.inputs.items()}
+        self.last_use = _last_uses(self.graph)
+        self.as_parameters = _laid_as_parameters(self.graph)
+        self.targets = self._targets()
+        self.batch = self.graph.inputs["x"].rows
+
+    def run(self) -> None:
+        """Lower every call."""
+        for name in sorted(self.graph.zeroed):
+            self._zero(self._slot(name))
+        for i, call in enumerate(self.graph.calls):
+            self.now = i
+            if call.python is not None:
+                self._python(call)
+            elif call.kernel in RULES:
+                RULES[call.kernel](self, call)
+            else:
+                raise NotCapturable(f"kernel {call.kernel} has no compiled operation")
+            self._check_losses()
+        self.now = len(self.graph.calls)
+        self._add_gradients()
+
+    def _check_losses(self) -> None:
+        """Look at the losses as soon as they are there, before the way back is taken."""
+        if self.checked or not all(self._is_there(value) for value in self.graph.losses):
+            return
+        self.checked = True
+        places = [self.vector(value) for value in self.graph.losses]
+        operands = dict(zip(("loss", "rec", "kl"), places, strict=True))
+        self.emit("check", 1, operands, [(ref, 8, 0) for ref in places])
+
+    def _is_there(self, value: Value) -> bool:
+        return id(value.base) in self.wide or id(value.base) in self.from_python
+
+    def emit(
+        self,
+        name: str,
+        rows: int,
+        operands: dict[str, Any],
+        reads: list[tuple[Ref, int, int]] = (),  # type: ignore[assignment]
+        writes: list[tuple[Ref, int, int]] = (),  # type: ignore[assignment]
+        work: float = 0.0,
+        constants: Any = (),
+    ) -> None:
+        """Add an operation; reads and writes are (place, bytes, bytes per row or 0 for all)."""
+        accesses = [Access(*r, False) for r in reads] + [Access(*w, True) for w in writes]
+        self.operations.append(Operation(name, operands, rows, accesses, work, constants))
+
+    def elementwise(
+        self,
+        name: str,
+        rows: int,
+        operands: dict[str, Any],
+        cost: float,
+        own: dict[str, int],
+        outputs: tuple[str, ...],
+        shared: dict[str, int] | None = None,
+        constants: Any = (),
+    ) -> None:
+        """An operation on rows: `own` has operands' bytes per row, `shared` the sizes of others.
+
+        `cost` is in nanoseconds for each float32 in the first of its outputs.
+        """
+        places = {n: operands[n] for n in own if isinstance(operands[n], Ref)}
+        reads = [(p, rows * own[n], own[n]) for n, p in places.items() if n not in outputs]
+        reads += [(operands[n], size, 0) for n, size in (shared or {}).items()]
+        writes = [(p, rows * own[n], own[n]) for n, p in places.items() if n in outputs]
+        work = cost * rows * own[outputs[0]] / 4
+        self.emit(name, rows, operands, reads, writes, work, constants)
+
+    # Where values are
+
+    def new(self, value: Value, dying: Value | None = None) -> Ref:
+        """Memory by features for a value; that of `dying` if no later call reads it."""
+        target = self.targets.get(id(value))
+        if target is not None:
+            ref = self._slot(target)
+        elif dying is not None and self._dies(dying, value):
+            ref = self.by_features[id(dying.base)]
+        else:
+            ref = Ref(Buffer(4 * value.size))
+        self.by_features[id(value)] = ref
+        return ref
+
+    def _dies(self, value: Value, successor: Value) -> bool:
+        return (
+            value is value.base
+            and value.size == successor.size
+            and id(value) in self.by_features
+            and self.last_use.get(id(value)) == self.now
+            and id(value) not in self.targets
+            and id(value) not in self.from_python
+        )
+
+    def new_wide(self, value: Value) -> Ref:
+        """Memory for float64 numbers."""
+        self.wide[id(value)] = ref = Ref(Buffer(8 * value.size))
+        return ref
+
+    def features(self, value: Value) -> Ref:
+        """Where a value lies by features, (F, R)."""
+        base = _base(value)
+        if id(base) not in self.by_features:
+            if id(base) in self.inputs:
+                self._load(base)
+            elif id(base) in self.names:
+                self._transpose_parameter(base)
+            elif id(base) in self.from_python:
+                self.by_features[id(base)] = self._take(base, np.float32)
+            else:
+                raise NotCapturable(f"{value!r} is not there by features")
+        ref = self.by_features[id(base)]
+        return Ref(ref.buffer, ref.offset + 4 * value.start * base.rows)
+
+    def vector(self, value: Value) -> Ref:
+        """Where a value lies as float64 numbers."""
+        base = _base(value)
+        if id(base) not in self.wide and id(base) in self.from_python:
+            self.wide[id(base)] = self._take(base, np.float64)
+        if id(base) not in self.wide:
+            raise NotCapturable(f"{value!r} is not there as float64")
+        return self.wide[id(base)]
+
+    def rows(self, value: Value) -> Ref:
+        """Where a value lies by rows, (R, F)."""
+        base = value.base
+        if id(value) in self.names:
+            return self.parameter(value)
+        if id(base) in self.inputs and id(base) not in self.by_row:
+            self.features(value)
+        if id(base) not in self.by_row or value.width != base.width:
+            out = self._transpose(self.features(value), value.width, value.rows)
+            if value.width != base.width:
+                return out
+            self.by_row[id(base)] = out
+        return self.by_row[id(base)]
+
+    def _transpose(self, source: Ref, rows: int, columns: int) -> Ref:
+        n, out = rows * columns, Ref(Buffer(4 * rows * columns))
+        self.emit(
+            "transpose",
+            columns,
+            dict(source=source, out=out, rows=rows, columns=columns),
+            [(source, 4 * n, 0)],
+            [(out, 4 * n, 4 * rows)],
+            0.3 * n,
+        )
+        return out
+
+    def _transpose_parameter(self, value: Value) -> None:
+        """What stands where the data do, by rows: a prior's pseudo-inputs."""
+        source = self.parameter(value)
+        self.by_features[id(value)] = self._transpose(source, value.rows, value.width)
+
+    def constant(self, numbers: Any, dtype: Any) -> Ref:
+        """Where numbers lie that never change."""
+        self.constants.append(np.ascontiguousarray(numbers, dtype))
+        array = self.constants[-1]
+        return Ref(Buffer(array.nbytes, array.ctypes.data))
+
+    def parameter(self, value: Any) -> Ref:
+        """Where a parameter lies."""
+        if id(value) not in self.names:
+            raise NotCapturable(f"{value!r} stands where a parameter is needed")
+        return Ref(Buffer(value.example.nbytes, value.example.ctypes.data))
+
+    def needs_the_schedule(self, beta: Any) -> None:
+        """Refuse a beta of the objective's own: the compiled operations take the schedule's."""
+        if self.inputs.get(id(beta)) != "beta":
+            raise NotCapturable(f"beta is {beta!r} instead of what the objective's schedule gives")
+
+    # What comes from outside
+
+    def _load(self, value: Value) -> None:
+        name, rows, width = self.inputs[id(value)], value.rows, value.width
+        if value.ndim == 1:  # a number for each row
+            rows, width = width, rows
+        out = self.by_features[id(value)] = Ref(Buffer(4 * value.size))
+        if name in self.sources:
+            by_row = self.by_row[id(value)] = Ref(Buffer(4 * value.size))
+            self.emit(
+                "gather",
+                rows,
+                dict(
+                    source=self.sources[name],
+                    kind=self.sources[name].kind,
+                    out=by_row,
+                    both=out,
+                    batch=rows,
+                    width=width,
+                ),
+                writes=[(by_row, 4 * value.size, 4 * width), (out, 4 * value.size, 0)],
+                work=0.4 * value.size,
+                constants=(self.sources[name].divisor,),
+            )
+        elif name.startswith("eps"):
+            offset, stride = 4 * self._noise_before(name), 4 * self.noise_size
+            self.emit(
+                "noise",
+                width,
+                dict(offset=offset, out=out, n=value.rows, stride=stride),
+                writes=[(out, 4 * value.size, 4 * value.rows)],
+                work=0.4 * value.size,
+            )
+        else:
+            raise NotCapturable(f"{name} is used in a way that has no compiled operation")
+
+    @property
+    def noise_size(self) -> int:
+        """The numbers in a step's noise."""
+        return sum(v.size for name, v in self.graph.inputs.items() if name.startswith("eps"))
+
+    def _noise_before(self, name: str) -> int:
+        """The numbers of a step's noise before a level's."""
+        names = [n for n in self.graph.inputs if n.startswith("eps")]
+        return sum(self.graph.inputs[n].size for n in names[: names.index(name)])
+
+    def _targets(self) -> dict[int, str]:
+        """Values that can be computed straight into the gradient: a parameter's first, if neither
+        a call nor another parameter reads it as well, and Python does not give it."""
+        targets: dict[int, str] = {}
+        taken = set(self.graph.zeroed)
+        added = [id(value.base) for _, value in self.graph.gradients]
+        given = {id(v) for call in self.graph.calls if call.python for v in call.outputs}
+        for name, value in self.graph.gradients:
+            plain = value is value.base and added.count(id(value)) == 1 and id(value) not in given
+            there = plain and self._lies_as_parameter(value)
+            if name not in taken and there and self.last_use.get(id(value)) is None:
+                targets[id(value)] = name
+            taken.add(name)
+        return targets
+
+    def _add_gradients(self) -> None:
+        """Add what was not computed straight into the gradient; a parameter's first is copied."""
+        begun = set(self.targets.values()) | self.graph.zeroed
+        for name, value in self.graph.gradients:
+            if self.targets.get(id(value)) == name:
+                continue
+            out = self._slot(name)
+            if name not in begun:
+                begun.add(name)
+                self._zero(out)
+            if id(value.base) in self.from_python and value.ndim > 1:  # it would lie by features
+                raise NotCapturable(f"the gradient of {name} comes from Python")
+            place = self.features if self._lies_as_parameter(value) else self.rows
+            self.add("add", out, place(value), out, 1, value.size)
+
+    def _lies_as_parameter(self, value: Value) -> bool:
+        return value.ndim == 1 or id(value) in self.as_parameters
+
+    def _slot(self, name: str) -> Ref:
+        """Where a parameter's gradient goes."""
+        assert self.gradient is not None
+        start, size = self.slots[name]
+        return Ref(Buffer(4 * size, self.gradient.ctypes.data + 4 * start))
+
+    def _zero(self, out: Ref) -> None:
+        size = out.buffer.size
+        self.emit("fill", 1, dict(out=out, n=size // 4), writes=[(out, size, size)])
+
+    def add(self, name: str, a: Ref, b: Ref, out: Ref, rows: int, n: int) -> None:
+        size = 8 if name == "add_doubles" else 4
+        own = dict(a=size * n, b=size * n, out=size * n)
+        self.elementwise(name, rows, dict(a=a, b=b, out=out, n=n), 0.1, own, ("out",))
+
+    # Python's calls
+
+    def _python(self, call: Call) -> None:
+        """A call that Python makes: the program is cut in two here."""
+        inputs = [self._given(v) if isinstance(v, Value) else v for v in call.inputs]
+        made = PythonCall(len(self.operations), call, inputs)
+        self.python_calls.append(made)
+        self.from_python.update({id(value): made for value in call.outputs})
+        # An operation of no rows, so that the buffers that Python reads live until here.
+        self.emit("fill", 0, dict(out=0, n=0))
+        refs = [g.ref for g in inputs if isinstance(g, Given) and g.ref is not None]
+        self.operations[-1].extra = [ref.buffer for ref in refs]
+
+    def _given(self, value: Value) -> Given:
+        if id(value.base) in self.from_python or id(value) in self.names:
+            return Given(value, None, None)
+        if id(value.base) in self.wide:
+            return Given(value, self.vector(value), np.float64)
+        return Given(value, self.features(value), np.float32)
+
+    def _take(self, value: Value, dtype: Any) -> Ref:
+        """A place for what Python gives, by features or as float64, as it is needed."""
+        made = self.from_python[id(value)]
+        ref = Ref(Buffer(np.dtype(dtype).itemsize * value.size))
+        made.places.setdefault(id(value), []).append((ref, dtype))
+        self.operations[made.at].extra.append(ref.buffer)
+        return ref
+
+
+def _base(value: Any) -> Value:
+    if not isinstance(value, Value):
+        raise NotCapturable(f"the constant {value!r} stands where a recorded value is needed")
+    return value.base
+
+
+def _laid_as_parameters(graph: Graph) -> set[int]:
+    """The values that operations leave by rows, as the parameters lie whose gradients they are."""
+    kernels = ("linear_dw", "mixture_log_prob_backward")
+    return {id(v) for call in graph.calls if call.kernel in kernels for v in call.outputs}
+
+
+def _last_uses(graph: Graph) -> dict[int, int]:
+    """The index of the last call that reads each value, by the id of its base."""
+    uses: dict[int, int] = {}
+    for i, call in enumerate(graph.calls):
+        for argument in call.inputs:
+            if isinstance(argument, Value):
+                uses[id(argument.base)] = i
+    for value in graph.losses:
+        if isinstance(value, Value):
+            uses[id(value.base)] = len(graph.calls)
+    for _, value in graph.gradients:
+        if id(value.base) in uses:  # read by a call as well: it must last until it is added
+            uses[id(value.base)] = len(graph.calls)
+    return uses

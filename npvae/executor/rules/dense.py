@@ -1,0 +1,158 @@
+"""Matrix products, concatenation, and activations with their bias."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ..graph import Call, Value
+from ..lower import Lowering
+from ..memory import Ref
+from ..operations.activations import IN_LOOP, KINDS
+from .common import rule
+
+PER_FLOP = 1 / 200
+"""Nanoseconds, about: what decides how many threads are worth while needs no more."""
+
+_COSTS = dict.fromkeys(KINDS, 0.08) | {"tanh": 0.4, "sigmoid": 0.3, "softplus": 0.4, "elu": 0.3}
+_COSTS |= {"gelu": 5.0, "silu": 0.3}
+
+
+def _product(
+    to: Lowering, a: Ref, a_size: int, a_row: int, a_k: int, b: Ref, c: Ref, m: int, n: int, k: int
+) -> None:
+    """C (m, n) = A (m, k) B (k, n), B and C with their columns side by side."""
+    whole = a_row == 1  # A transposed: a thread's columns of it are no contiguous share
+    to.emit(
+        "product",
+        m,
+        dict(a=a, a_row=a_row, a_k=a_k, b=b, b_k=n, c=c, c_row=n, n=n, k=k),
+        [(a, a_size, 0 if whole else 4 * a_row), (b, 4 * k * n, 0)],
+        [(c, 4 * m * n, 4 * n)],
+        2.0 * m * n * k * PER_FLOP,
+    )
+
+
+@rule("linear")
+def _linear(to: Lowering, call: Call) -> None:
+    x, weight = call.inputs
+    (y,) = call.outputs
+    wide, narrow = weight.shape
+    b = to.features(x)
+    c = to.new(y)
+    _product(to, to.parameter(weight), 4 * wide * narrow, narrow, 1, b, c, wide, x.rows, narrow)
+
+
+@rule("linear_dx")
+def _linear_dx(to: Lowering, call: Call) -> None:
+    dy, weight = call.inputs
+    (dx,) = call.outputs
+    wide, narrow = weight.shape
+    b = to.features(dy)
+    c = to.new(dx)
+    _product(to, to.parameter(weight), 4 * wide * narrow, 1, narrow, b, c, narrow, dy.rows, wide)
+
+
+@rule("linear_dw")
+def _linear_dw(to: Lowering, call: Call) -> None:
+    dy, x = call.inputs
+    (dw,) = call.outputs
+    a, b = to.features(dy), to.rows(x)
+    c = to.new(dw)
+    _product(to, a, 4 * dy.size, dy.rows, 1, b, c, dy.width, x.width, dy.rows)
+
+
+@rule("add")
+def _add(to: Lowering, call: Call) -> None:
+    a, b = call.inputs
+    (total,) = call.outputs
+    # Not told by the type: what Python gives may be float64, and then is what comes of it.
+    if any(isinstance(v, Value) and id(v.base) in to.wide for v in (a, b)):
+        out = to.new_wide(total)
+        to.add("add_doubles", to.vector(a), to.vector(b), out, 1, total.size)
+    else:
+        first, second = to.features(a), to.features(b)
+        to.add("add", first, second, to.new(total, dying=a), total.width, total.rows)
+
+
+@rule("concat")
+def _concat(to: Lowering, call: Call) -> None:
+    a, c = call.inputs
+    (y,) = call.outputs
+    first, second, out = to.features(a), to.features(c), to.new(y)
+    n, times = a.rows, a.rows // c.rows
+    _repeat(to, "repeat", first, out, a.width, n, 1, 4 * n, 4 * n)
+    rest = Ref(out.buffer, out.offset + 4 * a.size)
+    _repeat(to, "repeat", second, rest, c.width, c.rows, times, 4 * c.rows, 4 * n)
+
+
+@rule("concat_backward")
+def _concat_backward(to: Lowering, call: Call) -> None:
+    dy, a_width, _ = call.inputs
+    da, dc = call.outputs
+    source = to.features(dy)
+    _repeat(to, "repeat", source, to.new(da), a_width, dy.rows, 1, 4 * dy.rows, 4 * dy.rows)
+    rest = Ref(source.buffer, source.offset + 4 * a_width * dy.rows)
+    times = dy.rows // dc.rows
+    _repeat(to, "sum_repeats", rest, to.new(dc), dc.width, dc.rows, times, 4 * dy.rows, 4 * dc.rows)
+
+
+@rule("take_columns")
+def _take_columns(to: Lowering, call: Call) -> None:
+    x, taken = call.inputs
+    source, out, row = to.features(x), to.new(call.outputs[0]), 4 * x.rows
+    for at, first, n in _runs(taken):
+        run = Ref(source.buffer, source.offset + row * first)
+        _repeat(to, "repeat", run, Ref(out.buffer, out.offset + row * at), n, x.rows, 1, row, row)
+
+
+def _runs(taken: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """Columns that follow one another: where they go, the first of them, and how many they are."""
+    for _, group in itertools.groupby(enumerate(taken), lambda pair: pair[1] - pair[0]):
+        run = list(group)
+        yield run[0][0], run[0][1], len(run)
+
+
+def _repeat(
+    to: Lowering, name: str, source: Ref, out: Ref, rows: int, n: int, times: int, read: int,
+    written: int,
+) -> None:  # fmt: skip
+    operands = dict(source=source, out=out, n=n, times=times)
+    to.elementwise(name, rows, operands, 0.1, dict(source=read, out=written), ("out",))
+
+
+@rule(*(f"bias_{kind}" for kind in KINDS))
+def _activate(to: Lowering, call: Call) -> None:
+    a, b, *constant = call.inputs
+    kind, h = call.kernel.removeprefix("bias_"), call.outputs[0]
+    into = to.features(a)
+    row = 4 * a.rows
+    own = dict(a=row, h=row)
+    s: Any = 0
+    if len(call.outputs) == 2:
+        s, own["s"] = to.new(call.outputs[1]), row
+    out = to.new(h, dying=a)
+    number = KINDS.index(kind)
+    operands = dict(kind=number, a=into, b=to.parameter(b), h=out, s=s, n=a.rows)
+    outputs = ("h", "s") if s else ("h",)
+    name = "activate" if number < IN_LOOP else "activate_apart"
+    to.elementwise(
+        name, a.width, operands, _COSTS[kind], own | dict(b=4), outputs, constants=constant
+    )
+
+
+@rule(*(f"bias_{kind}_backward" for kind in KINDS))
+def _activate_backward(to: Lowering, call: Call) -> None:
+    dh, *rest = call.inputs
+    da, db = call.outputs
+    kind = call.kernel.removeprefix("bias_").removesuffix("_backward")
+    kept = rest.pop(0) if rest and isinstance(rest[0], Value) else dh
+    row = 4 * dh.rows
+    d, k = to.features(dh), to.features(kept)
+    out, sums = to.new(da, dying=dh), to.new(db)
+    number = KINDS.index(kind)
+    operands = dict(kind=number, dh=d, kept=k, da=out, db=sums, n=dh.rows)
+    own = dict(dh=row, kept=row, da=row, db=4)
+    name = "activate_backward" if number < IN_LOOP else "activate_backward_apart"
+    to.elementwise(name, dh.width, operands, _COSTS[kind], own, ("da", "db"), constants=rest)

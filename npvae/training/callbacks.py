@@ -1,0 +1,79 @@
+"""Callbacks: called after each epoch as ``callback(model, record)``; returning True stops.
+
+A callback may also have ``finish(model)``, called once when training ends; ``state()`` with
+``restore(state)`` (a dict of numbers and arrays), so that a resumed run goes on as if it had never
+stopped; and ``done()``, asked before the first epoch, for a resumed run that had already ended.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..core.checks import number, whole
+from ..core.errors import ConfigError
+
+
+class EarlyStopping:
+    """Stop when the validation loss has not improved for `patience` epochs; keep the best weights.
+
+    A run that stopped so goes on, resumed from its checkpoint, with a greater `patience` alone.
+
+    Parameters
+    ----------
+    patience : int
+        Epochs without an improvement to wait.
+    min_delta : float
+        Nats by which the loss must fall to count as an improvement.
+
+    Attributes
+    ----------
+    best_loss, best_epoch : the loss and the epoch whose weights the model has after training.
+    """
+
+    def __init__(self, patience: int, min_delta: float = 0.0) -> None:
+        self.patience = whole("patience", patience)
+        self.min_delta = number("min_delta", min_delta, least=0)
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget an earlier run."""
+        self.best_loss = math.inf
+        self.best_epoch = 0
+        self._waited = 0
+        self._weights: np.ndarray | None = None
+
+    def __call__(self, model: Any, record: dict[str, Any]) -> bool:
+        loss = record["valid_loss"]
+        if loss is None:
+            raise ConfigError("EarlyStopping watches the validation loss; pass valid= to fit.")
+        if loss < self.best_loss - self.min_delta:
+            self.best_loss, self.best_epoch = loss, record["epoch"]
+            self._weights = model.flat.copy()
+        self._waited = record["epoch"] - self.best_epoch
+        return self.done()
+
+    def done(self) -> bool:
+        return self._waited >= self.patience
+
+    def finish(self, model: Any) -> None:
+        if self._weights is not None:
+            model.flat[...] = self._weights
+
+    def state(self) -> dict[str, Any]:
+        if self._weights is None:
+            return {"waited": self._waited}
+        return {
+            "waited": self._waited,
+            "best_loss": self.best_loss,
+            "best_epoch": self.best_epoch,
+            "weights": self._weights,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._waited = state.get("waited", 0)
+        if "weights" in state:
+            self.best_loss, self.best_epoch = state["best_loss"], state["best_epoch"]
+            self._weights = state["weights"]

@@ -1,0 +1,260 @@
+"""The steps of an epoch, replayed by compiled code in chunks."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from .. import kernels
+from ..core.progress import notice_if_slow
+from ..core.threads import blas_threads
+from ..executor.describe import why_eager
+from ..executor.graph import NotCapturable
+from ..executor.program import Program
+from ..executor.record import record, rehearsed
+from ..models import Model
+from ..objectives import ELBO
+from .rows import Rows
+from .sources import Table
+from .steps import Done, EagerSteps, NotFinite, Training, along
+
+Array = np.ndarray
+
+CHUNK_SECONDS = 0.1
+"""How long Python is out of the loop: then progress is shown, and Ctrl-C is answered."""
+NOISE_NUMBERS = 1 << 20
+"""The most noise that is drawn at a time."""
+
+
+def captured_steps(training: Training, threads: int) -> CapturedSteps | None:
+    """The captured way to run these steps, or None where they can't be captured."""
+    if why_eager(training.worker, training.optimiser) is not None:
+        return None
+    try:
+        return CapturedSteps(training, threads)
+    except NotCapturable:
+        return None
+    except _Differs as difference:
+        warnings.warn(
+            f"the captured step differs from the eager one ({difference}), so training runs "
+            "eagerly, which is slower; a part whose forward or backward depends on more than its "
+            "inputs and parameters does this.",
+            stacklevel=4,
+        )
+        return None
+
+
+class _Differs(Exception):
+    pass
+
+
+class CapturedSteps:
+    """Programs for the full batch and for the short one at the end.
+
+    Parameters
+    ----------
+    training : Training
+    threads : int, the most to use
+
+    Raises
+    ------
+    NotCapturable
+        If the model's own code does more than call its parts.
+    """
+
+    def __init__(self, training: Training, threads: int) -> None:
+        self.training, self.threads = training, threads
+        self.table = Table(training.rows)
+        self.bounds: _Bounds | None = None
+        self.steps_per_chunk = 4
+        self._capture()
+
+    def _capture(self) -> None:
+        t = self.training
+        worker, objective, gradient = rehearsed(t.worker, t.objective)
+        copies = dataclasses.replace(t, worker=worker, objective=objective, gradient=gradient)
+        n = len(t.rows)
+        full = min(n, t.batch_size)
+        with _no_other_threads():
+            self.full = self._program(full, copies)
+            self.short = self._program(n % full, copies) if n % full else None
+        self.settings = self._settings()
+
+    def _settings(self) -> list[tuple[str, Any]]:
+        """What a callback may change between two epochs, and what a recording has in it."""
+        plain = (int, float, str, type(None))
+        both = [*vars(self.training.objective).items(), *vars(self.training.optimiser).items()]
+        return [(name, value) for name, value in both if isinstance(value, plain)]
+
+    def _program(self, batch: int, copies: Training) -> Program:
+        """A program for batches of this size, tried out on another batch than the recorded one."""
+        t = self.training
+        x, context, weights = t.rows.batch(slice(0, batch))
+        eps = t.worker.draw_noise(batch, t.objective.n_samples, np.random.default_rng(0))
+        with np.errstate(all="ignore"):
+            graph = record(
+                t.worker, t.objective, x, eps, context, copies.worker, copies.objective,
+                weights=weights,
+            )  # fmt: skip
+        update = t.gradient, t.state, t.optimiser
+        program = Program(graph, t.worker, update, self.table.sources, self.threads)
+        self._compare(program, copies)
+        return program
+
+    def _compare(self, program: Program, copies: Training) -> None:
+        """Another batch than the recorded one must give what it gives eagerly."""
+        t = self.training
+        rows = np.arange(len(t.rows) - program.batch, len(t.rows))
+        losses, now = np.zeros((1, 3)), np.zeros(1)
+        noise = _noise(t.worker, program, t.objective.n_samples, 1, np.random.default_rng(1))
+        scalars = np.array([[copies.objective.beta(0.0), 0.0, 1.0, 0.0]])
+        t.gradient.fill(0)
+        copies.gradient.fill(0)
+        program.arena.fill(255)  # NaN
+        with notice_if_slow(
+            "npvae: compiling the training step (once; later runs find it in the cache)",
+            seconds=3.0,  # finding it there takes one, on a busy machine
+        ):
+            program.run(self.table.find(rows), noise, scalars, losses, now, rehearsal=True)
+        ours = t.gradient + copies.gradient  # Python's calls were made on the copies
+        t.gradient.fill(0)
+        with kernels.running("numpy"), np.errstate(all="ignore"):
+            again = EagerSteps(copies).gradient(t.rows.batch(rows), np.random.default_rng(1), 0.0)
+        wanted = np.array(again, float)
+        if not (np.isfinite(wanted).all() and np.isfinite(copies.gradient).all()):
+            return
+        if not np.allclose(losses[0], wanted, rtol=1e-4, atol=1e-4 * np.abs(wanted).max()):
+            raise _Differs(f"its losses are {losses[0]} instead of {wanted}")
+        error = np.abs(ours - copies.gradient).max()
+        if not error <= 1e-3 * np.abs(copies.gradient).max():
+            raise _Differs(f"its gradient is off by {error:.3g}")
+
+    def run(
+        self,
+        epoch: int,
+        order: Array,
+        noise: np.random.Generator,
+        draws: np.random.Generator | None = None,
+    ) -> Iterator[Done]:
+        """One pass over the rows in this order; `draws` is for data that are binarised."""
+        if self._settings() != self.settings:
+            self._capture()
+        t = self.training
+        times = t.times(epoch)
+        rates, betas = t.rates(times), along(t.objective.beta, times)
+        n_full = len(order) // self.full.batch
+        step = 0
+        while step < len(times):
+            program, stop = (self.full, n_full) if step < n_full else (self.short, len(times))
+            assert program is not None
+            stop = min(stop, step + self._chunk(program))
+            rows = order[step * self.full.batch :][: (stop - step) * program.batch]
+            began, now = time.perf_counter(), slice(step, stop)
+            found = self.table.find(rows, draws)
+            losses = self._do(program, step, found, noise, rates[now], betas[now], times[now])
+            each = (time.perf_counter() - began) / (stop - step)
+            most = max(1, int(CHUNK_SECONDS / each))
+            self.steps_per_chunk = min(2 * self.steps_per_chunk, most)
+            yield Done(np.full(stop - step, program.batch), losses)
+            step = stop
+
+    def _chunk(self, program: Program) -> int:
+        """How many steps to do before Python looks around again."""
+        return min(self.steps_per_chunk, _most_steps(program, self.table))
+
+    def _do(
+        self,
+        program: Program,
+        first: int,
+        rows: Array,
+        noise: np.random.Generator,
+        rates: Array,
+        betas: Array,
+        times: Array,
+    ) -> Array:
+        """Some steps, on rows by the table's numbers; returns their losses."""
+        t = self.training
+        steps = len(rates)
+        losses, scalars = np.empty((steps, 3)), np.empty((steps, 4))
+        scalars[:, 0] = betas
+        scalars[:, 1:] = t.optimiser.factors(t.state.t + 1 + np.arange(steps), rates)
+        drawn = _noise(t.worker, program, t.objective.n_samples, steps, noise)
+        done = program.run(rows, drawn, scalars, losses, times)
+        t.state.t += done
+        if done < steps:
+            raise NotFinite(first + done, float(losses[done, 0]))
+        return losses
+
+    def bound(
+        self, rows: Rows, noise: np.random.Generator, draws: np.random.Generator | None = None
+    ) -> Array:
+        """The sums over rows of the ELBO's losses at beta = 1 with one sample."""
+        if self.bounds is None or self.bounds.table.rows is not rows:
+            self.bounds = _Bounds(self.training, rows, self.threads)
+        return self.bounds.sums(noise, draws)
+
+
+class _Bounds:
+    """Programs that go forward only, for data that is held out."""
+
+    def __init__(self, training: Training, rows: Rows, threads: int) -> None:
+        self.worker, self.threads = training.worker, threads
+        self.table = Table(rows)
+        n = len(rows)
+        full = min(n, training.batch_size)
+        with _no_other_threads():
+            self.full = self._program(full)
+            self.short = self._program(n % full) if n % full else None
+
+    def _program(self, batch: int) -> Program:
+        x, context, _ = self.table.rows.batch(slice(0, batch))
+        eps = self.worker.draw_noise(batch, 1, np.random.default_rng(0))
+        copy, objective, _ = rehearsed(self.worker, ELBO())
+        with np.errstate(all="ignore"):
+            graph = record(self.worker, objective, x, eps, context, copy, objective, learn=False)
+        return Program(graph, self.worker, None, self.table.sources, self.threads)
+
+    def sums(self, noise: np.random.Generator, draws: np.random.Generator | None) -> Array:
+        """The sums over all rows of loss, rec and kl."""
+        total = np.zeros(3)
+        n, at = len(self.table.rows), 0
+        while at < n:
+            program = self.full if n - at >= self.full.batch else self.short
+            assert program is not None
+            steps = min((n - at) // program.batch, _most_steps(program, self.table))
+            losses, scalars = np.zeros((steps, 3)), np.zeros((steps, 4))
+            scalars[:, 0] = 1.0
+            drawn = _noise(self.worker, program, 1, steps, noise)
+            rows = self.table.find(np.arange(at, at + steps * program.batch), draws)
+            program.run(rows, drawn, scalars, losses, np.full(steps, np.inf))
+            total += losses.sum(0) * program.batch  # of a loss that is no number as well
+            at += steps * program.batch
+        return total
+
+
+def _no_other_threads() -> contextlib.AbstractContextManager[None]:
+    """BLAS's threads go on spinning for a tenth of a second, on cores that training is to have."""
+    return blas_threads(1, matters=False)
+
+
+def _most_steps(program: Program, table: Table) -> int:
+    """How many steps' noise and copied rows are kept at a time."""
+    if program.several_levels:
+        return 1
+    most = max(1, NOISE_NUMBERS // max(1, program.noise_size))
+    return most if table.most_rows is None else min(most, max(1, table.most_rows // program.batch))
+
+
+def _noise(
+    worker: Model, program: Program, samples: int, steps: int, rng: np.random.Generator
+) -> Array:
+    """The noise of some steps, as drawing it step by step would give it."""
+    drawn: Any = worker.draw_noise(program.batch, samples * steps, rng)
+    levels = drawn if program.several_levels else [drawn]
+    return np.concatenate([np.ascontiguousarray(level).reshape(-1) for level in levels])

@@ -1,0 +1,144 @@
+"""Data as training takes them: checked once, and read batch by batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..core.checks import relative_weights
+from ..core.errors import ConfigError, DataError
+from ..core.numerics import known_sums
+from ..data.reader import Reader
+from ..models import Model
+
+Array = np.ndarray
+
+
+class Batch(NamedTuple):
+    """x (B, D) with its context (B, C) and weights (B,), or None for what there is not."""
+
+    x: Array
+    context: Array | None
+    weights: Array | None
+
+
+@dataclass
+class Rows:
+    """Data with its context, as readers, and the weights of its rows.
+
+    Attributes
+    ----------
+    weights : (N,) array of the type of the batches, or None where every row counts the same
+    binarise : bool
+        Whether x holds probabilities, of which a batch has draws: ones and zeros.
+    """
+
+    x: Reader
+    context: Reader | None
+    weights: Array | None = None
+    binarise: bool = False
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def batch(self, rows: Any, draws: np.random.Generator | None = None) -> Batch:
+        """Some rows; with `draws`, ones and zeros drawn from it where the data are to be binarised.
+
+        What is drawn for some rows, and then for others, is what is drawn for all of them at once.
+        """
+        x = self.x.batch(rows)
+        return Batch(
+            binarised(x, draws) if self.binarise and draws is not None else x,
+            None if self.context is None else self.context.batch(rows),
+            None if self.weights is None else self.weights[rows],
+        )
+
+
+def binarised(x: Array, draws: np.random.Generator) -> Array:
+    """Ones with probability x and zeros otherwise; NaN, where x is missing, stays."""
+    drawn = (draws.random(x.shape, np.float32) < x).astype(x.dtype)
+    np.copyto(drawn, x, where=np.isnan(x))
+    return drawn
+
+
+def check_binarise(model: Model, binarise: Any) -> None:
+    """Refuse what is no bool, and a likelihood that has no density of ones and zeros."""
+    if not isinstance(binarise, (bool, np.bool_)):
+        raise ConfigError(f"binarise is True or False; got {binarise!r}.")
+    if not binarise:
+        return
+    try:
+        model.likelihood.check(np.repeat([[0.0], [1.0]], model.x_dim, axis=1))
+        takes_both = model.likelihood.unit_interval
+    except DataError:
+        takes_both = False
+    if not takes_both:
+        raise ConfigError(
+            f"binarise=True draws ones and zeros, of which {type(model.likelihood).__name__} is no "
+            "likelihood; use Bernoulli(), or binarise=False."
+        )
+
+
+def training_rows(
+    model: Model, x: Any, context: Any, weights: Any, binarise: bool
+) -> tuple[Rows, Array]:
+    """Check all of x once; find the scale of bytes, the units and the mean of every column.
+
+    The model gets them when all is well: data that is refused leaves no trace.
+    """
+    reader = model.reader(x)
+    scale = model.scale
+    if (
+        scale is None
+        and model.likelihood.unit_interval
+        and reader.array.dtype == np.uint8
+        and reader.array.max() > 1
+    ):
+        scale = reader.scale = 255.0
+    if weights is not None:
+        weights = relative_weights(weights, len(reader)).astype(reader.dtype)
+    if model.standardise is True:
+        reader.units = reader.measured(model.likelihood.real_columns(model.x_dim), weights)
+    rows = Rows(reader, model.context_reader(context, len(reader)), weights, binarise)
+    total, known = _checked_sums(model, rows)
+    if not known.all():
+        where = "every row" if weights is None else "every row with a weight above 0"
+        raise DataError(
+            f"x needs a known number in every column; column {known.argmin()} (counted from 0) is "
+            f"missing in {where}. Drop that column."
+        )
+    model.scale, model.units = scale, reader.units
+    return rows, total / known
+
+
+def validation_rows(model: Model, valid: Any, binarise: bool) -> Rows | None:
+    if valid is None:
+        return None
+    if isinstance(valid, tuple) and len(valid) != 2:
+        raise ConfigError(
+            f"valid is an array, or a pair (array, context); got a tuple of {len(valid)}."
+        )
+    x, context = valid if isinstance(valid, tuple) else (valid, None)
+    reader = model.reader(x, "valid")
+    rows = Rows(reader, model.context_reader(context, len(reader)), binarise=binarise)
+    _checked_sums(model, rows)
+    return rows
+
+
+def _checked_sums(model: Model, rows: Rows) -> tuple[Array, Array]:
+    """The sum of every column's known numbers and their count, on a pass that checks all.
+
+    Both are weighted as the rows are.
+    """
+    total, known = np.zeros((2, rows.x.array.shape[1]))
+    for chunk in rows.x.chunks():
+        batch = rows.x.checked(chunk)
+        model.likelihood.check(batch)
+        sums, counts = known_sums(batch, None if rows.weights is None else rows.weights[chunk])
+        total += sums
+        known += counts
+        if rows.context is not None:
+            rows.context.checked(chunk)
+    return total, known
