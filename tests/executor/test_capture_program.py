@@ -107,7 +107,7 @@ def test_threads_beyond_the_most_are_not_used(monkeypatch):
 
 
 def by_hand(model, objective, batches, lr, **settings):
-    """The same steps with the reference kernels: losses of each, and Adam's state."""
+    """The same steps with kernels alone: losses of each, and Adam's state."""
     gradient = np.zeros_like(model.flat)
     optimiser, losses = nv.Adam(**settings), []
     state = optimiser.start(model.flat)
