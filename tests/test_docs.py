@@ -81,4 +81,5 @@ def test_the_map_shows_the_rooms_as_they_are():
 
 def test_the_citation_names_the_version():
     cited = re.search(r"^version: (.*)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
-    assert cited is not None and cited[1] == nv.__version__
+    assert cited is not None
+    assert cited[1] == nv.__version__
