@@ -4,4 +4,4 @@
 
 from .parameters import Slot, bind, children, clone, initialise, layout, n_parameters
 from .part import Init, Part, registered, resolve
-from .terms import Objective, Terms
+from .terms import LevelTerms, Objective, Terms
