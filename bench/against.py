@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from npvae.threads import usable_cores
 
 from . import measure
