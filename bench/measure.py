@@ -106,7 +106,7 @@ def options(
         metavar="1,2",
         help=f"counts, each measured by itself; by default {','.join(map(str, threads))}",
     )
-    add("--rounds", type=_count, metavar="N", help=f"turns of each peer; by default {rounds}")
+    add("--rounds", type=count, metavar="N", help=f"turns of each peer; by default {rounds}")
     parser.set_defaults(_rounds=rounds, _threads=threads, _peers=peers)
     return parser
 
@@ -151,13 +151,13 @@ def _names(known: Mapping[str, str]) -> Any:
 
 
 def _thread_counts(text: str) -> list[int]:
-    counts = [_count(part) for part in text.split(",")]
+    counts = [count(part) for part in text.split(",")]
     if max(counts) > usable_cores():
         raise argparse.ArgumentTypeError(f"{max(counts)} threads for {usable_cores()} usable cores")
     return counts
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
     try:
         value = int(text)
     except ValueError:

@@ -82,7 +82,7 @@ def of_training(jobs: Mapping[str, Job], rounds: int) -> dict[str, list[float]]:
 
 
 def peak_of(job: Job, env: Mapping[str, str]) -> float:
-    worker = Worker(job, env)
+    worker = Worker.of(job, env)
     try:
         return worker.answer()["peak_mib"]
     finally:

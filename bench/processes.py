@@ -86,19 +86,26 @@ def _fastest_blas(job: Job) -> dict[str, str]:
 
 
 class Worker:
-    """A process that does a job round by round, each round when it is told to."""
+    """A Python process that works round by round, each round when it is told to."""
 
-    def __init__(self, job: Job, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, arguments: Sequence[str], threads: int, env: Mapping[str, str] | None = None
+    ) -> None:
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed in `close`)
-        with cores(job.threads):
+        with cores(threads):
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "bench.worker", job.to_json()],
+                [sys.executable, *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
-                env=environment(job.threads, {**(env or {}), **_fastest_blas(job)}),
+                env=environment(threads, env),
                 text=True,
             )
+
+    @classmethod
+    def of(cls, job: Job, env: Mapping[str, str] | None = None) -> Worker:
+        arguments = ["-m", "bench.worker", job.to_json()]
+        return cls(arguments, job.threads, {**(env or {}), **_fastest_blas(job)})
 
     def answer(self) -> dict[str, Any]:
         """Wait for the figures of the running round; the first, a warm-up, runs by itself."""
@@ -140,16 +147,23 @@ def attempt(name: str, call: Callable[[], Result]) -> Result | None:
 
 
 def interleaved(jobs: Mapping[str, Job], rounds: int) -> dict[str, list[dict[str, Any]]]:
-    """The answers of each job: the warm-up's, then those of rounds in which each has one turn.
+    """The answers of the worker of each job, in turn."""
+    return take_turns({name: partial(Worker.of, job) for name, job in jobs.items()}, rounds)
 
-    Never do two run at a time, and a machine that slows down slows all of them. A job that fails
+
+def take_turns(
+    starts: Mapping[str, Callable[[], Worker]], rounds: int
+) -> dict[str, list[dict[str, Any]]]:
+    """The answers of each worker: the warm-up's, then those of rounds in which each has one turn.
+
+    Never do two run at a time, and a machine that slows down slows all of them. A worker that fails
     is left out.
     """
     workers: dict[str, Worker] = {}
     answers: dict[str, list[Any]] = {}
     try:
-        for name, job in jobs.items():
-            worker = workers[name] = Worker(job)
+        for name, start in starts.items():
+            worker = workers[name] = start()
             answers[name] = [attempt(name, worker.answer)]
         for _ in range(rounds):
             for name, worker in workers.items():

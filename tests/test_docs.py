@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import re
+import runpy
 from pathlib import Path
 
 import matplotlib
@@ -69,3 +70,16 @@ def test_every_extra_that_is_named_exists():
     }
     assert {"fast", "plot", "all"} <= named
     assert named <= extras, f"no such extras: {sorted(named - extras)}"
+
+
+def test_the_map_shows_the_rooms_as_they_are():
+    """docs/images/map.svg is what docs/map.py draws now."""
+    drawn = runpy.run_path(str(ROOT / "docs" / "map.py"))["picture"]()
+    kept = (ROOT / "docs" / "images" / "map.svg").read_text(encoding="utf-8")
+    assert drawn == kept, "draw it anew: python docs/map.py"
+
+
+def test_the_citation_names_the_version():
+    cited = re.search(r"^version: (.*)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
+    assert cited is not None
+    assert cited[1] == nv.__version__

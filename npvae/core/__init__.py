@@ -1,7 +1,34 @@
-"""What everything else is built on: the contract of a part, parameters, terms, numerics, errors."""
+"""What everything else is built on: the contract of a part, parameters, terms, numerics, errors.
 
-# ruff: noqa: F401
+The names below are loaded when they are first used: the command line reads `core.errors` before it
+knows whether it needs NumPy.
+"""
 
-from .parameters import Slot, bind, children, clone, initialise, layout, n_parameters
-from .part import Init, Part, registered, resolve
-from .terms import LevelTerms, Objective, Terms
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .parameters import Slot, bind, children, clone, initialise, layout, n_parameters
+    from .part import Init, Part, registered, resolve
+    from .terms import LevelTerms, Objective, Terms
+
+_NAMES = {
+    "parameters": ("Slot", "bind", "children", "clone", "initialise", "layout", "n_parameters"),
+    "part": ("Init", "Part", "registered", "resolve"),
+    "terms": ("LevelTerms", "Objective", "Terms"),
+}
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
+
+__all__ = [
+    "Init", "LevelTerms", "Objective", "Part", "Slot", "Terms", "bind", "children", "clone",
+    "initialise", "layout", "n_parameters", "registered", "resolve",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    return value

@@ -11,8 +11,8 @@ from typing import IO, Any, Literal, NamedTuple
 import numpy as np
 from numpy.lib import format as npy
 
-from npvae.core.errors import DataError
-from npvae.datasets.checks import (
+from ..core.errors import DataError
+from .checks import (
     as_labels,
     as_rows,
     as_text,
@@ -22,7 +22,7 @@ from npvae.datasets.checks import (
     read_exactly,
     wrong_length,
 )
-from npvae.datasets.dataset import Array, Dataset
+from .dataset import Array, Dataset
 
 _X_NAMES = {"train": ("x", "data", "images", "x_train"), "test": ("x_test",)}
 _Y_NAMES = {"train": ("y", "labels", "label", "target", "y_train"), "test": ("y_test",)}

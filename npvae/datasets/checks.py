@@ -8,8 +8,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from npvae.core.errors import DataError
-from npvae.datasets.dataset import Array
+from ..core.errors import DataError
+from .dataset import Array
 
 _CHUNK = 1 << 20
 

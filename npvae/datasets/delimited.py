@@ -12,8 +12,8 @@ from typing import NoReturn, TextIO
 
 import numpy as np
 
-from npvae.core.errors import DataError
-from npvae.datasets.dataset import Array, Dataset
+from ..core.errors import DataError
+from .dataset import Array, Dataset
 
 _LABEL_NAMES = ("label", "y", "target", "class")
 MISSING = ("", "na", "n/a", "nan", "null", "none", "?")

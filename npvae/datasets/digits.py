@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import numpy as np
 
-from npvae.datasets.dataset import Array
+from .dataset import Array
 
 
 def digits() -> tuple[Array, Array]:

@@ -15,8 +15,8 @@ from typing import IO, cast
 
 import numpy as np
 
-from npvae.core.errors import DataError
-from npvae.datasets.checks import (
+from ..core.errors import DataError
+from .checks import (
     as_labels,
     as_rows,
     check_labels,
@@ -25,7 +25,7 @@ from npvae.datasets.checks import (
     read_exactly,
     wrong_length,
 )
-from npvae.datasets.dataset import Array, Dataset
+from .dataset import Array, Dataset
 
 _DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _PREFIXES = {"train": "train-", "test": "t10k-"}

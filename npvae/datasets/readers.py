@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
-from npvae.core.errors import DataError
-from npvae.datasets.arrays import npz_has_test_split, read_npy, read_npz
-from npvae.datasets.dataset import Array, Dataset
-from npvae.datasets.delimited import read_csv
-from npvae.datasets.idx import has_images, is_idx_name, read_idx_file, read_idx_folder
+from ..core.errors import DataError
+from .arrays import npz_has_test_split, read_npy, read_npz
+from .dataset import Array, Dataset
+from .delimited import read_csv
+from .idx import has_images, is_idx_name, read_idx_file, read_idx_folder
 
 
 def read(path: str | os.PathLike[str], split: str | None = None) -> Dataset:

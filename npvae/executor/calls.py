@@ -60,15 +60,15 @@ def _array(given: Any, state: dict[Any, Any]) -> Any:
         return np.array(_view(given.ref, value, given.dtype), order="C")
     if id(value.base) in state:
         whole = state[id(value.base)]
-        return whole[..., value.start : value.start + value.width].reshape(value.shape)
+        return whole[..., value.start : value.start + value.n_features].reshape(value.shape)
     return value.example  # a parameter
 
 
 def _view(ref: Ref, value: Value, dtype: Any) -> Array:
-    """The arena's memory for a value: float32 by features, (F, R), or float64 as it is."""
+    """The arena's memory for a value: float32 by feature, (F, K·B), or float64 as it is."""
     kind = ctypes.c_float if dtype == np.float32 else ctypes.c_double
     flat = np.ctypeslib.as_array((kind * value.size).from_address(ref.address))
     if dtype == np.float64:
         return flat.reshape(value.shape)
     # Splitting the rows' axis of a transposed array needs no copy, so this is still a view.
-    return flat.reshape(value.width, -1).T.reshape(value.shape)
+    return flat.reshape(value.n_features, -1).T.reshape(value.shape)

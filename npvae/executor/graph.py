@@ -64,13 +64,13 @@ class Value:
         return self.example.dtype
 
     @property
-    def width(self) -> int:
-        """Its features: the length of its last axis."""
+    def n_features(self) -> int:
+        """F, the length of its last axis."""
         return self.shape[-1]
 
     @property
-    def rows(self) -> int:
-        """K·B or B: the product of the axes before the last."""
+    def per_feature(self) -> int:
+        """The numbers that each feature has, K·B or B: the product of the axes before the last."""
         return math.prod(self.shape[:-1])
 
     def reshape(self, *shape: Any) -> Value:
@@ -86,7 +86,7 @@ class Value:
         part = key[1]
         if not isinstance(part, slice) or part.step not in (None, 1):
             raise NotCapturable(f"{self.source} was indexed by {key!r}")
-        start = part.indices(self.width)[0]
+        start = part.indices(self.n_features)[0]
         return Value(self.graph, self.example[key], self.source, self.base, self.start + start)
 
     def __len__(self) -> int:
@@ -196,9 +196,9 @@ class Graph:
         total = 0
         for call in self.calls:
             if call.kernel in ("linear", "linear_dx", "linear_dw"):
-                rows, weight = call.inputs
+                x, weight = call.inputs
                 matrix = call.outputs[0] if call.kernel == "linear_dw" else weight
-                total += 2 * rows.rows * matrix.size
+                total += 2 * x.per_feature * matrix.size
         return total
 
     def forget_examples(self) -> None:
@@ -252,7 +252,7 @@ def replay(graph: Graph, inputs: dict[str, Any], parameters: dict[str, Array]) -
         whole = found[id(value.base)]
         if value is value.base:
             return whole
-        return whole[..., value.start : value.start + value.width].reshape(value.shape)
+        return whole[..., value.start : value.start + value.n_features].reshape(value.shape)
 
     state: dict[Any, Any] = {"epoch": math.inf, "rehearsal": True}
     for call in graph.calls:

@@ -1,8 +1,9 @@
 """From a recorded step to a program for the compiled executor: one function per kernel.
 
-Features (F, R) lie by features, each one's R = K·B values side by side, so that a thread owns rows
-of every activation and of every weight's gradient, and no gradient is added up over threads. What
-is one number per row, log p(x given z) say, is a vector of float64, as are the losses.
+An activation (K, B, F) lies by feature: (F, K·B), the numbers of one feature side by side. Threads
+divide the features among them, of activations and of weights' gradients alike, so that no gradient
+is added up over threads. What is one number per row of data, log p(x given z) say, is float64, as
+are the losses.
 """
 
 from __future__ import annotations
@@ -58,16 +59,16 @@ class Lowering:
     def __post_init__(self) -> None:
         self.now = -1
         self.checked = False
-        self.by_features: dict[int, Ref] = {}
-        self.by_row: dict[int, Ref] = {}
-        self.wide: dict[int, Ref] = {}
+        self._by_feature: dict[int, Ref] = {}
+        self._by_row: dict[int, Ref] = {}
+        self._doubles: dict[int, Ref] = {}
         self.from_python: dict[int, PythonCall] = {}
         self.names = {id(v): name for name, v in self.graph.parameters.items()}
         self.inputs = {id(v): name for name, v in self.graph.inputs.items()}
         self.last_use = _last_uses(self.graph)
         self.as_parameters = _laid_as_parameters(self.graph)
         self.targets = self._targets()
-        self.batch = self.graph.inputs["x"].rows
+        self.batch = self.graph.inputs["x"].per_feature
 
     def run(self) -> None:
         """Lower every call."""
@@ -90,31 +91,31 @@ class Lowering:
         if self.checked or not all(self._is_there(value) for value in self.graph.losses):
             return
         self.checked = True
-        places = [self.vector(value) for value in self.graph.losses]
+        places = [self.as_doubles(value) for value in self.graph.losses]
         operands = dict(zip(("loss", "rec", "kl"), places, strict=True))
         self.emit("check", 1, operands, [(ref, 8, 0) for ref in places])
 
     def _is_there(self, value: Value) -> bool:
-        return id(value.base) in self.wide or id(value.base) in self.from_python
+        return id(value.base) in self._doubles or id(value.base) in self.from_python
 
     def emit(
         self,
         name: str,
-        rows: int,
+        n_items: int,
         operands: dict[str, Any],
         reads: list[tuple[Ref, int, int]] = (),  # type: ignore[assignment]
         writes: list[tuple[Ref, int, int]] = (),  # type: ignore[assignment]
         work: float = 0.0,
         constants: Any = (),
     ) -> None:
-        """Add an operation; reads and writes are (place, bytes, bytes per row or 0 for all)."""
+        """Add an operation; reads and writes are (place, bytes, bytes per item or 0 for all)."""
         accesses = [Access(*r, False) for r in reads] + [Access(*w, True) for w in writes]
-        self.operations.append(Operation(name, operands, rows, accesses, work, constants))
+        self.operations.append(Operation(name, operands, n_items, accesses, work, constants))
 
     def elementwise(
         self,
         name: str,
-        rows: int,
+        n_items: int,
         operands: dict[str, Any],
         cost: float,
         own: dict[str, int],
@@ -122,83 +123,87 @@ class Lowering:
         shared: dict[str, int] | None = None,
         constants: Any = (),
     ) -> None:
-        """An operation on rows: `own` has operands' bytes per row, `shared` the sizes of others.
+        """An operation on items: `own` has operands' bytes per item, `shared` the sizes of others.
 
         `cost` is in nanoseconds for each float32 in the first of its outputs.
         """
         places = {n: operands[n] for n in own if isinstance(operands[n], Ref)}
-        reads = [(p, rows * own[n], own[n]) for n, p in places.items() if n not in outputs]
+        reads = [(p, n_items * own[n], own[n]) for n, p in places.items() if n not in outputs]
         reads += [(operands[n], size, 0) for n, size in (shared or {}).items()]
-        writes = [(p, rows * own[n], own[n]) for n, p in places.items() if n in outputs]
-        work = cost * rows * own[outputs[0]] / 4
-        self.emit(name, rows, operands, reads, writes, work, constants)
+        writes = [(p, n_items * own[n], own[n]) for n, p in places.items() if n in outputs]
+        work = cost * n_items * own[outputs[0]] / 4
+        self.emit(name, n_items, operands, reads, writes, work, constants)
 
     # Where values are
 
     def new(self, value: Value, dying: Value | None = None) -> Ref:
-        """Memory by features for a value; that of `dying` if no later call reads it."""
+        """Memory by feature for a value; that of `dying` if no later call reads it."""
         target = self.targets.get(id(value))
         if target is not None:
             ref = self._slot(target)
         elif dying is not None and self._dies(dying, value):
-            ref = self.by_features[id(dying.base)]
+            ref = self._by_feature[id(dying.base)]
         else:
             ref = Ref(Buffer(4 * value.size))
-        self.by_features[id(value)] = ref
+        self._by_feature[id(value)] = ref
         return ref
 
     def _dies(self, value: Value, successor: Value) -> bool:
         return (
             value is value.base
             and value.size == successor.size
-            and id(value) in self.by_features
+            and id(value) in self._by_feature
             and self.last_use.get(id(value)) == self.now
             and id(value) not in self.targets
             and id(value) not in self.from_python
         )
 
-    def new_wide(self, value: Value) -> Ref:
+    def new_doubles(self, value: Value) -> Ref:
         """Memory for float64 numbers."""
-        self.wide[id(value)] = ref = Ref(Buffer(8 * value.size))
+        self._doubles[id(value)] = ref = Ref(Buffer(8 * value.size))
         return ref
 
-    def features(self, value: Value) -> Ref:
-        """Where a value lies by features, (F, R)."""
+    def by_feature(self, value: Value) -> Ref:
+        """Where a value lies by feature, (F, K·B)."""
         base = _base(value)
-        if id(base) not in self.by_features:
+        if id(base) not in self._by_feature:
             if id(base) in self.inputs:
                 self._load(base)
             elif id(base) in self.names:
                 self._transpose_parameter(base)
             elif id(base) in self.from_python:
-                self.by_features[id(base)] = self._take(base, np.float32)
+                self._by_feature[id(base)] = self._take(base, np.float32)
             else:
-                raise NotCapturable(f"{value!r} is not there by features")
-        ref = self.by_features[id(base)]
-        return Ref(ref.buffer, ref.offset + 4 * value.start * base.rows)
+                raise NotCapturable(f"{value!r} is not there by feature")
+        ref = self._by_feature[id(base)]
+        return Ref(ref.buffer, ref.offset + 4 * value.start * base.per_feature)
 
-    def vector(self, value: Value) -> Ref:
+    def is_doubles(self, value: Value) -> bool:
+        """Whether it lies as float64 numbers so far."""
+        return id(value.base) in self._doubles
+
+    def as_doubles(self, value: Value) -> Ref:
         """Where a value lies as float64 numbers."""
         base = _base(value)
-        if id(base) not in self.wide and id(base) in self.from_python:
-            self.wide[id(base)] = self._take(base, np.float64)
-        if id(base) not in self.wide:
+        if id(base) not in self._doubles and id(base) in self.from_python:
+            self._doubles[id(base)] = self._take(base, np.float64)
+        if id(base) not in self._doubles:
             raise NotCapturable(f"{value!r} is not there as float64")
-        return self.wide[id(base)]
+        return self._doubles[id(base)]
 
-    def rows(self, value: Value) -> Ref:
-        """Where a value lies by rows, (R, F)."""
+    def by_row(self, value: Value) -> Ref:
+        """Where a value lies by row, (K·B, F)."""
         base = value.base
         if id(value) in self.names:
             return self.parameter(value)
-        if id(base) in self.inputs and id(base) not in self.by_row:
-            self.features(value)
-        if id(base) not in self.by_row or value.width != base.width:
-            out = self._transpose(self.features(value), value.width, value.rows)
-            if value.width != base.width:
+        if id(base) in self.inputs and id(base) not in self._by_row:
+            self.by_feature(value)
+        if id(base) not in self._by_row or value.n_features != base.n_features:
+            out = self._transpose(self.by_feature(value), value.n_features, value.per_feature)
+            if value.n_features != base.n_features:
                 return out
-            self.by_row[id(base)] = out
-        return self.by_row[id(base)]
+            self._by_row[id(base)] = out
+        return self._by_row[id(base)]
 
     def _transpose(self, source: Ref, rows: int, columns: int) -> Ref:
         n, out = rows * columns, Ref(Buffer(4 * rows * columns))
@@ -213,9 +218,9 @@ class Lowering:
         return out
 
     def _transpose_parameter(self, value: Value) -> None:
-        """What stands where the data do, by rows: a prior's pseudo-inputs."""
+        """What stands where the data do, by row: a prior's pseudo-inputs."""
         source = self.parameter(value)
-        self.by_features[id(value)] = self._transpose(source, value.rows, value.width)
+        self._by_feature[id(value)] = self._transpose(source, value.per_feature, value.n_features)
 
     def constant(self, numbers: Any, dtype: Any) -> Ref:
         """Where numbers lie that never change."""
@@ -237,24 +242,24 @@ class Lowering:
     # What comes from outside
 
     def _load(self, value: Value) -> None:
-        name, rows, width = self.inputs[id(value)], value.rows, value.width
+        name, n, n_features = self.inputs[id(value)], value.per_feature, value.n_features
         if value.ndim == 1:  # a number for each row
-            rows, width = width, rows
-        out = self.by_features[id(value)] = Ref(Buffer(4 * value.size))
+            n, n_features = n_features, n
+        out = self._by_feature[id(value)] = Ref(Buffer(4 * value.size))
         if name in self.sources:
-            by_row = self.by_row[id(value)] = Ref(Buffer(4 * value.size))
+            whole = self._by_row[id(value)] = Ref(Buffer(4 * value.size))
             self.emit(
                 "gather",
-                rows,
+                n,
                 dict(
                     source=self.sources[name],
                     kind=self.sources[name].kind,
-                    out=by_row,
+                    out=whole,
                     both=out,
-                    batch=rows,
-                    width=width,
+                    batch=n,
+                    width=n_features,
                 ),
-                writes=[(by_row, 4 * value.size, 4 * width), (out, 4 * value.size, 0)],
+                writes=[(whole, 4 * value.size, 4 * n_features), (out, 4 * value.size, 0)],
                 work=0.4 * value.size,
                 constants=(self.sources[name].divisor,),
             )
@@ -262,9 +267,9 @@ class Lowering:
             offset, stride = 4 * self._noise_before(name), 4 * self.noise_size
             self.emit(
                 "noise",
-                width,
-                dict(offset=offset, out=out, n=value.rows, stride=stride),
-                writes=[(out, 4 * value.size, 4 * value.rows)],
+                n_features,
+                dict(offset=offset, out=out, n=value.per_feature, stride=stride),
+                writes=[(out, 4 * value.size, 4 * value.per_feature)],
                 work=0.4 * value.size,
             )
         else:
@@ -305,9 +310,9 @@ class Lowering:
             if name not in begun:
                 begun.add(name)
                 self._zero(out)
-            if id(value.base) in self.from_python and value.ndim > 1:  # it would lie by features
+            if id(value.base) in self.from_python and value.ndim > 1:  # it would lie by feature
                 raise NotCapturable(f"the gradient of {name} comes from Python")
-            place = self.features if self._lies_as_parameter(value) else self.rows
+            place = self.by_feature if self._lies_as_parameter(value) else self.by_row
             self.add("add", out, place(value), out, 1, value.size)
 
     def _lies_as_parameter(self, value: Value) -> bool:
@@ -323,10 +328,10 @@ class Lowering:
         size = out.buffer.size
         self.emit("fill", 1, dict(out=out, n=size // 4), writes=[(out, size, size)])
 
-    def add(self, name: str, a: Ref, b: Ref, out: Ref, rows: int, n: int) -> None:
+    def add(self, name: str, a: Ref, b: Ref, out: Ref, n_items: int, n: int) -> None:
         size = 8 if name == "add_doubles" else 4
         own = dict(a=size * n, b=size * n, out=size * n)
-        self.elementwise(name, rows, dict(a=a, b=b, out=out, n=n), 0.1, own, ("out",))
+        self.elementwise(name, n_items, dict(a=a, b=b, out=out, n=n), 0.1, own, ("out",))
 
     # Python's calls
 
@@ -336,7 +341,7 @@ class Lowering:
         made = PythonCall(len(self.operations), call, inputs)
         self.python_calls.append(made)
         self.from_python.update({id(value): made for value in call.outputs})
-        # An operation of no rows, so that the buffers that Python reads live until here.
+        # An operation of no items, so that the buffers that Python reads live until here.
         self.emit("fill", 0, dict(out=0, n=0))
         refs = [g.ref for g in inputs if isinstance(g, Given) and g.ref is not None]
         self.operations[-1].extra = [ref.buffer for ref in refs]
@@ -344,12 +349,12 @@ class Lowering:
     def _given(self, value: Value) -> Given:
         if id(value.base) in self.from_python or id(value) in self.names:
             return Given(value, None, None)
-        if id(value.base) in self.wide:
-            return Given(value, self.vector(value), np.float64)
-        return Given(value, self.features(value), np.float32)
+        if id(value.base) in self._doubles:
+            return Given(value, self.as_doubles(value), np.float64)
+        return Given(value, self.by_feature(value), np.float32)
 
     def _take(self, value: Value, dtype: Any) -> Ref:
-        """A place for what Python gives, by features or as float64, as it is needed."""
+        """A place for what Python gives, by feature or as float64, as it is needed."""
         made = self.from_python[id(value)]
         ref = Ref(Buffer(np.dtype(dtype).itemsize * value.size))
         made.places.setdefault(id(value), []).append((ref, dtype))
@@ -364,7 +369,7 @@ def _base(value: Any) -> Value:
 
 
 def _laid_as_parameters(graph: Graph) -> set[int]:
-    """The values that operations leave by rows, as the parameters lie whose gradients they are."""
+    """The values that operations leave by row, as the parameters lie whose gradients they are."""
     kernels = ("linear_dw", "mixture_log_prob_backward")
     return {id(v) for call in graph.calls if call.kernel in kernels for v in call.outputs}
 

@@ -50,13 +50,13 @@ class Ref(NamedTuple):
 class Access(NamedTuple):
     """What an operation touches.
 
-    With `row` bytes per row, each thread touches its own share of the operation's rows; with 0,
-    any thread may touch all of `size` bytes.
+    With `per_item` bytes per item, each thread touches its own share of the operation's items; with
+    0, any thread may touch all of `size` bytes.
     """
 
     ref: Ref
     size: int
-    row: int
+    per_item: int
     writes: bool
 
 
@@ -68,7 +68,7 @@ class Operation:
     ----------
     name : one of `executor.OPS`
     operands : numbers and places, as that names them
-    rows : int, what the threads divide among them
+    n_items : int, what the threads divide among them: features, mostly
     work : float
         About how many nanoseconds it takes on one thread.
     constants : floats
@@ -78,7 +78,7 @@ class Operation:
 
     name: str
     operands: dict[str, Any]
-    rows: int
+    n_items: int
     accesses: list[Access]
     work: float
     constants: Sequence[float] = ()
@@ -125,7 +125,7 @@ def synchronise(operations: list[Operation]) -> None:
     """Put a barrier before every operation that touches what another thread may have in hand.
 
     Two operations may run without one in between if they touch nothing in common, or only read
-    it, or if each thread touches the same share of the same rows in both.
+    it, or if each thread touches the same share of the same items in both.
     """
     since: list[tuple[int, int, bool, Any]] = []
     for operation in operations:
@@ -136,7 +136,9 @@ def synchronise(operations: list[Operation]) -> None:
 
 def _extent(operation: Operation, access: Access) -> tuple[int, int, bool, Any]:
     start = access.ref.address
-    whose: Any = (start, access.row, operation.rows, operation.sharing) if access.row else None
+    whose: Any = (
+        (start, access.per_item, operation.n_items, operation.sharing) if access.per_item else None
+    )
     whose = "first thread" if operation.sharing == 1 else whose
     return start, start + access.size, access.writes, whose
 

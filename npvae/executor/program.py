@@ -74,7 +74,9 @@ class Program:
         # The memory that the addresses point to
         self._kept = (graph, worker, update, lowering.constants)
         self.table, self.constants = _tables(self.operations)
-        widest = max(value.rows for call in graph.calls for value in call.outputs if value.ndim)
+        widest = max(
+            value.per_feature for call in graph.calls for value in call.outputs if value.ndim
+        )
         self.scratch = np.empty((self.threads, executor.scratch_size(widest)), np.float32)
         self.counters = np.zeros(sync.SIZE, np.int64)
         self._has_libraries = False
@@ -204,7 +206,7 @@ def _share(operations: list[Operation], most: int) -> int:
     together = sum(op.work / most if op.work > SHARED else op.work for op in operations)
     threads = most if together + 0.7 * BARRIER * len(operations) < alone else 1
     for operation in operations:
-        worthwhile = operation.work > SHARED and operation.rows >= threads
+        worthwhile = operation.work > SHARED and operation.n_items >= threads
         operation.sharing = threads if worthwhile else 1
     return threads
 
@@ -223,7 +225,7 @@ def _tables(operations: list[Operation]) -> tuple[Array, Array]:
             else:
                 parts[buffer] = operation.sharing
         code = executor.CODE[operation.name]
-        row[:4] = code, operation.waits, operation.sharing, operation.rows
+        row[:4] = code, operation.waits, operation.sharing, operation.n_items
         for column, name in enumerate(names, executor.FIRST_OPERAND):
             operand = operands[name]
             row[column] = operand.address if isinstance(operand, (Ref, Source)) else operand

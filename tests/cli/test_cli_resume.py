@@ -8,6 +8,7 @@ from folders import config, history, names, without_seconds
 
 import npvae as nv
 from npvae.cli import job as jobs
+from npvae.training import fit
 
 
 def interrupt(*arguments, **options):
@@ -82,7 +83,7 @@ def test_a_run_that_stopped_in_its_first_epoch_is_resumed_with_its_settings(
     small_train(tmp_path / "unbroken", *options)
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr(nv.train._Run, "_epoch", interrupt)
+        patch.setattr(fit._Run, "_epoch", interrupt)
         code, _, err = small_train(run, *options)
     assert (code, names(run)) == (130, {"config.json"})
     assert err == (
@@ -107,11 +108,11 @@ def test_an_interrupt_that_numba_wrapped_is_an_interrupt(small_train, tmp_path, 
     def broken(*arguments):
         raise SystemError("a bug")
 
-    monkeypatch.setattr(nv.train._Run, "_epoch", wrapped)
+    monkeypatch.setattr(fit._Run, "_epoch", wrapped)
     code, _, err = small_train(tmp_path)
     assert code == 130
     assert err.startswith("npvae: interrupted before the end of the first epoch")
-    monkeypatch.setattr(nv.train._Run, "_epoch", broken)
+    monkeypatch.setattr(fit._Run, "_epoch", broken)
     with pytest.raises(SystemError, match="a bug"):
         small_train(tmp_path)
 
@@ -120,7 +121,7 @@ def test_a_run_without_an_epoch_keeps_its_settings_until_it_is_begun_anew(
     small_train, refused, npvae, tmp_path, monkeypatch
 ):
     with monkeypatch.context() as patch:
-        patch.setattr(nv.train._Run, "_epoch", interrupt)
+        patch.setattr(fit._Run, "_epoch", interrupt)
         small_train(tmp_path, "--seed", 3)
     line = refused("train", "--resume", "--seed", 4, "--out", tmp_path)
     assert "keeps its --seed, here 3; got 4" in line
@@ -137,7 +138,7 @@ def test_an_earlier_run_keeps_its_settings_while_a_new_one_has_no_epoch(
     small_train(tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with monkeypatch.context() as patch:
-        patch.setattr(nv.train._Run, "_epoch", interrupt)
+        patch.setattr(fit._Run, "_epoch", interrupt)
         code, _, err = small_train(tmp_path, "--seed", 4)
     assert code == 130
     assert err.endswith(f"nothing was kept; the earlier run in {tmp_path} is as it was\n")

@@ -12,6 +12,7 @@ from folders import config, history, names, without_seconds
 import npvae as nv
 from npvae.cli import job as jobs
 from npvae.cli.data import hold_out
+from npvae.training import fit
 from npvae.training.steps import NotFinite
 
 FILES = {"model.npz", "config.json", "history.csv", "checkpoint.npz"}
@@ -178,7 +179,7 @@ def test_a_new_run_replaces_an_earlier_one_and_says_so(small_train, tmp_path, tr
 
 def test_a_loss_that_is_no_number_leaves_the_last_good_epoch(small_train, tmp_path, monkeypatch):
     small_train(tmp_path / "two", "--epochs", 2)
-    stepping = nv.train._Run._steps
+    stepping = fit._Run._steps
 
     def poisoned(run, training):
         steps = stepping(run, training)
@@ -192,7 +193,7 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_epoch(small_train, tmp_pa
         steps.run = third_is_nan
         return steps
 
-    monkeypatch.setattr(nv.train._Run, "_steps", poisoned)
+    monkeypatch.setattr(fit._Run, "_steps", poisoned)
     code, _, err = small_train(tmp_path / "broken")
     assert code == 2
     assert re.match("npvae: error: the loss became nan in epoch 3.*checkpoint.npz'.\n$", err)

@@ -94,13 +94,13 @@ class RandomStep:
     def pick(self, samples: int, width: int) -> Value:
         """A value of so many samples (1 for B rows) and this width, (samples, B, width)."""
         rows = samples * self.batch
-        fitting = [v for v in self.pool if v.rows == rows and v.width >= width]
+        fitting = [v for v in self.pool if v.per_feature == rows and v.n_features >= width]
         if not fitting:
             x = self.rows_of(self.graph.inputs["eps" if samples > 1 else "x"])
-            fitting = [self.call("linear", x, self.matrix(6, x.width))]
+            fitting = [self.call("linear", x, self.matrix(6, x.n_features))]
         value = fitting[self.rng.integers(len(fitting))]
-        start = int(self.rng.integers(value.width - width + 1))
-        if value.width > width:
+        start = int(self.rng.integers(value.n_features - width + 1))
+        if value.n_features > width:
             value = value[..., start : start + width]
         return value.reshape(samples, self.batch, width)
 
@@ -114,7 +114,7 @@ class RandomStep:
         return int(self.rng.choice([1, self.samples]))
 
     def rows_of(self, value: Value) -> Value:
-        return value.reshape(-1, value.width)
+        return value.reshape(-1, value.n_features)
 
     def weight(self) -> Value:
         """One float64 per sample and row."""
@@ -135,7 +135,7 @@ class RandomStep:
 
     def activate(self, a: Value) -> None:
         kind = KINDS[self.rng.integers(len(KINDS))]
-        b = self.parameter(f"b{a.width}")
+        b = self.parameter(f"b{a.n_features}")
         result = self.call(f"bias_{kind}", a, b, *CONSTANTS.get(kind, ()))
         self.keep(*(result if kind in KEEPS_INPUT else (result,)))
 
@@ -163,16 +163,18 @@ class RandomStep:
 
     def do_concat(self) -> None:
         a, c = self.pick(self.some(), self.width()), self.pick(1, self.width())
-        c = c.reshape(self.batch, c.width)
+        c = c.reshape(self.batch, c.n_features)
         self.keep(self.call("concat", a, c))
 
     def do_concat_backward(self) -> None:
         samples = self.some()
-        fitting = [v for v in self.pool if v.rows == samples * self.batch and v.width > 1]
+        fitting = [
+            v for v in self.pool if v.per_feature == samples * self.batch and v.n_features > 1
+        ]
         if fitting:
             dy = fitting[self.rng.integers(len(fitting))].reshape(samples, self.batch, -1)
-            cut = int(self.rng.integers(1, dy.width))
-            self.keep(*self.call("concat_backward", dy, cut, (self.batch, dy.width - cut)))
+            cut = int(self.rng.integers(1, dy.n_features))
+            self.keep(*self.call("concat_backward", dy, cut, (self.batch, dy.n_features - cut)))
 
     def do_heads(self) -> None:
         stats = self.rows_of(self.pick(1, 6))
@@ -299,11 +301,11 @@ class RandomStep:
     def _finish(self) -> None:
         """Use what is left, so that everything is seen in a gradient or a loss."""
         for value in self.pool:
-            if value.width in WIDTHS:
+            if value.n_features in WIDTHS:
                 rows = self.rows_of(value)
                 da, db = self.call("bias_identity_backward", rows)
-                self.gradient(f"b{value.width}", db)
-                source = self.rows_of(self.pick(value.rows // self.batch, 3))
-                self.gradient(f"W{value.width}3", self.call("linear_dw", da, source))
+                self.gradient(f"b{value.n_features}", db)
+                source = self.rows_of(self.pick(value.per_feature // self.batch, 3))
+                self.gradient(f"W{value.n_features}3", self.call("linear_dw", da, source))
         if not self.graph.losses or self.rng.random() < 0.5:
             self.do_objective()

@@ -26,12 +26,12 @@ def programs(draw, sharing=always[1], address=always[0]):
     buffers = [Buffer(draw(sizes), draw(address)) for _ in range(draw(st.integers(1, 8)))]
     operations = []
     for _ in range(draw(st.integers(1, 12))):
-        rows, accesses = draw(st.sampled_from([1, 4, 9])), []
+        n_items, accesses = draw(st.sampled_from([1, 4, 9])), []
         for buffer in draw(st.lists(st.sampled_from(buffers), max_size=3)):
-            row = draw(st.sampled_from([0, 4, 8, 12])) if buffer.size >= 12 * rows else 0
-            size = rows * row if row else buffer.size
-            accesses.append(Access(Ref(buffer), size, row, draw(st.booleans())))
-        operation = Operation("add", {}, rows, accesses, 0.0, sharing=draw(sharing))
+            per_item = draw(st.sampled_from([0, 4, 8, 12])) if buffer.size >= 12 * n_items else 0
+            size = n_items * per_item if per_item else buffer.size
+            accesses.append(Access(Ref(buffer), size, per_item, draw(st.booleans())))
+        operation = Operation("add", {}, n_items, accesses, 0.0, sharing=draw(sharing))
         operation.extra = draw(st.lists(st.sampled_from(buffers), max_size=1))
         operations.append(operation)
     return operations
@@ -85,10 +85,10 @@ def footprint(operation, access, thread):
     start = access.ref.address
     if thread >= operation.sharing:
         return start, start
-    if operation.sharing == 1 or access.row == 0:
+    if operation.sharing == 1 or access.per_item == 0:
         return start, start + access.size
-    first, last = (operation.rows * t // operation.sharing for t in (thread, thread + 1))
-    return start + access.row * first, start + access.row * last
+    first, last = (operation.n_items * t // operation.sharing for t in (thread, thread + 1))
+    return start + access.per_item * first, start + access.per_item * last
 
 
 def assert_no_race(operations, threads):
@@ -127,7 +127,7 @@ def test_barriers_stand_only_where_they_are_needed():
     a, b, c = (Ref(Buffer(64, 1000 * n)) for n in (1, 2, 3))
     operations = [
         operation(Access(a, 64, 16, True)),  # the first of all
-        operation(Access(a, 64, 16, True), Access(b, 64, 16, True)),  # each thread its own rows
+        operation(Access(a, 64, 16, True), Access(b, 64, 16, True)),  # each thread its own items
         operation(Access(c, 64, 0, False)),  # something else
         operation(Access(c, 64, 0, False)),  # both only read
         operation(Access(a, 64, 0, False)),  # reads what others have written

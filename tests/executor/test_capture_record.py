@@ -178,7 +178,7 @@ def test_a_recorded_value_has_the_form_of_its_array():
     array = np.arange(24.0).reshape(3, 2, 4)
     value = Value(Graph(), array, "x")
     assert (value.shape, value.ndim, value.size, value.dtype) == ((3, 2, 4), 3, 24, np.float64)
-    assert (value.width, value.rows, len(value)) == (4, 6, 3)
+    assert (value.n_features, value.per_feature, len(value)) == (4, 6, 3)
     for view, wanted in (
         (value.reshape(-1, 4), array.reshape(-1, 4)),
         (value.reshape((6, 1, 4)), array.reshape(6, 1, 4)),

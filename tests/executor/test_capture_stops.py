@@ -153,7 +153,7 @@ def said():
 START = """
 import threading, time, numpy as np, npvae as nv
 from npvae.executor import program
-from npvae.executor.operations import executor, sync
+from npvae.executor.operations import loop as executor, sync
 
 def execute(counters, thread, threads, waits=True):
     table = np.zeros((1, executor.N_COLUMNS), np.int64)

@@ -20,7 +20,7 @@ from npvae.kernels import compiled
 CODE = """
 import warnings
 warnings.simplefilter("error")
-from npvae.executor.operations import executor
+from npvae.executor.operations import loop as executor
 print(executor.__file__)
 print(type(executor.execute._cache).__name__)
 """
@@ -88,9 +88,9 @@ def test_the_cache_is_keyed_by_every_file_that_is_compiled(monkeypatch, tmp_path
 def test_every_function_is_merged_into_its_callers():
     """Else it is another copy's machine code that runs where it was compiled in this process than
     where its caller came from the cache, and the two round differently."""
-    folders = [Path(package.__file__).parent for package in (native, compiled)]
-    names = [f"{f.name}.{p.stem}" for f in folders for p in f.glob("*.py")]
-    modules = [importlib.import_module(f"npvae.kernels.{name}") for name in names]
+    folders = {package.__name__: Path(package.__file__).parent for package in (native, compiled)}
+    names = [f"{name}.{p.stem}" for name, folder in folders.items() for p in folder.glob("*.py")]
+    modules = [importlib.import_module(name) for name in names]
     functions = {f for m in modules for f in vars(m).values() if isinstance(f, Dispatcher)} - {
         executor.execute
     }

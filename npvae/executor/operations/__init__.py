@@ -7,6 +7,6 @@ in `scalars.py`, and what threads need in `sync.py`. What most models do without
 by the loops of `entries.py` the densities in `spreads.py` and `counts.py`. Nothing but these files
 and `compiled` imports numba.
 
-All operands are addresses: arrays of float32 by features, (F, R), a feature's R = K·B values side
-by side; what is one number per row, (R,), and every scalar that users see is float64.
+All operands are addresses: arrays of float32 by feature, (F, K·B), a feature's numbers side
+by side; what is one number per row of data, (K·B,), and every scalar that users see is float64.
 """

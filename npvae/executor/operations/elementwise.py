@@ -94,7 +94,7 @@ def transpose(source, out, lo, hi, rows, columns):
 def gather(source, kind, divisor, indices, out, both, lo, hi, rows, width):
     """Rows lo to hi of out (rows, width): the rows of the source that are in `indices`.
 
-    Kind 0 is bytes and 1 float32; `both` is where the same goes by features, or 0.
+    Kind 0 is bytes and 1 float32; `both` is where the same goes by feature, or 0.
     """
     for first in range(lo, hi, 16):
         last = min(hi, first + 16)

@@ -1,6 +1,6 @@
 """A mixture of Gaussians as prior: log p(z), its responsibilities, and the way back.
 
-Means and log-variances lie as parameters do, (M, Z), or by features, (Z, M): the operands
+Means and log-variances lie as parameters do, (M, Z), or by feature, (Z, M): the operands
 `by_component` and `by_dimension` are their strides in numbers.
 """
 

@@ -1,6 +1,6 @@
 """The ends of a step: the objectives, the check of the loss, the gradient's norm, and Adam.
 
-The rows' weights (B,) are float32 by features, or where their address is 0, all 1.
+The rows' weights (B,) are float32 by feature, or where their address is 0, all 1.
 """
 
 from __future__ import annotations

@@ -39,9 +39,11 @@ def _linear(to: Lowering, call: Call) -> None:
     x, weight = call.inputs
     (y,) = call.outputs
     wide, narrow = weight.shape
-    b = to.features(x)
+    b = to.by_feature(x)
     c = to.new(y)
-    _product(to, to.parameter(weight), 4 * wide * narrow, narrow, 1, b, c, wide, x.rows, narrow)
+    _product(
+        to, to.parameter(weight), 4 * wide * narrow, narrow, 1, b, c, wide, x.per_feature, narrow
+    )
 
 
 @rule("linear_dx")
@@ -49,18 +51,22 @@ def _linear_dx(to: Lowering, call: Call) -> None:
     dy, weight = call.inputs
     (dx,) = call.outputs
     wide, narrow = weight.shape
-    b = to.features(dy)
+    b = to.by_feature(dy)
     c = to.new(dx)
-    _product(to, to.parameter(weight), 4 * wide * narrow, 1, narrow, b, c, narrow, dy.rows, wide)
+    _product(
+        to, to.parameter(weight), 4 * wide * narrow, 1, narrow, b, c, narrow, dy.per_feature, wide
+    )
 
 
 @rule("linear_dw")
 def _linear_dw(to: Lowering, call: Call) -> None:
     dy, x = call.inputs
     (dw,) = call.outputs
-    a, b = to.features(dy), to.rows(x)
+    a, b = to.by_feature(dy), to.by_row(x)
     c = to.new(dw)
-    _product(to, a, 4 * dy.size, dy.rows, 1, b, c, dy.width, x.width, dy.rows)
+    _product(
+        to, a, 4 * dy.size, dy.per_feature, 1, b, c, dy.n_features, x.n_features, dy.per_feature
+    )
 
 
 @rule("add")
@@ -68,43 +74,67 @@ def _add(to: Lowering, call: Call) -> None:
     a, b = call.inputs
     (total,) = call.outputs
     # Not told by the type: what Python gives may be float64, and then is what comes of it.
-    if any(isinstance(v, Value) and id(v.base) in to.wide for v in (a, b)):
-        out = to.new_wide(total)
-        to.add("add_doubles", to.vector(a), to.vector(b), out, 1, total.size)
+    if any(isinstance(v, Value) and to.is_doubles(v) for v in (a, b)):
+        out = to.new_doubles(total)
+        to.add("add_doubles", to.as_doubles(a), to.as_doubles(b), out, 1, total.size)
     else:
-        first, second = to.features(a), to.features(b)
-        to.add("add", first, second, to.new(total, dying=a), total.width, total.rows)
+        first, second = to.by_feature(a), to.by_feature(b)
+        to.add("add", first, second, to.new(total, dying=a), total.n_features, total.per_feature)
 
 
 @rule("concat")
 def _concat(to: Lowering, call: Call) -> None:
     a, c = call.inputs
     (y,) = call.outputs
-    first, second, out = to.features(a), to.features(c), to.new(y)
-    n, times = a.rows, a.rows // c.rows
-    _repeat(to, "repeat", first, out, a.width, n, 1, 4 * n, 4 * n)
+    first, second, out = to.by_feature(a), to.by_feature(c), to.new(y)
+    n, times = a.per_feature, a.per_feature // c.per_feature
+    _repeat(to, "repeat", first, out, a.n_features, n, 1, 4 * n, 4 * n)
     rest = Ref(out.buffer, out.offset + 4 * a.size)
-    _repeat(to, "repeat", second, rest, c.width, c.rows, times, 4 * c.rows, 4 * n)
+    _repeat(
+        to, "repeat", second, rest, c.n_features, c.per_feature, times, 4 * c.per_feature, 4 * n
+    )
 
 
 @rule("concat_backward")
 def _concat_backward(to: Lowering, call: Call) -> None:
     dy, a_width, _ = call.inputs
     da, dc = call.outputs
-    source = to.features(dy)
-    _repeat(to, "repeat", source, to.new(da), a_width, dy.rows, 1, 4 * dy.rows, 4 * dy.rows)
-    rest = Ref(source.buffer, source.offset + 4 * a_width * dy.rows)
-    times = dy.rows // dc.rows
-    _repeat(to, "sum_repeats", rest, to.new(dc), dc.width, dc.rows, times, 4 * dy.rows, 4 * dc.rows)
+    source = to.by_feature(dy)
+    _repeat(
+        to,
+        "repeat",
+        source,
+        to.new(da),
+        a_width,
+        dy.per_feature,
+        1,
+        4 * dy.per_feature,
+        4 * dy.per_feature,
+    )
+    rest = Ref(source.buffer, source.offset + 4 * a_width * dy.per_feature)
+    times = dy.per_feature // dc.per_feature
+    _repeat(
+        to,
+        "sum_repeats",
+        rest,
+        to.new(dc),
+        dc.n_features,
+        dc.per_feature,
+        times,
+        4 * dy.per_feature,
+        4 * dc.per_feature,
+    )
 
 
 @rule("take_columns")
 def _take_columns(to: Lowering, call: Call) -> None:
     x, taken = call.inputs
-    source, out, row = to.features(x), to.new(call.outputs[0]), 4 * x.rows
+    source, out, row = to.by_feature(x), to.new(call.outputs[0]), 4 * x.per_feature
     for at, first, n in _runs(taken):
         run = Ref(source.buffer, source.offset + row * first)
-        _repeat(to, "repeat", run, Ref(out.buffer, out.offset + row * at), n, x.rows, 1, row, row)
+        _repeat(
+            to, "repeat", run, Ref(out.buffer, out.offset + row * at), n, x.per_feature, 1, row, row
+        )
 
 
 def _runs(taken: Sequence[int]) -> Iterator[tuple[int, int, int]]:
@@ -115,30 +145,30 @@ def _runs(taken: Sequence[int]) -> Iterator[tuple[int, int, int]]:
 
 
 def _repeat(
-    to: Lowering, name: str, source: Ref, out: Ref, rows: int, n: int, times: int, read: int,
+    to: Lowering, name: str, source: Ref, out: Ref, n_features: int, n: int, times: int, read: int,
     written: int,
 ) -> None:  # fmt: skip
     operands = dict(source=source, out=out, n=n, times=times)
-    to.elementwise(name, rows, operands, 0.1, dict(source=read, out=written), ("out",))
+    to.elementwise(name, n_features, operands, 0.1, dict(source=read, out=written), ("out",))
 
 
 @rule(*(f"bias_{kind}" for kind in KINDS))
 def _activate(to: Lowering, call: Call) -> None:
     a, b, *constant = call.inputs
     kind, h = call.kernel.removeprefix("bias_"), call.outputs[0]
-    into = to.features(a)
-    row = 4 * a.rows
+    into = to.by_feature(a)
+    row = 4 * a.per_feature
     own = dict(a=row, h=row)
     s: Any = 0
     if len(call.outputs) == 2:
         s, own["s"] = to.new(call.outputs[1]), row
     out = to.new(h, dying=a)
     number = KINDS.index(kind)
-    operands = dict(kind=number, a=into, b=to.parameter(b), h=out, s=s, n=a.rows)
+    operands = dict(kind=number, a=into, b=to.parameter(b), h=out, s=s, n=a.per_feature)
     outputs = ("h", "s") if s else ("h",)
     name = "activate" if number < IN_LOOP else "activate_apart"
     to.elementwise(
-        name, a.width, operands, _COSTS[kind], own | dict(b=4), outputs, constants=constant
+        name, a.n_features, operands, _COSTS[kind], own | dict(b=4), outputs, constants=constant
     )
 
 
@@ -148,11 +178,11 @@ def _activate_backward(to: Lowering, call: Call) -> None:
     da, db = call.outputs
     kind = call.kernel.removeprefix("bias_").removesuffix("_backward")
     kept = rest.pop(0) if rest and isinstance(rest[0], Value) else dh
-    row = 4 * dh.rows
-    d, k = to.features(dh), to.features(kept)
+    row = 4 * dh.per_feature
+    d, k = to.by_feature(dh), to.by_feature(kept)
     out, sums = to.new(da, dying=dh), to.new(db)
     number = KINDS.index(kind)
-    operands = dict(kind=number, dh=d, kept=k, da=out, db=sums, n=dh.rows)
+    operands = dict(kind=number, dh=d, kept=k, da=out, db=sums, n=dh.per_feature)
     own = dict(dh=row, kept=row, da=row, db=4)
     name = "activate_backward" if number < IN_LOOP else "activate_backward_apart"
-    to.elementwise(name, dh.width, operands, _COSTS[kind], own, ("da", "db"), constants=rest)
+    to.elementwise(name, dh.n_features, operands, _COSTS[kind], own, ("da", "db"), constants=rest)

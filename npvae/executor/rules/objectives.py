@@ -16,7 +16,7 @@ Reads = list[tuple[Ref, int, int]]
 def _mean_loss(to: Lowering, call: Call) -> None:
     log_px, *weights = call.inputs
     rec, d = call.outputs
-    density, out, slope = to.vector(log_px), to.new_wide(rec), to.new_wide(d)
+    density, out, slope = to.as_doubles(log_px), to.new_doubles(rec), to.new_doubles(d)
     row_weights, reads = _weights(to, weights)
     samples, batch = log_px.shape
     n = log_px.size
@@ -37,7 +37,7 @@ def _kl_loss(to: Lowering, call: Call) -> None:
     kl, beta, free_bits, *weights = call.inputs
     to.needs_the_schedule(beta)
     total, d_kl = call.outputs
-    source, out, slope = to.features(kl), to.new_wide(total), to.new(d_kl)
+    source, out, slope = to.by_feature(kl), to.new_doubles(total), to.new(d_kl)
     row_weights, reads = _weights(to, weights)
     samples, batch, z_dim = kl.shape
     to.emit(
@@ -58,9 +58,9 @@ def _sampled_kl_loss(to: Lowering, call: Call) -> None:
     log_qz, log_pz, beta, *weights = call.inputs
     to.needs_the_schedule(beta)
     row_weights, reads = _weights(to, weights)
-    own = dict(log_qz=to.vector(log_qz), log_pz=to.vector(log_pz))
+    own = dict(log_qz=to.as_doubles(log_qz), log_pz=to.as_doubles(log_pz))
     outputs = zip(("out", "d_log_qz", "d_log_pz"), call.outputs, strict=True)
-    writes = {name: to.new_wide(value) for name, value in outputs}
+    writes = {name: to.new_doubles(value) for name, value in outputs}
     samples, batch = log_qz.shape
     to.emit(
         "sampled_kl_loss",
@@ -75,7 +75,7 @@ def _sampled_kl_loss(to: Lowering, call: Call) -> None:
 def _weighted_loss(to: Lowering, call: Call) -> None:
     rec, kl, beta = call.inputs
     to.needs_the_schedule(beta)
-    first, second, out = to.vector(rec), to.vector(kl), to.new_wide(call.outputs[0])
+    first, second, out = to.as_doubles(rec), to.as_doubles(kl), to.new_doubles(call.outputs[0])
     to.emit(
         "weighted_loss",
         1,
@@ -88,10 +88,12 @@ def _weighted_loss(to: Lowering, call: Call) -> None:
 @rule("iwae")
 def _iwae(to: Lowering, call: Call) -> None:
     log_px, log_pz, log_qz, *weights = call.inputs
-    own = dict(log_px=to.vector(log_px), log_pz=to.vector(log_pz), log_qz=to.vector(log_qz))
+    own = dict(
+        log_px=to.as_doubles(log_px), log_pz=to.as_doubles(log_pz), log_qz=to.as_doubles(log_qz)
+    )
     row_weights, reads = _weights(to, weights)
     names = ("loss", "rec", "kl", "d_log_px", "d_log_qz")
-    writes = {key: to.new_wide(v) for key, v in zip(names, call.outputs, strict=True)}
+    writes = {key: to.new_doubles(v) for key, v in zip(names, call.outputs, strict=True)}
     samples, batch = log_px.shape
     to.emit(
         "iwae",
@@ -106,5 +108,5 @@ def _weights(to: Lowering, given: list[Any]) -> tuple[Any, Reads]:
     """Where the rows' weights lie, and that they are read; 0 and nothing where there are none."""
     if not given or given[0] is None:
         return 0, []
-    ref = to.features(given[0])
+    ref = to.by_feature(given[0])
     return ref, [(ref, 4 * given[0].size, 0)]
