@@ -48,6 +48,14 @@ class Layer(Part, abstract=True):
         """How many numbers a row has that comes out."""
         return math.prod(self.out_shape or ())
 
+    @property
+    def output_bias(self) -> Array | None:
+        """The parameter (n_out,) that is added to the output last, or None.
+
+        A decoder's output starts from there at the mean of the data.
+        """
+        return None
+
     @abstractmethod
     def forward(self, x: Array) -> tuple[Array, Any]:
         """(y, cache) of rows x."""

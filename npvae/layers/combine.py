@@ -46,6 +46,10 @@ class Sequential(Layer):
             self.in_shape = self.layers[sized[0]].in_shape
             self.out_shape = self.layers[sized[-1]].out_shape
 
+    @property
+    def output_bias(self) -> Array | None:
+        return self.layers[-1].output_bias if self.layers else None
+
     def forward(self, x: Array) -> tuple[Array, list[Any]]:
         caches = []
         for i, layer in enumerate(self.layers):

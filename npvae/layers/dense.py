@@ -9,6 +9,7 @@ import numpy as np
 from .. import kernels as k
 from ..core import Part, resolve
 from ..core.checks import whole
+from .activation import Identity
 from .base import Layer
 from .init import initialiser, zeros
 
@@ -57,6 +58,10 @@ class Dense(Layer):
         draw = initialiser(init)
         self.parameter("W", (n_out, n_in), lambda rng, shape: gain * draw(rng, shape))
         self.parameter("b", (n_out,), zeros)
+
+    @property
+    def output_bias(self) -> Array | None:
+        return self.b if isinstance(self.activation, Identity) else None
 
     def forward(self, x: Array) -> tuple[Array, Any]:
         rows = x if x.ndim == 2 else x.reshape(-1, self.n_in)
