@@ -80,6 +80,23 @@ from .likelihoods import (
     sum_rows,
     zero_inflated_negative_binomial,
 )
+from .outputs import (
+    beta_mode,
+    beta_shapes,
+    continuous_bernoulli_mean,
+    exp,
+    floor,
+    likeliest_label,
+    mean_label,
+    negative_binomial_mode,
+    restored,
+    sigmoid,
+    softmax,
+    step,
+    wide_exp,
+    zero_inflated_mean,
+    zero_inflated_mode,
+)
 from .seam import kernel, recording
 from .training import (
     adam,
