@@ -6,7 +6,6 @@ can show it, and stop at a loss that is not finite before the weights have taken
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -15,7 +14,6 @@ import numpy as np
 
 from ..core import Objective
 from ..core.checks import number
-from ..core.progress import notice_if_slow
 from ..core.schedules import Constant, Schedule
 from ..models import Model
 from ..objectives import ELBO
@@ -81,7 +79,7 @@ def along(schedule: Schedule, times: Array) -> Array:
 
 
 class EagerSteps:
-    """Python calls kernel after kernel, in any type, on either kernel set."""
+    """Python calls kernel after kernel, in any type."""
 
     def __init__(self, training: Training) -> None:
         self.training = training
@@ -98,8 +96,7 @@ class EagerSteps:
         times = t.times(epoch)
         for step, (start, now) in enumerate(zip(t.starts(), times, strict=True)):
             batch = order[start : start + t.batch_size]
-            compiling = _compiling() if t.state.t == 0 else contextlib.nullcontext()
-            with compiling, np.errstate(over="ignore", invalid="ignore"):
+            with np.errstate(over="ignore", invalid="ignore"):
                 losses = self.gradient(t.rows.batch(batch, draws), noise, float(now))
                 if not (np.isfinite(losses[0]) and t.optimiser.accepts(t.gradient)):
                     raise NotFinite(step, float(losses[0]))
@@ -129,7 +126,3 @@ class EagerSteps:
             terms, _ = worker.forward(x, worker.draw_noise(len(x), 1, noise), context)
             sums += np.array(objective(terms)[0]) * len(x)
         return sums
-
-
-def _compiling() -> contextlib.AbstractContextManager[None]:
-    return notice_if_slow("npvae: compiling the kernels (once; later runs find them in the cache)")
