@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -63,8 +62,7 @@ class Owner(Part, abstract=True):
     @property
     def config(self) -> dict[str, Any]:
         """The constructor's arguments as JSON can hold them: ``type(model)(**model.config)``."""
-        names = [p for p in inspect.signature(type(self)).parameters if p != "parameters"]
-        return {name: _plain(getattr(self, name)) for name in names}
+        return self.arguments
 
     @property
     def dtype(self) -> str:
@@ -99,12 +97,6 @@ def _floating(dtype: Any) -> np.dtype:
     if dtype is None or resolved not in (np.float32, np.float64):
         raise ConfigError(f"dtype is 'float32' or 'float64'; got {dtype!r}.")
     return resolved
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "config"):  # a part, or a schema
-        return value.config
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _check_parameters(model: Owner, parameters: Mapping[str, Array]) -> None:
