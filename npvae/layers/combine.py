@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels as k
-from ..core import Part
+from ..core import Part, resolve
 from .dense import Dense
 
 Array = np.ndarray
@@ -24,8 +24,8 @@ class Sequential(Part):
 
     family = "layer"
 
-    def __init__(self, layers: Sequence[Part]) -> None:
-        self.layers: list[Any] = list(layers)
+    def __init__(self, layers: Sequence[Any]) -> None:
+        self.layers: list[Any] = [resolve("layer", layer) for layer in layers]
 
     def forward(self, x: Array) -> tuple[Array, list[Any]]:
         caches = []

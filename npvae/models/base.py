@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from abc import abstractmethod
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TypeVar
@@ -42,6 +41,7 @@ class Model(Part, abstract=True):
     """
 
     family = "model"
+    not_in_config = ("parameters",)
     flat: Array
     x_dim: int
     z_dim: int
@@ -124,8 +124,7 @@ class Model(Part, abstract=True):
     @property
     def config(self) -> dict[str, Any]:
         """The constructor's arguments as JSON can hold them: ``type(model)(**model.config)``."""
-        names = [p for p in inspect.signature(type(self)).parameters if p != "parameters"]
-        return {name: _plain(getattr(self, name)) for name in names}
+        return self.arguments
 
     def __repr__(self) -> str:
         config = {n: v for n, v in self.config.items() if n not in ("dtype", "seed", "schema")}
@@ -257,12 +256,6 @@ def _floating(dtype: Any) -> np.dtype:
     if dtype is None or resolved not in (np.float32, np.float64):
         raise ConfigError(f"dtype is 'float32' or 'float64'; got {dtype!r}.")
     return resolved
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "config"):  # a part, or a schema
-        return value.config
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _check_parameters(model: Model, parameters: Mapping[str, Array]) -> None:
