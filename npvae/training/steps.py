@@ -7,12 +7,13 @@ can show it, and stop at a loss that is not finite before the weights have taken
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from ..core import Losses
 from ..core.checks import number
 from ..core.losses import LOSSES
 from ..core.progress import notice_if_slow
@@ -129,10 +130,9 @@ class EagerSteps:
         return sums
 
 
-def _values(losses: Any, names: Sequence[str]) -> Array:
+def _values(losses: Losses, names: Sequence[str]) -> Array:
     """What an objective has returned, in the order of the names that it gives its losses."""
-    named = losses if isinstance(losses, Mapping) else losses._asdict()
-    return np.array([named[name] for name in names], float)
+    return np.array([losses[name] for name in names], float)
 
 
 def _compiling() -> contextlib.AbstractContextManager[None]:
