@@ -23,11 +23,11 @@ from ..evaluate import metrics
 from ..executor.describe import describe
 from ..objectives import ELBO
 from ..plots.style import short
+from .choices import objective
 from .console import DONE, FAILED_CHECK
-from .data import rows_for
+from .inputs import rows_for
 from .runs import CONFIG, open_run
-from .schemas import saved_by_column, worst
-from .settings import objective
+from .tabular import saved_by_column, worst
 
 _PACKAGES = {
     "numba": "fast",

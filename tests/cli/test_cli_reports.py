@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import npvae as nv
-from npvae.cli.data import hold_out
+from npvae.cli.inputs import hold_out
 
 
 def evaluated(npvae, run, *options):

@@ -66,7 +66,7 @@ def test_a_resumed_run_that_is_stopped_at_once_loses_nothing(small_train, tmp_pa
 
 
 def test_stopped_before_the_first_epoch(small_train, tmp_path, monkeypatch):
-    monkeypatch.setattr(jobs, "fit", interrupt)
+    monkeypatch.setattr(jobs, "train", interrupt)
     nothing = "npvae: interrupted before the end of the first epoch, so nothing was kept"
     assert small_train(tmp_path)[::2] == (130, f"{nothing}\n")
     (tmp_path / "model.npz").write_bytes(b"of an earlier run")
