@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from . import kernels as k
 from .core import Terms
 from .core.checks import number, whole
 from .core.errors import ConfigError
+from .core.losses import LOSSES
+from .core.registry import Registered
 from .core.schedules import Schedule, schedule
 
 
@@ -26,7 +28,21 @@ class Losses(NamedTuple):
     kl: Any
 
 
-class ELBO:
+class Objective(Registered, abstract=True):
+    """Base of the objectives.
+
+    Attributes
+    ----------
+    losses : names of what it returns; the first is what is minimised
+    note : what its losses are, where they are not the ELBO's terms
+    """
+
+    family = "objective"
+    losses: ClassVar[tuple[str, ...]] = LOSSES
+    note: ClassVar[str] = ""
+
+
+class ELBO(Objective):
     """-ELBO = E_q[-log p(x given z)] + beta KL(q(z given x) ‖ p(z)), the mean over the batch.
 
     Derivation, with B rows, K samples and kl (K', B, Z), K' being K or 1:
@@ -91,7 +107,7 @@ class ELBO:
         )
 
 
-class IWAE:
+class IWAE(Objective):
     """-log 1/K Σ_k w_k,  w_k = p(x given z_k) p(z_k) / q(z_k given x), the mean over the batch.
 
     Derivation, with log w = log_px + log_pz - log_qz (K, B):
@@ -109,6 +125,7 @@ class IWAE:
     """
 
     needs: tuple[str, ...] = ("log_px", "log_pz", "log_qz")
+    note = "KL is the rest of IWAE's bound, loss - rec, and can be below 0."
 
     def __init__(self, n_samples: int = 5) -> None:
         self.n_samples = whole("n_samples", n_samples)

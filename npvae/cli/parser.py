@@ -10,22 +10,9 @@ from typing import Any, NoReturn
 
 from .._version import __version__
 from ..core.errors import nearest
-from .arguments import (  # fmt: skip
-    ARRAYS,
-    PICTURES,
-    column_kinds,
-    fraction,
-    image_shape,
-    not_negative,
-    one_of,
-    output,
-    positive,
-    whole,
-    widths,
-)
+from .arguments import ARRAYS, PICTURES, image_shape, one_of, output, whole
 from .console import BAD_INPUT, tell
-
-DEFAULT_RUN = "npvae-run"
+from .train_options import DEFAULT_RUN, GROUPS
 
 _OVERVIEW = f"""\
 Variational autoencoders in pure NumPy, every gradient derived by hand
@@ -148,162 +135,10 @@ def _train(commands: Any) -> None:
     parser = commands.add_parser(
         "train", usage="npvae train [options]", help="train a model", description=_TRAIN
     )
-    add = parser.add_argument_group("data").add_argument
-    add(
-        "--data",
-        metavar="PATH",
-        help="digits (the default); or a .csv, .tsv, .npy or .npz file, "
-        "an IDX file, or a folder of IDX files such as MNIST's (./digits for a file of that name)",
-    )
-    add(
-        "--columns",
-        type=column_kinds,
-        metavar="NAME=KIND,..",
-        help="what columns of a .csv or .tsv are, where that is not to be inferred: number, flag, "
-        "count, category, label (colours the latent space), or skip",
-    )
-    add(
-        "--holdout",
-        type=fraction,
-        metavar="F",
-        help="the share of rows, drawn by --seed, that "
-        "validates and is not trained on (default: the source's test rows where it has such, "
-        "otherwise 0.1)",
-    )
-    add(
-        "--image-shape",
-        type=image_shape,
-        metavar="H,W",
-        help="rows are grey images of this shape, or H,W,3 colour images, or none (default: as the "
-        "source says; rows in [0, 1] of 16, 25, ... 784 ... columns without names are taken for "
-        "square images)",
-    )
-
-    add = parser.add_argument_group("model").add_argument
-    add(
-        "--z-dim",
-        type=whole(1),
-        metavar="N",
-        help="latent dimensions (default: 4 for the digits; 8 for a table, or one less than its "
-        "columns; otherwise 20, or the columns, where those are fewer)",
-    )
-    add(
-        "--hidden",
-        type=widths,
-        metavar="W,W",
-        help="widths of the encoder's hidden layers, "
-        "mirrored in the decoder, or none (default: 256,128 for the digits; 64 for a table, 256 "
-        "from 1,000 rows on; otherwise 400)",
-    )
-    add("--activation", metavar="NAME", help="default: relu; npvae info lists all")
-    add(
-        "--likelihood",
-        metavar="NAME",
-        help="of the data given z (default: for a table mixed, one for each kind of columns; "
-        "bernoulli for values in [0, 1] and for images of bytes, otherwise gaussian; npvae info "
-        "lists all)",
-    )
-    add("--prior", metavar="NAME", help="of z: standard (the default), mixture or vamp")
-
-    add = parser.add_argument_group("objective").add_argument
-    add(
-        "--objective",
-        type=one_of("elbo", "iwae"),
-        metavar="elbo|iwae",
-        help="default: elbo. The KL that iwae shows in training is what its bound has besides rec, "
-        "and can be below 0",
-    )
-    add(
-        "--n-samples",
-        type=whole(1),
-        metavar="K",
-        help="draws of z per row and step (default: 1; 5 for iwae)",
-    )
-    add("--beta", type=not_negative, help="weight of the KL term (default: 1)")
-    add(
-        "--warmup",
-        type=not_negative,
-        metavar="EPOCHS",
-        help="raise beta from 0 in a straight line over the first epochs (default: 0)",
-    )
-    add(
-        "--free-bits",
-        type=not_negative,
-        metavar="NATS",
-        help="KL per latent dimension below which it is not pressed further, and as which it then "
-        "counts in the training loss (default: 0)",
-    )
-
-    add = parser.add_argument_group("training").add_argument
-    add(
-        "--epochs",
-        type=whole(1),
-        metavar="N",
-        help="default: 300 for the digits; for a table by its size, with --patience; otherwise 10",
-    )
-    add(
-        "--batch-size",
-        type=whole(1),
-        metavar="N",
-        help="default: 64 for the digits; 32 for a table of less than 3,000 rows; otherwise 128",
-    )
-    add(
-        "--lr",
-        type=positive,
-        help="Adam's learning rate (default: 0.002 for digits and tables, otherwise 0.001)",
-    )
-    add("--weight-decay", type=not_negative, metavar="F", help="decoupled (default: 0)")
-    add(
-        "--clip-norm",
-        type=positive,
-        metavar="F",
-        help="greatest norm of the gradient (default: no limit)",
-    )
-    add(
-        "--binarise",
-        action="store_true",
-        default=None,
-        help="take values in [0, 1] for probabilities, and draw ones and zeros from them anew "
-        "whenever a row is visited",
-    )
-    add(
-        "--patience",
-        type=whole(1),
-        metavar="EPOCHS",
-        help="stop after so many epochs without a better validation loss, and keep the best model; "
-        "with --resume, more of it lets a run that stopped go on (default: train to the end)",
-    )
-    add(
-        "--seed",
-        type=whole(0),
-        metavar="N",
-        help="of the rows held out, initial weights, order "
-        "and noise: same seed, threads and machine, same model (default: 0)",
-    )
-    add(
-        "--threads",
-        type=whole(1),
-        metavar="N",
-        help="at most; one is used where matrices are small (default: all usable cores)",
-    )
-
-    add = parser.add_argument_group("run").add_argument
-    add(
-        "--out",
-        metavar="DIR",
-        default=DEFAULT_RUN,
-        help=f"run folder, made where it is missing (default: {DEFAULT_RUN})",
-    )
-    add(
-        "--resume",
-        action="store_true",
-        help="go on with the run in DIR, with the settings that "
-        "it has; --epochs, --lr, --patience and --threads may be given anew, and --data where "
-        "the file has moved. Where DIR has no finished epoch, training starts anew, with the "
-        "settings in its config.json if it has one",
-    )
-    add("--no-plots", action="store_true", help="no pictures")
-    add("--quiet", action="store_true", help="print errors only")
+    for title, options in GROUPS.items():
+        group = parser.add_argument_group(title)
+        for option in options:
+            option.add_to(group)
 
 
 def _evaluate(commands: Any) -> None:
