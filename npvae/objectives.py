@@ -12,7 +12,7 @@ import math
 from typing import Any, ClassVar, NamedTuple
 
 from . import kernels as k
-from .core import Terms
+from .core import LevelTerms, Terms
 from .core.checks import number, whole
 from .core.errors import ConfigError
 from .core.losses import LOSSES
@@ -49,9 +49,10 @@ class ELBO(Objective):
       (1) rec = -1/(KB) Σ log_px                     ->  d_log_px = -1/(KB)
       (2) kl_j = 1/(K'B) Σ kl[..., j],  KL = Σ_j kl_j ->  d_kl = beta/(K'B)
       (3) with free bits, KL = Σ_j max(kl_j, λ)      ->  d_kl_j = 0 where kl_j < λ
-      (4) where the prior has no closed form, its Monte Carlo estimate by the same samples,
+      (4) for a level without a closed form, its estimate by the same samples,
           KL = 1/(KB) Σ (log_qz - log_pz)            ->  d_log_qz = beta/(KB) = -d_log_pz
-      (5) with weights w (B,) every row's terms count w_b times, in (1), (2) and (4) and so in (3)
+      (5) of several latent levels the KLs are added ->  each has its own gradient, as above
+      (6) with weights w (B,) every row's terms count w_b times, in (1), (2) and (4) and so in (3)
                                                      ->  each gradient above times w_b
     Source: Kingma & Welling 2014, equation 10; beta: Higgins et al. 2017, equation 4; free bits:
     Kingma et al. 2016, equation 15, with groups of one dimension.
@@ -82,29 +83,24 @@ class ELBO(Objective):
         """The losses of a batch and the gradients of its terms, at an epoch of the schedule."""
         beta = self.beta(epoch)
         rec, d_log_px = k.mean_loss(terms.log_px, terms.weights)  # (1)
-        if terms.kl:
-            kl, d_terms = self._closed_form(terms, beta)
-        else:
-            kl, d_terms = self._sampled(terms, beta)
-        d_terms.log_px = d_log_px
-        return Losses(k.weighted_loss(rec, kl, beta), rec, kl), d_terms
+        levels = [self._kl(level, beta, terms.weights) for level in terms.levels]
+        kl = _total([kl for kl, _ in levels])
+        losses = Losses(k.weighted_loss(rec, kl, beta), rec, kl)
+        return losses, Terms(d_log_px, [d_level for _, d_level in levels])
 
-    def _closed_form(self, terms: Terms, beta: float) -> tuple[Any, Terms]:
-        levels = [k.kl_loss(kl, beta, self.free_bits, terms.weights) for kl in terms.kl]  # (2), (3)
-        return _total([kl for kl, _ in levels]), Terms(kl=[d_kl for _, d_kl in levels])
-
-    def _sampled(self, terms: Terms, beta: float) -> tuple[Any, Terms]:
+    def _kl(self, level: LevelTerms, beta: float, weights: Any) -> tuple[Any, LevelTerms]:
+        """A level's KL, and the gradients of its terms."""
+        if level.kl is not None:
+            kl, d_kl = k.kl_loss(level.kl, beta, self.free_bits, weights)  # (2), (3)
+            return kl, LevelTerms(kl=d_kl)
         if self.free_bits:
             raise ConfigError(
                 "free bits need the KL per latent dimension in closed form, which this model's "
-                "prior does not have; use free_bits=0, or prior='standard'."
+                "posterior and prior do not have together; use free_bits=0, or "
+                "posterior='gaussian' with prior='standard'."
             )
-        kl, d_log_qz, d_log_pz = k.sampled_kl_loss(
-            _total(terms.log_qz), _total(terms.log_pz), beta, terms.weights
-        )  # (4)
-        return kl, Terms(
-            log_pz=[d_log_pz for _ in terms.log_pz], log_qz=[d_log_qz for _ in terms.log_qz]
-        )
+        kl, d_log_qz, d_log_pz = k.sampled_kl_loss(level.log_qz, level.log_pz, beta, weights)  # (4)
+        return kl, LevelTerms(log_pz=d_log_pz, log_qz=d_log_qz)
 
 
 class IWAE(Objective):
@@ -133,15 +129,15 @@ class IWAE(Objective):
 
     def __call__(self, terms: Terms, epoch: float = math.inf) -> tuple[Losses, Terms]:
         """The losses of a batch and the gradients of its terms."""
+        levels = terms.levels
         loss, rec, kl, d_log_w, minus_d_log_w = k.iwae(
-            terms.log_px, _total(terms.log_pz), _total(terms.log_qz), terms.weights
+            terms.log_px,
+            _total([level.log_pz for level in levels]),
+            _total([level.log_qz for level in levels]),
+            terms.weights,
         )
-        d_terms = Terms(
-            log_px=d_log_w,
-            log_pz=[d_log_w for _ in terms.log_pz],
-            log_qz=[minus_d_log_w for _ in terms.log_qz],
-        )  # (3)
-        return Losses(loss, rec, kl), d_terms
+        d_levels = [LevelTerms(log_pz=d_log_w, log_qz=minus_d_log_w) for _ in levels]  # (3)
+        return Losses(loss, rec, kl), Terms(d_log_w, d_levels)
 
 
 def _total(levels: list[Any]) -> Any:

@@ -357,8 +357,8 @@ def test_config_and_repr_name_the_arguments():
 
 
 def test_terms_do_not_share_their_lists():
-    Terms().kl.append(1)
-    assert Terms().kl == []
+    Terms().levels.append(1)
+    assert Terms().levels == []
 
 
 def test_sequential_of_layers_has_numbered_names():

@@ -13,19 +13,20 @@ if TYPE_CHECKING:
     from .parameters import Slot, bind, children, clone, initialise, layout, n_parameters
     from .part import Init, Part, registered_parts
     from .registry import Registered, arguments_of, registered, resolve
-    from .terms import Objective, Terms
+    from .terms import LevelTerms, Objective, Terms
 
 _NAMES = {
     "parameters": ("Slot", "bind", "children", "clone", "initialise", "layout", "n_parameters"),
     "part": ("Init", "Part", "registered_parts"),
     "registry": ("Registered", "arguments_of", "registered", "resolve"),
-    "terms": ("Objective", "Terms"),
+    "terms": ("LevelTerms", "Objective", "Terms"),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
-    "Init", "Objective", "Part", "Registered", "Slot", "Terms", "arguments_of", "bind", "children",
-    "clone", "initialise", "layout", "n_parameters", "registered", "registered_parts", "resolve",
+    "Init", "LevelTerms", "Objective", "Part", "Registered", "Slot", "Terms", "arguments_of",
+    "bind", "children", "clone", "initialise", "layout", "n_parameters", "registered",
+    "registered_parts", "resolve",
 ]  # fmt: skip
 
 

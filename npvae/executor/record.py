@@ -15,6 +15,7 @@ import numpy as np
 from .. import kernels
 from ..core import Objective, Part, Terms, bind, children, clone, layout
 from ..core.schedules import Constant
+from ..core.trees import leaves, refilled
 from ..models import Model
 from ..objectives import Losses
 from .graph import Call, Gradient, Graph, NotCapturable, Recorder, Value
@@ -232,38 +233,16 @@ def _objective(
         except NotCapturable:
             graph.rewind(mark)
     run_on = {False: objective, True: rehearsed}
-    values, shape = _flattened(terms)
-    result: list[Any] = []
+    result: list[Terms] = []
 
     def run(state: State, arrays: list[Any]) -> list[Any]:
-        given = _unflattened(arrays, shape)
+        given = refilled(terms, iter(arrays))
         losses, d_terms = run_on[state["rehearsal"]](given, state["epoch"])
-        numbers, result[:] = _flattened(d_terms)
-        return [*(np.float64(loss) for loss in losses), *numbers]
+        result[:] = [d_terms]
+        return [*(np.float64(loss) for loss in losses), *leaves(d_terms)]
 
-    outputs = _python(graph, "objective", run, tuple(values))
-    return Losses(*outputs[:3]), _unflattened(outputs[3:], result)
-
-
-def _flattened(terms: Terms) -> tuple[list[Any], list[Any]]:
-    """The arrays in some terms, in order, and what puts them back: (name, how many) each."""
-    arrays: list[Any] = []
-    shape: list[Any] = []
-    for name, value in vars(terms).items():
-        entries = [] if value is None else value if isinstance(value, list) else [value]
-        shape.append((name, isinstance(value, list), [isinstance(e, tuple) for e in entries]))
-        for entry in entries:
-            arrays.extend(entry if isinstance(entry, tuple) else [entry])
-    return arrays, shape
-
-
-def _unflattened(arrays: Any, shape: list[Any]) -> Terms:
-    rest = iter(arrays)
-    found: dict[str, Any] = {}
-    for name, is_list, pairs in shape:
-        entries = [(next(rest), next(rest)) if pair else next(rest) for pair in pairs]
-        found[name] = entries if is_list else (entries[0] if entries else None)
-    return Terms(**found)
+    outputs = _python(graph, "objective", run, tuple(leaves(terms)))
+    return Losses(*outputs[:3]), refilled(result[0], iter(outputs[3:]))
 
 
 def _python(graph: Graph, name: str, run: Any, inputs: tuple[Any, ...]) -> tuple[Value, ...]:

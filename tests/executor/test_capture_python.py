@@ -24,6 +24,7 @@ from own_parts import (
 import npvae as nv
 from npvae import kernels as k
 from npvae.layers import Activation
+from npvae.levels import GaussianKL, closed_form
 from npvae.objectives import Losses
 
 X = numbers((50, 5))
@@ -251,8 +252,10 @@ class Tempered(nv.ELBO):
     def __call__(self, terms, epoch=math.inf):
         beta = self.beta(epoch)
         rec, d = k.mean_loss(terms.log_px)
-        kl, d_kl = k.kl_loss(terms.kl[0], beta, self.free_bits)
-        return Losses(k.weighted_loss(rec, kl, beta), rec, kl), nv.Terms(log_px=d, kl=[d_kl])
+        kl, d_kl = k.kl_loss(terms.levels[0].kl, beta, self.free_bits)
+        return Losses(k.weighted_loss(rec, kl, beta), rec, kl), nv.Terms(
+            d, [nv.LevelTerms(kl=d_kl)]
+        )
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -291,8 +294,8 @@ class Own(Tempered):
 
     def __call__(self, terms, epoch=math.inf):
         rec, d = k.mean_loss(terms.log_px)
-        kl, d_kl = k.kl_loss(terms.kl[0], 1.0, self.free_bits)
-        return Losses(k.weighted_loss(rec, kl, 1.0), rec, kl), nv.Terms(log_px=d, kl=[d_kl])
+        kl, d_kl = k.kl_loss(terms.levels[0].kl, 1.0, self.free_bits)
+        return Losses(k.weighted_loss(rec, kl, 1.0), rec, kl), nv.Terms(d, [nv.LevelTerms(kl=d_kl)])
 
 
 class Constants(Doubled, abstract=True):
@@ -317,6 +320,9 @@ class NoisyPosterior(nv.DiagonalGaussian, abstract=True):
     def __init__(self):
         super().__init__()
         self.sample = Noisy()
+
+
+closed_form(NoisyPosterior, nv.StandardNormal)(GaussianKL)
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,9 @@ from npvae.gradcheck.linear_gaussian import (
     linear_vae,
 )
 from npvae.kernels import reference
+from npvae.levels import GaussianKL
 from npvae.posteriors import GaussianLogProb, Reparameterise
-from npvae.priors import GaussianKL, StandardNormal
+from npvae.priors import StandardNormal
 
 
 def test_kl_without_its_minus_is_negative_and_has_no_least_value():
@@ -58,7 +59,7 @@ def test_reconstruction_minus_mutual_information_is_no_bound():
     for name, vae in (("as it was", model), ("stretched", stretched)):
         rec = float(exact_terms(vae, x).log_px.mean())
         information, forgotten = information_and_rest(vae, x)
-        kl = float(exact_terms(vae, x).kl[0].sum((0, -1)).mean())
+        kl = float(exact_terms(vae, x).levels[0].kl.sum((0, -1)).mean())
         assert information + forgotten == pytest.approx(kl, rel=1e-6)
         log_px = float(LinearGaussian.of(vae).log_px(x).mean())
         found[name] = rec - information, log_px, float(exact_elbo(vae, x).mean()), forgotten
