@@ -186,7 +186,9 @@ def _settings(choices: Choices, folder: Path, resume: bool) -> Settings:
     made = {
         "objective": objective(choices),
         "optimiser": Adam(**_arguments(Adam, choices)),
-        "callbacks": [EarlyStopping(choices["patience"])] if choices["patience"] else [],
+        "callbacks": [EarlyStopping(**_arguments(EarlyStopping, choices))]
+        if choices["patience"]
+        else [],
         "checkpoint": folder / runs.CHECKPOINT,
         "resume": resume,
         "progress": False,
