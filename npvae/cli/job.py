@@ -183,12 +183,11 @@ def prepare(options: Namespace) -> Job:
 
 def _settings(choices: Choices, folder: Path, resume: bool) -> Settings:
     """What `fit` is to do."""
+    patience = _arguments(EarlyStopping, choices)
     made = {
         "objective": objective(choices),
         "optimiser": Adam(**_arguments(Adam, choices)),
-        "callbacks": [EarlyStopping(**_arguments(EarlyStopping, choices))]
-        if choices["patience"]
-        else [],
+        "callbacks": [EarlyStopping(**patience)] if choices["patience"] else [],
         "checkpoint": folder / runs.CHECKPOINT,
         "resume": resume,
         "progress": False,

@@ -37,28 +37,28 @@ An earlier run in the folder is replaced once the new one has finished its first
 epoch. Ctrl-C keeps the last finished epoch, and --resume goes on from there as
 if training had never stopped.
 
-Losses are in nats per example. The training loss is that of the objective, the
+Losses are in nats per example. The training loss is the objective's, and the
 validation loss always -ELBO at beta 1: with --beta, --warmup, --free-bits or
---objective iwae the two are not the same quantity."""
+another objective the two are not the same quantity."""
 
 _EVALUATE = """\
 Measure a model on data: the ELBO and its two terms, the log-likelihood by
 importance sampling, and how many latent dimensions are active. All are means
 over the rows, in nats per example.
 
-Rows that the model was trained on flatter it, and by default they are among the
-rows where the source has no test rows: --split held-out leaves them out."""
+Rows that the model was trained on flatter it. If the source has no test rows,
+all rows are taken, those too; --split held-out leaves them out."""
 
 _SAMPLE = """\
 Make new examples: z drawn from the prior, and for each z the mean of
-p(x given z). Of a model of a table the rows are draws from p(x given z), and a
-.csv has them as the table has its own: the same columns, units and labels."""
+p(x given z). For a table they are draws from p(x given z), and a .csv has the
+table's own columns, units and labels."""
 
 _RECONSTRUCT = """\
 Encode and decode data, at the mean of q(z given x). A picture shows -n rows,
 drawn at random, beside what came in; an array (.npy, .csv) has the
-reconstructions of all rows, in their order. Of a table they come in its own
-units and labels, missing cells filled in; with --impute those alone."""
+reconstructions of all rows, in their order. For a table they have its units and
+labels, and missing cells are filled in; with --impute the known ones stay."""
 
 _INTERPOLATE = """\
 Walk in straight lines through latent space, between the posterior means of
@@ -174,12 +174,12 @@ def _reconstruct(commands: Any) -> None:
         "-n",
         type=whole(1),
         metavar="N",
-        help="rows in a picture (default: 10; of a table 1000)",
+        help="rows in a picture (default: 10; for a table 1000)",
     )
     parser.add_argument(
         "--impute",
         action="store_true",
-        help="of a table: keep the known cells as they are, and fill in the missing ones",
+        help="for a table: keep the known cells as they are, and fill in the missing ones",
     )
     _output(parser, "reconstructions.png")
     _image_shape(parser)
@@ -239,9 +239,9 @@ def _run_and_data(parser: Parser) -> None:
         "--split",
         type=one_of("train", "test", "held-out"),
         metavar="NAME",
-        help="train or test, of a source that has both; held-out, the rows that npvae train kept "
-        "for validation (default: test where the source has it, otherwise all rows, those that "
-        "RUN was trained on too)",
+        help="train or test, if the source has both; or held-out, the rows that npvae train kept "
+        "for validation (default: test if the source has it, otherwise all rows, with those that "
+        "RUN was trained on)",
     )
     parser.add_argument(
         "--rows",
@@ -268,8 +268,8 @@ def _image_shape(parser: Parser) -> None:
         "--image-shape",
         type=image_shape,
         metavar="H,W",
-        help="rows are grey images of this shape, or H,W,3 colour images, or none "
-        "(default: as when RUN was trained)",
+        help="the shape of the images that the rows are, H,W,3 in colour, or none if they are no "
+        "images (default: as when RUN was trained)",
     )
 
 

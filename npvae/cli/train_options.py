@@ -58,41 +58,44 @@ class Option:
 GROUPS = {
     "data": [
         Option("data", "PATH", str,
-               "digits (the default); or a .csv, .tsv, .npy or .npz file, an IDX file, or a folder "
-               "of IDX files such as MNIST's (./digits for a file of that name)",
+               "what to train on: digits (the default); a .csv, .tsv, .npy or .npz file; an IDX "
+               "file; or a folder of IDX files such as MNIST's (a file named digits is ./digits)",
                default=DIGITS, free=True),
         Option("columns", "NAME=KIND,..", column_kinds,
-               "what columns of a .csv or .tsv are, where that is not to be inferred: number, "
-               "flag, count, category, label (colours the latent space), or skip"),
+               "the kinds of these columns of a .csv or .tsv, in place of those that npvae infers: "
+               "number, flag, count, category, label (colours the latent space) or skip"),
         Option("holdout", "F", fraction,
-               "the share of rows, drawn by --seed, that validates and is not trained on (default: "
-               "the source's test rows where it has such, otherwise 0.1)"),
+               "the share of the rows to validate on: --seed draws them, and they are not trained "
+               "on (default: the source's test rows if it has any, otherwise 0.1)"),
         Option("image_shape", "H,W", image_shape,
-               "rows are grey images of this shape, or H,W,3 colour images, or none (default: as "
-               "the source says; rows in [0, 1] of 16, 25, ... 784 ... columns without names are "
-               "taken for square images)", setting=False),
+               "the shape of the images that the rows are, H,W,3 in colour, or none if they are no "
+               "images (default: as the source says; rows in [0, 1] of 16, 25, ... 784 ... columns "
+               "without names are taken for square images)", setting=False),
     ],
     "model": [
         Option("z_dim", "N", whole(1),
-               "latent dimensions (default: 4 for the digits; 8 for a table, or one less than its "
-               "columns; otherwise 20, or the columns, where those are fewer)"),
+               "latent dimensions (default: 4 for the digits; for a table 8, but fewer than its "
+               "columns; otherwise 20, but no more than the columns)"),
         Option("hidden", "W,W", widths,
-               "widths of the encoder's hidden layers, mirrored in the decoder, or none (default: "
-               "256,128 for the digits; 64 for a table, 256 from 1,000 rows on; otherwise 400)"),
+               "widths of the encoder's hidden layers, which the decoder mirrors, or none "
+               "(default: 256,128 for the digits; for a table 64, or 256 from 1,000 rows on; "
+               "otherwise 400)"),
         Option("activation", "NAME", str,
-               "default: relu; npvae info lists all", default="relu", family="activation"),
+               "of the hidden layers (default: relu; npvae info lists all)",
+               default="relu", family="activation"),
         Option("likelihood", "NAME", str,
-               "of the data given z, such as gaussian or student_t:df=3 (default: for a table "
-               "mixed, one for each kind of columns; bernoulli for values in [0, 1] and for images "
-               "of bytes, otherwise gaussian; npvae info lists all)", family="likelihood"),
+               "how the data are distributed given z, such as gaussian or student_t:df=3; npvae "
+               "info lists all (default: for a table mixed, each column by its kind; bernoulli for "
+               "values in [0, 1] and for images of bytes; otherwise gaussian)",
+               family="likelihood"),
         Option("prior", "NAME", str,
-               "of z: standard (the default), mixture or vamp, such as vamp:n_components=50",
-               default="standard", family="prior"),
+               "how z is distributed: standard (the default), mixture or vamp, such as "
+               "vamp:n_components=50", default="standard", family="prior"),
     ],
     "objective": [
         Option("objective", "NAME", str,
-               "what is minimised, such as elbo (the default) or iwae:n_samples=50; npvae info "
-               "lists all with their arguments, of which the options below are short forms",
+               "what training minimises, such as elbo (the default) or iwae:n_samples=50; npvae "
+               "info lists all with their arguments, of which the options below set some",
                default="elbo", family="objective"),
         Option("n_samples", "K", whole(1),
                "draws of z per row and step (default: the objective's, 1 for elbo)"),
@@ -100,44 +103,45 @@ GROUPS = {
         Option("warmup", "EPOCHS", not_negative,
                "raise beta from 0 in a straight line over the first epochs (default: 0)"),
         Option("free_bits", "NATS", not_negative,
-               "KL per latent dimension below which it is not pressed further, and as which it "
-               "then counts in the training loss (default: 0)"),
+               "KL that each latent dimension has free: below that it is pressed no further, and "
+               "the training loss counts it as that (default: 0)"),
     ],
     "training": [
         Option("epochs", "N", whole(1),
-               "default: 300 for the digits; for a table by its size, with --patience; otherwise "
-               "10", free=True),
+               "passes over the rows (default: 300 for the digits; for a table by its size, with "
+               "--patience; otherwise 10)", free=True),
         Option("batch_size", "N", whole(1),
-               "default: 64 for the digits; 32 for a table of less than 3,000 rows; otherwise 128"),
+               "rows per step (default: 64 for the digits; 32 for a table of fewer than 3,000 "
+               "rows; otherwise 128)"),
         Option("lr", None, positive,
                "Adam's learning rate (default: 0.002 for digits and tables, otherwise 0.001)",
                free=True),
         Option("weight_decay", "F", not_negative, "decoupled (default: 0)", default=0.0),
         Option("clip_norm", "F", positive, "greatest norm of the gradient (default: no limit)"),
         Option("binarise", None, None,
-               "take values in [0, 1] for probabilities, and draw ones and zeros from them anew "
-               "whenever a row is visited", default=False),
+               "take values in [0, 1] for probabilities: every visit of a row draws its ones and "
+               "zeros anew", default=False),
         Option("patience", "EPOCHS", whole(1),
                "stop after so many epochs without a better validation loss, and keep the best "
-               "model; with --resume, more of it lets a run that stopped go on (default: train to "
-               "the end)", free=True),
+               "model (default: train to the end); a run that stopped goes on with --resume and "
+               "more patience", free=True),
         Option("seed", "N", whole(0),
-               "of the rows held out, initial weights, order and noise: same seed, threads and "
-               "machine, same model (default: 0)", default=0),
+               "of the rows held out, the initial weights, the order and the noise: the same seed, "
+               "threads and machine give the same model (default: 0)", default=0),
         Option("threads", "N", whole(1),
-               "at most; one is used where matrices are small (default: all usable cores)",
-               free=True),
+               "the most to use; where matrices are small, one is used (default: all usable "
+               "cores)", free=True),
     ],
     "run": [
         Option("out", "DIR", str,
-               f"run folder, made where it is missing (default: {DEFAULT_RUN})",
+               f"the run folder, made if it is missing (default: {DEFAULT_RUN})",
                default=DEFAULT_RUN, setting=False),
         Option("resume", None, None,
-               "go on with the run in DIR, with the settings that it has; --epochs, --lr, "
-               "--patience and --threads may be given anew, and --data where the file has moved. "
-               "Where DIR has no finished epoch, training starts anew, with the settings in its "
-               "config.json if it has one", default=False, setting=False),
-        Option("no_plots", None, None, "no pictures", default=False, setting=False),
+               "go on with the run in DIR and its settings; --epochs, --lr, --patience and "
+               "--threads may be given anew, and --data where the file has moved. If DIR has no "
+               "finished epoch, training starts anew, with the settings in its config.json if it "
+               "has one", default=False, setting=False),
+        Option("no_plots", None, None, "draw no pictures", default=False, setting=False),
         Option("quiet", None, None, "print errors only", default=False, setting=False),
     ],
 }
