@@ -23,7 +23,7 @@ WHOLE = ("npvae.kernels.", "npvae.core.numerics")
 METHODS = {"npvae.objectives": ("__call__",), "npvae.optim": ("step", "factors", "accepts")}
 """The methods of a module's classes that are; of a `Part` anywhere they are `PASSES`."""
 
-PASSES = ("forward", "backward")
+PASSES = ("forward", "backward", "draw", "draw_backward")
 
 IGNORED = (
     "npvae.__main__", "npvae.kernels.seam", "npvae.kernels.choice", "npvae.executor",
