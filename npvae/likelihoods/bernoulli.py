@@ -11,7 +11,7 @@ from ..core import Part
 from ..core.checks import divisor
 from ..core.errors import DataError
 from ..core.numerics import extremes, known_extremes, uniform_cgf_slope
-from .base import Likelihood
+from .likelihood import Likelihood
 
 Array = np.ndarray
 

@@ -12,7 +12,7 @@ from .. import kernels as k
 from ..core import Part
 from ..core.checks import whole
 from ..core.errors import ConfigError, DataError
-from .base import Likelihood
+from .likelihood import Likelihood
 
 Array = np.ndarray
 

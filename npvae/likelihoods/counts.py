@@ -21,7 +21,7 @@ from ..core import Part
 from ..core.checks import number
 from ..core.errors import DataError
 from ..core.numerics import softplus
-from .base import Likelihood
+from .likelihood import Likelihood
 from .spread import Spread
 
 Array = np.ndarray

@@ -9,7 +9,7 @@ import numpy as np
 from .. import kernels as k
 from ..core import Part
 from ..core.checks import number
-from .base import Likelihood
+from .likelihood import Likelihood
 from .spread import LocationScale, log_rms
 
 Array = np.ndarray

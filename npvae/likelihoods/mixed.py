@@ -13,7 +13,7 @@ from .. import kernels as k
 from ..core import Part, clone, resolve
 from ..core.checks import whole
 from ..core.errors import ConfigError, DataError
-from .base import Likelihood
+from .likelihood import Likelihood
 
 Array = np.ndarray
 

@@ -10,7 +10,7 @@ import numpy as np
 from .. import kernels as k
 from ..core.checks import whole
 from ..core.errors import ConfigError
-from .base import Likelihood
+from .likelihood import Likelihood
 
 Array = np.ndarray
 AnySpread = TypeVar("AnySpread", bound="Spread")

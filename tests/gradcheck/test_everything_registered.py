@@ -13,7 +13,7 @@ from npvae import layers, likelihoods, models, posteriors, priors  # noqa: F401 
 from npvae.core import Part, registered, registered_parts
 from npvae.gradcheck import check_gradients, estimators, verify
 from npvae.gradcheck import identities as listed
-from npvae.gradcheck.levels import level_of
+from npvae.gradcheck.whole_level import level_of
 from npvae.models import Model
 from npvae.objectives import ELBO, IWAE
 

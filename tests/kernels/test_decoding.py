@@ -9,7 +9,7 @@ import pytest
 from scipy import special, stats
 
 from npvae import kernels
-from npvae.kernels import outputs
+from npvae.kernels import decoding
 
 SIZES = (3, 2, 4)
 UNITS = np.array([1e3, -2.0, 0.0, 5.0] * 3), np.array([0.5, 1e-3, 1.0, 40.0] * 3)
@@ -99,8 +99,8 @@ def tuple_of(values):
 
 
 def test_every_output_is_tested_here():
-    own = inspect.getmembers(outputs, lambda f: hasattr(f, "__wrapped__"))
-    assert {n for n, f in own if f.__module__ == outputs.__name__} == set(CASES)
+    own = inspect.getmembers(decoding, lambda f: hasattr(f, "__wrapped__"))
+    assert {n for n, f in own if f.__module__ == decoding.__name__} == set(CASES)
 
 
 @pytest.mark.parametrize("name", CASES)
