@@ -18,6 +18,7 @@ Array = np.ndarray
 ACTIVATIONS = (
     "identity", "relu", "leaky_relu", "tanh", "sigmoid", "softplus", "elu", "gelu", "silu",
 )  # fmt: skip
+WITH_CONSTANTS = ("leaky_relu:slope=0.3", "elu:alpha=0.4")
 LIKELIHOODS = ("bernoulli", "gaussian", "gaussian_learnt_scale")
 OBJECTIVES = {
     "elbo": nv.ELBO(),

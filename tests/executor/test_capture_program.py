@@ -9,6 +9,7 @@ from capture_cases import (
     LAYOUTS,
     LIKELIHOODS,
     OBJECTIVES,
+    WITH_CONSTANTS,
     Step,
     assert_agreement,
     batch,
@@ -27,7 +28,7 @@ threads_1_2 = pytest.mark.parametrize("threads", [1, 2])
 
 
 @threads_1_2
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", [*ACTIVATIONS, *WITH_CONSTANTS])
 def test_each_activation(activation, threads):
     assert_agreement(network(activation=activation), nv.ELBO(), 7, threads)
 

@@ -15,6 +15,7 @@ from capture_cases import (
     LAYOUTS,
     LIKELIHOODS,
     OBJECTIVES,
+    WITH_CONSTANTS,
     batch,
     eager,
     network,
@@ -41,7 +42,7 @@ def check(model, objective, rows=5):
     return graph
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", [*ACTIVATIONS, *WITH_CONSTANTS])
 def test_replay_is_eager_with_each_activation(activation):
     check(network(activation=activation), nv.ELBO())
 
