@@ -18,7 +18,7 @@ from ..core.losses import LOSSES
 from ..core.schedules import Constant
 from ..core.trees import leaves, refilled
 from ..models import Model
-from .graph import Call, Gradient, Graph, NotCapturable, Recorder, Value
+from .graph import Call, Gradient, Graph, NotCapturable, Value
 
 Array = np.ndarray
 State = dict[Any, Any]
@@ -77,7 +77,7 @@ def record(
     beta = given("beta", np.float64(1.0))
     rows = given("x", x)
     conditions = None if context is None else given("context", context)
-    with kernels.recording(Recorder(graph)):
+    with kernels.recording(graph.call):
         terms, cache = twin.forward(rows, noise, conditions, needs=objective.needs)
         terms.weights = None if weights is None else given("weights", weights)
         losses, d_terms = _objective(objective, rehearsed_objective, terms, beta, graph)
@@ -93,7 +93,7 @@ def trace(model: Model, objective: Objective, batch: int) -> Graph:
     x = np.zeros((batch, model.x_dim), model.flat.dtype)
     context = np.zeros((batch, model.context_dim), x.dtype) if model.context_dim else None
     eps = model.draw_noise(batch, objective.n_samples, np.random.default_rng(0))
-    with kernels.running("numpy"), np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):
         return record(worker, objective, x, eps, context, worker, objective)
 
 

@@ -177,7 +177,7 @@ class Failing(nv.Gaussian, abstract=True):
 def test_an_error_of_theirs_is_raised():
     with pytest.raises(RuntimeError, match=r"^mine$"):
         nv.fit(network(likelihood=Failing()), X, **OPTIONS)
-    assert k.add.__module__ == "npvae.kernels.reference.dense"
+    assert k.add(1.0, 2.0) == 3.0
 
 
 class Dropping(nv.Gaussian, abstract=True):

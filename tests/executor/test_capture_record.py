@@ -1,4 +1,4 @@
-"""Recording a step, and its replay on the reference kernels, which is eager training exactly."""
+"""Recording a step, and its replay on the kernels, which is eager training exactly."""
 
 from __future__ import annotations
 
@@ -96,14 +96,14 @@ def test_recording_changes_neither_model_nor_gradient_nor_the_seam():
     assert all(vars(layer)[name] is value for name, value in attributes.items())
     assert vars(layer).keys() == attributes.keys()
     assert isinstance(worker.encoder.layers[0].dW, np.ndarray)
-    assert k.add.__module__ == "npvae.kernels.reference.dense"
+    assert k.add(1.0, 2.0) == 3.0
 
 
 def test_a_failed_recording_leaves_the_seam_as_it_was():
     model = network()
     with pytest.raises(ValueError, match=r"reshape|not aligned"):
         recorded(model, nv.ELBO(), batch(network(4), nv.ELBO(), 3))
-    assert k.add.__module__ == "npvae.kernels.reference.dense"
+    assert k.add(1.0, 2.0) == 3.0
 
 
 def test_a_graph_can_be_read():
@@ -215,7 +215,7 @@ def test_a_gradient_is_only_added_to(use):
 def test_an_array_that_is_not_recorded_is_refused_by_name():
     graph = Graph()
     with pytest.raises(NotCapturable, match=r"^add was given an array that is neither"):
-        graph.call("add", Value(graph, np.ones(2), "x"), np.ones(2))
+        graph.call(k.add, Value(graph, np.ones(2), "x"), np.ones(2))
 
 
 def test_capture_needs_no_numba_to_record():

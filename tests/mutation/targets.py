@@ -17,7 +17,7 @@ from typing import Any
 import npvae
 from npvae.core import Part
 
-WHOLE = ("npvae.kernels.reference.", "npvae.core.numerics")
+WHOLE = ("npvae.kernels.", "npvae.core.numerics")
 """Modules of which every function is mathematics."""
 
 METHODS = {"npvae.objectives": ("__call__",), "npvae.optim": ("step", "factors", "accepts")}
@@ -26,7 +26,7 @@ METHODS = {"npvae.objectives": ("__call__",), "npvae.optim": ("step", "factors",
 PASSES = ("forward", "backward", "draw", "draw_backward")
 
 IGNORED = (
-    "npvae.__main__", "npvae.kernels.compiled", "npvae.executor.operations", "npvae.executor",
+    "npvae.__main__", "npvae.kernels.seam", "npvae.kernels.choice", "npvae.executor",
     "npvae.cli", "npvae.plots", "npvae.datasets",
 )  # fmt: skip
 """Modules that are not imported in the search: the rest is searched for parts."""
