@@ -10,7 +10,7 @@ from ..core.checks import whole
 from ..core.errors import ConfigError
 from ..core.losses import LOSSES
 from ..core.schedules import schedule
-from ..objectives import ELBO
+from ..objectives import as_objective
 from ..optim import Adam
 
 
@@ -42,7 +42,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         checked = {
-            "objective": ELBO() if self.objective is None else self.objective,
+            "objective": as_objective(self.objective),
             "optimiser": Adam() if self.optimiser is None else self.optimiser,
             "epochs": whole("epochs", self.epochs, least=0),
             "batch_size": whole("batch_size", self.batch_size),
