@@ -16,7 +16,7 @@ __all__ = ["ELBO", "IWAE", "DReG", "Losses", "Objective", "as_objective"]
 
 
 def as_objective(choice: Any) -> Any:
-    """What is called as an objective is, as it is; one by its name or config; for None the ELBO."""
-    return (
-        choice if callable(choice) else resolve("objective", "elbo" if choice is None else choice)
-    )
+    """The objective that a name or a config stands for, one's own as it is; for None the ELBO."""
+    if callable(choice):
+        return choice
+    return resolve("objective", "elbo" if choice is None else choice)
