@@ -5,44 +5,26 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-from ..core import resolve
+from .. import likelihoods, priors  # noqa: F401  (their names get registered)
 from ..core.errors import ConfigError
-from ..core.schedules import Linear
+from ..core.registry import parsed, resolve
 from ..datasets import Dataset
-from ..objectives import ELBO, IWAE
-from .inputs import DIGITS, is_table
+from .inputs import is_table
+from .objective_options import fill, split
+from .train_options import DIGITS, SETTINGS, Option
 
 Choices = dict[str, Any]
 
 MIXED = "mixed"
 """The likelihood of a table: one for each kind of columns."""
 
-NAMES = (
-    "data", "columns", "holdout", "z_dim", "hidden", "activation", "likelihood", "prior",
-    "objective", "n_samples", "beta", "warmup", "free_bits", "epochs", "batch_size", "lr",
-    "weight_decay", "clip_norm", "binarise", "patience", "seed", "threads",
-)  # fmt: skip
-DEFAULTS: Choices = {
-    **dict.fromkeys(NAMES),
-    "data": DIGITS,
-    "activation": "relu",
-    "prior": "standard",
-    "objective": "elbo",
-    "weight_decay": 0.0,
-    "binarise": False,
-    "seed": 0,
-}
+DEFAULTS: Choices = {name: option.default for name, option in SETTINGS.items()}
 # The digits: good samples within seconds. In validation loss, a single hidden layer or half the
 # epochs cost some tenths of a nat, and twice the epochs bring one tenth more.
 FOR_DIGITS: Choices = {
     "z_dim": 4, "hidden": [256, 128], "epochs": 300, "batch_size": 64, "lr": 2e-3,
 }  # fmt: skip
 FOR_OTHERS: Choices = {"hidden": [400], "epochs": 10, "batch_size": 128, "lr": 1e-3}
-FOR_ELBO: Choices = {"n_samples": 1, "beta": 1.0, "warmup": 0.0, "free_bits": 0.0}
-FOR_IWAE: Choices = {"n_samples": 5}
-
-# What a resumed run may change and still be the same run.
-FREE = ("data", "epochs", "lr", "patience", "threads")
 
 
 def choose(options: Namespace, earlier: Choices) -> Choices:
@@ -53,23 +35,30 @@ def choose(options: Namespace, earlier: Choices) -> Choices:
     ConfigError
         If a resumed run would have to change what it can't, or options contradict each other.
     """
-    given = {n: v for n in NAMES if (v := getattr(options, n)) is not None}
+    given = {n: v for n in SETTINGS if (v := getattr(options, n)) is not None}
+    if "objective" in given:
+        given = split(given)
     for name, value in given.items() if earlier else ():
-        if name not in FREE and value != earlier.get(name):
+        option, before = SETTINGS[name], earlier.get(name)
+        if not option.free and not _same(option, value, before):
             raise ConfigError(
-                f"a resumed run keeps its {_option(name)}, here {_shown(earlier.get(name))}; got "
+                f"a resumed run keeps its {option.typed}, here {_shown(before)}; got "
                 f"{_shown(value)}. Leave the option out, or start anew without --resume."
             )
     choices = {**DEFAULTS, **earlier, **given}
     if choices["likelihood"] is None and is_table(choices["data"]) and not options.image_shape:
         choices["likelihood"] = MIXED
-    for defaults in (
-        _by_source(choices),
-        FOR_IWAE if choices["objective"] == "iwae" else FOR_ELBO,
-    ):
-        choices.update({n: v for n, v in defaults.items() if choices[n] is None})
+    choices.update({n: v for n, v in _by_source(choices).items() if choices[n] is None})
+    fill(choices)
     _check(choices)
     return choices
+
+
+def _same(option: Option, value: Any, before: Any) -> bool:
+    """Whether a resumed run is asked for what it has: of names, whether they mean the same."""
+    if option.family is None or before is None:
+        return value == before
+    return parsed(value) == parsed(before)
 
 
 def _by_source(choices: Choices) -> Choices:
@@ -81,8 +70,6 @@ def _by_source(choices: Choices) -> Choices:
 
 def _check(choices: Choices) -> None:
     """Refuse what needs no data to be refused."""
-    resolve("activation", choices["activation"])
-    resolve("prior", choices["prior"])
     table = choices["likelihood"] == MIXED
     if table and not is_table(choices["data"]):
         raise ConfigError(
@@ -93,26 +80,12 @@ def _check(choices: Choices) -> None:
             "--columns says what the columns of a table are (a .csv or .tsv file), each with a "
             "likelihood of its kind; leave out --likelihood and --image-shape, or --columns."
         )
-    if choices["likelihood"] is not None and not table:
-        resolve("likelihood", choices["likelihood"])
-    if choices["objective"] == "iwae":
-        for name in ("beta", "warmup", "free_bits"):
-            if choices[name] is not None:
-                raise ConfigError(f"{_option(name)} belongs to --objective elbo; got iwae.")
+    for option in SETTINGS.values():
+        chosen = choices[option.name]
+        if option.family not in (None, "objective") and chosen not in (None, MIXED):
+            resolve(option.family, chosen)
     if choices["patience"] and choices["holdout"] == 0:
         raise ConfigError("--patience watches the validation loss; got --holdout 0. Hold rows out.")
-
-
-def objective(choices: Choices) -> ELBO | IWAE:
-    """The objective that the choices describe."""
-    if choices["objective"] == "iwae":
-        return IWAE(choices["n_samples"])
-    beta, warmup = choices["beta"], choices["warmup"]
-    return ELBO(
-        beta=Linear(0, beta, epochs=warmup) if warmup else beta,
-        n_samples=choices["n_samples"],
-        free_bits=choices["free_bits"],
-    )
 
 
 def complete(choices: Choices, data: Dataset, low: float, high: float, images: bool) -> list[str]:
@@ -143,10 +116,6 @@ def _likelihood(data: Dataset, low: float, high: float, images: bool) -> tuple[s
     if data.x.dtype == "uint8" and images:
         return "bernoulli", "these are images of bytes (they are divided by 255)"
     return "gaussian", f"values run from {low:.4g} to {high:.4g}, outside [0, 1]"
-
-
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")
 
 
 def _shown(value: Any) -> str:

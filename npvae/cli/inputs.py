@@ -17,10 +17,10 @@ from ..data.reader import Reader
 from ..datasets import Dataset
 from ..plots import Shape, guess_image_shape
 from .runs import Run
+from .train_options import DIGITS
 
 Array = np.ndarray
 
-DIGITS = "digits"
 _HOLDOUT = 3  # beside the seed: a stream of its own, which none in fit has
 
 

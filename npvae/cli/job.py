@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -23,8 +24,9 @@ from ..training.fit import train
 from ..training.history import History
 from ..training.settings import Settings
 from . import runs, tabular
-from .choices import MIXED, Choices, choose, complete, objective
+from .choices import MIXED, Choices, choose, complete
 from .inputs import has_test_split, hold_out, image_shape_of, read, take, value_range
+from .objective_options import objective
 
 
 @dataclass
@@ -91,6 +93,7 @@ class Job:
             "npvae": __version__,
             "model": self.model.config,
             "image_shape": self.image_shape,
+            "objective": self.settings.objective.config,
             "training": self.choices,
         }
         if self.train.columns is not None:
@@ -149,16 +152,9 @@ def prepare(options: Namespace) -> Job:
     else:
         images = data.image_shape is not None or bool(options.image_shape)
         notes = complete(choices, data, *value_range(data, choices["data"]), images)
-        arguments = {"x_dim": data.x.shape[1], "likelihood": choices["likelihood"]}
+        arguments = {"x_dim": data.x.shape[1]}
     choices["epochs"] = max(choices["epochs"], done)
-    model = VAE(
-        z_dim=choices["z_dim"],
-        hidden=choices["hidden"],
-        activation=choices["activation"],
-        prior=choices["prior"],
-        seed=choices["seed"],
-        **arguments,
-    )
+    model = VAE(**{**_arguments(VAE, choices), **arguments})
     shape = options.image_shape
     if shape is None and earlier:
         shape = earlier.get("image_shape") or []
@@ -187,16 +183,21 @@ def prepare(options: Namespace) -> Job:
 
 def _settings(choices: Choices, folder: Path, resume: bool) -> Settings:
     """What `fit` is to do."""
-    named = ("epochs", "batch_size", "lr", "seed", "threads", "binarise")
-    return Settings(
-        objective=objective(choices),
-        optimiser=Adam(weight_decay=choices["weight_decay"], clip_norm=choices["clip_norm"]),
-        callbacks=[EarlyStopping(choices["patience"])] if choices["patience"] else [],
-        checkpoint=folder / runs.CHECKPOINT,
-        resume=resume,
-        progress=False,
-        **{name: choices[name] for name in named},
-    )
+    patience = _arguments(EarlyStopping, choices)
+    made = {
+        "objective": objective(choices),
+        "optimiser": Adam(**_arguments(Adam, choices)),
+        "callbacks": [EarlyStopping(**patience)] if choices["patience"] else [],
+        "checkpoint": folder / runs.CHECKPOINT,
+        "resume": resume,
+        "progress": False,
+    }
+    return Settings(**{**_arguments(Settings, choices), **made})
+
+
+def _arguments(cls: type, choices: Choices) -> dict[str, Any]:
+    """The choices that are arguments of a class, which have the same names."""
+    return {n: choices[n] for n in inspect.signature(cls).parameters if n in choices}
 
 
 def _read(choices: Choices, schema: Any) -> tuple[Dataset, Dataset | None]:

@@ -10,20 +10,19 @@ from typing import Any
 from .. import kernels, plots
 from ..core.errors import MissingDependency, NonFiniteLoss
 from ..core.threads import usable_cores
+from ..objectives import ELBO
 from ..tables import Table
 from ..training.history import History
 from . import runs
-from .choices import Choices
 from .console import DONE, INTERRUPTED, NO_READER, count, tell
 from .gallery import walks
 from .inputs import draw
 from .job import Job, prepare
+from .objective_options import in_words
 from .tabular import TableGallery, gallery_of, listing
 
 _MOST_POINTS = 10_000
 """In a picture of many rows: more hide each other."""
-_PLAIN = {"objective": "elbo", "n_samples": 1, "beta": 1.0, "warmup": 0.0, "free_bits": 0.0}
-"""The objective that validation has, whatever training has."""
 
 
 def train(options: Namespace) -> int:
@@ -69,7 +68,7 @@ def _plan(job: Job, options: Namespace) -> str:
             f"{count(len(job.train.x), 'row')} to train on, {validate} to validate",
             f"model      {' - '.join(map(str, sizes))}; {choices['activation']}, "
             f"{choices['likelihood']}, {model.n_params:,} parameters",
-            f"training   {_objective(choices)}; {count(choices['epochs'], 'epoch')}, batches of "
+            f"training   {in_words(choices)}; {count(choices['epochs'], 'epoch')}, batches of "
             f"{choices['batch_size']}, learning rate {choices['lr']:g}, seed {choices['seed']}"
             f"{', binarised anew at every visit' if choices['binarise'] else ''}",
             f"kernels    {kernels.kernels_in_use()}, {count(threads, 'thread')} at most",
@@ -113,29 +112,13 @@ def _stopped_early(job: Job) -> bool:
 
 def _columns(job: Job) -> Iterator[str]:
     """What the columns of numbers mean where they are not the two terms of the ELBO."""
-    choices = job.choices
-    if choices["objective"] == "iwae":
-        yield "In training, KL is the rest of IWAE's bound, loss - rec, and can be below 0."
-    if choices["free_bits"]:
-        yield (
-            f"In training, a latent dimension's KL counts as {choices['free_bits']:g} nats at "
-            "least."
-        )
-    if job.valid is not None and _objective(choices) != _objective({**choices, **_PLAIN}):
+    objective, free_bits = job.settings.objective, job.choices["free_bits"]
+    if objective.note:
+        yield f"In training, {objective.note}"
+    if free_bits:
+        yield f"In training, a latent dimension's KL counts as {free_bits:g} nats at least."
+    if job.valid is not None and objective.config != ELBO().config:
         yield "Validation has the plain ELBO instead: one sample, beta 1, the true KL."
-
-
-def _objective(choices: Choices) -> str:
-    samples = choices["n_samples"]
-    counted = count(samples, "sample")
-    if choices["objective"] == "iwae":
-        return f"IWAE, {counted}"
-    parts = [f"ELBO, {counted}, beta {choices['beta']:g}"]
-    if choices["warmup"]:
-        parts.append(f"raised from 0 over {choices['warmup']:g} epochs")
-    if choices["free_bits"]:
-        parts.append(f"{choices['free_bits']:g} nats free per dimension")
-    return ", ".join(parts)
 
 
 def _interrupted(job: Job) -> str:

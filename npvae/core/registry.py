@@ -138,7 +138,7 @@ def resolve(family: str, choice: Any) -> Any:
     missing = [a for a, default in takes.items() if default is REQUIRED and a not in arguments]
     if wrong or missing:
         came = f"got {wrong[0]!r}" if wrong else f"{missing[0]!r} is missing"
-        raise ConfigError(f"{family} {name!r} takes {_listed(takes)}; {came}.")
+        raise ConfigError(f"{family} {name!r} takes {listed(takes)}; {came}.")
     try:
         return cls(**arguments)
     except TypeError as error:
@@ -157,7 +157,7 @@ def _named(family: str, name: str) -> type[Any]:
     return known[name]
 
 
-def _listed(takes: dict[str, Any]) -> str:
+def listed(takes: dict[str, Any]) -> str:
     """Arguments as a sentence lists them: those with a default as they are written in text."""
     texts = [a if default is REQUIRED else f"{a}={text(default)}" for a, default in takes.items()]
     return ", ".join(texts) or "no arguments"
@@ -179,16 +179,18 @@ def parsed(choice: str) -> dict[str, Any]:
 def text(config: Any) -> str:
     """A config in one line, as `resolve` takes it: the way back from `parsed`."""
     if isinstance(config, dict) and "name" in config:
-        items = [
-            f"{key}=({text(v)})" if isinstance(v, dict) else f"{key}={text(v)}"
-            for key, v in config.items()
-            if key != "name"
-        ]
+        items = [f"{key}={_nested(v)}" for key, v in config.items() if key != "name"]
         return config["name"] + (":" + ",".join(items) if items else "")
     if isinstance(config, (list, tuple)):
-        return f"[{','.join(f'({text(v)})' if isinstance(v, dict) else text(v) for v in config)}]"
+        return f"[{','.join(map(_nested, config))}]"
     constants = {None: "none", True: "true", False: "false"}
     return constants[config] if config is None or isinstance(config, bool) else str(config)
+
+
+def _nested(value: Any) -> str:
+    """A value among others: in parentheses where it has arguments of its own."""
+    compound = isinstance(value, dict) or (isinstance(value, str) and ":" in value)
+    return f"({text(value)})" if compound else text(value)
 
 
 def _value(given: str, choice: str) -> Any:

@@ -134,7 +134,7 @@ def train(
     context: Any = None,
     weights: Any = None,
 ) -> History:
-    """`fit`, for who has the settings already."""
+    """`fit` with settings that are made already."""
     check_binarise(model, settings.binarise)
     rows, mean = training_rows(model, x, context, weights, settings.binarise)
     held_out = validation_rows(model, valid, settings.binarise)

@@ -46,6 +46,17 @@ def test_resume_knows_the_settings_and_refuses_to_change_them(
     assert (config(tmp_path)["training"]["seed"], config(tmp_path)["training"]["epochs"]) == (4, 4)
 
 
+def test_a_resumed_run_keeps_its_objective_however_it_is_typed(small_train, tmp_path, refused):
+    small_train(tmp_path, "--objective", "iwae:n_samples=2", "--prior", "vamp:n_components=3")
+    resume = ("--resume", "--epochs", 4)
+    for said in ("iwae:n_samples=2", "iwae"):
+        assert small_train(tmp_path, *resume, "--objective", said).code == 0
+    again = ("train", "--resume", "--out", tmp_path)
+    assert "keeps its --n-samples, here 2; got 3" in refused(*again, "--objective=iwae:n_samples=3")
+    assert "keeps its --objective, here iwae; got elbo" in refused(*again, "--objective", "elbo")
+    assert "here vamp:n_components=3; got vamp" in refused(*again, "--prior", "vamp")
+
+
 def test_resume_without_a_run_starts_one(small_train, tmp_path, trained):
     code, out, _ = small_train(tmp_path / "new", "--resume")
     assert code == 0

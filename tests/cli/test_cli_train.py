@@ -37,6 +37,7 @@ def test_a_run_folder_is_complete(trained):
         "npvae": nv.__version__,
         "model": model.config,
         "image_shape": [8, 8],
+        "objective": {"name": "elbo", "beta": 1.0, "n_samples": 1, "free_bits": 0.0},
         "training": {
             "data": "digits", "columns": None, "holdout": 0.1, "z_dim": 2, "hidden": [16],
             "activation": "relu", "likelihood": "bernoulli", "prior": "standard",
@@ -123,6 +124,46 @@ def test_every_option_reaches_fit(monkeypatch, npvae, tmp_path):
     assert asked["objective"].n_samples == 3
     npvae("train", "--objective", "iwae", "--out", tmp_path)
     assert asked["objective"].n_samples == 5
+
+
+def test_names_take_arguments(small_train, tmp_path):
+    code, out, _ = small_train(
+        tmp_path, "--objective", "iwae:n_samples=2", "--likelihood", "student_t:df=3",
+        "--prior", "vamp:n_components=4",
+    )  # fmt: skip
+    assert code == 0
+    assert "IWAE, 2 samples; 3 epochs" in out
+    assert "; relu, student_t:df=3, " in out
+    model, written = nv.load(tmp_path / "model.npz"), config(tmp_path)
+    assert (model.likelihood.df, model.prior.n_components) == (3, 4)
+    assert written["objective"] == {"name": "iwae", "n_samples": 2}
+    assert written["training"]["objective"] == "iwae"
+    assert (written["training"]["n_samples"], written["training"]["beta"]) == (2, None)
+
+
+@pytest.mark.parametrize(
+    ("typed", "short"),
+    [
+        ("iwae:n_samples=3", "iwae --n-samples 3"),
+        ("elbo:beta=4,free_bits=0.25", "elbo --beta 4 --free-bits 0.25"),
+    ],
+)
+def test_short_forms_mean_the_same(small_train, tmp_path, typed, short):
+    for name, options in (("typed", typed), ("short", short)):
+        run = tmp_path / name
+        assert small_train(run, "--epochs", 1, "--objective", *options.split()).code == 0
+    one, other = config(tmp_path / "typed"), config(tmp_path / "short")
+    assert one == other
+    assert without_seconds(tmp_path / "typed") == without_seconds(tmp_path / "short")
+
+
+def test_a_schedule_can_be_typed(small_train, tmp_path):
+    beta = "elbo:beta=(linear:start=0,stop=2,epochs=2)"
+    assert "ELBO, 1 sample, beta linear:" in small_train(tmp_path, "--objective", beta).out
+    assert [row["beta"] for row in history(tmp_path)] == pytest.approx([5 / 6, 11 / 6, 2])
+    short = small_train(tmp_path, "--beta", 2, "--warmup", 2).out
+    assert "beta 2, raised from 0 over 2 epochs" in short
+    assert [row["beta"] for row in history(tmp_path)] == pytest.approx([5 / 6, 11 / 6, 2])
 
 
 @pytest.mark.parametrize(
