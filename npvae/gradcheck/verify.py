@@ -112,13 +112,13 @@ def verify(seed: int = 0) -> Verification:
 
 
 def _levels(seed: int) -> dict[str, Report]:
-    """The level of every posterior with every prior."""
-    pairs = product(registered("posterior").items(), registered("prior").items())
+    """The level of every posterior with every prior, alone and conditioned by another level."""
+    pairs = product(registered("posterior").items(), registered("prior").items(), (False, True))
     return {
-        f"level of {q} and {p}": check_gradients(
-            *level_of(posterior, prior, np.random.default_rng(seed)), seed=seed
+        f"level of {q} and {p}{', conditioned' if conditioned else ''}": check_gradients(
+            *level_of(posterior, prior, np.random.default_rng(seed), conditioned), seed=seed
         )
-        for (q, posterior), (p, prior) in pairs
+        for (q, posterior), (p, prior), conditioned in pairs
     }
 
 

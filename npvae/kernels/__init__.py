@@ -100,6 +100,7 @@ from .likelihoods import (
 from .seam import kernel, recording
 from .training import (
     adam,
+    importance_weights,
     iwae,
     kl_loss,
     mean_loss,

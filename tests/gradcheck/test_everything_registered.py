@@ -59,9 +59,10 @@ def check_model(objective, methods=("central", "complex", "taylor"), **options):
 
 @pytest.mark.parametrize("prior", registered("prior").values(), ids=registered("prior"))
 @pytest.mark.parametrize("posterior", registered("posterior").values(), ids=registered("posterior"))
-def test_the_level_of_each_pair(posterior, prior):
+@pytest.mark.parametrize("conditioned", [False, True])
+def test_the_level_of_each_pair(posterior, prior, conditioned):
     """On all of its terms at once: each weighs in with random weights of its own."""
-    level, inputs = level_of(posterior, prior, np.random.default_rng(3))
+    level, inputs = level_of(posterior, prior, np.random.default_rng(3), conditioned)
     report = check_gradients(level, inputs)
     assert report.ok, str(report)
     assert len({row.argument for row in report}) >= len(inputs)
@@ -107,6 +108,7 @@ def test_verify_covers_the_registry_and_reads_as_json(monkeypatch):
     assert verification.ok, str(verification)
     covered = {name.split(" under ")[0] for name in verification.reports}
     levels = {f"level of {q} and {p}" for q in registered("posterior") for p in registered("prior")}
+    levels |= {f"{name}, conditioned" for name in levels}
     assert covered == set(registered_parts()) | levels
     assert "model.vae under IWAE, prior vamp" in verification.reports
     assert len(verification.identities) == 2

@@ -20,8 +20,8 @@ from npvae.executor.lower import RULES, Source
 from npvae.executor.program import Program
 from npvae.executor.record import _python
 
-EAGER = {"adam"}
-"""Kernels that have no compiled operation of a call's: Adam ends a step."""
+EAGER = {"adam", "importance_weights"}
+"""Kernels that have no compiled operation of a call's: Adam ends a step, and Python runs others."""
 NATIVE = [name for name in KERNELS if name not in EAGER]
 ODD = {
     f"{name}-{odd}": (name, n)

@@ -103,7 +103,7 @@ def test_every_kernel_and_every_backward_is_a_target():
     assert {
         "layers.dense.Dense.backward", "models.vae.VAE.backward",
         "likelihoods.bernoulli.Bernoulli.backward",
-        "posteriors.Reparameterise.backward", "objectives.ELBO.__call__", "optim.Adam.step",
+        "posteriors.Reparameterise.backward", "objectives.elbo.ELBO.__call__", "optim.Adam.step",
         "core.numerics.erfc", "core.numerics._ERFC", "kernels.dense.LOG_2PI",
     } <= names  # fmt: skip
 
