@@ -17,7 +17,7 @@ Array = np.ndarray
 
 
 class Batch(NamedTuple):
-    """x (B, D) with its context (B, C) and weights (B,), or None for what there is not."""
+    """x (B, D) with its context (B, C) and weights (B,), None where there is none."""
 
     x: Array
     context: Array | None
@@ -44,9 +44,9 @@ class Rows:
         return len(self.x)
 
     def batch(self, rows: Any, draws: np.random.Generator | None = None) -> Batch:
-        """Some rows; with `draws`, ones and zeros drawn from it where the data are to be binarised.
+        """Some of the rows; where they are to be binarised, ones and zeros drawn from `draws`.
 
-        What is drawn for some rows, and then for others, is what is drawn for all of them at once.
+        Rows that are asked for in two calls, one after the other, get what they get in one.
         """
         x = self.x.batch(rows)
         return Batch(
@@ -64,7 +64,7 @@ def binarised(x: Array, draws: np.random.Generator) -> Array:
 
 
 def check_binarise(model: Model, binarise: Any) -> None:
-    """Refuse what is no bool, and a likelihood that has no density of ones and zeros."""
+    """Refuse what is no bool, and a likelihood that is none of ones and zeros."""
     if not isinstance(binarise, (bool, np.bool_)):
         raise ConfigError(f"binarise is True or False; got {binarise!r}.")
     if not binarise:
@@ -86,7 +86,7 @@ def training_rows(
 ) -> tuple[Rows, Array]:
     """Check all of x once; find the scale of bytes, the units and the mean of every column.
 
-    The model gets them when all is well: data that is refused leaves no trace.
+    The model gets them last, so that data that are refused leave no trace.
     """
     reader = model.reader(x)
     scale = model.scale
