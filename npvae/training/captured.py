@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from .. import kernels
 from ..core.progress import notice_if_slow
 from ..core.threads import blas_threads
 from ..executor.describe import why_eager
@@ -126,7 +125,7 @@ class CapturedSteps:
             program.run(self.table.find(rows), noise, scalars, losses, now, rehearsal=True)
         ours = t.gradient + copies.gradient  # Python's calls were made on the copies
         t.gradient.fill(0)
-        with kernels.running("numpy"), np.errstate(all="ignore"):
+        with np.errstate(all="ignore"):
             wanted = EagerSteps(copies).gradient(t.rows.batch(rows), np.random.default_rng(1), 0.0)
         if not (np.isfinite(wanted).all() and np.isfinite(copies.gradient).all()):
             return

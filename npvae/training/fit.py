@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -167,16 +167,13 @@ class _Run:
             call(callback, "finish", model)
         return self.history
 
-    @contextlib.contextmanager
-    def _limits(self, steps: Any) -> Iterator[None]:
-        """BLAS and the kernels as Python's steps need them; captured ones use neither."""
+    def _limits(self, steps: Any) -> contextlib.AbstractContextManager[None]:
+        """BLAS's threads as Python's steps need them; captured ones do without."""
         settings, eager = self.settings, isinstance(steps, EagerSteps)
         largest = max(slot.size for slot in layout(self.model).values())
         batch = min(settings.batch_size, len(self.rows))
         multiply_adds = largest * batch * settings.objective.n_samples
-        kernel_set = kernels.kernels_in_use() if eager else kernels.eager()
-        with blas_threads(settings.threads, multiply_adds, eager), kernels.running(kernel_set):
-            yield
+        return blas_threads(settings.threads, multiply_adds, eager)
 
     def _epochs(self, steps: Any) -> None:
         settings, records = self.settings, self.history.records

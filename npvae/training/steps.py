@@ -6,16 +6,15 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from ..core import Losses
 from ..core.checks import number
 from ..core.losses import LOSSES
-from ..core.progress import notice_if_slow
 from ..core.schedules import Constant, Schedule
 from ..models import Model
 from ..objectives import ELBO
@@ -79,7 +78,7 @@ def along(schedule: Schedule, times: Array) -> Array:
 
 
 class EagerSteps:
-    """Python calls kernel after kernel, in any type, on either kernel set."""
+    """Python calls kernel after kernel, in any type."""
 
     def __init__(self, training: Training) -> None:
         self.training = training
@@ -96,8 +95,7 @@ class EagerSteps:
         times = t.times(epoch)
         for step, (start, now) in enumerate(zip(t.starts(), times, strict=True)):
             batch = order[start : start + settings.batch_size]
-            compiling = _compiling() if t.state.t == 0 else contextlib.nullcontext()
-            with compiling, np.errstate(over="ignore", invalid="ignore"):
+            with np.errstate(over="ignore", invalid="ignore"):
                 losses = self.gradient(t.rows.batch(batch, draws), noise, float(now))
                 if not (np.isfinite(losses[0]) and settings.optimiser.accepts(t.gradient)):
                     raise NotFinite(step, float(losses[0]))
@@ -129,11 +127,6 @@ class EagerSteps:
         return sums
 
 
-def _values(losses: Any, names: Sequence[str]) -> Array:
+def _values(losses: Losses, names: Sequence[str]) -> Array:
     """What an objective has returned, in the order of the names that it gives its losses."""
-    named = losses if isinstance(losses, Mapping) else losses._asdict()
-    return np.array([named[name] for name in names], float)
-
-
-def _compiling() -> contextlib.AbstractContextManager[None]:
-    return notice_if_slow("npvae: compiling the kernels (once; later runs find them in the cache)")
+    return np.array([losses[name] for name in names], float)

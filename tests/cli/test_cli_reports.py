@@ -182,7 +182,7 @@ def test_info_of_a_run(npvae, trained):
     ids=str,
 )
 def test_info_says_how_a_run_trains(npvae, tmp_path, monkeypatch, options, said):
-    monkeypatch.setattr("npvae.kernels._override", None)
+    monkeypatch.setattr("npvae.kernels.choice._chosen", None)
     nv.save(nv.VAE(4, 2, hidden=(3,), **options), tmp_path / "model.npz")
     code, out, err = npvae("info", tmp_path / "model.npz")
     assert (code, err) == (0, "")
