@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,10 +13,13 @@ import numpy as np
 from ..core.checks import relative_weights
 from ..core.errors import ConfigError, DataError
 from ..core.numerics import known_sums
-from ..data.reader import Reader
+from ..data.reader import CHUNK, Reader
 from ..models import Model
 
 Array = np.ndarray
+
+_DIGESTED = 1 << 24
+"""Numbers of which `digest` takes all; of more, every second row, every third, and so on."""
 
 
 class Batch(NamedTuple):
@@ -42,6 +48,23 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.x)
+
+    @cached_property
+    def digest(self) -> str:
+        """A digest of the data as they are before units; of rows evenly spread if they are many.
+
+        Bytes and their quotients by the scale have the same one.
+        """
+        step = 1 + self.x.array.size // _DIGESTED
+        plain = replace(self, x=copy.copy(self.x))
+        plain.x.units = None
+        found = hashlib.blake2b(digest_size=16)
+        for start in range(0, len(self), step * CHUNK):
+            x, context, weights = plain.batch(slice(start, start + step * CHUNK, step))
+            weights = None if weights is None else weights.astype(np.float32)
+            for part in (x, context, weights):
+                found.update(b"" if part is None else np.ascontiguousarray(part).data)
+        return found.hexdigest()
 
     def batch(self, rows: Any, draws: np.random.Generator | None = None) -> Batch:
         """Some of the rows; where they are to be binarised, ones and zeros drawn from `draws`.
