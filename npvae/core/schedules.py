@@ -86,5 +86,5 @@ def schedule(what: str, value: Any) -> Schedule:
         try:
             return resolve("schedule", value)
         except ConfigError as error:
-            raise ConfigError(f"{what} is a number or a schedule: {error}") from error
+            raise ConfigError(f"{what} takes a number or a schedule: {error}") from error
     return Constant(number(what, value, least=0))
