@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from capture_cases import ACTIVATIONS, LAYOUTS, LIKELIHOODS, OBJECTIVES, network, numbers
+from capture_cases import (
+    ACTIVATIONS,
+    LAYOUTS,
+    LIKELIHOODS,
+    OBJECTIVES,
+    network,
+    numbers,
+    settings,
+)
 
 import npvae as nv
 from npvae.capture import steps, table
@@ -34,7 +42,7 @@ OPTIONS = dict(epochs=3, batch_size=16, lr=3e-3, seed=4)
         {"threads": 2},
         {"threads": 7},
     ],
-    ids=str,
+    ids=settings,
 )
 def test_settings_of_a_run(alike, options):
     captured = alike(network(), X, **{**OPTIONS, **options})

@@ -46,7 +46,9 @@ def test_steps_with_each_likelihood(likelihood, threads):
 
 @pytest.mark.usefixtures("share_all")
 @pytest.mark.parametrize("context_dim", [0, 2])
-@pytest.mark.parametrize("objective", [nv.ELBO(beta=0.5, n_samples=3), nv.IWAE(2)], ids=str)
+@pytest.mark.parametrize(
+    "objective", [nv.ELBO(beta=0.5, n_samples=3), nv.IWAE(2)], ids=["elbo", "iwae"]
+)
 @each_prior
 def test_steps_with_each_prior(prior, objective, context_dim):
     for threads in (1, 3):

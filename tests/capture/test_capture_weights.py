@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from capture_cases import OBJECTIVES, network, numbers
+from capture_cases import OBJECTIVES, network, numbers, settings
 
 import npvae as nv
 from npvae import rows
@@ -33,7 +33,7 @@ def test_weights(alike, share_all, objective, threads):
         {"weights": np.eye(50)[7]},
         {"objective": nv.ELBO(beta=nv.Linear(0, 4, epochs=1.5))},
     ],
-    ids=str,
+    ids=settings,
 )
 def test_settings_of_a_run(alike, options):
     alike(network(), X, **{**OPTIONS, "weights": WEIGHTS, **options})
