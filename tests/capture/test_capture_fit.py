@@ -59,6 +59,7 @@ def test_the_clipping_bites():
     assert np.abs(flats[0] - flats[1]).max() > 1e-3
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     "objective",
     [
@@ -75,6 +76,7 @@ def test_objectives(alike, share_all, objective, threads):
     assert not captured.full.python_calls
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("likelihood", [*LIKELIHOODS, nv.Gaussian(0.5)], ids=str)
 @pytest.mark.parametrize("context_dim", [0, 2])
 def test_likelihoods(alike, likelihood, context_dim):
@@ -89,6 +91,7 @@ def test_activations(alike, activation):
     alike(network(activation=activation), X, **OPTIONS)
 
 
+@pytest.mark.smoke(3)
 @pytest.mark.parametrize("hidden", LAYOUTS, ids=str)
 def test_layouts(alike, share_all, hidden):
     alike(network(hidden=hidden), X, threads=3, **OPTIONS)
@@ -137,6 +140,7 @@ FORMS = {
 }
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize("x", [BYTES / np.float32(255), BYTES / 255], ids=["float32", "float64"])
 def test_forms_of_floating_data(alike, x, form):
@@ -176,6 +180,7 @@ def test_a_scale_that_the_model_has_already(alike):
     alike(network(scale=100.0), (BYTES // 3).astype("int32"), **OPTIONS)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("context_type", ["uint8", "float32", "float64", "int64", "bool"])
 @pytest.mark.parametrize("x", [BYTES, X, X.astype("float64")], ids=lambda x: x.dtype.name)
 def test_context_of_another_type(alike, x, context_type):

@@ -33,6 +33,7 @@ STEPS = 3 * 4
 pytestmark = pytest.mark.usefixtures("share_all")
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(
     ("parts", "objective", "segments"),
@@ -255,6 +256,7 @@ class Tempered(nv.ELBO):
         return Losses(k.weighted_loss(rec, kl, beta), rec, kl), nv.Terms(log_px=d, kl=[d_kl])
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize(
     ("parts", "objective"),

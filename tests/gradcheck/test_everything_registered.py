@@ -36,6 +36,7 @@ KINKED = {"laplace"}
 LIKELIHOODS = {name: name for name in registered("likelihood")} | {"mixed": MIXED}
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("name", PARTS)
 def test_part(name, seed):
@@ -56,6 +57,7 @@ def check_model(objective, methods=("central", "complex", "taylor"), **options):
     assert {row.argument for row in report} == set(model.params)
 
 
+@pytest.mark.smoke(2)
 @pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
 def test_model_under_each_objective(objective):
     check_model(objective, activation="silu", x_dim=3, context_dim=2)
@@ -71,6 +73,7 @@ def test_model_with_each_likelihood(name):
         check_model(OBJECTIVES[objective], methods, likelihood=LIKELIHOODS[name])
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("prior", registered("prior").values(), ids=registered("prior"))
 @pytest.mark.parametrize("context_dim", [0, 2])
 def test_model_with_each_prior(prior, context_dim):

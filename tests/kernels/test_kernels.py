@@ -110,6 +110,7 @@ def test_float32_is_within_the_stated_ulps_of_float64(kernels, name):
         check(name, run(kernels, name, arrays, n), wants, scales, np.float32)
 
 
+@pytest.mark.smoke
 @each_kernel
 @each_dtype
 @pytest.mark.parametrize("values", VALUES)
@@ -127,6 +128,7 @@ ODD_SIZES = {
 }
 
 
+@pytest.mark.smoke
 @each_dtype
 @pytest.mark.parametrize(
     ("name", "n"),
@@ -198,6 +200,7 @@ def test_types_are_the_same(name, dtype):
         assert [o.dtype for o in outputs] == wants
 
 
+@pytest.mark.smoke
 @each_kernel
 @pytest.mark.parametrize("planted", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite_goes_the_same_way(name, planted):
