@@ -79,6 +79,7 @@ def test_directions_below_the_noise_collapse_on_digits():
     assert found[1].expected == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "z_dim"), [("cardio", 2), ("letter", 4)])
 def test_linear_vae_is_ppca_on_a_real_table(name, z_dim):
     root = os.environ.get("NPVAE_DATA")

@@ -89,6 +89,7 @@ def test_float32_is_within_the_stated_ulps_of_float64(name):
         check(name, run(name, arrays, n), wants, scales, np.float32)
 
 
+@pytest.mark.smoke
 @each_kernel
 @each_dtype
 @pytest.mark.parametrize("values", VALUES)
@@ -108,6 +109,7 @@ ODD_SIZES = {
 }
 
 
+@pytest.mark.smoke
 @each_dtype
 @pytest.mark.parametrize(
     ("name", "n"),
@@ -176,6 +178,7 @@ def test_types(name, dtype):
     assert [o.dtype for o in outputs] == wants
 
 
+@pytest.mark.smoke
 @each_kernel
 @pytest.mark.parametrize("planted", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite_goes_the_same_way_in_both_types(name, planted):
