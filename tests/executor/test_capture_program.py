@@ -85,7 +85,7 @@ def test_every_operation_that_can_be_is_shared():
     step = Step(network(9, 3, hidden=(8,), context_dim=3), nv.IWAE(2), 8, threads=3)
     sharing = {op.name: op.sharing for op in step.program.operations if op.n_items >= 3}
     assert set(sharing.values()) == {3}
-    assert {"product", "gather", "noise", "transpose", "activate", "repeat", "norm"} < set(sharing)
+    assert {"product", "gather", "noise", "transpose", "bias_tanh", "repeat", "norm"} < set(sharing)
 
 
 def test_operations_with_fewer_rows_than_threads_are_left_to_the_first():
