@@ -14,10 +14,10 @@ import numpy as np
 
 from .. import kernels
 from ..core import Objective, Part, Terms, bind, children, clone, layout
+from ..core.losses import LOSSES
 from ..core.schedules import Constant
 from ..core.trees import leaves, refilled
 from ..models import Model
-from ..objectives import Losses
 from .graph import Call, Gradient, Graph, NotCapturable, Value
 
 Array = np.ndarray
@@ -83,7 +83,7 @@ def record(
         losses, d_terms = _objective(objective, rehearsed_objective, terms, beta, graph)
         if learn:
             twin.backward(cache, d_terms)
-    graph.losses = tuple(losses)
+    graph.losses = tuple(losses[name] for name in getattr(objective, "losses", LOSSES))
     return graph
 
 
@@ -222,7 +222,7 @@ class _Cache:
 
 def _objective(
     objective: Objective, rehearsed: Objective, terms: Terms, beta: Value, graph: Graph
-) -> tuple[Losses, Terms]:
+) -> tuple[dict[str, Any], Terms]:
     """The objective's call, with beta as what changes from step to step."""
     mark = graph.mark()
     if _is_pure(objective):
@@ -234,15 +234,17 @@ def _objective(
             graph.rewind(mark)
     run_on = {False: objective, True: rehearsed}
     result: list[Terms] = []
+    names = getattr(objective, "losses", LOSSES)
 
     def run(state: State, arrays: list[Any]) -> list[Any]:
         given = refilled(terms, iter(arrays))
         losses, d_terms = run_on[state["rehearsal"]](given, state["epoch"])
         result[:] = [d_terms]
-        return [*(np.float64(loss) for loss in losses), *leaves(d_terms)]
+        return [*(np.float64(losses[name]) for name in names), *leaves(d_terms)]
 
     outputs = _python(graph, "objective", run, tuple(leaves(terms)))
-    return Losses(*outputs[:3]), refilled(result[0], iter(outputs[3:]))
+    n = len(names)
+    return dict(zip(names, outputs[:n], strict=True)), refilled(result[0], iter(outputs[n:]))
 
 
 def _python(graph: Graph, name: str, run: Any, inputs: tuple[Any, ...]) -> tuple[Value, ...]:

@@ -34,6 +34,7 @@ STEPS = 3 * 4
 pytestmark = pytest.mark.usefixtures("share_all")
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(
     ("parts", "objective", "segments"),
@@ -122,7 +123,7 @@ def test_what_a_part_keeps_is_of_its_own_steps_alone(attempts):
     assert len(likelihood.nested[0]) == len(likelihood.nested[1]["list"]) == STEPS
 
 
-class Holding(nv.ELBO):
+class Holding(nv.ELBO, abstract=True):
     """Holds what can't be copied."""
 
     def __init__(self):
@@ -244,7 +245,7 @@ class Weighted(nv.Gaussian, abstract=True):
         return k.add(dmean, self.layer.backward(layer, dmean)), None
 
 
-class Tempered(nv.ELBO):
+class Tempered(nv.ELBO, abstract=True):
     """An ELBO that leaves out the KL's own loss, of kernels alone."""
 
     capturable = True
@@ -258,6 +259,7 @@ class Tempered(nv.ELBO):
         )
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize(
     ("parts", "objective"),
@@ -289,7 +291,7 @@ def test_what_only_says_that_it_is_pure_is_run_by_python(alike):
     assert len(alike(network(activation=Claims()), X, **OPTIONS).full.python_calls) == 4
 
 
-class Own(Tempered):
+class Own(Tempered, abstract=True):
     """Weighs the KL by a number of its own, next to a schedule that starts there."""
 
     def __call__(self, terms, epoch=math.inf):

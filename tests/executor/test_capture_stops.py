@@ -33,6 +33,7 @@ def planted(what, model, objective, rows):
     return given
 
 
+@pytest.mark.smoke
 @pytest.mark.usefixtures("share_all")
 @each_number_of_threads
 @pytest.mark.parametrize("what", ["NaN noise", "NaN data", "infinite loss", "gradient"])
@@ -78,6 +79,7 @@ def ruin_scale(model):
     model.likelihood.log_scale[...] = -25.0  # the gradient grows with 1/scale²
 
 
+@pytest.mark.smoke
 @pytest.mark.usefixtures("share_all")
 @each_number_of_threads
 @pytest.mark.parametrize("objective", [nv.ELBO(n_samples=2), nv.IWAE(2)], ids=["elbo", "iwae"])

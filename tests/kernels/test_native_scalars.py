@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numba
 import numpy as np
 import pytest
@@ -57,6 +59,7 @@ def _overflow_is_expected():
         yield
 
 
+@functools.cache
 def over(function):
     """The function on an array, in a loop that the compiler vectorises, as the operations are."""
 

@@ -45,11 +45,11 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     },
     "The VAE has one latent level, so the first entry of the list is its last.": {
         "models.vae.VAE.backward": [
-            "dz = k.add(dz, d_terms.z[-1])",
-            "dz = k.add(dz, self._prior_backward(c_log_pz, d_terms.log_pz[-1]))",
-            "dz_q, dmu, dlogvar = self.posterior.log_prob.backward(c_log_qz, d_terms.log_qz[-1])",
-            "uses.append(self.prior.kl.backward(c_kl, d_terms.kl[-1]))",
-            "uses.append(d_terms.posterior[-1])",
+            "d_level = d_terms.levels[-1] if d_terms.levels else LevelTerms()",
+            "dstats, d_inputs = self.levels[-1].backward(c_level, dz, d_level)",
+        ],
+        "models.vae.VAE.forward": [
+            "(z, level), c_level = self.levels[-1].forward(stats, eps, needs, prior_inputs)",
         ],
     },
     "Without a context the decoder's input is z alone, and the first Z columns are all of it.": {
@@ -82,7 +82,7 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "inverse_std = -np.exp(-0.5 * logvar)",
         ],
         "posteriors.GaussianLogProb.forward": [],
-        "priors.GaussianKL.forward": [
+        "levels.GaussianKL.forward": [
             "return (k.gaussian_kl(-mu, logvar), (mu, logvar))",
         ],
         "priors.StandardNormal.forward": [
@@ -257,7 +257,7 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "return _over_known(-x, log_p, x - e / total[..., groups])",
         ],
         "models.vae.VAE.forward": [
-            "terms.log_px = k.in_units(terms.log_px, -x, self.units.log_scale)",
+            "log_px = k.in_units(log_px, -x, self.units.log_scale)",
         ],
         "core.numerics.known_sums": [
             "missing = np.isnan(-x)",
