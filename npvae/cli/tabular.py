@@ -148,7 +148,7 @@ class TableGallery(Gallery):
         return plots.interpolation(shares, None, None, self.columns, label)
 
     def worst(self, x: Array, reference: Array) -> Figure:
-        """Which columns of x are reconstructed worst, next to what `reference` says of each alone."""
+        """Which columns of x are reconstructed worst, next to what `reference` says of each."""
         return plots.column_bars(
             saved_by_column(self.model, x, reference),
             self.schema.names,
