@@ -58,6 +58,7 @@ def assert_same(one, other):
     assert one[0].scale == other[0].scale
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("kernel_set", ["numpy", "numba"])
 @pytest.mark.parametrize("stops", [[1], [4], [2, 3, 6]])
 def test_resuming_is_the_same_as_never_stopping(kernels, path, kernel_set, stops):
@@ -126,6 +127,7 @@ nv.fit(
 """
 
 
+@pytest.mark.smoke(2)
 @pytest.mark.parametrize(
     ("where", "when", "epochs_kept"),
     [("callback", 4, 3), ("step", 5 * 5 + 3, 5), ("write", 3, 2), ("step", 2, 0)],

@@ -63,7 +63,7 @@ def fit(
         Floating, or integers. Bytes are divided by 255 where the likelihood lives on [0, 1] and
         their maximum is above 1; the model keeps that scale. NaN is missing, for a model that was
         built with ``missing="mask"``.
-    objective : ELBO, IWAE, ..., optional
+    objective : Objective, str or dict, optional
         By default the ELBO with beta = 1 and one sample.
     epochs, batch_size : int
         Every epoch visits each row once, in a new order, the last short batch included.
