@@ -143,6 +143,7 @@ def test_agreement_on_odd_sizes(name, dtype, n):
     check_agreement(name, n, dtype)
 
 
+@pytest.mark.smoke(24)
 @each_kernel
 @each_set
 def test_memory_order_does_not_matter(kernels, name):
