@@ -7,6 +7,7 @@ only is a coincidence.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from .targets import Problem, Values
 
 Array = np.ndarray
 Index = tuple[int, ...]
+Derivative = Callable[[Values], Estimate]
 
 
 class Point(NamedTuple):
@@ -42,6 +44,11 @@ class Numeric(NamedTuple):
     """Whether the entry lies on a kink, and was compared at a point near by."""
 
     @property
+    def entries(self) -> list[Index]:
+        """Those that were measured."""
+        return [tuple(map(int, i)) for i in np.argwhere(np.isfinite(self.numeric))]
+
+    @property
     def size(self) -> Array:
         return np.fmax(np.abs(self.analytic), np.abs(self.numeric))
 
@@ -66,6 +73,8 @@ class Slope(NamedTuple):
     """The root of the sum of squares of the terms of `claimed`."""
     order: float | None
     """At which the Taylor remainder shrinks; None where there is none."""
+    v: Array
+    """The direction."""
 
     @property
     def off(self) -> float:
@@ -105,6 +114,10 @@ class Measure:
         """A point at which nothing holds by coincidence."""
         return self._nearby(0.15)
 
+    def just_beside(self) -> list[Point]:
+        """Points so near that a smooth function has all but the same gradient there as here."""
+        return [self._nearby(1e-4), self._nearby(1e-5)]
+
     def _nearby(self, far: float) -> Point:
         """A random point, each entry off by `far` to 2 `far` of its size, and of its own sign.
 
@@ -128,13 +141,22 @@ class Measure:
             chosen = np.sort(self.rng.choice(size, limit, replace=False))
         return [tuple(int(i) for i in np.unravel_index(c, shape)) for c in chosen]
 
-    def entrywise(self, method: str, argument: str, entries: list[Index], at: Point) -> Numeric:
+    def entrywise(
+        self,
+        method: str,
+        argument: str,
+        entries: list[Index],
+        at: Point,
+        moved: Sequence[Index] = (),
+    ) -> Numeric:
         """Those entries of an argument's gradient by "central" or "complex"."""
         shape = at.values[argument].shape
         numeric, error = np.full(shape, np.nan), np.zeros(shape)
         usable = at.usable(argument)
         analytic = np.array(at.gradient[argument] if usable else numeric, np.float64)
         result = Numeric(numeric, error, analytic, np.zeros(shape, bool))
+        for index in moved:
+            result.moved[index] = True
         if method == "complex":
             for index in entries:
                 numeric[index] = complex_step(self.problem, at.values, argument, index)
@@ -153,6 +175,43 @@ class Measure:
                 result.numeric[index], result.error[index], *_ = moved
                 result.analytic[index] = np.asarray(self.off_kinks().gradient[argument])[index]
                 result.moved[index] = True
+
+    def on_kink(self, method: str, argument: str, entries: list[Index]) -> bool:
+        """Whether one of these partial derivatives jumps where the function is asked for."""
+
+        def partial(index: Index) -> Derivative:
+            if method == "complex":
+                return lambda v: Estimate(complex_step(self.problem, v, argument, index), 0.0)
+            return lambda v: self._partial(argument, index, Point(v, {}, self.here.noise))
+
+        return any(self._jumps(partial(index)) for index in entries)
+
+    def jumps(self, argument: str, v: Array) -> bool:
+        """Whether the derivative along a direction jumps there."""
+        return self._jumps(
+            lambda values: central(along(self.problem, values, {argument: v}), 1.0, self.here.noise)
+        )
+
+    def _jumps(self, derivative: Derivative) -> bool:
+        """Whether a derivative differs between this point and those on both sides, however near.
+
+        Some kinks are on no line through this point: the median of equal numbers is linear along
+        each of them, but with other slopes than those that the gradient near by gives. Of a smooth
+        function the differences shrink with the distance, here from 1e-3 to 1e-5.
+        """
+        at = self.here.values
+        center = derivative(at)
+        if math.isinf(center.error):
+            return True
+        for _ in range(3):
+            p = {n: self.rng.normal(size=v.shape) * scale(v) for n, v in at.items()}
+            far, near = (
+                _spread([center, *(derivative({n: at[n] + t * p[n] for n in at}) for t in (d, -d))])
+                for d in (1e-3, 1e-5)
+            )
+            if near > far / 4 and near > 0:
+                return True
+        return False
 
     def _partial(self, argument: str, index: Index, at: Point) -> Estimate:
         value = at.values[argument]
@@ -175,7 +234,7 @@ class Measure:
         claimed, measured = float(terms.sum()), central(line, 1.0, at.noise)
         order = taylor_order(line, claimed, at.noise, measured.reach)
         rounding = 64 * EPS * claimed
-        return Slope(claimed, measured, rounding, float(np.linalg.norm(terms)), order)
+        return Slope(claimed, measured, rounding, float(np.linalg.norm(terms)), order, v)
 
     def size(self, at: Point) -> float:
         """What a slope along a random direction of all arguments is of the order of."""
@@ -183,6 +242,14 @@ class Measure:
         return math.hypot(
             *(float(np.linalg.norm(at.gradient[n] * scale(at.values[n]))) for n in usable)
         )
+
+
+def _spread(found: list[Estimate]) -> float:
+    """By how much derivatives differ beyond what they may be off by."""
+    known = [e for e in found if math.isfinite(e.value) and math.isfinite(e.error)]
+    low, high = (pick(known, key=lambda e: e.value) for pick in (min, max))
+    own = 10 * (low.error + high.error) + 64 * EPS * (abs(low.value) + abs(high.value))
+    return max(0.0, high.value - low.value - own)
 
 
 def scale(value: Array) -> Array:
