@@ -152,7 +152,8 @@ class DiagonalGaussian(Posterior):
         self, cache: Any, dz: Array, d_log_q: Any = None, score: bool = True, dz_scale: Any = None
     ) -> Params:
         c_sample, c_log_q = cache
-        dmu_q = dlogvar_q = None
+        dmu_q: Any = None
+        dlogvar_q: Any = None
         if d_log_q is not None:
             dz_q, dmu_q, dlogvar_q = self.log_prob.backward(c_log_q, d_log_q)
             dz = k.add(dz, dz_q)  # (4)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import math
 
 import numpy as np
 import pytest
 
 from npvae import ELBO, IWAE
-from npvae.core import LevelTerms, Terms
+from npvae.core import LevelTerms, Terms, resolve
 from npvae.core.errors import ConfigError
 from npvae.core.schedules import Cosine, Linear
+from npvae.objectives import Losses
 
 K, B, Z = 3, 4, 5
 
@@ -18,6 +21,16 @@ K, B, Z = 3, 4, 5
 @pytest.fixture
 def rng():
     return np.random.default_rng(3)
+
+
+def numbers(losses):
+    """In the order in which the objectives name them."""
+    assert tuple(losses) == ELBO.losses == IWAE.losses == ("loss", "rec", "kl")
+    return list(losses.values())
+
+
+def assert_close(losses, others, rtol):
+    np.testing.assert_allclose(numbers(losses), numbers(others), rtol=rtol)
 
 
 def closed_form_terms(rng, kl_samples=1, levels=1, samples=K):
@@ -51,7 +64,7 @@ def test_elbo(kl_samples, levels, beta, rng):
     losses, d_terms = ELBO(beta)(terms)
     rec = -sum(terms.log_px[k, b] for k, b in np.ndindex(K, B)) / (K * B)
     kl = sum(summed(level.kl) for level in terms.levels)
-    np.testing.assert_allclose(losses, (rec + beta * kl, rec, kl), rtol=1e-13)
+    np.testing.assert_allclose(numbers(losses), (rec + beta * kl, rec, kl), rtol=1e-13)
     np.testing.assert_allclose(d_terms.log_px, np.full((K, B), -1 / (K * B)), rtol=1e-15)
     for level, d_level in zip(terms.levels, d_terms.levels, strict=True):
         np.testing.assert_allclose(
@@ -67,7 +80,7 @@ def test_elbo_is_the_mean_of_the_rows(rng):
     log_px, kl = terms.log_px[:, :1], terms.levels[0].kl[:, :1]
     many = Terms(np.repeat(log_px, 9, axis=1), [LevelTerms(kl=np.repeat(kl, 9, axis=1))])
     one = Terms(log_px, [LevelTerms(kl=kl)])
-    np.testing.assert_allclose(ELBO()(many)[0], ELBO()(one)[0], rtol=1e-14)
+    assert_close(ELBO()(many)[0], ELBO()(one)[0], rtol=1e-14)
 
 
 @pytest.mark.parametrize("kl_samples", [1, K])
@@ -93,7 +106,7 @@ def test_free_bits_at_zero_are_the_elbo(rng):
     terms = closed_form_terms(rng)
     assert ELBO(free_bits=0.0)(terms)[0] == ELBO()(terms)[0]
     far_below = ELBO(free_bits=1e-9)(terms)
-    np.testing.assert_allclose(far_below[0], ELBO()(terms)[0], rtol=1e-15)
+    assert_close(far_below[0], ELBO()(terms)[0], rtol=1e-15)
     np.testing.assert_array_equal(far_below[1].levels[0].kl, ELBO()(terms)[1].levels[0].kl)
 
 
@@ -140,7 +153,7 @@ def test_elbo_of_a_sampled_kl(samples, levels, beta, rng):
     losses, d_terms = ELBO(beta)(terms)
     rec = -terms.log_px.mean()
     kl = sum((level.log_qz - level.log_pz).mean() for level in terms.levels)
-    np.testing.assert_allclose(losses, (rec + beta * kl, rec, kl), rtol=1e-13)
+    np.testing.assert_allclose(numbers(losses), (rec + beta * kl, rec, kl), rtol=1e-13)
     each = 1 / (samples * B)
     np.testing.assert_allclose(d_terms.log_px, np.full((samples, B), -each), rtol=1e-15)
     assert len(d_terms.levels) == levels
@@ -169,7 +182,7 @@ def test_elbo_adds_closed_and_sampled_levels(beta, rng):
     kl = sum(summed(level.kl) for level in levels[::2])
     kl += sum((level.log_qz - level.log_pz).mean() for level in levels[1::2])
     rec = -closed.log_px.mean()
-    np.testing.assert_allclose(losses, (rec + beta * kl, rec, kl), rtol=1e-13)
+    np.testing.assert_allclose(numbers(losses), (rec + beta * kl, rec, kl), rtol=1e-13)
     for d_level in d_terms.levels[::2]:
         np.testing.assert_allclose(d_level.kl, beta / B, rtol=1e-15)
         assert d_level.log_pz is d_level.log_qz is None
@@ -222,7 +235,7 @@ def test_iwae_of_one_sample_is_the_sampled_elbo(rng):
     (level,) = terms.levels
     sampled_kl = level.log_qz - level.log_pz
     elbo, d_elbo = ELBO()(Terms(terms.log_px, [LevelTerms(kl=sampled_kl[:, :, None])]))
-    np.testing.assert_allclose(ours, elbo, rtol=1e-13)
+    assert_close(ours, elbo, rtol=1e-13)
     np.testing.assert_allclose(d_ours.log_px, d_elbo.log_px, rtol=1e-13)
     np.testing.assert_allclose(d_ours.levels[0].log_qz, d_elbo.levels[0].kl[:, :, 0], rtol=1e-13)
 
@@ -232,7 +245,7 @@ def test_iwae_grows_with_samples_of_equal_weight_not_at_all(rng):
     (level,) = terms.levels
     six = LevelTerms(log_pz=level.log_pz.repeat(6, 0), log_qz=level.log_qz.repeat(6, 0))
     repeated = Terms(terms.log_px.repeat(6, 0), [six])
-    np.testing.assert_allclose(IWAE(6)(repeated)[0], IWAE(1)(terms)[0], rtol=1e-14)
+    assert_close(IWAE(6)(repeated)[0], IWAE(1)(terms)[0], rtol=1e-14)
     np.testing.assert_allclose(IWAE(6)(repeated)[1].log_px, -1 / (6 * B), rtol=1e-12)
 
 
@@ -269,6 +282,54 @@ def test_any_function_is_a_schedule(rng):
     terms = closed_form_terms(rng)
     losses, _ = ELBO(beta=lambda epoch: 3.0)(terms, 0.0)
     assert losses.loss == pytest.approx(losses.rec + 3 * losses.kl, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("made", "config"),
+    [
+        (ELBO(), {"name": "elbo", "beta": 1.0, "n_samples": 1, "free_bits": 0.0}),
+        (
+            ELBO(Linear(0, 2, epochs=3), free_bits=0.5),
+            {
+                "name": "elbo",
+                "beta": {"name": "linear", "start": 0, "stop": 2, "epochs": 3},
+                "n_samples": 1,
+                "free_bits": 0.5,
+            },
+        ),
+        (IWAE(7), {"name": "iwae", "n_samples": 7}),
+    ],
+    ids=["elbo", "schedule", "iwae"],
+)
+def test_an_objective_is_rebuilt_from_its_config(made, config, rng):
+    assert made.config == config
+    twin = resolve("objective", json.loads(json.dumps(made.config)))
+    assert type(twin) is type(made)
+    assert twin.config == config
+    terms = closed_form_terms(rng) if isinstance(made, ELBO) else sampled_terms(rng)
+    for epoch in (0.0, 1.5, math.inf):
+        assert twin(terms, epoch)[0] == made(terms, epoch)[0]
+
+
+def test_an_objective_by_its_name_and_arguments():
+    assert resolve("objective", "iwae").config == IWAE().config
+    assert resolve("objective", "iwae:n_samples=50").n_samples == 50
+    assert resolve("objective", "elbo:beta=4,free_bits=0.1").config == ELBO(4, 1, 0.1).config
+    warm = resolve("objective", "elbo:beta=(linear:start=0,stop=1,epochs=20)")
+    assert warm.beta(10) == 0.5
+    with pytest.raises(ConfigError, match="objective 'iwae' takes n_samples=5; got 'beta'"):
+        resolve("objective", "iwae:beta=2")
+    with pytest.raises(ConfigError, match="did you mean 'elbo'"):
+        resolve("objective", "elb")
+
+
+def test_losses_are_a_mapping_whose_names_are_attributes():
+    losses = Losses(3.0, rec=2.0, mmd=1.0)
+    assert losses == {"loss": 3.0, "rec": 2.0, "mmd": 1.0}
+    assert (losses.loss, losses.rec, losses.mmd) == (3.0, 2.0, 1.0)
+    with pytest.raises(AttributeError, match="no loss 'kl'; there are loss, rec, mmd"):
+        _ = losses.kl
+    assert copy.deepcopy(losses) == losses
 
 
 def test_what_objectives_ask_for():

@@ -26,6 +26,9 @@ from .errors import ConfigError, nearest
 REQUIRED = inspect.Parameter.empty
 """What `arguments_of` gives for an argument without a default."""
 
+_DEEPEST = 10
+"""How deep brackets may be nested in text, which is read once for each level."""
+
 _registry: dict[str, dict[str, type[Registered]]] = {}
 
 
@@ -39,7 +42,7 @@ class Registered:
 
     family: ClassVar[str] = ""
     name: ClassVar[str] = ""
-    not_in_config: ClassVar[tuple[str, ...]] = ()
+    not_in_config: tuple[str, ...] = ()
     """Arguments of the constructor that `config` leaves out."""
 
     def __init_subclass__(cls, abstract: bool = False, **kwargs: Any) -> None:
@@ -124,7 +127,7 @@ def resolve(family: str, choice: Any) -> Any:
     given = parsed(choice) if isinstance(choice, str) else choice
     if not isinstance(given, dict) or not isinstance(given.get("name"), str):
         raise ConfigError(
-            f"{family} takes a name or an object of that family; got {choice!r}. "
+            f"{family} takes a name or an object of that family; got {choice!r:.200}. "
             f"{nearest('', registered(family))}"
         )
     arguments = {key: value for key, value in given.items() if key != "name"}
@@ -135,24 +138,26 @@ def resolve(family: str, choice: Any) -> Any:
     missing = [a for a, default in takes.items() if default is REQUIRED and a not in arguments]
     if wrong or missing:
         came = f"got {wrong[0]!r}" if wrong else f"{missing[0]!r} is missing"
-        raise ConfigError(f"{family} {name!r} takes {_listed(takes)}; {came}.")
+        raise ConfigError(f"{family} {name!r} takes {listed(takes)}; {came}.")
     try:
         return cls(**arguments)
     except TypeError as error:
-        raise ConfigError(f"{family} {name!r} can't be built from {arguments}: {error}.") from error
+        raise ConfigError(
+            f"{family} {name!r} can't be built from {arguments!r:.200}: {error}."
+        ) from error
 
 
 def _named(family: str, name: str) -> type[Any]:
     known = registered(family)
     if name not in known:
         raise ConfigError(
-            f"{family} must be a registered name; got {name!r}. {nearest(name, known)} "
+            f"{family} must be a registered name; got {name!r:.200}. {nearest(name, known)} "
             "(A part of your own is known once the module that defines it is imported.)"
         )
     return known[name]
 
 
-def _listed(takes: dict[str, Any]) -> str:
+def listed(takes: dict[str, Any]) -> str:
     """Arguments as a sentence lists them: those with a default as they are written in text."""
     texts = [a if default is REQUIRED else f"{a}={text(default)}" for a, default in takes.items()]
     return ", ".join(texts) or "no arguments"
@@ -166,7 +171,7 @@ def parsed(choice: str) -> dict[str, Any]:
         argument, equals, value = item.partition("=")
         if not equals or argument in arguments:
             rule = "once each" if equals else "as name:argument=value,argument=value"
-            raise ConfigError(f"arguments are given {rule}; got {item!r} in {choice!r}.")
+            raise ConfigError(f"arguments are given {rule}; got {item!r:.200} in {choice!r:.200}.")
         arguments[argument.strip()] = _value(value.strip(), choice)
     return {"name": name.strip(), **arguments}
 
@@ -174,16 +179,18 @@ def parsed(choice: str) -> dict[str, Any]:
 def text(config: Any) -> str:
     """A config in one line, as `resolve` takes it: the way back from `parsed`."""
     if isinstance(config, dict) and "name" in config:
-        items = [
-            f"{key}=({text(v)})" if isinstance(v, dict) else f"{key}={text(v)}"
-            for key, v in config.items()
-            if key != "name"
-        ]
+        items = [f"{key}={_nested(v)}" for key, v in config.items() if key != "name"]
         return config["name"] + (":" + ",".join(items) if items else "")
     if isinstance(config, (list, tuple)):
-        return f"[{','.join(f'({text(v)})' if isinstance(v, dict) else text(v) for v in config)}]"
+        return f"[{','.join(map(_nested, config))}]"
     constants = {None: "none", True: "true", False: "false"}
     return constants[config] if config is None or isinstance(config, bool) else str(config)
+
+
+def _nested(value: Any) -> str:
+    """A value among others: in parentheses where it has arguments of its own."""
+    compound = isinstance(value, dict) or (isinstance(value, str) and ":" in value)
+    return f"({text(value)})" if compound else text(value)
 
 
 def _value(given: str, choice: str) -> Any:
@@ -202,15 +209,15 @@ def _value(given: str, choice: str) -> Any:
 
 def _split(given: str, choice: str) -> list[str]:
     """The items between the commas that stand in no bracket."""
-    items, depth = [""], 0
-    for letter in given:
+    items, start, depth = [], 0, 0
+    for i, letter in enumerate(given + ","):
         depth += (letter in "([") - (letter in ")]")
-        if letter == "," and depth == 0:
-            items.append("")
-        else:
-            items[-1] += letter
-        if depth < 0:
+        if not 0 <= depth <= _DEEPEST:
             break
+        if letter == "," and depth == 0:
+            items.append(given[start:i])
+            start = i + 1
     if depth:
-        raise ConfigError(f"brackets come in pairs; got {choice!r}.")
+        rule = "come in pairs" if depth <= _DEEPEST else f"are nested up to {_DEEPEST} deep"
+        raise ConfigError(f"brackets {rule}; got {choice!r:.200}.")
     return items if given.strip() else []

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .checks import number
+from .errors import ConfigError
 from .registry import Registered, resolve
 
 Schedule = Callable[[float], float]
@@ -82,5 +83,8 @@ def schedule(what: str, value: Any) -> Schedule:
     if callable(value):
         return value
     if isinstance(value, dict) or (isinstance(value, str) and value[:1].isalpha()):
-        return resolve("schedule", value)
+        try:
+            return resolve("schedule", value)
+        except ConfigError as error:
+            raise ConfigError(f"{what} takes a number or a schedule: {error}") from error
     return Constant(number(what, value, least=0))

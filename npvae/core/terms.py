@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from .numerics import wide
 
@@ -75,13 +74,3 @@ class Terms:
         for level in self.levels:
             log_w = log_w + level.log_pz - level.log_qz
         return log_w
-
-
-class Objective(Protocol):
-    """What training needs of an objective; see `objectives.py`."""
-
-    needs: tuple[str, ...]
-    n_samples: int
-    beta: Callable[[float], float]
-
-    def __call__(self, terms: Terms, epoch: float = ...) -> tuple[Any, Terms]: ...

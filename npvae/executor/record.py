@@ -14,11 +14,11 @@ import numpy as np
 
 from .. import kernels
 from ..core import Objective, Part, Terms, bind, children, clone, layout
+from ..core.losses import LOSSES
 from ..core.schedules import Constant
 from ..core.trees import leaves, refilled
 from ..models import Model
-from ..objectives import Losses
-from .graph import Call, Gradient, Graph, NotCapturable, Recorder, Value
+from .graph import Call, Gradient, Graph, NotCapturable, Value
 
 Array = np.ndarray
 State = dict[Any, Any]
@@ -77,13 +77,13 @@ def record(
     beta = given("beta", np.float64(1.0))
     rows = given("x", x)
     conditions = None if context is None else given("context", context)
-    with kernels.recording(Recorder(graph)):
+    with kernels.recording(graph.call):
         terms, cache = twin.forward(rows, noise, conditions, needs=objective.needs)
         terms.weights = None if weights is None else given("weights", weights)
         losses, d_terms = _objective(objective, rehearsed_objective, terms, beta, graph)
         if learn:
             twin.backward(cache, d_terms)
-    graph.losses = tuple(losses)
+    graph.losses = tuple(losses[name] for name in getattr(objective, "losses", LOSSES))
     return graph
 
 
@@ -93,7 +93,7 @@ def trace(model: Model, objective: Objective, batch: int) -> Graph:
     x = np.zeros((batch, model.x_dim), model.flat.dtype)
     context = np.zeros((batch, model.context_dim), x.dtype) if model.context_dim else None
     eps = model.draw_noise(batch, objective.n_samples, np.random.default_rng(0))
-    with kernels.running("numpy"), np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):
         return record(worker, objective, x, eps, context, worker, objective)
 
 
@@ -222,7 +222,7 @@ class _Cache:
 
 def _objective(
     objective: Objective, rehearsed: Objective, terms: Terms, beta: Value, graph: Graph
-) -> tuple[Losses, Terms]:
+) -> tuple[dict[str, Any], Terms]:
     """The objective's call, with beta as what changes from step to step."""
     mark = graph.mark()
     if _is_pure(objective):
@@ -234,15 +234,17 @@ def _objective(
             graph.rewind(mark)
     run_on = {False: objective, True: rehearsed}
     result: list[Terms] = []
+    names = getattr(objective, "losses", LOSSES)
 
     def run(state: State, arrays: list[Any]) -> list[Any]:
         given = refilled(terms, iter(arrays))
         losses, d_terms = run_on[state["rehearsal"]](given, state["epoch"])
         result[:] = [d_terms]
-        return [*(np.float64(loss) for loss in losses), *leaves(d_terms)]
+        return [*(np.float64(losses[name]) for name in names), *leaves(d_terms)]
 
     outputs = _python(graph, "objective", run, tuple(leaves(terms)))
-    return Losses(*outputs[:3]), refilled(result[0], iter(outputs[3:]))
+    n = len(names)
+    return dict(zip(names, outputs[:n], strict=True)), refilled(result[0], iter(outputs[n:]))
 
 
 def _python(graph: Graph, name: str, run: Any, inputs: tuple[Any, ...]) -> tuple[Value, ...]:

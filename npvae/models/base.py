@@ -48,7 +48,6 @@ class Model(Owner, abstract=True):
     """
 
     family = "model"
-    not_in_config = ("parameters",)
     x_dim: int
     z_dim: int
     context_dim: int

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import Objective, layout
+from ..core import layout
 from ..core.checks import row_weights
 from .base import Model
+
+if TYPE_CHECKING:  # inference needs no objective
+    from ..core import Objective
 
 Array = np.ndarray
 

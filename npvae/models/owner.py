@@ -23,6 +23,7 @@ class Owner(Part, abstract=True):
         All parameters; every part's weights are views into it.
     """
 
+    not_in_config: tuple[str, ...] = ("parameters",)
     flat: Array
 
     def _own(self, dtype: Any, seed: int, parameters: Mapping[str, Array] | None) -> None:

@@ -13,6 +13,7 @@ from ..core.checks import number, whole
 from ..core.errors import ConfigError
 from ..data.units import Units
 from ..layers import Concat, mlp
+from ..layers.base import as_layer
 from ..levels import Level
 from .base import Model
 
@@ -24,7 +25,10 @@ bias gives, whatever z is. On MNIST that is worth 0.5 nats after ten epochs (doc
 
 
 class VAE(Model):
-    """x -> encoder -> q(z given x) -> z -> decoder -> p(x given z), all dense.
+    """x -> encoder -> q(z given x) -> z -> decoder -> p(x given z).
+
+    Encoder and decoder are dense (`hidden`, `activation` and `init` say how), or networks of your
+    own.
 
     Parameters
     ----------
@@ -36,8 +40,7 @@ class VAE(Model):
     likelihood : str or Likelihood
     posterior : str or posterior part
     prior : str or Prior
-        Of prior and likelihood the model takes a copy: their parameters, if they have any, are
-        among the model's.
+        The model copies likelihood, posterior, prior and networks: their parameters become its own.
     dtype : {"float32", "float64"}
     seed : int
         Of the initial weights.
@@ -59,13 +62,18 @@ class VAE(Model):
     schema : Schema or dict, optional
         What the columns are, of a table that `npvae.tables.read` has read. The model computes
         nothing with it: it keeps it for those who want rows in the table's own terms.
+    encoder, decoder : Layer, optional
+        Networks of your own, such as ``Sequential([Dense(6, 5, "gelu"), Dense(5, 4)])``. An encoder
+        maps rows of features of x, with the mask and the context beside them where there are any,
+        to what the posterior takes (2 z_dim numbers for "gaussian"). A decoder maps z, with the
+        context beside it, to what the likelihood takes (x_dim numbers for "bernoulli").
     parameters : mapping, optional
         Values by name instead of random ones, as ``model.params`` gives them.
 
     Raises
     ------
     ConfigError
-        If a size is not a whole number above 0, or a name is unknown.
+        If a size is not a whole number above 0, a name is unknown, or a network does not fit.
 
     Source: Kingma & Welling 2014; with a context, Sohn, Lee & Yan 2015.
     """
@@ -88,6 +96,8 @@ class VAE(Model):
         missing: str | None = None,
         standardise: Any = False,
         schema: Any = None,
+        encoder: Any = None,
+        decoder: Any = None,
         parameters: Mapping[str, Array] | None = None,
     ) -> None:
         self.x_dim = whole("x_dim", x_dim)
@@ -108,34 +118,23 @@ class VAE(Model):
         self._standardise = isinstance(standardise, bool) and standardise
         if not isinstance(standardise, bool):
             self.units = Units.given(standardise, self.x_dim)
-        self.schema = None if schema is None else _schema(schema, self.x_dim)
-        self.join = Concat()
-        n_inputs = self.likelihood.n_features(self.x_dim) + self.context_dim
-        if self.missing:
-            n_inputs += self.x_dim
-        self.encoder = mlp(
-            n_inputs,
-            self.hidden,
-            self.posterior.n_outputs(self.z_dim),
-            self.activation,
-            init,
-        )
-        self.decoder = mlp(
-            self.z_dim + self.context_dim,
-            self.hidden[::-1],
-            self.likelihood.n_outputs(self.x_dim),
-            self.activation,
-            init,
-            out_gain=OUT_GAIN,
-        )
-        self.prior.build(self.z_dim, n_inputs)
-        self.levels = [Level(self.posterior, self.prior)]
-        self._own(dtype, self.seed, parameters)
         if self._standardise and not self.likelihood.real_columns(self.x_dim).any():
             raise ConfigError(
                 f"standardise=True needs columns of real numbers; {self.likelihood.name} has none. "
                 "Leave it out, or take a likelihood such as GaussianColumnScale()."
             )
+        self.schema = None if schema is None else _schema(schema, self.x_dim)
+        self.join = Concat()
+        n_inputs = self.likelihood.n_features(self.x_dim) + self.context_dim
+        if self.missing:
+            n_inputs += self.x_dim
+        n_stats = self.posterior.n_outputs(self.z_dim)
+        self.encoder = self._network("encoder", encoder, n_inputs, n_stats, self.hidden)
+        n_z, n_theta = self.z_dim + self.context_dim, self.likelihood.n_outputs(self.x_dim)
+        self.decoder = self._network("decoder", decoder, n_z, n_theta, self.hidden[::-1], OUT_GAIN)
+        self.prior.build(self.z_dim, n_inputs)
+        self.levels = [Level(self.posterior, self.prior)]
+        self._own(dtype, self.seed, parameters)
 
     def forward(
         self,
@@ -188,8 +187,8 @@ class VAE(Model):
     def start_from(self, mean: Array, n: int, rows: Array, context: Array | None = None) -> None:
         """Set the output's bias, the likelihood and the prior, unless they were trained before."""
         self.prior.start_from(self._encoder_input(rows, context))
-        bias = self.decoder.layers[-1].b
-        if bias.any():
+        bias = self.decoder.output_bias
+        if bias is None or bias.any():
             return
         self.likelihood.start_from(rows)
         start = self.likelihood.output_bias(mean, n)
@@ -213,6 +212,26 @@ class VAE(Model):
     @property
     def standardise(self) -> Any:
         return self._standardise if self.units is None else self.units.config
+
+    def _network(
+        self, what: str, given: Any, n_in: int, n_out: int, hidden: Sequence[int], gain: float = 1.0
+    ) -> Any:
+        """A copy of the network that was given, if its sizes are right; else one of dense layers.
+
+        The config then leaves it out, since `hidden`, `activation` and `init` describe it.
+        """
+        if given is None:
+            self.not_in_config = (*self.not_in_config, what)
+            return mlp(n_in, hidden, n_out, self.activation, self.init, gain)
+        network = clone(as_layer(given))
+        free = network.in_shape is None
+        if n_in != n_out if free else (network.n_in, network.n_out) != (n_in, n_out):
+            came = "any size to the same" if free else f"{network.n_in} to {network.n_out}"
+            raise ConfigError(
+                f"the {what} of this model maps rows of {n_in} numbers to rows of {n_out}; got "
+                f"a network from {came}. Change its first or its last layer."
+            )
+        return network
 
     def _encoder_input(self, x: Array, context: Array | None) -> Array:
         """The features of x, with a mask of what is known where some may be missing, and c."""

@@ -113,7 +113,7 @@ closed_form(Halves, nv.StandardNormal)(GaussianKL)
 closed_form(Halves, Shifted)(ShiftedKL)
 
 
-class Counting(nv.ELBO):
+class Counting(nv.ELBO, abstract=True):
     """Counts its calls and keeps the epochs."""
 
     def __init__(self, *arguments, **options):
@@ -148,7 +148,7 @@ class Spread:
         return Losses(rec + beta * kl, rec, kl), d_terms
 
 
-class Squared(nv.ELBO):
+class Squared(nv.ELBO, abstract=True):
     """rec + ½ Σ kl² / B, whose gradient by kl is kl / B: here even the same array for B = 1."""
 
     def __call__(self, terms, epoch=math.inf):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 import npvae as nv
+from npvae import kernels
 from npvae.core import layout
 from npvae.executor.graph import Graph, Value
 from npvae.executor.operations.activations import KINDS
@@ -80,7 +81,7 @@ class RandomStep:
     # Finding operands
 
     def call(self, kernel: str, *arguments: Any) -> Any:
-        return self.graph.call(kernel, *arguments)
+        return self.graph.call(getattr(kernels, kernel), *arguments)
 
     def parameter(self, name: str) -> Value:
         return self.graph.parameters[name]

@@ -187,7 +187,7 @@ PARTS = {
         ),
         lambda w, part, p, x: mlp(w, "softplus", p, x),
     ),
-    "layer.concat": Entry(
+    "join.concat": Entry(
         lambda draw: (layers.Concat(), (draw.numbers(draw.K, B, D), draw.numbers(B, C))),
         lambda w, part, p, a, c: w.join(a, c),
     ),

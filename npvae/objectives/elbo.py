@@ -1,32 +1,19 @@
-"""Objectives: from a model's Terms to one number, and to the gradient of each term.
-
-They know losses and no models. All are in nats per example: summed over data and latent
-dimensions, averaged over the batch, each row times its weight where the terms have weights.
-``loss = rec + beta · kl`` holds for what each returns.
-"""
+"""The evidence lower bound."""
 
 from __future__ import annotations
 
-import functools
 import math
-from typing import Any, NamedTuple
+from functools import reduce
+from typing import Any
 
-from . import kernels as k
-from .core import LevelTerms, Terms
-from .core.checks import number, whole
-from .core.errors import ConfigError
-from .core.schedules import Schedule, schedule
-
-
-class Losses(NamedTuple):
-    """One batch's loss and its two terms, nats per example."""
-
-    loss: Any
-    rec: Any
-    kl: Any
+from .. import kernels as k
+from ..core import LevelTerms, Losses, Objective, Terms
+from ..core.checks import number, whole
+from ..core.errors import ConfigError
+from ..core.schedules import schedule
 
 
-class ELBO:
+class ELBO(Objective):
     """-ELBO = E_q[-log p(x given z)] + beta KL(q(z given x) ‖ p(z)), the mean over the batch.
 
     Derivation, with B rows, K samples and kl (K', B, Z), K' being K or 1:
@@ -56,10 +43,8 @@ class ELBO:
         When called with free bits on terms without a closed-form KL.
     """
 
-    needs: tuple[str, ...] = ("log_px", "kl")
-
     def __init__(self, beta: Any = 1.0, n_samples: int = 1, free_bits: float = 0.0) -> None:
-        self.beta: Schedule = schedule("beta", beta)
+        self.beta = schedule("beta", beta)
         self.n_samples = whole("n_samples", n_samples)
         self.free_bits = number("free_bits", free_bits, least=0)
 
@@ -68,7 +53,7 @@ class ELBO:
         beta = self.beta(epoch)
         rec, d_log_px = k.mean_loss(terms.log_px, terms.weights)  # (1)
         levels = [self._kl(level, beta, terms.weights) for level in terms.levels]
-        kl = _total([kl for kl, _ in levels])
+        kl = reduce(k.add, [kl for kl, _ in levels])  # (5)
         losses = Losses(k.weighted_loss(rec, kl, beta), rec, kl)
         return losses, Terms(d_log_px, [d_level for _, d_level in levels])
 
@@ -85,44 +70,3 @@ class ELBO:
             )
         kl, d_log_qz, d_log_pz = k.sampled_kl_loss(level.log_qz, level.log_pz, beta, weights)  # (4)
         return kl, LevelTerms(log_pz=d_log_pz, log_qz=d_log_qz)
-
-
-class IWAE:
-    """-log 1/K Σ_k w_k,  w_k = p(x given z_k) p(z_k) / q(z_k given x), the mean over the batch.
-
-    Derivation, with log w = log_px + log_pz - log_qz (K, B):
-      (1) ∂/∂log w_k of log Σ exp(log w) is the normalised weight w̃_k = w_k / Σ w
-      (2) the mean over B rows and the sign  ->  d_log_w = -w̃ / B
-      (3) log w's terms                      ->  d_log_px = d_log_pz = d_log_w, d_log_qz = -d_log_w
-      (4) with weights of the rows       ->  the gradients of row b times its weight
-    Reported as the bound's two parts: rec = -mean log_px and kl = loss - rec.
-    Source: Burda, Grosse & Salakhutdinov 2016, equations 8 and 14.
-
-    Parameters
-    ----------
-    n_samples : int
-        K, the draws of z per example; 1 gives the ELBO with a sampled KL.
-    """
-
-    needs: tuple[str, ...] = ("log_px", "log_pz", "log_qz")
-
-    def __init__(self, n_samples: int = 5) -> None:
-        self.n_samples = whole("n_samples", n_samples)
-        self.beta: Schedule = schedule("beta", 1.0)
-
-    def __call__(self, terms: Terms, epoch: float = math.inf) -> tuple[Losses, Terms]:
-        """The losses of a batch and the gradients of its terms."""
-        levels = terms.levels
-        loss, rec, kl, d_log_w, minus_d_log_w = k.iwae(
-            terms.log_px,
-            _total([level.log_pz for level in levels]),
-            _total([level.log_qz for level in levels]),
-            terms.weights,
-        )
-        d_levels = [LevelTerms(log_pz=d_log_w, log_qz=minus_d_log_w) for _ in levels]  # (3)
-        return Losses(loss, rec, kl), Terms(d_log_w, d_levels)
-
-
-def _total(levels: list[Any]) -> Any:
-    """The sum over the latent levels."""
-    return functools.reduce(k.add, levels)
