@@ -175,30 +175,36 @@ class _Check:
                 rows.append(self._row(argument, method, "n/a", result))
                 continue
             row = self._compare(method, argument, result, largest, self.here)
-            if row.verdict == "wrong" and row.error is not None:
-                row = self._second_look(row, result, largest)
-            rows.append(row)
+            rows.append(self._second_look(row, result, largest))
         return rows
 
     def _second_look(self, row: Row, result: Numeric, largest: float) -> Row:
-        """What is left of a wrong row if kinks are not to be blamed, nor the method."""
+        """What is left of a row if kinks have nothing to do with it, nor the method's limits."""
         method, argument = row.method, row.argument
         suspects = self._suspects(method, result, largest)
-        if result.moved.any() or self.measure.on_kink(method, argument, suspects[:8]):
-            result = self.measure.entrywise(
-                method, argument, result.entries, self.measure.off_kinks(), moved=suspects
-            )
-            row = self._compare(method, argument, result, largest, self.measure.off_kinks())
-        elif all(
-            not self._suspects(
-                method, self.measure.entrywise(method, argument, suspects, at), largest
-            )
-            for at in self.measure.just_beside()
+        blind = result.zeros if method == "complex" else []  # at a kink it sees one side
+        if row.error is None or not (suspects or blind):
+            return row
+        beside = self.measure.off_kinks()
+        if beside.usable(argument) and (
+            result.moved.any() or self.measure.on_kink(method, argument, (suspects or blind)[:8])
         ):
+            result = self.measure.entrywise(
+                method, argument, result.entries, beside, moved=suspects or blind
+            )
+            row = self._compare(method, argument, result, largest, beside)
+        elif suspects and self._only_here(method, argument, suspects[:20], largest):
             return replace(row, verdict="inconclusive", note=ONLY_HERE.format(len(suspects)))
         if row.verdict == "wrong" and method == "complex" and not self.problem.trusted_complex:
             return self._distrust(row, result)
         return row
+
+    def _only_here(self, method: str, argument: str, entries: list[Index], largest: float) -> bool:
+        near = (
+            self.measure.entrywise(method, argument, entries, at)
+            for at in self.measure.just_beside()
+        )
+        return not any(self._suspects(method, result, largest) for result in near)
 
     def _suspects(self, method: str, result: Numeric, largest: float) -> list[Index]:
         """The entries that seem wrong, in random order."""
@@ -252,7 +258,7 @@ class _Check:
         at = self.measure.off_kinks() if result.moved.any() else self.here
         other = self.measure.entrywise("central", row.argument, result.entries[:20], at)
         near = np.maximum(1e-6 * np.abs(other.numeric), 10 * other.error + 1e-9)
-        off = np.abs(result.numeric - other.numeric)
+        off = np.where(other.moved, 0.0, np.abs(result.numeric - other.numeric))
         if not (off > near)[np.isfinite(off)].any():
             return row
         note = "the forward is not analytic (np.abs, np.real, a comparison...)"
@@ -300,7 +306,9 @@ class _Check:
         if slope.off > slope.own + (self.rtol or RTOL["taylor"]) * slope.size:
             return "wrong", slope
         size = max(slope.claimed, abs(slope.measured.value))
-        if slope.own <= max(1e-5 * size, 1e-9 * self.measure.size(at)) or slope.off == size == 0:
+        if slope.own <= max(1e-5 * size, 1e-9 * self.measure.size(at)) or (
+            slope.off == size == 0 and not slope.measured.kink
+        ):
             return "ok", slope
         return "inconclusive", slope
 

