@@ -114,7 +114,10 @@ def _contents(name: str) -> Iterator[tuple[str, str]]:
     yield "file", f"{run.file}, {run.file.stat().st_size / 1e6:.1f} MB"
     yield "model", f"{run.model.name}, {run.model.n_params:,} parameters"
     yield from _listed(_in_short(run))
-    yield "steps", describe(run.model, objective(run.settings) if run.config else ELBO())
+    loss, size = (
+        (objective(run.settings), run.settings["batch_size"]) if run.config else (ELBO(), 1)
+    )
+    yield "steps", describe(run.model, loss, batch=size)
     if not run.config:
         yield "training", f"not known: no {CONFIG} that describes this model is beside the file"
         return

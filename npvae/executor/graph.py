@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import kernels
 from ..kernels import reference
 
 Array = np.ndarray
@@ -26,26 +27,29 @@ class Value:
     """An array of the recorded step: what kernels take and give while a step is recorded.
 
     It has the shape and type of the array that it stands for, and an example of it. It can be
-    reshaped along its leading axes and cut along its last; everything else is a kernel's business.
+    reshaped, transposed and sliced; everything else is a kernel's business.
 
     Attributes
     ----------
     example : the array of the batch on which the step was recorded
     base : Value
-        Itself, or what it is a reshaped or cut view of.
-    start : int
-        The first feature of the base that it shows.
+        Itself, or what it is a view of.
+    moves : tuple of (method, argument)
+        What makes this view of the base: methods of arrays, one after the other.
+    start : int or None
+        The first feature of the base that it shows, where its leading axes alone are reshaped and
+        its last one cut; None for any other view.
     source : str
         What gives it, for people: "x", "encoder.layers.0.W" or a kernel's name.
     """
 
-    __slots__ = ("base", "example", "graph", "source", "start")
+    __slots__ = ("base", "example", "graph", "moves", "source", "start")
 
-    def __init__(
-        self, graph: Graph, example: Any, source: str, base: Value | None = None, start: int = 0
-    ) -> None:
+    def __init__(self, graph: Graph, example: Any, source: str) -> None:
         self.graph, self.example, self.source = graph, np.asarray(example), source
-        self.base, self.start = self if base is None else base, start
+        self.base: Value = self
+        self.moves: tuple[tuple[str, Any], ...] = ()
+        self.start: int | None = 0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -65,29 +69,59 @@ class Value:
 
     @property
     def n_features(self) -> int:
-        """F, the length of its last axis."""
-        return self.shape[-1]
+        """F, the length of its last axis; 1 for a number."""
+        return self.shape[-1] if self.shape else 1
 
     @property
     def per_feature(self) -> int:
         """The numbers that each feature has, K·B or B: the product of the axes before the last."""
         return math.prod(self.shape[:-1])
 
+    @property
+    def in_order(self) -> bool:
+        """Whether its numbers stand in the order of the base's, however it was reshaped."""
+        return all(method == "reshape" for method, _ in self.moves)
+
+    def of(self, array: Array) -> Array:
+        """The same view of another array than the base's example."""
+        for method, argument in self.moves:
+            array = getattr(array, method)(argument)
+        return array
+
     def reshape(self, *shape: Any) -> Value:
         to = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
-        example = self.example.reshape(to)
-        if example.shape[-1:] != self.shape[-1:]:
-            raise NotCapturable(f"{self.source} of shape {self.shape} was reshaped to {to}")
-        return Value(self.graph, example, self.source, self.base, self.start)
+        last = self.example.reshape(to).shape[-1:]
+        return self._view("reshape", to, self.start if last == self.shape[-1:] else None)
+
+    def transpose(self, *axes: Any) -> Value:
+        order = axes[0] if len(axes) == 1 and isinstance(axes[0], tuple) else axes
+        return self._view("transpose", order or None, None)
+
+    @property
+    def T(self) -> Value:
+        return self.transpose()
 
     def __getitem__(self, key: Any) -> Value:
-        if not (isinstance(key, tuple) and len(key) == 2 and key[0] is Ellipsis):
-            raise NotCapturable(f"{self.source} was indexed by {key!r}")
-        part = key[1]
-        if not isinstance(part, slice) or part.step not in (None, 1):
-            raise NotCapturable(f"{self.source} was indexed by {key!r}")
-        start = part.indices(self.n_features)[0]
-        return Value(self.graph, self.example[key], self.source, self.base, self.start + start)
+        parts = key if isinstance(key, tuple) else (key,)
+        if not all(p is None or p is Ellipsis or isinstance(p, (int, slice)) for p in parts):
+            raise NotCapturable(
+                f"{self.source} was indexed by {key!r}; a step's values are cut by slices and "
+                "whole numbers alone, and kernels such as take_columns pick the rest"
+            )
+        start = None
+        if self.start is not None and len(parts) == 2 and parts[0] is Ellipsis:
+            cut = parts[1]
+            if isinstance(cut, slice) and cut.step in (None, 1):
+                start = self.start + cut.indices(self.n_features)[0]
+        return self._view("__getitem__", key, start)
+
+    def _view(self, method: str, argument: Any, start: int | None) -> Value:
+        example = getattr(self.example, method)(argument)
+        if example.shape == self.shape and example.strides == self.example.strides:
+            return self
+        view = Value(self.graph, example, self.source)
+        view.base, view.moves, view.start = self.base, (*self.moves, (method, argument)), start
+        return view
 
     def __len__(self) -> int:
         return len(self.example)
@@ -108,7 +142,7 @@ class Value:
     __copy__ = __deepcopy__ = _refuse
 
     def __getattr__(self, name: str) -> Any:
-        raise NotCapturable(f"{self.source}.{name} was asked for")
+        raise NotCapturable(f"{self.source}.{name} was asked for outside of a kernel")
 
 
 class Gradient:
@@ -120,6 +154,11 @@ class Gradient:
     def __iadd__(self, value: Any) -> Gradient:
         if not isinstance(value, Value):
             raise NotCapturable(f"the gradient of {self.parameter} was given no recorded value")
+        wanted = self.graph.parameters[self.parameter].shape
+        if value.shape != wanted:
+            raise NotCapturable(
+                f"the gradient of {self.parameter} has shape {wanted}; got {value.shape}"
+            )
         self.graph.gradients.append((self.parameter, value))
         return self
 
@@ -131,12 +170,40 @@ class Gradient:
 
 @dataclass
 class Call:
-    """One kernel call, or with `python` one of Python's; `inputs` are values and constants."""
+    """One call of a kernel, or of a part that Python runs.
+
+    Attributes
+    ----------
+    kernel : str, the name of what is called
+    inputs : tuple of Value, and constants
+    outputs : tuple of Value
+    python : callable or None
+        From a step's state and the inputs' arrays to the outputs': a part's forward, say. None for
+        a kernel, which Python runs only where it has no compiled operation.
+    part : str, the name of the part that made the call
+    why : str, for what reason Python runs it
+    """
 
     kernel: str
     inputs: tuple[Any, ...]
     outputs: tuple[Value, ...]
     python: Callable[[dict[Any, Any], list[Any]], Sequence[Any]] | None = None
+    part: str = ""
+    why: str = ""
+
+    def run(self, state: dict[Any, Any], arrays: list[Any]) -> Sequence[Any]:
+        """What Python makes of these inputs: an array for each of the outputs."""
+        if self.python is None:
+            result = getattr(reference, self.kernel)(*arrays)
+            results: Sequence[Any] = result if isinstance(result, tuple) else (result,)
+        else:
+            results = self.python(state, arrays)
+        if len(results) != len(self.outputs):
+            raise ValueError(
+                f"a step's arrays are as many each time; {self.kernel} gave {len(self.outputs)} "
+                f"at first and {len(results)} now. Give the same form for every batch."
+            )
+        return results
 
     def __repr__(self) -> str:
         given = ", ".join(map(repr, self.inputs))
@@ -152,22 +219,22 @@ class Graph:
     calls : list of Call
     gradients : list of (parameter's name, Value), in the order in which they were added
     inputs : dict
-        "x", "context", "eps" (or "eps.0", ...) and "beta", as values.
+        "x", "context", "weights", "eps" (or "eps.0", ...) and "beta", as values.
     parameters : dict of Value by name
-    losses : the objective's three values
+    losses : the objective's losses, as values or constants, the first what is minimised
     zeroed : set of parameters whose gradient Python adds to
-    owners : dict, the id of the part that each parameter belongs to
     state : what Python's calls keep for each other while the step is recorded
+    inside : names of the parts whose calls are being recorded, the innermost last
     """
 
     calls: list[Call] = field(default_factory=list)
     gradients: list[tuple[str, Value]] = field(default_factory=list)
     inputs: dict[str, Value] = field(default_factory=dict)
     parameters: dict[str, Value] = field(default_factory=dict)
-    losses: tuple[Value, ...] = ()
+    losses: tuple[Any, ...] = ()
     zeroed: set[str] = field(default_factory=set)
-    owners: dict[str, int] = field(default_factory=dict)
     state: dict[Any, Any] = field(default_factory=lambda: {"epoch": math.inf, "rehearsal": True})
+    inside: list[str] = field(default_factory=lambda: [""])
 
     @property
     def epoch(self) -> Value:
@@ -175,20 +242,34 @@ class Graph:
         return Value(self, np.float64(self.state["epoch"]), "the epoch")
 
     def call(self, kernel: str, *arguments: Any) -> Any:
-        """Record a kernel call; its example is computed by the reference kernel."""
-        for argument in arguments:
-            if isinstance(argument, np.ndarray) and not _never_changes(argument):
-                raise NotCapturable(
-                    f"{kernel} was given an array that is neither parameter, input nor recorded"
-                )
-        examples = [a.example if isinstance(a, Value) else a for a in arguments]
-        result = getattr(reference, kernel)(*examples)
+        """Record a kernel's call, and run it for its examples."""
+        _check(kernel, arguments)
+        result = getattr(reference, kernel)(*map(example, arguments))
         several = isinstance(result, tuple)
-        outputs = tuple(
-            Value(self, example, kernel) for example in (result if several else (result,))
-        )
-        self.calls.append(Call(kernel, arguments, outputs))
+        outputs = self.record(kernel, arguments, result if several else (result,))
         return outputs if several else outputs[0]
+
+    def record(
+        self,
+        name: str,
+        inputs: Sequence[Any],
+        examples: Sequence[Any],
+        python: Any = None,
+        why: str = "",
+    ) -> tuple[Value, ...]:
+        """Add a call that gave these examples; returns the values that stand for them."""
+        outputs = tuple(Value(self, example, name) for example in examples)
+        self.calls.append(Call(name, tuple(inputs), outputs, python, self.inside[-1], why))
+        return outputs
+
+    def run(
+        self, name: str, inputs: Sequence[Any], python: Any, why: str = ""
+    ) -> tuple[Value, ...]:
+        """Record a call that Python makes, and make it."""
+        _check(name, inputs)
+        with kernels.recording(None):
+            examples = python(self.state, [example(value) for value in inputs])
+        return self.record(name, inputs, examples, python, why)
 
     @property
     def flop(self) -> int:
@@ -211,20 +292,25 @@ class Graph:
                 value.example = np.broadcast_to(value.dtype.type(0), value.shape)
         self.state.clear()
 
-    def mark(self) -> tuple[int, int]:
-        """Where the recording is, for `rewind`."""
-        return len(self.calls), len(self.gradients)
-
-    def rewind(self, mark: tuple[int, int]) -> None:
-        """Forget what was recorded since."""
-        del self.calls[mark[0] :], self.gradients[mark[1] :]
-
     def __str__(self) -> str:
         lines = [repr(call) for call in self.calls]
         return "\n".join(lines + [f"d{name} += {value!r}" for name, value in self.gradients])
 
 
-def _never_changes(array: Array) -> bool:
+def example(value: Any) -> Any:
+    """A recorded value's array; a constant as it is."""
+    return value.example if isinstance(value, Value) else value
+
+
+def _check(name: str, inputs: Sequence[Any]) -> None:
+    for given in inputs:
+        if isinstance(given, np.ndarray) and not never_changes(given):
+            raise NotCapturable(
+                f"{name} was given an array that is neither parameter, input nor recorded"
+            )
+
+
+def never_changes(array: Array) -> bool:
     """Whether it is a constant: nobody can write to it."""
     return not array.flags.writeable and array.flags.owndata
 
@@ -249,19 +335,11 @@ def replay(graph: Graph, inputs: dict[str, Any], parameters: dict[str, Array]) -
     def array(value: Any) -> Any:
         if not isinstance(value, Value):
             return value
-        whole = found[id(value.base)]
-        if value is value.base:
-            return whole
-        return whole[..., value.start : value.start + value.n_features].reshape(value.shape)
+        return value.of(found[id(value.base)])
 
     state: dict[Any, Any] = {"epoch": math.inf, "rehearsal": True}
     for call in graph.calls:
-        arguments = [array(a) for a in call.inputs]
-        if call.python is not None:
-            results = call.python(state, arguments)
-        else:
-            result = getattr(reference, call.kernel)(*arguments)
-            results = result if isinstance(result, tuple) else (result,)
+        results = call.run(state, [array(a) for a in call.inputs])
         found.update({id(v): r for v, r in zip(call.outputs, results, strict=True)})
     gradients: dict[str, Array] = {}
     for name, value in graph.gradients:

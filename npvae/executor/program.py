@@ -80,6 +80,7 @@ class Program:
         self.scratch = np.empty((self.threads, executor.scratch_size(widest)), np.float32)
         self.counters = np.zeros(sync.SIZE, np.int64)
         self._has_libraries = False
+        self._beta = id(graph.inputs["beta"])
 
     def run(
         self,
@@ -111,10 +112,11 @@ class Program:
             return self._execute(0, last, 0, steps, tables)
         state: dict[Any, Any] = {"rehearsal": rehearsal}
         for step in range(steps):
-            state["epoch"] = float(epochs[step])
+            state |= {"epoch": float(epochs[step]), self._beta: scalars[step, executor.BETA]}
             begin = 0
             for call in self.python_calls:
-                if self._execute(begin, call.at, step, step + 1, tables) == step:
+                before = call.at > begin  # else the calls follow one another
+                if before and self._execute(begin, call.at, step, step + 1, tables) == step:
                     return step
                 call.run(state)
                 begin = call.at

@@ -10,7 +10,6 @@ import npvae as nv
 from npvae.core import layout
 from npvae.executor.graph import Graph, Value
 from npvae.executor.operations.activations import KINDS
-from npvae.executor.record import _python
 
 WIDTHS = (1, 3, 6)
 CONSTANTS = {"leaky_relu": (0.1,), "elu": (0.7,)}
@@ -293,7 +292,7 @@ class RandomStep:
             z -= b
             return [z, z[..., :1], z[..., 0], z.sum((0, 1))]
 
-        y, view, density, db = _python(self.graph, "python", run, (z, c, b, self.weight()))
+        y, view, density, db = self.graph.run("python", (z, c, b, self.weight()), run)
         self.wide.append(density)
         self.keep(y, view)
         self.gradient("b3", db)

@@ -78,14 +78,14 @@ def test_log_variances_at_their_bounds():
 
 def test_every_operation_that_can_be_is_shared():
     step = Step(network(9, 3, hidden=(8,), context_dim=3), nv.IWAE(2), 8, threads=3)
-    sharing = {op.name: op.sharing for op in step.program.operations if op.rows >= 3}
+    sharing = {op.name: op.sharing for op in step.program.operations if op.n_items >= 3}
     assert set(sharing.values()) == {3}
     assert {"product", "gather", "noise", "transpose", "activate", "repeat", "norm"} < set(sharing)
 
 
 def test_operations_with_fewer_rows_than_threads_are_left_to_the_first():
     step = Step(network(9, 2, hidden=(2,)), nv.ELBO(), 8, threads=5)
-    assert all(op.sharing == (5 if op.rows >= 5 and op.work > 0 else 1)
+    assert all(op.sharing == (5 if op.n_items >= 5 and op.work > 0 else 1)
                for op in step.program.operations)  # fmt: skip
 
 

@@ -17,7 +17,6 @@ from npvae.executor import program
 from npvae.executor.graph import Graph, Value
 from npvae.executor.lower import RULES, Source
 from npvae.executor.program import Program
-from npvae.executor.record import _python
 from npvae.kernels import reference
 
 EAGER = {"adam"}
@@ -86,9 +85,7 @@ def operate(name, arrays, n, threads):
     beta = np.float64(constants.get("beta", 1.0))
     for key, example in (("x", np.zeros((n["B"], 1), np.float32)), ("beta", beta)):
         graph.inputs[key] = Value(graph, example, key)
-    values = dict(
-        zip(given, _python(graph, "in", lambda *_: list(given.values()), ()), strict=True)
-    )
+    values = dict(zip(given, graph.run("in", (), lambda *_: list(given.values())), strict=True))
     result = graph.call(
         name,
         *({**values, **graph.parameters}[a] for a in arrays),
@@ -105,7 +102,7 @@ def operate(name, arrays, n, threads):
         kept[:] = found
         return [np.zeros(())] * 3
 
-    graph.losses = _python(graph, "out", take, tuple(taken))
+    graph.losses = graph.run("out", taken, take)
     gradient, optimiser = np.full_like(weights.flat, np.nan), nv.Adam()
     update = gradient, optimiser.start(weights.flat), optimiser
     step = Program(graph, weights, update, {"x": Source(1, 1.0, 1)}, threads)

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..graph import Call, Value
+from ..graph import Call, NotCapturable, Value
 from ..lower import Lowering
 from ..memory import Ref
 from ..operations.activations import IN_LOOP, KINDS
@@ -63,7 +63,7 @@ def _linear_dw(to: Lowering, call: Call) -> None:
     dy, x = call.inputs
     (dw,) = call.outputs
     a, b = to.by_feature(dy), to.by_row(x)
-    c = to.new(dw)
+    c = to.new_by_row(dw)
     _product(
         to, a, 4 * dy.size, dy.per_feature, 1, b, c, dy.n_features, x.n_features, dy.per_feature
     )
@@ -156,6 +156,8 @@ def _repeat(
 def _activate(to: Lowering, call: Call) -> None:
     a, b, *constant = call.inputs
     kind, h = call.kernel.removeprefix("bias_"), call.outputs[0]
+    if b.shape != (a.n_features,):
+        raise NotCapturable(f"a bias has a number for each feature; got shape {b.shape}")
     into = to.by_feature(a)
     row = 4 * a.per_feature
     own = dict(a=row, h=row)
@@ -164,7 +166,7 @@ def _activate(to: Lowering, call: Call) -> None:
         s, own["s"] = to.new(call.outputs[1]), row
     out = to.new(h, dying=a)
     number = KINDS.index(kind)
-    operands = dict(kind=number, a=into, b=to.parameter(b), h=out, s=s, n=a.per_feature)
+    operands = dict(kind=number, a=into, b=to.by_feature(b), h=out, s=s, n=a.per_feature)
     outputs = ("h", "s") if s else ("h",)
     name = "activate" if number < IN_LOOP else "activate_apart"
     to.elementwise(

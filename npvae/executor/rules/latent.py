@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Call, NotCapturable, Value
+from ..graph import Call, Value
 from ..lower import Lowering
 from ..memory import Ref
 from .common import density, row_sums, rule, scale
@@ -59,9 +59,7 @@ def _reparameterise(to: Lowering, call: Call) -> None:
 @rule("reparameterise_backward")
 def _reparameterise_backward(to: Lowering, call: Call) -> None:
     dz, std, eps = call.inputs
-    dmu, dlogvar, deps = call.outputs
-    if id(deps) in to.last_use:
-        raise NotCapturable("the gradient of the noise is asked for")
+    dmu, dlogvar, _ = call.outputs  # nobody asks for the gradient of the noise
     operands = dict(
         dz=to.by_feature(dz), std=to.by_feature(std), eps=to.by_feature(eps), dmu=to.new(dmu),
         dlogvar=to.new(dlogvar), samples=dz.per_feature // std.per_feature, batch=std.per_feature,
@@ -176,9 +174,10 @@ def _mixture_backward(to: Lowering, call: Call) -> None:
     d, z, mu, logvar, logits, r = call.inputs
     dz, dmu, dlogvar, dlogits = call.outputs
     components, n = mu.per_feature, z.per_feature
+    new = to.new_by_row if id(mu) in to.names else to.new
     operands = dict(
         d=to.as_doubles(d), z=to.by_feature(z), **_components(to, mu, logvar), r=to.by_feature(r),
-        dz=to.new(dz), dmu=to.new(dmu), dlogvar=to.new(dlogvar), z_dim=z.n_features,
+        dz=to.new(dz), dmu=new(dmu), dlogvar=new(dlogvar), z_dim=z.n_features,
         components=components, n=n,
     )  # fmt: skip
     shared = dict(d=8 * n, r=4 * r.size) | dict.fromkeys(("mu", "logvar"), 4 * mu.size)
