@@ -96,7 +96,7 @@ def wait():
     print("waiting", flush=True)
     sys.stdin.read()
 
-class Objective(nv.ELBO):
+class Objective(nv.ELBO, abstract=True):
     step = 0
     def __call__(self, terms, epoch):
         self.step += 1

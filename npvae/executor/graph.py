@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import kernels
-from ..kernels import reference
+from ..core.trees import leaves, refilled
+from ..kernels import recording
 
 Array = np.ndarray
 
@@ -177,27 +177,24 @@ class Call:
     kernel : str, the name of what is called
     inputs : tuple of Value, and constants
     outputs : tuple of Value
-    python : callable or None
-        From a step's state and the inputs' arrays to the outputs': a part's forward, say. None for
-        a kernel, which Python runs only where it has no compiled operation.
+    function : callable
+        From the inputs' arrays to those of the outputs, in a tree of any form.
     part : str, the name of the part that made the call
-    why : str, for what reason Python runs it
+    why : str
+        For what reason Python runs it: a part's forward, say. "" for a kernel, which Python runs
+        only where it has no compiled operation.
     """
 
     kernel: str
     inputs: tuple[Any, ...]
     outputs: tuple[Value, ...]
-    python: Callable[[dict[Any, Any], list[Any]], Sequence[Any]] | None = None
+    function: Callable[..., Any]
     part: str = ""
     why: str = ""
 
-    def run(self, state: dict[Any, Any], arrays: list[Any]) -> Sequence[Any]:
+    def run(self, state: dict[Any, Any], arrays: Sequence[Any]) -> list[Any]:
         """What Python makes of these inputs: an array for each of the outputs."""
-        if self.python is None:
-            result = getattr(reference, self.kernel)(*arrays)
-            results: Sequence[Any] = result if isinstance(result, tuple) else (result,)
-        else:
-            results = self.python(state, arrays)
+        results = leaves(self.function(state, *arrays) if self.why else self.function(*arrays))
         if len(results) != len(self.outputs):
             raise ValueError(
                 f"a step's arrays are as many each time; {self.kernel} gave {len(self.outputs)} "
@@ -241,35 +238,31 @@ class Graph:
         """Stands for the epoch, on which nothing that is recorded may depend."""
         return Value(self, np.float64(self.state["epoch"]), "the epoch")
 
-    def call(self, kernel: str, *arguments: Any) -> Any:
-        """Record a kernel's call, and run it for its examples."""
-        _check(kernel, arguments)
-        result = getattr(reference, kernel)(*map(example, arguments))
-        several = isinstance(result, tuple)
-        outputs = self.record(kernel, arguments, result if several else (result,))
-        return outputs if several else outputs[0]
+    def call(self, kernel: Callable[..., Any], *arguments: Any) -> Any:
+        """Record a kernel's call and run it for its examples: `kernels.recording` sends it here."""
+        return self._record(Call(kernel.__name__, arguments, (), kernel))
 
-    def record(
-        self,
-        name: str,
-        inputs: Sequence[Any],
-        examples: Sequence[Any],
-        python: Any = None,
-        why: str = "",
-    ) -> tuple[Value, ...]:
-        """Add a call that gave these examples; returns the values that stand for them."""
-        outputs = tuple(Value(self, example, name) for example in examples)
-        self.calls.append(Call(name, tuple(inputs), outputs, python, self.inside[-1], why))
-        return outputs
+    def run(self, name: str, inputs: Sequence[Any], function: Callable[..., Any], why: str) -> Any:
+        """Record a call that Python makes, and make it: ``function(state, *arrays)``."""
+        with recording(None):
+            return self._record(Call(name, tuple(inputs), (), function, why=why))
 
-    def run(
-        self, name: str, inputs: Sequence[Any], python: Any, why: str = ""
-    ) -> tuple[Value, ...]:
-        """Record a call that Python makes, and make it."""
-        _check(name, inputs)
-        with kernels.recording(None):
-            examples = python(self.state, [example(value) for value in inputs])
-        return self.record(name, inputs, examples, python, why)
+    def _record(self, call: Call) -> Any:
+        for given in call.inputs:
+            if isinstance(given, np.ndarray) and not never_changes(given):
+                raise NotCapturable(
+                    f"{call.kernel} was given an array that is neither parameter, input nor "
+                    "recorded"
+                )
+        examples = [example(given) for given in call.inputs]
+        result = call.function(self.state, *examples) if call.why else call.function(*examples)
+        found = leaves(result)
+        if not all(isinstance(item, (np.ndarray, np.generic, int, float)) for item in found):
+            raise NotCapturable(f"{call.kernel} gave something else than arrays and numbers")
+        call.outputs = tuple(Value(self, item, call.kernel) for item in found)
+        call.part = self.inside[-1]
+        self.calls.append(call)
+        return refilled(result, iter(call.outputs))
 
     @property
     def flop(self) -> int:
@@ -302,29 +295,9 @@ def example(value: Any) -> Any:
     return value.example if isinstance(value, Value) else value
 
 
-def _check(name: str, inputs: Sequence[Any]) -> None:
-    for given in inputs:
-        if isinstance(given, np.ndarray) and not never_changes(given):
-            raise NotCapturable(
-                f"{name} was given an array that is neither parameter, input nor recorded"
-            )
-
-
 def never_changes(array: Array) -> bool:
     """Whether it is a constant: nobody can write to it."""
     return not array.flags.writeable and array.flags.owndata
-
-
-class Recorder:
-    """Stands in for a kernel set: what is called on it is recorded."""
-
-    def __init__(self, graph: Graph) -> None:
-        self._graph = graph
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        if not hasattr(reference, name):
-            raise AttributeError(name)
-        return lambda *arguments: self._graph.call(name, *arguments)
 
 
 def replay(graph: Graph, inputs: dict[str, Any], parameters: dict[str, Array]) -> tuple[Any, dict]:

@@ -86,7 +86,7 @@ class Lowering:
     def _lower(self, call: Call) -> None:
         """A call's operations; where it has none, Python makes the call."""
         why = call.why
-        if call.python is None:
+        if not why:
             why = f"kernel {call.kernel} has no compiled operation"
             if call.kernel in RULES:
                 mark = [len(kept) for kept in self._kept]
@@ -425,7 +425,7 @@ class Lowering:
         """What lies nowhere as it is needed, a transposed view say, copied by Python."""
         if id(value) not in self._copies:
             copy = Value(self.graph, value.example, value.source)
-            call = Call("copy", (value,), (copy,), lambda state, arrays: arrays)
+            call = Call("copy", (value,), (copy,), lambda array: array)
             self._python(call, f"a view of {value.source} has no compiled operation")
             self._copies[id(value)] = copy
         return self._copies[id(value)]

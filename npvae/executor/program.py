@@ -44,7 +44,6 @@ class Program:
     ----------
     batch : int, the rows of a step
     noise_size : int, the numbers in a step's noise
-    several_levels : bool, whether that is a list of arrays
     threads : int, how many it uses
     """
 
@@ -62,7 +61,6 @@ class Program:
         lowering = Lowering(graph, gradient, slots, sources, threads)
         lowering.run()
         self.batch, self.noise_size = lowering.batch, lowering.noise_size
-        self.several_levels = "eps" not in graph.inputs
         self.python_calls = lowering.python_calls
         self.without_update = len(lowering.operations)
         ending = [] if update is None else _update(worker.flat, *update, threads)

@@ -8,9 +8,7 @@ recordings of two batches are compared.
 
 from __future__ import annotations
 
-import contextlib
 import random
-from collections.abc import Iterator
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -25,8 +23,19 @@ _OF_THE_TREE = ("flat", "_params", "_declared")
 """Attributes that the parts' parameters are kept in."""
 
 
+class LookCloser(Exception):
+    """Some part of a step does what the watch sees only if it looks at each."""
+
+
 class Watch:
-    """Looks at what may change while a step is recorded."""
+    """Looks at what may change while a step is recorded.
+
+    The global random numbers it looks at once for all parts, and at each part's only if they were
+    drawn from: that takes longer than recording a small step.
+    """
+
+    def __init__(self, closely: bool = False) -> None:
+        self.closely, self.began = closely, _random_states()
 
     def attributes(self, thing: Any) -> dict[str, Any]:
         return attributes(thing)
@@ -38,13 +47,19 @@ class Watch:
         if changed:
             raise NotCapturable(f"its attribute {changed[0]} changes from call to call")
 
-    @contextlib.contextmanager
-    def randomness(self) -> Iterator[None]:
-        """Refuse what draws from NumPy's or Python's global random numbers."""
-        before = random_states()
-        yield
-        if random_states() != before:
+    def begin(self) -> Any:
+        """Where the global random numbers are as a part begins."""
+        return _random_states() if self.closely else None
+
+    def compare_randomness(self, before: Any) -> None:
+        """Refuse what has drawn from the global random numbers since."""
+        if self.closely and _random_states() != before:
             raise NotCapturable("it draws from global random numbers")
+
+    def end(self) -> None:
+        """Look closer if anything has drawn from them."""
+        if not self.closely and _random_states() != self.began:
+            raise LookCloser
 
 
 def attributes(thing: Any) -> dict[str, Any]:
@@ -64,7 +79,7 @@ def _seen(value: Any, within: set[int]) -> Any:
         return type(value), repr(value)  # NaN is as it was
     if isinstance(value, np.ndarray):
         return value.dtype.str, value.shape, hash(value.tobytes())
-    if isinstance(value, Part) or hasattr(type(value), "stands_for_a_part"):
+    if isinstance(value, Part):
         return "a part"
     if isinstance(value, _BY_IDENTITY) or id(value) in within:
         return id(value)
@@ -92,7 +107,7 @@ def _inside(value: Any, within: set[int]) -> Any:
         return id(value)
 
 
-def random_states() -> Any:
+def _random_states() -> Any:
     """Where the global random numbers are."""
     numpys: Any = np.random.get_state()  # noqa: NPY002  (what is looked for)
     return numpys[1].tobytes(), numpys[2:], random.getstate()

@@ -17,10 +17,11 @@ import numpy as np
 
 from .. import kernels
 from ..core import Objective, Part, Terms, children, clone, layout
+from ..core.losses import LOSSES
+from ..core.trees import leaves, refilled
 from ..models import Model
-from .forms import Form
-from .graph import Gradient, Graph, NotCapturable, Recorder, Value
-from .purity import Watch, first_difference
+from .graph import Gradient, Graph, NotCapturable, Value
+from .purity import LookCloser, Watch, first_difference
 from .rehearsal import OBJECTIVE, Rehearsal, randomness_kept
 
 Array = np.ndarray
@@ -54,14 +55,15 @@ def record(
     NotCapturable
         If not even the model as a whole can be run by Python: it gives something else than arrays.
     """
+    watch = Watch() if watched else None
     while True:
-        step = _Step(on, Watch() if watched else None)
         try:
             with np.errstate(all="ignore"):
-                step.record(x, eps, context, weights, learn)
-            return step.graph
+                return _Step(on, watch).record(x, eps, context, weights, learn)
         except _Refused as refused:
             on.leave_to_python(refused.part, refused.why)
+        except LookCloser:
+            watch = Watch(closely=True)
 
 
 def watch(on: Rehearsal, batches: list[tuple[Any, ...]], learn: bool = True) -> None:
@@ -85,9 +87,8 @@ def trace(model: Model, objective: Objective, batch: int) -> Graph:
         noise = model.draw_noise(rows, objective.n_samples, np.random.default_rng(seed))
         return np.full((rows, model.x_dim), seed, dtype), noise, context
 
-    with kernels.running("numpy"):
-        watch(on, [example(2, 0), example(2, 1)])
-        return record(on, *example(batch, 0))
+    watch(on, [example(2, 0), example(2, 1)])
+    return record(on, *example(batch, 0))
 
 
 class _Refused(Exception):
@@ -116,7 +117,7 @@ class _Step:
 
     def record(
         self, x: Array, eps: Any, context: Array | None, weights: Array | None, learn: bool
-    ) -> None:
+    ) -> Graph:
         noise = (
             [self._given(f"eps.{i}", level) for i, level in enumerate(eps)]
             if isinstance(eps, (list, tuple))
@@ -125,16 +126,20 @@ class _Step:
         beta = self._given("beta", np.float64(1.0))
         rows = self._given("x", x)
         conditions = None if context is None else self._given("context", context)
-        with kernels.recording(Recorder(self.graph)):
+        with kernels.recording(self.graph.call):
             needs = self.on.objective.needs
             terms, cache = self.model.forward(rows, noise, conditions, needs=needs)
             terms.weights = None if weights is None else self._given("weights", weights)
             losses, d_terms = self._objective(terms, beta)
             if learn:
                 self.model.backward(cache, d_terms)
-        self.graph.losses = tuple(losses.values() if isinstance(losses, dict) else losses)
+        names = getattr(self.on.objective, "losses", LOSSES)
+        self.graph.losses = tuple(losses[name] for name in names)
         for watcher in self.watchers.values():
             watcher.check()
+        if self.watch is not None:
+            self.watch.end()
+        return self.graph
 
     def _given(self, name: str, array: Any) -> Value:
         self.graph.inputs[name] = Value(self.graph, array, name)
@@ -163,15 +168,13 @@ class _Step:
         """The objective's losses and the terms' gradients, with beta as what changes by step."""
         on = self.on
         if OBJECTIVE in on.python:
-            run_on, form = {False: on.objective, True: on.objective_copy}, Form()
-            given = Form()
+            run_on = {False: on.objective, True: on.objective_copy}
 
-            def run(state: State, arrays: list[Any]) -> list[Any]:
-                objective = run_on[state["rehearsal"]]
-                return form.result(objective(given.filled(arrays), state["epoch"]))
+            def run(state: State, *arrays: Any) -> Any:
+                given = refilled(terms, iter(arrays))
+                return run_on[state["rehearsal"]](given, state["epoch"])
 
-            values = self.by_python(type(on.objective).__name__, given.given(terms), run, OBJECTIVE)
-            return form.filled(values)
+            return self.by_python(type(on.objective).__name__, terms, run, OBJECTIVE)
         twin: Any = copy.copy(on.objective_copy)
         twin.beta = lambda epoch: beta
         seen = None if self.watch is None else self.watch.attributes(twin)
@@ -186,19 +189,21 @@ class _Step:
         """Record what a part calls; what it does besides is its own refusal."""
         self.graph.inside.append(name)
         try:
-            with contextlib.nullcontext() if self.watch is None else self.watch.randomness():
-                yield
+            began = None if self.watch is None else self.watch.begin()
+            yield
+            if self.watch is not None:
+                self.watch.compare_randomness(began)
         except NotCapturable as refusal:
             raise _Refused(name, str(refusal)) from refusal
         finally:
             self.graph.inside.pop()
 
-    def by_python(self, name: str, values: list[Any], run: Any, part: str) -> tuple[Value, ...]:
+    def by_python(self, name: str, arguments: Any, run: Any, part: str) -> Any:
         """Record a call of Python's on a part."""
         self.graph.inside.append(part)
         try:
             with randomness_kept():
-                return self.graph.run(name, values, run, self.on.python[part])
+                return self.graph.run(name, leaves(arguments), run, self.on.python[part])
         finally:
             self.graph.inside.pop()
 
@@ -206,14 +211,17 @@ class _Step:
 class _Watched:
     """A part while a step is recorded; if it can't be, its original is run by Python."""
 
-    stands_for_a_part = True
-
     def __init__(self, step: _Step, part: Part, original: Part, rehearsed: Part, name: str) -> None:
         vars(self).update(_step=step, _part=part, _name=name, _seen=None)
         vars(self).update(_run_on={False: original, True: rehearsed})
 
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        """The part's own: it is an instance of what the part is one of."""
+        return type(self._part)
+
     def __getattr__(self, name: str) -> Any:
-        return getattr(vars(self)["_part"], name)
+        return getattr(self._part, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise NotCapturable(f"{name} of a part was set by another part")
@@ -233,35 +241,33 @@ class _Watched:
         if self._name not in self._step.on.python:
             with self._step.recording(self._name):
                 return self._part.forward(*inputs, **options)
-        run_on, key, given, form = self._run_on, _Cache(), Form(), Form()
+        run_on, key, given = self._run_on, _Cache(), (inputs, options)
 
-        def run(state: State, arrays: list[Any]) -> list[Any]:
-            arguments, named = given.filled(arrays)
+        def run(state: State, *arrays: Any) -> Any:
+            arguments, named = refilled(given, iter(arrays))
             output, state[key] = run_on[state["rehearsal"]].forward(*arguments, **named)
-            return form.result(output)
+            return output
 
-        return form.filled(self._python("forward", given.given((inputs, options)), run)), key
+        return self._python("forward", given, run), key
 
     def backward(self, cache: Any, *d_outputs: Any, **options: Any) -> Any:
         if self._name not in self._step.on.python:
             with self._step.recording(self._name):
                 return self._part.backward(cache, *d_outputs, **options)
-        run_on, given, form = self._run_on, Form(), Form()
+        run_on, given = self._run_on, (d_outputs, options)
         inside = {id(slot.part) for slot in layout(run_on[False]).values()}
         owners = self._step.owners
         self._step.graph.zeroed |= {name for name, part in owners.items() if part in inside}
 
-        def run(state: State, arrays: list[Any]) -> list[Any]:
-            gradients, named = given.filled(arrays)
-            part = run_on[state["rehearsal"]]
-            return form.result(part.backward(state[cache], *gradients, **named))
+        def run(state: State, *arrays: Any) -> Any:
+            gradients, named = refilled(given, iter(arrays))
+            return run_on[state["rehearsal"]].backward(state[cache], *gradients, **named)
 
-        return form.filled(self._python("backward", given.given((d_outputs, options)), run))
+        return self._python("backward", given, run)
 
-    def _python(self, method: str, values: list[Any], run: Any) -> tuple[Value, ...]:
-        return self._step.by_python(
-            f"{type(self._part).__name__}.{method}", values, run, self._name
-        )
+    def _python(self, method: str, given: Any, run: Any) -> Any:
+        name = f"{type(self._part).__name__}.{method}"
+        return self._step.by_python(name, given, run, self._name)
 
 
 class _Cache:

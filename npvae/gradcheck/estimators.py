@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from ..core import bind, n_parameters, registered
+from ..levels import GaussianKL
 from ..models import VAE, value_and_grad
 from ..objectives import ELBO
 from ..posteriors import GaussianLogProb, Reparameterise
-from ..priors import GaussianKL, StandardNormal
+from ..priors import StandardNormal
 from .claim import Identity, compare, estimate, rounding, sigmas_for
 from .linear_gaussian import LinearGaussian, cubature, linear_vae
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Terms
+from ..core import LevelTerms, Terms
 from ..core.numerics import logmeanexp
 from ..evaluate import log_likelihood
 from ..models import VAE, value_and_grad
@@ -59,7 +59,7 @@ def evidence_and_gap(rng: Rng) -> list[Identity]:
             "the model's log_px against -½ (E‖x - W z - b‖² / s² + D log 2πs²), by row",
         ),
         compare(
-            "KL(q || p(z))", terms.kl[0].sum((0, -1)), kl, exact.rounding(size), "rounding",
+            "KL(q || p(z))", terms.levels[0].kl.sum((0, -1)), kl, exact.rounding(size), "rounding",
             "the model's kl against the KL between two multivariate Gaussians, by row",
         ),
         compare(
@@ -144,13 +144,13 @@ def entropy_form(rng: Rng) -> list[Identity]:
     model.flat[...] = rng.normal(0, 0.5, model.n_params)
     x = (rng.random((4, 6)) < 0.5).astype(float)
     terms = exact_terms(model, x)
-    entropy = 0.5 * (terms.posterior[0][1] + 1 + LOG_2PI).sum(-1)
-    elbo = terms.log_px.mean(0) - terms.kl[0].sum((0, -1))
-    joint = (terms.log_px + terms.log_pz[0]).mean(0)
-    allowed = rounding(np.abs(terms.log_px).max() + np.abs(terms.log_qz[0]).max(), 6 * 3 + 6)
+    entropy = 0.5 * (terms.levels[0].posterior[1] + 1 + LOG_2PI).sum(-1)
+    elbo = terms.log_px.mean(0) - terms.levels[0].kl.sum((0, -1))
+    joint = (terms.log_px + terms.levels[0].log_pz).mean(0)
+    allowed = rounding(np.abs(terms.log_px).max() + np.abs(terms.levels[0].log_qz).max(), 6 * 3 + 6)
     return [
         compare(
-            "H(q) = -E_q[log q]", -terms.log_qz[0].mean(0), entropy, allowed, "rounding",
+            "H(q) = -E_q[log q]", -terms.levels[0].log_qz.mean(0), entropy, allowed, "rounding",
             "the model's log_qz against ½ Σ (logvar + 1 + log 2π)",
         ),
         compare(
@@ -205,7 +205,10 @@ def _groups(terms: Terms, rows: slice, size: int) -> Terms:
     def fold(a: Array) -> Array:
         return a[:, rows].T.reshape(-1, size).T
 
-    return Terms(fold(terms.log_px), [], [fold(terms.log_pz[0])], [fold(terms.log_qz[0])])
+    (level,) = terms.levels
+    return Terms(
+        fold(terms.log_px), [LevelTerms(log_pz=fold(level.log_pz), log_qz=fold(level.log_qz))]
+    )
 
 
 def importance_sampling(rng: Rng) -> list[Identity]:
@@ -311,7 +314,7 @@ def _encode_badly(model: VAE, offset: float, extra_logvar: float) -> None:
 def _log_weights(model: VAE, x: Array, eps: Array) -> Array:
     """log p(x, z) - log q(z) of draws for the one row x: (K,)."""
     terms, _ = model.forward(x, eps, needs=IWAE.needs)
-    return (terms.log_px + terms.log_pz[0] - terms.log_qz[0])[:, 0]
+    return terms.log_w[:, 0]
 
 
 def _log_moments_from_box(precision: Array, half: float) -> tuple[float, float]:

@@ -12,11 +12,12 @@ from .activation import (
     Softplus,
     Tanh,
 )
+from .base import Layer
 from .combine import Concat, Sequential, mlp
 from .dense import Dense
 from .init import INITIALISERS
 
 __all__ = [
-    "ELU", "GELU", "INITIALISERS", "Activation", "Concat", "Dense", "Identity", "LeakyReLU",
-    "ReLU", "Sequential", "SiLU", "Sigmoid", "Softplus", "Tanh", "mlp",
+    "ELU", "GELU", "INITIALISERS", "Activation", "Concat", "Dense", "Identity", "Layer",
+    "LeakyReLU", "ReLU", "Sequential", "SiLU", "Sigmoid", "Softplus", "Tanh", "mlp",
 ]  # fmt: skip

@@ -16,6 +16,12 @@ from ..core.checks import number, whole
 from ..core.errors import ConfigError
 
 
+def call(callback: Any, method: str, *arguments: Any) -> Any:
+    """Call a method that a callback may have; None where it has not."""
+    function = getattr(callback, method, None)
+    return function(*arguments) if function is not None else None
+
+
 class EarlyStopping:
     """Stop when the validation loss has not improved for `patience` epochs; keep the best weights.
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import kernels
 from ..core.progress import notice_if_slow
 from ..core.threads import blas_threads
+from ..core.trees import leaves
 from ..executor.describe import why_eager
 from ..executor.graph import NotCapturable
 from ..executor.program import Program
@@ -36,7 +36,7 @@ NOISE_NUMBERS = 1 << 20
 
 def captured_steps(training: Training, threads: int) -> CapturedSteps | None:
     """The captured way to run these steps, or None where they can't be captured."""
-    if why_eager(training.worker, training.optimiser) is not None:
+    if why_eager(training.worker, training.settings.optimiser) is not None:
         return None
     try:
         return CapturedSteps(training, threads)
@@ -79,27 +79,26 @@ class CapturedSteps:
 
     def _capture(self) -> None:
         t = self.training
-        self.rehearsal = on = Rehearsal(t.worker, t.objective)
+        self.rehearsal = Rehearsal(t.worker, t.settings.objective)
         self.bounds = None
         n = len(t.rows)
-        full = min(n, t.batch_size)
+        full = min(n, t.settings.batch_size)
         with _no_other_threads(), randomness_kept():
-            watch(on, examples(t.worker, t.rows, t.objective.n_samples))
+            watch(self.rehearsal, _examples(t.worker, t.rows, t.settings.objective.n_samples))
             self.full = self._program(full)
             self.short = self._program(n % full) if n % full else None
-        self.settings = self._settings()
+        self.recorded = self._recorded()
 
-    def _settings(self) -> list[Any]:
+    def _recorded(self) -> list[Any]:
         """What a callback may change between two epochs, and what a recording has in it."""
-        return [*self.rehearsal.settings(), attributes(self.training.optimiser)]
+        return [*self.rehearsal.settings(), attributes(self.training.settings.optimiser)]
 
     def _program(self, batch: int) -> Program:
         """A program for batches of this size, tried out on another batch than the recorded one."""
-        t = self.training
-        graph = record(
-            self.rehearsal, *example(t.worker, t.rows, slice(0, batch), t.objective.n_samples)
-        )
-        update = t.gradient, t.state, t.optimiser
+        t, n_samples = self.training, self.training.settings.objective.n_samples
+        example = _example(t.worker, t.rows, slice(0, batch), n_samples)
+        update = t.gradient, t.state, t.settings.optimiser
+        graph = record(self.rehearsal, *example)
         program = Program(graph, t.worker, update, self.table.sources, self.threads)
         self._compare(program)
         return program
@@ -107,13 +106,13 @@ class CapturedSteps:
     def _compare(self, program: Program) -> None:
         """Another batch than the recorded one must give what it gives eagerly."""
         t, on = self.training, self.rehearsal
-        copies = dataclasses.replace(
-            t, worker=on.copy, objective=on.objective_copy, gradient=on.gradient
-        )
+        objective = on.objective_copy
+        settings = dataclasses.replace(t.settings, objective=objective)
+        copies = dataclasses.replace(t, settings=settings, worker=on.copy, gradient=on.gradient)
         rows = np.arange(len(t.rows) - program.batch, len(t.rows))
-        losses, now = np.zeros((1, 3)), np.zeros(1)
-        noise = _noise(t.worker, program, t.objective.n_samples, 1, np.random.default_rng(1))
-        scalars = np.array([[copies.objective.beta(0.0), 0.0, 1.0, 0.0]])
+        losses, now = np.zeros((1, len(t.settings.losses))), np.zeros(1)
+        noise = _noise(t.worker, program, objective.n_samples, 1, np.random.default_rng(1))
+        scalars = np.array([[objective.beta(0.0), 0.0, 1.0, 0.0]])
         t.gradient.fill(0)
         copies.gradient.fill(0)
         program.arena.fill(255)  # NaN
@@ -124,9 +123,8 @@ class CapturedSteps:
             program.run(self.table.find(rows), noise, scalars, losses, now, rehearsal=True)
         ours = t.gradient + copies.gradient  # Python's calls were made on the copies
         t.gradient.fill(0)
-        with kernels.running("numpy"), np.errstate(all="ignore"):
-            again = EagerSteps(copies).gradient(t.rows.batch(rows), np.random.default_rng(1), 0.0)
-        wanted = np.array(again, float)
+        with np.errstate(all="ignore"):
+            wanted = EagerSteps(copies).gradient(t.rows.batch(rows), np.random.default_rng(1), 0.0)
         if not (np.isfinite(wanted).all() and np.isfinite(copies.gradient).all()):
             return
         if not np.allclose(losses[0], wanted, rtol=1e-4, atol=1e-4 * np.abs(wanted).max()):
@@ -143,11 +141,11 @@ class CapturedSteps:
         draws: np.random.Generator | None = None,
     ) -> Iterator[Done]:
         """One pass over the rows in this order; `draws` is for data that are binarised."""
-        if self._settings() != self.settings:
+        if self._recorded() != self.recorded:
             self._capture()
         t = self.training
         times = t.times(epoch)
-        rates, betas = t.rates(times), along(t.objective.beta, times)
+        rates, betas = t.rates(times), along(t.settings.objective.beta, times)
         n_full = len(order) // self.full.batch
         step = 0
         while step < len(times):
@@ -179,12 +177,12 @@ class CapturedSteps:
         times: Array,
     ) -> Array:
         """Some steps, on rows by the table's numbers; returns their losses."""
-        t = self.training
+        t, settings = self.training, self.training.settings
         steps = len(rates)
-        losses, scalars = np.empty((steps, 3)), np.empty((steps, 4))
+        losses, scalars = np.empty((steps, len(settings.losses))), np.empty((steps, 4))
         scalars[:, 0] = betas
-        scalars[:, 1:] = t.optimiser.factors(t.state.t + 1 + np.arange(steps), rates)
-        drawn = _noise(t.worker, program, t.objective.n_samples, steps, noise)
+        scalars[:, 1:] = settings.optimiser.factors(t.state.t + 1 + np.arange(steps), rates)
+        drawn = _noise(t.worker, program, settings.objective.n_samples, steps, noise)
         done = program.run(rows, drawn, scalars, losses, times)
         t.state.t += done
         if done < steps:
@@ -208,15 +206,15 @@ class _Bounds:
         self.table = Table(rows)
         self.rehearsal = Rehearsal(training.worker, ELBO())
         n = len(rows)
-        full = min(n, training.batch_size)
+        full = min(n, training.settings.batch_size)
         with _no_other_threads(), randomness_kept():
-            watch(self.rehearsal, examples(self.worker, rows), learn=False)
+            watch(self.rehearsal, _examples(self.worker, rows), learn=False)
             self.full = self._program(full)
             self.short = self._program(n % full) if n % full else None
 
     def _program(self, batch: int) -> Program:
-        whole = slice(0, batch)
-        graph = record(self.rehearsal, *example(self.worker, self.table.rows, whole), learn=False)
+        example = _example(self.worker, self.table.rows, slice(0, batch))
+        graph = record(self.rehearsal, *example, learn=False)
         return Program(graph, self.worker, None, self.table.sources, self.threads)
 
     def sums(self, noise: np.random.Generator, draws: np.random.Generator | None) -> Array:
@@ -242,17 +240,17 @@ def _no_other_threads() -> contextlib.AbstractContextManager[None]:
     return blas_threads(1, matters=False)
 
 
-def example(worker: Model, rows: Rows, which: slice, n_samples: int = 1) -> tuple[Any, ...]:
+def _example(worker: Model, rows: Rows, which: slice, n_samples: int = 1) -> tuple[Any, ...]:
     """What a step is recorded on: x, noise, context and weights."""
     x, context, weights = rows.batch(which)
     eps = worker.draw_noise(len(x), n_samples, np.random.default_rng(0))
     return x, eps, context, weights
 
 
-def examples(worker: Model, rows: Rows, n_samples: int = 1) -> list[tuple[Any, ...]]:
+def _examples(worker: Model, rows: Rows, n_samples: int = 1) -> list[tuple[Any, ...]]:
     """Two small batches, on which parts are watched."""
     ends = slice(0, 2), slice(max(len(rows) - 2, 0), None)
-    return [example(worker, rows, end, n_samples) for end in ends]
+    return [_example(worker, rows, end, n_samples) for end in ends]
 
 
 def _most_steps(program: Program, table: Table) -> int:
@@ -265,7 +263,7 @@ def _noise(
     worker: Model, program: Program, samples: int, steps: int, rng: np.random.Generator
 ) -> Array:
     """The noise of some steps, as drawing it step by step gives it."""
-    if not program.several_levels:
-        return np.ascontiguousarray(worker.draw_noise(program.batch, samples * steps, rng))
+    if type(worker).draw_noise is Model.draw_noise:  # one draw a step, and so one of all steps
+        return rng.standard_normal(program.noise_size * steps, worker.flat.dtype)
     drawn = [worker.draw_noise(program.batch, samples, rng) for _ in range(steps)]
-    return np.concatenate([np.ravel(level) for levels in drawn for level in levels])
+    return np.concatenate([np.ravel(level) for levels in drawn for level in leaves(levels)])

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 import npvae as nv
+from npvae import kernels
 from npvae.core import layout
 from npvae.executor.graph import Graph, Value
 from npvae.executor.operations.activations import KINDS
@@ -79,7 +80,7 @@ class RandomStep:
     # Finding operands
 
     def call(self, kernel: str, *arguments: Any) -> Any:
-        return self.graph.call(kernel, *arguments)
+        return self.graph.call(getattr(kernels, kernel), *arguments)
 
     def parameter(self, name: str) -> Value:
         return self.graph.parameters[name]
@@ -286,13 +287,12 @@ class RandomStep:
         z, c = self.pick(self.samples, 3), self.rows_of(self.pick(1, 3))
         b = self.parameter("b3")
 
-        def run(state: Any, arrays: list[Any]) -> list[Any]:
-            z, c, b, w = arrays
+        def run(state: Any, z: Any, c: Any, b: Any, w: Any) -> list[Any]:
             z = np.tanh(z) * w[..., None] / 20 + c
             z -= b
             return [z, z[..., :1], z[..., 0], z.sum((0, 1))]
 
-        y, view, density, db = self.graph.run("python", (z, c, b, self.weight()), run)
+        y, view, density, db = self.graph.run("python", (z, c, b, self.weight()), run, "a test")
         self.wide.append(density)
         self.keep(y, view)
         self.gradient("b3", db)

@@ -1,4 +1,4 @@
-"""Compiled programs of random steps against their replay on the reference kernels."""
+"""Compiled programs of random steps against their replay on the kernels."""
 
 from __future__ import annotations
 

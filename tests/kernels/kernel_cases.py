@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from scipy.special import digamma, expit, ndtr
+
+from npvae import kernels
 
 Array = np.ndarray
 Sizes = dict[str, int]
@@ -48,7 +49,7 @@ class Kernel:
     doubles: bool = False
     needs_rows: bool = False
 
-    def call(self, kernels: ModuleType, name: str, arrays: dict[str, Array], n: Sizes) -> list[Any]:
+    def call(self, name: str, arrays: dict[str, Array], n: Sizes) -> list[Any]:
         """The kernel's outputs, or the arrays that it updates."""
         constants = {c: v(n) if callable(v) else v for c, v in self.constants.items()}
         outputs = getattr(kernels, name)(*arrays.values(), *constants.values())

@@ -17,16 +17,16 @@ from typing import Any
 import npvae
 from npvae.core import Part
 
-WHOLE = ("npvae.kernels.reference.", "npvae.core.numerics")
+WHOLE = ("npvae.kernels.", "npvae.core.numerics")
 """Modules of which every function is mathematics."""
 
 METHODS = {"npvae.objectives": ("__call__",), "npvae.optim": ("step", "factors", "accepts")}
 """The methods of a module's classes that are; of a `Part` anywhere they are `PASSES`."""
 
-PASSES = ("forward", "backward")
+PASSES = ("forward", "backward", "draw", "draw_backward")
 
 IGNORED = (
-    "npvae.__main__", "npvae.kernels.compiled", "npvae.executor.operations", "npvae.executor",
+    "npvae.__main__", "npvae.kernels.seam", "npvae.kernels.choice", "npvae.executor",
     "npvae.cli", "npvae.plots", "npvae.datasets",
 )  # fmt: skip
 """Modules that are not imported in the search: the rest is searched for parts."""
