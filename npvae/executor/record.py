@@ -60,7 +60,7 @@ def record(
         try:
             with np.errstate(all="ignore"):
                 return _Step(on, watch).record(x, eps, context, weights, learn)
-        except _Refused as refused:
+        except _Refused as refused:  # noqa: PERF203  (each try learns from the last)
             on.leave_to_python(refused.part, refused.why)
         except LookCloser:
             watch = Watch(closely=True)
