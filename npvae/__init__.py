@@ -15,7 +15,7 @@ _NAMES = {
     "models": ("VAE", "Model", "registered", "value_and_grad"),
     "training.fit": ("fit",),
     "training.history": ("History",),
-    "objectives": ("ELBO", "IWAE"),
+    "objectives": ("DReG", "ELBO", "IWAE", "Losses", "Objective"),
     "optim": ("Adam",),
     "core.schedules": ("Constant", "Cosine", "Linear"),
     "training.callbacks": ("EarlyStopping",),

@@ -8,12 +8,14 @@ are the losses.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from .. import kernels
 from .calls import Given, PythonCall
 from .graph import Call, Graph, NotCapturable, Value
 from .memory import Access, Buffer, Operation, Ref
@@ -88,7 +90,8 @@ class Lowering:
         why = call.why
         if not why:
             why = f"kernel {call.kernel} has no compiled operation"
-            if call.kernel in RULES:
+            own = inspect.unwrap(call.function) is inspect.unwrap(getattr(kernels, call.kernel, id))
+            if own and call.kernel in RULES:  # and no user's kernel of the same name
                 mark = [len(kept) for kept in self._kept]
                 try:
                     RULES[call.kernel](self, call)
@@ -125,12 +128,15 @@ class Lowering:
         if self.checked or not all(self._is_there(v) for v in losses if isinstance(v, Value)):
             return
         self.checked = True
-        places = [
-            self.as_doubles(v) if isinstance(v, Value) else self.constant([v], np.float64)
-            for v in losses
-        ]
-        operands = dict(zip(("loss", "rec", "kl"), places, strict=True))
-        self.emit("check", 1, operands, [(ref, 8, 0) for ref in places])
+        first, *others = (
+            self.as_doubles(value)
+            if isinstance(value, Value)
+            else self.constant([value], np.float64)
+            for value in losses
+        )
+        self.emit("check", 1, dict(loss=first), [(first, 8, 0)])
+        for column, ref in enumerate(others, 1):
+            self.emit("report", 1, dict(value=ref, column=column), [(ref, 8, 0)])
 
     def _is_there(self, value: Value) -> bool:
         places = (self._doubles, self._by_feature, self._by_row, self.from_python, self.inputs)
@@ -158,28 +164,6 @@ class Lowering:
         if any(ref.offset + size > ref.buffer.size for ref, size, *_ in accesses):
             raise NotCapturable(f"operation {name} has no form for operands of these shapes")
         self.operations.append(Operation(name, operands, n_items, accesses, work, constants))
-
-    def elementwise(
-        self,
-        name: str,
-        n_items: int,
-        operands: dict[str, Any],
-        cost: float,
-        own: dict[str, int],
-        outputs: tuple[str, ...],
-        shared: dict[str, int] | None = None,
-        constants: Any = (),
-    ) -> None:
-        """An operation on items: `own` has operands' bytes per item, `shared` the sizes of others.
-
-        `cost` is in nanoseconds for each float32 in the first of its outputs.
-        """
-        places = {n: operands[n] for n in own if isinstance(operands[n], Ref)}
-        reads = [(p, n_items * own[n], own[n]) for n, p in places.items() if n not in outputs]
-        reads += [(operands[n], size, 0) for n, size in (shared or {}).items()]
-        writes = [(p, n_items * own[n], own[n]) for n, p in places.items() if n in outputs]
-        work = cost * n_items * own[outputs[0]] / 4
-        self.emit(name, n_items, operands, reads, writes, work, constants)
 
     # Where values are
 
@@ -374,7 +358,11 @@ class Lowering:
             if name not in begun:
                 begun.add(name)
                 self._zero(out)
-            self.add("add", out, self.by_row(value), out, 1, value.size)
+            self._add(self.by_row(value), out, value.size)
+
+    def _add(self, given: Ref, out: Ref, n: int) -> None:
+        operands, size = dict(a=out, b=given, out=out, n=n), 4 * n
+        self.emit("add", 1, operands, [(out, size, 0), (given, size, 0)], [(out, size, 0)], 0.1 * n)
 
     def _slot(self, name: str) -> Ref:
         """Where a parameter's gradient goes."""
@@ -385,11 +373,6 @@ class Lowering:
     def _zero(self, out: Ref) -> None:
         size = out.buffer.size
         self.emit("fill", 1, dict(out=out, n=size // 4), writes=[(out, size, size)])
-
-    def add(self, name: str, a: Ref, b: Ref, out: Ref, n_items: int, n: int) -> None:
-        size = 8 if name == "add_doubles" else 4
-        own = dict(a=size * n, b=size * n, out=size * n)
-        self.elementwise(name, n_items, dict(a=a, b=b, out=out, n=n), 0.1, own, ("out",))
 
     # Python's calls
 

@@ -12,10 +12,10 @@ from .. import layers, likelihoods, models, posteriors, priors  # noqa: F401  (t
 from ..core import registered, registered_parts
 from ..objectives import ELBO, IWAE
 from .check import check_gradients
-from .claim import Identity
+from .claim import Claim
 from .identities import identities
-from .levels import level_of
 from .report import Report, Row
+from .whole_level import level_of
 
 
 class Verification:
@@ -25,11 +25,11 @@ class Verification:
     ----------
     reports : dict of Report
         One for each part, and for each model with each objective.
-    identities : list of Identity
+    identities : list of Claim
     ok : bool
     """
 
-    def __init__(self, reports: dict[str, Report], identities: Sequence[Identity] = ()) -> None:
+    def __init__(self, reports: dict[str, Report], identities: Sequence[Claim] = ()) -> None:
         self.reports = reports
         self.identities = list(identities)
 
@@ -112,13 +112,13 @@ def verify(seed: int = 0) -> Verification:
 
 
 def _levels(seed: int) -> dict[str, Report]:
-    """The level of every posterior with every prior."""
-    pairs = product(registered("posterior").items(), registered("prior").items())
+    """The level of every posterior with every prior, alone and conditioned by another level."""
+    pairs = product(registered("posterior").items(), registered("prior").items(), (False, True))
     return {
-        f"level of {q} and {p}": check_gradients(
-            *level_of(posterior, prior, np.random.default_rng(seed)), seed=seed
+        f"level of {q} and {p}{', conditioned' if conditioned else ''}": check_gradients(
+            *level_of(posterior, prior, np.random.default_rng(seed), conditioned), seed=seed
         )
-        for (q, posterior), (p, prior) in pairs
+        for (q, posterior), (p, prior), conditioned in pairs
     }
 
 
