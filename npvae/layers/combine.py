@@ -77,7 +77,7 @@ class Sequential(Layer):
             )
 
     def _place(self, i: int) -> str:
-        return f"layer {i} ({type(self.layers[i]).__name__}) of a Sequential"
+        return f"layer {i} ({self.layers[i].__class__.__name__}) of a Sequential"
 
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
