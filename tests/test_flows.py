@@ -10,7 +10,7 @@ import npvae as nv
 from npvae.core import LevelTerms, registered
 from npvae.flows import Flow, Flowed, Planar
 from npvae.gradcheck import check_gradients
-from npvae.gradcheck.levels import level_of
+from npvae.gradcheck.whole_level import level_of
 from npvae.levels import Level
 
 FLOWS = {n: c for n, c in registered("flow").items() if c.__module__.startswith("npvae.")}

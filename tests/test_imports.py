@@ -242,6 +242,7 @@ print("true")
 """
 
 
+@pytest.mark.slow
 def test_every_module_can_be_the_first_to_be_imported():
     """But for those that their package imports, which is then the first."""
     names = sorted(set(MODULES) - SKIPPED)

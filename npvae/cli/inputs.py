@@ -64,7 +64,7 @@ def draw(n_rows: int, n: int, seed: int) -> Array:
 def hold_out(n_rows: int, share: float, seed: int) -> tuple[Array, Array]:
     """Indices of the rows to train on, and of the share that is held out, each in its order.
 
-    One row at least is held out of two or more, unless the share is 0.
+    Of two rows or more, one at least is held out, unless the share is 0.
     """
     n = min(max(1, round(share * n_rows)), n_rows - 1) if share else 0
     order = np.random.default_rng([seed, 0, _HOLDOUT]).permutation(n_rows)

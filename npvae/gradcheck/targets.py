@@ -21,8 +21,8 @@ from ..models import Model
 from ..objectives import as_objective
 from ..posteriors import Posterior
 from ..priors import StandardNormal
-from .levels import level_of
 from .report import Row
+from .whole_level import level_of
 
 Array = np.ndarray
 Values = dict[str, Array]

@@ -12,10 +12,10 @@ from .. import layers, likelihoods, models, posteriors, priors  # noqa: F401  (t
 from ..core import registered, registered_parts
 from ..objectives import ELBO, IWAE
 from .check import check_gradients
-from .claim import Identity
+from .claim import Claim
 from .identities import identities
-from .levels import level_of
 from .report import Report, Row
+from .whole_level import level_of
 
 
 class Verification:
@@ -25,11 +25,11 @@ class Verification:
     ----------
     reports : dict of Report
         One for each part, and for each model with each objective.
-    identities : list of Identity
+    identities : list of Claim
     ok : bool
     """
 
-    def __init__(self, reports: dict[str, Report], identities: Sequence[Identity] = ()) -> None:
+    def __init__(self, reports: dict[str, Report], identities: Sequence[Claim] = ()) -> None:
         self.reports = reports
         self.identities = list(identities)
 

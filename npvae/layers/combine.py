@@ -12,8 +12,8 @@ import numpy as np
 from .. import kernels as k
 from ..core import Part
 from ..core.errors import ConfigError, DataError
-from .base import Layer, as_layer
 from .dense import Dense
+from .layer import Layer, as_layer
 
 Array = np.ndarray
 

@@ -13,7 +13,7 @@ from ..core.checks import number, whole
 from ..core.errors import ConfigError
 from ..data.units import Units
 from ..layers import Concat, mlp
-from ..layers.base import as_layer
+from ..layers.layer import as_layer
 from ..levels import Level
 from ..posteriors import DiagonalGaussian
 from .base import Model

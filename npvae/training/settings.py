@@ -24,7 +24,7 @@ class Settings:
     Raises
     ------
     ConfigError
-        If one of them makes no training run.
+        If one is out of its range, or two contradict each other.
     """
 
     objective: Any

@@ -31,6 +31,12 @@ OBJECTIVES = {
 LAYOUTS = ((), (1,), (5,), (33,), (7, 3), (6, 1, 5))
 
 
+def settings(options: dict[str, Any]) -> str:
+    """A case's name that is the same in every process: objects print with their addresses."""
+    shown = (f"{k}={v}" if isinstance(v, (int, float)) else k for k, v in options.items())
+    return " ".join(shown) or "none"
+
+
 class Batch(NamedTuple):
     """x (B, D), eps (K, B, Z), context (B, C) or None."""
 

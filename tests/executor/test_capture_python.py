@@ -34,6 +34,7 @@ STEPS = 3 * 4
 pytestmark = pytest.mark.usefixtures("share_all")
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(
     ("parts", "objective", "segments"),
@@ -258,6 +259,7 @@ class Tempered(nv.ELBO, abstract=True):
         )
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize(
     ("parts", "objective"),

@@ -47,6 +47,7 @@ def test_replay_is_eager_with_each_activation(activation):
     check(network(activation=activation), nv.ELBO())
 
 
+@pytest.mark.smoke
 @each_objective
 @pytest.mark.parametrize("context_dim", [0, 3])
 @pytest.mark.parametrize("likelihood", LIKELIHOODS)

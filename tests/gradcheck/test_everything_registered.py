@@ -13,7 +13,7 @@ from npvae import layers, likelihoods, models, posteriors, priors  # noqa: F401 
 from npvae.core import Part, registered, registered_parts
 from npvae.gradcheck import check_gradients, estimators, verify
 from npvae.gradcheck import identities as listed
-from npvae.gradcheck.levels import level_of
+from npvae.gradcheck.whole_level import level_of
 from npvae.models import Model
 from npvae.objectives import ELBO, IWAE
 
@@ -37,6 +37,7 @@ KINKED = {"laplace"}
 LIKELIHOODS = {name: name for name in registered("likelihood")} | {"mixed": MIXED}
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("name", PARTS)
 def test_part(name, seed):
@@ -68,6 +69,7 @@ def test_the_level_of_each_pair(posterior, prior, conditioned):
     assert len({row.argument for row in report}) >= len(inputs)
 
 
+@pytest.mark.smoke(2)
 @pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
 def test_model_under_each_objective(objective):
     check_model(objective, activation="silu", x_dim=3, context_dim=2)
@@ -83,6 +85,7 @@ def test_model_with_each_likelihood(name):
         check_model(OBJECTIVES[objective], methods, likelihood=LIKELIHOODS[name])
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("prior", registered("prior").values(), ids=registered("prior"))
 @pytest.mark.parametrize("context_dim", [0, 2])
 def test_model_with_each_prior(prior, context_dim):

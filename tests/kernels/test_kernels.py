@@ -69,7 +69,9 @@ def own_kernels():
 
 
 def test_every_kernel_is_tested_here():
-    assert own_kernels().keys() == KERNELS.keys(), "give the new kernel an entry in KERNELS"
+    given_out = {n for n, f in own_kernels().items() if f.__module__ == kernels.decoding.__name__}
+    of_steps = own_kernels().keys() - given_out  # the others: test_decoding.py
+    assert of_steps == KERNELS.keys(), "give the new kernel an entry in KERNELS"
 
 
 @each_kernel
@@ -87,6 +89,7 @@ def test_float32_is_within_the_stated_ulps_of_float64(name):
         check(name, run(name, arrays, n), wants, scales, np.float32)
 
 
+@pytest.mark.smoke
 @each_kernel
 @each_dtype
 @pytest.mark.parametrize("values", VALUES)
@@ -106,6 +109,7 @@ ODD_SIZES = {
 }
 
 
+@pytest.mark.smoke
 @each_dtype
 @pytest.mark.parametrize(
     ("name", "n"),
@@ -174,6 +178,7 @@ def test_types(name, dtype):
     assert [o.dtype for o in outputs] == wants
 
 
+@pytest.mark.smoke
 @each_kernel
 @pytest.mark.parametrize("planted", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite_goes_the_same_way_in_both_types(name, planted):

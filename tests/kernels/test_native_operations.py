@@ -132,6 +132,7 @@ def test_every_kernel_has_a_rule():
     assert set(RULES) == set(NATIVE)
 
 
+@pytest.mark.smoke
 @each_kernel
 def test_operations_are_within_the_stated_ulps_of_float64(name, threads):
     n = sizes()
@@ -139,6 +140,7 @@ def test_operations_are_within_the_stated_ulps_of_float64(name, threads):
         check_operations(name, inputs(KERNELS[name], n, np.float32, seed=seed), n, threads)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(("name", "n"), ODD.values(), ids=ODD)
 @pytest.mark.parametrize("values", [v for v in VALUES if v != "denormal"])
 def test_operations_at_odd_values_and_sizes(name, n, values):
@@ -211,6 +213,7 @@ def test_denormal_numbers(name):
         np.testing.assert_allclose(np.atleast_1d(one), other, rtol=1e-6, atol=float(200 * tiny))
 
 
+@pytest.mark.smoke
 @each_kernel
 @pytest.mark.parametrize("planted", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite_is_never_lost(name, planted):
