@@ -346,7 +346,8 @@ def test_layers_for_rows_of_any_size(rng):
     chain = Sequential([Shifted(), Dense(4, 3), Shifted(), Shifted(), Dense(3, 2), Shifted()])
     assert (chain.n_in, chain.n_out) == (4, 2)
     chain.allocate(rng)
-    assert chain.forward(np.ones((5, 4)))[0].shape == (5, 2)
+    for leading in ((5,), (3, 5)):
+        assert chain.forward(np.ones((*leading, 4)))[0].shape == (*leading, 2)
     assert check_gradients(chain, (rng.normal(size=(5, 4)),)).ok
     alone = Sequential([Shifted()])
     assert (alone.in_shape, alone.out_shape) == (None, None)
