@@ -27,7 +27,7 @@ GROUPS = [
     ["core"],
     ["kernels"],
     ["data"],
-    ["layers", "likelihoods", "levels", "posteriors", "priors"],
+    ["flows", "layers", "likelihoods", "levels", "posteriors", "priors"],
     ["datasets"],
     ["tables"],
     ["objectives", "models", "optim"],

@@ -19,7 +19,10 @@ from ..core import Part, bind, children, clone, initialise, layout
 from ..core.errors import ConfigError
 from ..models import Model
 from ..objectives import as_objective
+from ..posteriors import Posterior
+from ..priors import StandardNormal
 from .report import Row
+from .whole_level import level_of
 
 Array = np.ndarray
 Values = dict[str, Array]
@@ -60,7 +63,9 @@ class Outputs(NamedTuple):
 def problem_of(target: Any, inputs: Any, objective: Any, rng: np.random.Generator) -> Problem:
     """Bring any target of `check_gradients` to the one form."""
     if isinstance(target, type) and issubclass(target, Part):
-        target, example = target.example(rng)
+        # A posterior is more than its forward: what draws from it has gradients of its own.
+        in_level = issubclass(target, Posterior)
+        target, example = level_of(target, StandardNormal, rng) if in_level else target.example(rng)
         inputs = example if inputs is None else inputs
     if isinstance(target, Model):
         return _of_model(target, inputs, objective, rng)

@@ -15,6 +15,7 @@ from ..data.units import Units
 from ..layers import Concat, mlp
 from ..layers.layer import as_layer
 from ..levels import Level
+from ..posteriors import DiagonalGaussian
 from .base import Model
 
 Array = np.ndarray
@@ -133,6 +134,12 @@ class VAE(Model):
         n_z, n_theta = self.z_dim + self.context_dim, self.likelihood.n_outputs(self.x_dim)
         self.decoder = self._network("decoder", decoder, n_z, n_theta, self.hidden[::-1], OUT_GAIN)
         self.prior.build(self.z_dim, n_inputs)
+        made_of_posteriors = self.prior.pseudo_inputs is not None
+        if made_of_posteriors and not isinstance(self.posterior, DiagonalGaussian):
+            raise ConfigError(
+                f"prior {self.prior.name!r} is made of Gaussian posteriors; got "
+                f"{self.posterior.name!r}. Take posterior='gaussian', or prior='mixture'."
+            )
         self.levels = [Level(self.posterior, self.prior)]
         self._own(dtype, self.seed, parameters)
 
