@@ -92,7 +92,10 @@ def mlp(
     init: str = "glorot_uniform",
     out_gain: float = 1.0,
 ) -> Sequential:
-    """Hidden layers with the activation and a last one without, with `out_gain` on its weights."""
+    """Dense layers: the hidden ones with the activation, and a last one without.
+
+    The last one's initial weights are multiplied by `out_gain`.
+    """
     widths = [n_in, *hidden]
     layers = [Dense(a, b, activation, init) for a, b in pairwise(widths)]
     return Sequential([*layers, Dense(widths[-1], n_out, "identity", init, out_gain)])

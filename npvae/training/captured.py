@@ -20,7 +20,7 @@ from ..executor.record import record, rehearsed
 from ..models import Model
 from ..objectives import ELBO
 from .rows import Rows
-from .sources import Table
+from .sources import RowSources
 from .steps import Done, EagerSteps, NotFinite, Training, along
 
 Array = np.ndarray
@@ -69,7 +69,7 @@ class CapturedSteps:
 
     def __init__(self, training: Training, threads: int) -> None:
         self.training, self.threads = training, threads
-        self.table = Table(training.rows)
+        self.table = RowSources(training.rows)
         self.bounds: _Bounds | None = None
         self.steps_per_chunk = 4
         self._capture()
@@ -205,7 +205,7 @@ class _Bounds:
 
     def __init__(self, training: Training, rows: Rows, threads: int) -> None:
         self.worker, self.threads = training.worker, threads
-        self.table = Table(rows)
+        self.table = RowSources(rows)
         n = len(rows)
         full = min(n, training.settings.batch_size)
         with _no_other_threads():
@@ -243,7 +243,7 @@ def _no_other_threads() -> contextlib.AbstractContextManager[None]:
     return blas_threads(1, matters=False)
 
 
-def _most_steps(program: Program, table: Table) -> int:
+def _most_steps(program: Program, table: RowSources) -> int:
     """How many steps' noise and copied rows are kept at a time."""
     if program.several_levels:
         return 1
