@@ -78,6 +78,7 @@ def test_model_under_each_objective(objective):
 # Whose parts are proven by all methods above; here it is how they go together.
 
 
+@pytest.mark.smoke(6)
 @pytest.mark.parametrize("name", LIKELIHOODS)
 def test_model_with_each_likelihood(name):
     methods = ["taylor" if name in KINKED else "complex"]

@@ -51,7 +51,7 @@ def lower(to: Lowering, call: Call) -> None:
 
 
 for _name, _declared in OPERATIONS.items():
-    if _declared.reads and hasattr(kernels, _name):
+    if _declared.reads and hasattr(kernels, _name) and not _declared.ends:
         RULES.setdefault(_name, lower)
 
 
