@@ -34,9 +34,7 @@ def read(name: str, split: str | None = None, schema: Any = None) -> Dataset:
     if name != DIGITS:
         return datasets.read(name, split)
     if split == "test":
-        raise DataError(
-            "the digits have no test rows; --split held-out takes what validated."
-        )
+        raise DataError("the digits have no test rows; --split held-out takes what validated.")
     x, y = datasets.digits()
     return Dataset(x, y, image_shape=(8, 8))
 
