@@ -27,7 +27,7 @@ class LookCloser(Exception):
     """Some part of a step does what the watch sees only if it looks at each."""
 
 
-class Watch:
+class PurityWatch:
     """Looks at what may change while a step is recorded.
 
     The global random numbers it looks at once for all parts, and at each part's only if they were

@@ -21,7 +21,7 @@ from ..core.losses import LOSSES
 from ..core.trees import leaves, refilled
 from ..models import Model
 from .graph import Gradient, Graph, NotCapturable, Value
-from .purity import LookCloser, Watch, first_difference
+from .purity import LookCloser, PurityWatch, first_difference
 from .rehearsal import OBJECTIVE, Rehearsal, randomness_kept
 
 Array = np.ndarray
@@ -55,7 +55,7 @@ def record(
     NotCapturable
         If not even the model as a whole can be run by Python: it gives something else than arrays.
     """
-    watch = Watch() if watched else None
+    watch = PurityWatch() if watched else None
     while True:
         try:
             with np.errstate(all="ignore"):
@@ -63,7 +63,7 @@ def record(
         except _Refused as refused:  # noqa: PERF203  (each try learns from the last)
             on.leave_to_python(refused.part, refused.why)
         except LookCloser:
-            watch = Watch(closely=True)
+            watch = PurityWatch(closely=True)
 
 
 def watch(on: Rehearsal, batches: list[tuple[Any, ...]], learn: bool = True) -> None:
@@ -102,7 +102,7 @@ class _Refused(Exception):
 class _Step:
     """One try to record a step."""
 
-    def __init__(self, on: Rehearsal, watch: Watch | None) -> None:
+    def __init__(self, on: Rehearsal, watch: PurityWatch | None) -> None:
         self.on, self.watch = on, watch
         self.graph = Graph()
         twin = clone(on.copy)

@@ -23,7 +23,7 @@ from ..executor.rehearsal import Rehearsal, randomness_kept
 from ..models import Model
 from ..objectives import ELBO
 from .rows import Rows
-from .sources import Table
+from .sources import RowSources
 from .steps import Done, EagerSteps, NotFinite, Training, along
 
 Array = np.ndarray
@@ -72,7 +72,7 @@ class CapturedSteps:
 
     def __init__(self, training: Training, threads: int) -> None:
         self.training, self.threads = training, threads
-        self.table = Table(training.rows)
+        self.table = RowSources(training.rows)
         self.bounds: _Bounds | None = None
         self.steps_per_chunk = 4
         self._capture()
@@ -203,7 +203,7 @@ class _Bounds:
 
     def __init__(self, training: Training, rows: Rows, threads: int) -> None:
         self.worker, self.threads = training.worker, threads
-        self.table = Table(rows)
+        self.table = RowSources(rows)
         self.rehearsal = Rehearsal(training.worker, ELBO())
         n = len(rows)
         full = min(n, training.settings.batch_size)
@@ -253,7 +253,7 @@ def _examples(worker: Model, rows: Rows, n_samples: int = 1) -> list[tuple[Any, 
     return [_example(worker, rows, end, n_samples) for end in ends]
 
 
-def _most_steps(program: Program, table: Table) -> int:
+def _most_steps(program: Program, table: RowSources) -> int:
     """How many steps' noise and copied rows are kept at a time."""
     most = max(1, NOISE_NUMBERS // max(1, program.noise_size))
     return most if table.most_rows is None else min(most, max(1, table.most_rows // program.batch))

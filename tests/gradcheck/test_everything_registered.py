@@ -115,6 +115,7 @@ def test_verify_covers_the_registry_and_reads_as_json(monkeypatch):
     levels |= {f"{name}, conditioned" for name in levels}
     assert covered == set(registered_parts()) | levels
     assert "model.vae under IWAE, prior vamp" in verification.reports
+    assert "model.vae under ELBO, posterior flowed" in verification.reports
     assert len(verification.identities) == 2
     assert json.loads(json.dumps(verification.as_dict()))["ok"] is True
 

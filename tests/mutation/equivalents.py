@@ -15,13 +15,6 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "kernels.dense.take_columns": [
             "return x.take(np.asarray(columns, np.intp), axis=1)",
         ],
-        "kernels.latent.gaussian_heads": [
-            "z_dim = stats.shape[1] // 2",
-        ],
-        "kernels.latent.gaussian_heads_backward": [
-            "raw = stats[..., stats.shape[1] // 2:]",
-            "return np.concatenate([dmu, dlogvar], axis=1)",
-        ],
         "kernels.likelihoods._n_known": [
             "return x.shape[1] - (np.count_nonzero(missing, axis=-1) if missing.any() else 0)",
             "return x.shape[-1] - (np.count_nonzero(missing, axis=1) if missing.any() else 0)",
@@ -36,11 +29,6 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     "NumPy makes an array of integers of the tuple itself, which is never empty.": {
         "kernels.dense.take_columns": [
             "return x.take(columns, axis=-1)",
-        ],
-    },
-    "The axis has length one, so its first entry is its last.": {
-        "kernels.latent.gaussian_kl_backward": [
-            "dkl = dkl[-1].astype(mu.dtype)",
         ],
     },
     "The VAE has one latent level, so the first entry of the list is its last.": {
