@@ -14,8 +14,9 @@ from ..core.errors import ConfigError, nearest
 from .diagnosis import diagnose, shape_fix
 from .measure import Index, Measure, Numeric, Point, Slope
 from .methods import EPS
+from .problem import Problem
 from .report import Report, Row, Verdict
-from .targets import Problem, problem_of
+from .targets import problem_of
 
 Array = np.ndarray
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .methods import EPS, Estimate, along, central, complex_step, round_off, taylor_order
-from .targets import Problem, Values
+from .problem import Problem, Values
 
 Array = np.ndarray
 Index = tuple[int, ...]
