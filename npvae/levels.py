@@ -44,7 +44,7 @@ class GaussianKL(Part):
           E_q[z²] = mu² + exp(logvar)
       (2) ∂KL/∂mu = mu                           ->  dmu     = dkl mu
       (3) ∂KL/∂logvar = ½ (exp(logvar) - 1)      ->  dlogvar = dkl ½ expm1(logvar)
-    Shapes: mu, logvar (B, Z); kl (1, B, Z), the leading axis for K, on which it does not depend.
+    Shapes: mu, logvar (B, Z) and kl (1, B, Z), as the samples share them; or all (K, B, Z).
     Source: Kingma & Welling 2014, appendix B.
     """
 

@@ -67,8 +67,9 @@ class Reparameterise(Part):
       (2) dstd/dlogvar = std / 2
       (3) dz/dlogvar = eps · std / 2            ->  dlogvar = Σ_K dz · eps · std / 2
       (4) dz/deps    = std                      ->  deps    = dz · std
-    mu and logvar serve all K samples, hence the sums.
-    Shapes: mu, logvar (B, Z); eps, z (K, B, Z).  Source: Kingma & Welling 2014, section 2.4.
+    mu and logvar serve all K samples, hence the sums; where each sample has its own, there is none.
+    Shapes: mu, logvar (B, Z) or (K, B, Z); eps, z (K, B, Z).
+    Source: Kingma & Welling 2014, section 2.4.
     """
 
     family = "posterior_step"
@@ -93,7 +94,8 @@ class GaussianLogProb(Part):
       (1) ∂u/∂z = 1 / std           ->  dz      = -d u / std
       (2) ∂u/∂mu = -1 / std         ->  dmu     = Σ_K d u / std = -Σ_K dz
       (3) ∂u/∂logvar = -u / 2       ->  dlogvar = Σ_K d (½ u² - ½)
-    Shapes: z (K, B, Z); mu, logvar (B, Z); log q (K, B).
+    The sums are as in `Reparameterise`.
+    Shapes: z (K, B, Z); mu, logvar (B, Z) or (K, B, Z); log q (K, B).
     """
 
     family = "posterior_step"

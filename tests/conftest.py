@@ -1,10 +1,21 @@
-"""What all tests share."""
+"""What all tests share: which of them are slow, and how processes that run them get along."""
 
 from __future__ import annotations
 
+import os
+import random
 import signal
+from collections import defaultdict
 
 import pytest
+
+try:
+    import fcntl
+except ImportError:  # on Windows, where each process compiles for itself
+    fcntl = None
+
+MOST_WORKERS = 4
+"""Each process collects the whole suite, and many tests have threads of their own."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -13,3 +24,95 @@ def interruptible():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once(request, tmp_path_factory):
+    """Of the processes that run tests one compiles a kernel, and the others find it in the cache.
+
+    Without a lock all that meet it at the same time would compile it, which takes far longer than
+    the tests of it.
+    """
+    if fcntl is None or not hasattr(request.config, "workerinput"):
+        yield
+        return
+    from numba.core.caching import NullCache
+    from numba.core.ccallback import CFunc
+    from numba.core.compiler_lock import global_compiler_lock
+    from numba.core.dispatcher import Dispatcher
+
+    file = (tmp_path_factory.getbasetemp().parent / "compiling").open("w")
+    between_processes = Lock(file)
+
+    def locked(compile_):
+        def run(function, *signature):
+            if isinstance(function._cache, NullCache):
+                return compile_(function, *signature)
+            with global_compiler_lock, between_processes:  # the first is between threads
+                return compile_(function, *signature)
+
+        return run
+
+    with file, pytest.MonkeyPatch.context() as patch:
+        for kind in (Dispatcher, CFunc):
+            patch.setattr(kind, "compile", locked(kind.compile))
+        yield
+
+
+class Lock:
+    """A lock between processes, which may be taken again by the one that has it."""
+
+    def __init__(self, file):
+        self._file, self._depth = file, 0
+
+    def __enter__(self):
+        if not self._depth:
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+        self._depth += 1
+
+    def __exit__(self, *_):
+        self._depth -= 1
+        if not self._depth:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """As many as there are cores to run on, and none beside pytest itself where there is one."""
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    return min(cores, MOST_WORKERS) if cores > 1 else 0
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Of a test that is marked with `smoke`, all cases are slow but a few."""
+    grids = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("smoke") and not item.get_closest_marker("slow"):
+            grids[item.nodeid.removesuffix(f"[{item.callspec.id}]")].append(item)
+    for name, cases in grids.items():
+        # The order is drawn, since in that of the parameters the first value of one would come
+        # with all values of the others.
+        random.Random(name).shuffle(cases)
+        kept = few(cases, *cases[0].get_closest_marker("smoke").args)
+        for case in cases:
+            if case not in kept:
+                case.add_marker(pytest.mark.slow)
+
+
+def few(cases, n=None):
+    """So many of the cases; or such that each value of each parameter comes up."""
+    if n is not None:
+        return cases[:n]
+    rest = [
+        (case, {(name, id(value)) for name, value in case.callspec.params.items()})
+        for case in cases
+    ]
+    missing, kept = set().union(*(values for _, values in rest)), []
+    while missing:
+        case, values = max(rest, key=lambda pair: len(pair[1] & missing))
+        missing -= values
+        kept.append(case)
+    return kept

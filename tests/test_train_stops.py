@@ -205,6 +205,7 @@ def test_no_checkpoint_is_named_where_there_is_none_yet(tmp_path):
     assert not path.exists()
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("kernel_set", ["numpy", "numba"])
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -55,7 +55,7 @@ def choose(options: Namespace, earlier: Choices) -> Choices:
 
 
 def _same(option: Option, value: Any, before: Any) -> bool:
-    """Whether a resumed run is asked for what it has: of names, whether they mean the same."""
+    """Whether a resumed run is asked for what it has, in whatever spelling of a name."""
     if option.family is None or before is None:
         return value == before
     return parsed(value) == parsed(before)
@@ -73,12 +73,13 @@ def _check(choices: Choices) -> None:
     table = choices["likelihood"] == MIXED
     if table and not is_table(choices["data"]):
         raise ConfigError(
-            f"--likelihood mixed is that of a table, a .csv or .tsv file; got {choices['data']}."
+            f"--likelihood mixed is for tables, .csv or .tsv files; got {choices['data']}. Choose "
+            "another, or leave it out."
         )
     if choices["columns"] and not table:
         raise ConfigError(
-            "--columns says what the columns of a table are (a .csv or .tsv file), each with a "
-            "likelihood of its kind; leave out --likelihood and --image-shape, or --columns."
+            "--columns gives the kinds of a table's columns, in a .csv or .tsv file, and each kind "
+            "has its likelihood; leave out --likelihood and --image-shape, or --columns."
         )
     for option in SETTINGS.values():
         chosen = choices[option.name]

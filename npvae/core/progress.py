@@ -12,7 +12,7 @@ from typing import Any
 from .losses import LOSSES, losses_in
 
 _LINES = 20
-"""That a bar leaves at most, beside the last: more scroll the start of a run away."""
+"""The most lines that a bar leaves, beside the last: more would scroll the start away."""
 
 
 class Silent:
@@ -42,7 +42,7 @@ class Lines(Silent):
 class Bar(Silent):
     """A tqdm bar over all epochs, with the running losses and examples per second.
 
-    The bar goes when training ends. What stays is a line for each of some epochs, and of the last.
+    The bar disappears when training ends. Lines of some epochs, and of the last, stay.
     """
 
     def __init__(self, epochs: int, rows: int, done: int) -> None:
@@ -128,7 +128,7 @@ def notice_if_slow(text: str, seconds: float = 1.0) -> Iterator[None]:
 
 @contextlib.contextmanager
 def counting(total: int, unit: str) -> Iterator[Callable[[int], Any]]:
-    """A bar towards `total` on a terminal, nothing elsewhere; call what it gives to move it on."""
+    """Show a bar towards `total` on a terminal; gives the function that moves it on."""
     bar: Any = None
     if sys.stderr.isatty():
         with contextlib.suppress(ImportError):

@@ -17,6 +17,8 @@ from .lower import Lowering, Source
 from .memory import Access, Buffer, Operation, Ref, place, synchronise
 from .operations import loop as executor
 from .operations import sync
+from .operations.declare import OPERATIONS
+from .operations.dispatch import BETA
 
 Array = np.ndarray
 
@@ -44,7 +46,6 @@ class Program:
     ----------
     batch : int, the rows of a step
     noise_size : int, the numbers in a step's noise
-    several_levels : bool, whether that is a list of arrays
     threads : int, how many it uses
     """
 
@@ -62,7 +63,6 @@ class Program:
         lowering = Lowering(graph, gradient, slots, sources, threads)
         lowering.run()
         self.batch, self.noise_size = lowering.batch, lowering.noise_size
-        self.several_levels = "eps" not in graph.inputs
         self.python_calls = lowering.python_calls
         self.without_update = len(lowering.operations)
         ending = [] if update is None else _update(worker.flat, *update, threads)
@@ -80,6 +80,7 @@ class Program:
         self.scratch = np.empty((self.threads, executor.scratch_size(widest)), np.float32)
         self.counters = np.zeros(sync.SIZE, np.int64)
         self._has_libraries = False
+        self._beta = id(graph.inputs["beta"])
 
     def run(
         self,
@@ -111,10 +112,11 @@ class Program:
             return self._execute(0, last, 0, steps, tables)
         state: dict[Any, Any] = {"rehearsal": rehearsal}
         for step in range(steps):
-            state["epoch"] = float(epochs[step])
+            state |= {"epoch": float(epochs[step]), self._beta: scalars[step, BETA]}
             begin = 0
             for call in self.python_calls:
-                if self._execute(begin, call.at, step, step + 1, tables) == step:
+                before = call.at > begin  # else the calls follow one another
+                if before and self._execute(begin, call.at, step, step + 1, tables) == step:
                     return step
                 call.run(state)
                 begin = call.at
@@ -127,8 +129,9 @@ class Program:
         if self._has_libraries:
             return
         for i, operation in enumerate(self.operations):
-            if operation.name in executor.LIBRARY:
-                self.table[i, 4] = executor.LIBRARY[operation.name].address
+            library = OPERATIONS[operation.name].library
+            if library:
+                self.table[i, executor.LIBRARY] = executor.LIBRARIES[library].address
         self._has_libraries = True
 
     def _find_sources(self) -> None:
@@ -217,17 +220,19 @@ def _tables(operations: list[Operation]) -> tuple[Array, Array]:
     constants = np.zeros((len(operations), executor.N_CONSTANTS))
     parts: dict[int, int] = {}  # how many threads left partial sums in a buffer
     for row, numbers, operation in zip(table, constants, operations, strict=True):
-        names, operands = executor.OPS[operation.name], dict(operation.operands)
-        if "partial" in names:
+        declared, operands = OPERATIONS[operation.name], dict(operation.operands)
+        if "partial" in declared.operands:
             buffer = id(operands["partial"].buffer)
-            if "parts" in names:
+            if "parts" in declared.operands:
                 operands["parts"] = parts[buffer]
             else:
                 parts[buffer] = operation.sharing
-        code = executor.CODE[operation.name]
-        row[:4] = code, operation.waits, operation.sharing, operation.n_items
-        for column, name in enumerate(names, executor.FIRST_OPERAND):
+        row[: executor.LIBRARY] = (
+            declared.code, operation.waits, operation.sharing, operation.n_items,
+        )  # fmt: skip
+        for column, name in enumerate(declared.operands, executor.FIRST_OPERAND):
             operand = operands[name]
             row[column] = operand.address if isinstance(operand, (Ref, Source)) else operand
-        numbers[: len(operation.constants)] = operation.constants
+        given = (*operation.constants, *declared.constants.values())
+        numbers[: len(declared.constants)] = given[: len(declared.constants)]
     return table, constants

@@ -15,7 +15,7 @@ from ..core.numerics import logmeanexp
 from ..evaluate import log_likelihood
 from ..models import VAE, value_and_grad
 from ..objectives import ELBO, IWAE
-from .claim import SIGMAS, Identity, compare, estimate, rounding
+from .claim import SIGMAS, Claim, compare, estimate, rounding
 from .linear_gaussian import (
     LOG_2PI,
     LinearGaussian,
@@ -32,7 +32,7 @@ Array = np.ndarray
 Rng = np.random.Generator
 
 
-def evidence_and_gap(rng: Rng) -> list[Identity]:
+def evidence_and_gap(rng: Rng) -> list[Claim]:
     """log p(x) = ELBO + KL(q(z given x) ‖ p(z given x)), term by term, all of them exact.
 
     For any q, log p(x) = log p(x, z) - log p(z given x) is a number for every z, so also in the
@@ -70,7 +70,7 @@ def evidence_and_gap(rng: Rng) -> list[Identity]:
     ]  # fmt: skip
 
 
-def jensen(rng: Rng) -> list[Identity]:
+def jensen(rng: Rng) -> list[Claim]:
     """ELBO ≤ log p(x) whatever the encoder, with equality where q is the posterior.
 
     E_q[log w] ≤ log E_q[w] as log is concave; w = p(x, z) / q(z) has the mean p(x) under q, and is
@@ -103,7 +103,7 @@ def jensen(rng: Rng) -> list[Identity]:
     ]  # fmt: skip
 
 
-def fisher(rng: Rng) -> list[Identity]:
+def fisher(rng: Rng) -> list[Claim]:
     """Where q is the posterior, the ELBO's gradient is that of log p(x), and 0 for the encoder.
 
     The gap KL(q ‖ p(z given x)) is at its minimum, 0, so its gradient is 0 for both θ and φ.
@@ -133,7 +133,7 @@ def fisher(rng: Rng) -> list[Identity]:
     ]  # fmt: skip
 
 
-def entropy_form(rng: Rng) -> list[Identity]:
+def entropy_form(rng: Rng) -> list[Claim]:
     """ELBO = E_q[log p(x, z)] + H(q), H = ½ Σ (logvar + 1 + log 2π), for any decoder.
 
     -KL(q ‖ p(z)) = E_q[log p(z)] - E_q[log q], and -E_q[log q] = H(q) is the entropy; both are
@@ -160,7 +160,7 @@ def entropy_form(rng: Rng) -> list[Identity]:
     ]  # fmt: skip
 
 
-def iwae_bounds(rng: Rng) -> list[Identity]:
+def iwae_bounds(rng: Rng) -> list[Claim]:
     """ELBO = IWAE(1) ≤ IWAE(2) ≤ ... ≤ log p(x), each step on the same draws.
 
     log ½(a + b) ≥ ½(log a + log b), and more where a ≠ b: the bound of 2K draws is above the mean
@@ -211,7 +211,7 @@ def _groups(terms: Terms, rows: slice, size: int) -> Terms:
     )
 
 
-def importance_sampling(rng: Rng) -> list[Identity]:
+def importance_sampling(rng: Rng) -> list[Claim]:
     """p(x) = E_q[p(x, z) / q(z)], and n draws count as n / (1 + χ²(p(z given x) ‖ q)).
 
     The weight w = p(x, z) / (q(z) p(x)) = p(z given x) / q(z) has the mean 1 under q and the second
@@ -234,12 +234,12 @@ def importance_sampling(rng: Rng) -> list[Identity]:
     estimated = log_likelihood(model, x, n, seed=int(rng.integers(2**31)))
     ratio = float(np.exp(estimated - exact.log_px(x))[0])
     return [
-        Identity(
+        Claim(
             "E_q[p(x,z)/q(z)] / p(x) = 1", ratio, 1.0, SIGMAS * float(np.sqrt((m2 - 1) / n)),
             "4.0 standard errors",
             f"nv.log_likelihood with {n} draws in {NEEDLE_Z} dimensions, q's means 0.3 sd off",
         ),
-        Identity(
+        Claim(
             "effective sample size = n / (1 + chi2)",
             _effective(log_w), n / m2, SIGMAS * float(np.sqrt(n * share_variance)),
             "4.0 standard errors", f"of {n} draws from this q; 1 + χ² = {m2:.3f}",
@@ -247,7 +247,7 @@ def importance_sampling(rng: Rng) -> list[Identity]:
     ]  # fmt: skip
 
 
-def naive_monte_carlo(rng: Rng) -> list[Identity]:
+def naive_monte_carlo(rng: Rng) -> list[Claim]:
     """p(x) = E_p(z)[p(x given z)] is just as true, and useless: no draw meets the posterior.
 
     With w as in `importance_sampling` and B = ∫ √(p(z given x) q(z)) dz = E_q[√w],
@@ -286,7 +286,7 @@ def naive_monte_carlo(rng: Rng) -> list[Identity]:
             f"less than a nat short has a chance of {chance:.0e} at most"
         )
         found.append(
-            Identity(
+            Claim(
                 f"z from {source}: log p(x) missed, nats",
                 float(log_px - estimated), 1.0, 0.0, "Markov's inequality", note, ">=",
             )
@@ -338,7 +338,7 @@ def _effective(log_w: Array) -> float:
     return float(w.sum() ** 2 / (w @ w))
 
 
-def rotation(rng: Rng) -> list[Identity]:
+def rotation(rng: Rng) -> list[Claim]:
     """p(x) can't tell z from a rotated z: W R with z' = Rᵀz gives the same joint density.
 
     W R Rᵀz = W z, ‖Rᵀz‖ = ‖z‖ and |det R| = 1, so p(x, z') = p(x, z), and integrated p(x) is the

@@ -10,7 +10,9 @@ import numpy as np
 from ..core import Part, bind, children, clone, initialise, layout
 from ..core.errors import ConfigError
 from ..models import Model
-from ..objectives import ELBO
+from ..objectives import as_objective
+from ..posteriors import Posterior
+from ..priors import StandardNormal
 from .arguments import argument_names
 from .functions import of_function, of_pair
 from .objects import of_object
@@ -25,12 +27,15 @@ from .problem import (
     is_data,
     random_weights,
 )
+from .whole_level import level_of
 
 
 def problem_of(target: Any, inputs: Any, objective: Any, rng: np.random.Generator) -> Problem:
     """Bring any target of `check_gradients` to the one form."""
     if isinstance(target, type) and issubclass(target, Part):
-        target, example = target.example(rng)
+        # A posterior is more than its forward: what draws from it has gradients of its own.
+        in_level = issubclass(target, Posterior)
+        target, example = level_of(target, StandardNormal, rng) if in_level else target.example(rng)
         inputs = example if inputs is None else inputs
     if isinstance(target, Model):
         return _of_model(target, inputs, objective, rng)
@@ -60,7 +65,7 @@ def _taken(target: Any) -> str:
 
 def _of_model(model: Model, inputs: Any, objective: Any, rng: np.random.Generator) -> Problem:
     model = model.astype(np.float64)
-    objective = ELBO() if objective is None else objective
+    objective = as_objective(objective)
     x, eps, *rest = _model_inputs(model, objective, rng) if inputs is None else inputs
     context = rest[0] if rest else None
     xs = model.reader(x).checked(slice(0, len(x)))

@@ -12,10 +12,10 @@ from .. import layers, likelihoods, models, posteriors, priors  # noqa: F401  (t
 from ..core import registered, registered_parts
 from ..objectives import ELBO, IWAE
 from .check import check_gradients
-from .claim import Identity
+from .claim import Claim
 from .identities import identities
-from .levels import level_of
 from .report import Report, Row
+from .whole_level import level_of
 
 
 class Verification:
@@ -25,11 +25,11 @@ class Verification:
     ----------
     reports : dict of Report
         One for each part, and for each model with each objective.
-    identities : list of Identity
+    identities : list of Claim
     ok : bool
     """
 
-    def __init__(self, reports: dict[str, Report], identities: Sequence[Identity] = ()) -> None:
+    def __init__(self, reports: dict[str, Report], identities: Sequence[Claim] = ()) -> None:
         self.reports = reports
         self.identities = list(identities)
 
@@ -106,33 +106,34 @@ def verify(seed: int = 0) -> Verification:
             continue
         for title, objective in _objectives().items():
             reports[f"{name} under {title}"] = check_gradients(cls, objective=objective, seed=seed)
-        reports.update(_with_other_priors(name, cls, seed))
+        reports.update(_with_others(name, cls, "posterior", seed))
+        reports.update(_with_others(name, cls, "prior", seed))
     reports.update(_levels(seed))
     return Verification(reports, identities(seed))
 
 
 def _levels(seed: int) -> dict[str, Report]:
-    """The level of every posterior with every prior."""
-    pairs = product(registered("posterior").items(), registered("prior").items())
+    """The level of every posterior with every prior, alone and conditioned by another level."""
+    pairs = product(registered("posterior").items(), registered("prior").items(), (False, True))
     return {
-        f"level of {q} and {p}": check_gradients(
-            *level_of(posterior, prior, np.random.default_rng(seed)), seed=seed
+        f"level of {q} and {p}{', conditioned' if conditioned else ''}": check_gradients(
+            *level_of(posterior, prior, np.random.default_rng(seed), conditioned), seed=seed
         )
-        for (q, posterior), (p, prior) in pairs
+        for (q, posterior), (p, prior), conditioned in pairs
     }
 
 
-def _with_other_priors(name: str, cls: Any, seed: int) -> dict[str, Report]:
-    """The model with each prior that its example has not: of some, the gradient is in both."""
+def _with_others(name: str, cls: Any, family: str, seed: int) -> dict[str, Report]:
+    """The model with each prior or posterior that its example has not."""
     rng, reports = np.random.default_rng(seed), {}
     config = cls.example(rng)[0].config
-    for prior, part in registered("prior").items():
-        if config.get("prior") in (None, prior):
+    for other, part in registered(family).items():
+        if config.get(family) in (None, other):
             continue
-        model = cls(**{**config, "prior": part.example(rng)[0].config})
+        model = cls(**{**config, family: part.example(rng)[0].config})
         for title, objective in _objectives().items():
             if model.levels[0].kl is not None or not getattr(objective, "free_bits", 0):
-                key = f"{name} under {title}, prior {prior}"
+                key = f"{name} under {title}, {family} {other}"
                 reports[key] = check_gradients(model, objective=objective, seed=seed)
     return reports
 

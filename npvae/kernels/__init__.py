@@ -15,6 +15,23 @@ K·B. Sums over D or Z that users see come out in float64 (complex128 for comple
 from __future__ import annotations
 
 from .choice import kernels_in_use, numba_installed, use_kernels
+from .decoding import (
+    beta_mode,
+    beta_shapes,
+    continuous_bernoulli_mean,
+    exp,
+    floor,
+    likeliest_label,
+    mean_label,
+    negative_binomial_mode,
+    restored,
+    sigmoid,
+    softmax,
+    step,
+    wide_exp,
+    zero_inflated_mean,
+    zero_inflated_mode,
+)
 from .dense import (
     add,
     bias_elu,
@@ -83,6 +100,7 @@ from .likelihoods import (
 from .seam import kernel, recording
 from .training import (
     adam,
+    importance_weights,
     iwae,
     kl_loss,
     mean_loss,

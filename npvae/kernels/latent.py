@@ -1,4 +1,4 @@
-"""Posterior and prior: mu, logvar (B, Z); z, eps (K, B, Z)."""
+"""Posterior and prior: mu, logvar (B, Z), or (K, B, Z) of each sample; z, eps (K, B, Z)."""
 
 from __future__ import annotations
 
@@ -57,23 +57,28 @@ def reparameterise(mu: Array, logvar: Array, eps: Array) -> Pair:
 
 @kernel
 def reparameterise_backward(dz: Array, std: Array, eps: Array) -> Triple:
-    dstd_eps = dz * eps
-    return dz.sum(0), 0.5 * std * dstd_eps.sum(0), dz * std
+    return _summed(dz, std), 0.5 * std * _summed(dz * eps, std), dz * std
+
+
+def _summed(d: Array, variable: Array) -> Array:
+    """The gradient of a variable that serves all samples, Σ_K d; where each has its own, d."""
+    return d if variable.ndim == d.ndim else d.sum(0)
 
 
 @kernel
 def gaussian_kl(mu: Array, logvar: Array) -> Array:
-    """½ (mu² + exp(logvar) - 1 - logvar): KL(q ‖ N(0, 1)) per dimension, (1, B, Z).
+    """½ (mu² + exp(logvar) - 1 - logvar): KL(q ‖ N(0, 1)) per dimension, (1 or K, B, Z).
 
     exp(logvar) - 1 is taken as expm1, since for a posterior near the prior the sum is a small
     difference of ones.
     """
-    return (0.5 * (mu * mu + (np.expm1(logvar) - logvar)))[None]
+    kl = 0.5 * (mu * mu + (np.expm1(logvar) - logvar))
+    return kl if kl.ndim == 3 else kl[None]
 
 
 @kernel
 def gaussian_kl_backward(dkl: Array, mu: Array, logvar: Array) -> Pair:
-    dkl = dkl[0].astype(mu.dtype)
+    dkl = dkl.reshape(mu.shape).astype(mu.dtype)
     return dkl * mu, dkl * 0.5 * np.expm1(logvar)
 
 
@@ -90,7 +95,7 @@ def gaussian_log_prob_backward(d: Array, z: Array, mu: Array, logvar: Array) -> 
     u = (z - mu) * inverse_std
     d = d[..., None].astype(u.dtype)
     dz = -d * u * inverse_std
-    return dz, -dz.sum(0), (0.5 * d * (u * u - 1)).sum(0)
+    return dz, -_summed(dz, mu), _summed(0.5 * d * (u * u - 1), mu)
 
 
 @kernel

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.numerics import logmeanexp, wide
+from ..core.numerics import logmeanexp, logsumexp, wide
 from .seam import Array, Pair, Triple, kernel
 
 
@@ -67,6 +67,13 @@ def iwae(
     d_log_w = _weighted(-np.exp(log_w - bound) / log_w.size, weights)
     loss, rec = -_weighted(bound, weights).mean(), -_weighted(log_px, weights).mean()
     return loss, rec, loss - rec, d_log_w, -d_log_w
+
+
+@kernel
+def importance_weights(log_px: Array, log_pz: Array, log_qz: Array) -> Array:
+    """w / Σ_K w, (K, B), with log w = log_px + log_pz - log_qz."""
+    log_w = log_px + log_pz - log_qz
+    return np.exp(log_w - logsumexp(log_w, axis=0))
 
 
 @kernel

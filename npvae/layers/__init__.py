@@ -12,10 +12,10 @@ from .activation import (
     Softplus,
     Tanh,
 )
-from .base import Layer
 from .combine import Concat, Sequential, mlp
 from .dense import Dense
 from .init import INITIALISERS
+from .layer import Layer
 
 __all__ = [
     "ELU", "GELU", "INITIALISERS", "Activation", "Concat", "Dense", "Identity", "Layer",

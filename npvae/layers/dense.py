@@ -10,8 +10,8 @@ from .. import kernels as k
 from ..core import Part, resolve
 from ..core.checks import whole
 from .activation import Identity
-from .base import Layer
 from .init import initialiser, zeros
+from .layer import Layer
 
 Array = np.ndarray
 

@@ -9,7 +9,7 @@ import numpy as np
 from .. import kernels as k
 from ..core import Part
 from ..core.checks import number
-from .base import Likelihood
+from .likelihood import Likelihood
 from .spread import LocationScale, log_rms
 
 Array = np.ndarray
@@ -101,7 +101,7 @@ class GaussianLearntScale(Likelihood):
 
     def sample(self, mean: Array, rng: np.random.Generator) -> Array:
         noise = rng.standard_normal(mean.shape)
-        return (mean + np.exp(self.log_scale) * noise).astype(mean.dtype)
+        return (mean + k.exp(self.log_scale) * noise).astype(mean.dtype)
 
     def fit_scale(self, mean: Array, x: Array) -> None:
         """Set the scale to its closed-form optimum for these rows: the residuals' root mean square.
@@ -144,8 +144,8 @@ class _Scaled(LocationScale, abstract=True):
 class GaussianColumnScale(_Scaled):
     """log p(x given mean) = Σ_D -½ u² - log s - ½ log 2π,  u = (x - mean) / s,  s = exp(log_scale).
 
-    One scale for each column, learnt with the weights: columns of other units, or of which less
-    can be foretold, weigh as much as they should.
+    One scale for each column, learnt with the weights. So columns in other units, and columns that
+    are harder to predict, weigh as much as they should.
 
     Derivation, with t = log_scale:
       (1) ∂u/∂mean = -1/s   ->  ∂log p/∂mean = u/s = r    ->  dmean = d_log_px r

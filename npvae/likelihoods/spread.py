@@ -10,8 +10,7 @@ import numpy as np
 from .. import kernels as k
 from ..core.checks import whole
 from ..core.errors import ConfigError
-from ..core.numerics import soft_maximum, soft_minimum
-from .base import Likelihood
+from .likelihood import Likelihood
 
 Array = np.ndarray
 AnySpread = TypeVar("AnySpread", bound="Spread")
@@ -20,9 +19,9 @@ AnySpread = TypeVar("AnySpread", bound="Spread")
 class Spread(Likelihood, abstract=True):
     """Base of the likelihoods with a scale, dispersion or concentration beside their location.
 
-    Its logarithm t is the parameter ``log_scale`` (or the like) of shape (D,), or, given by the
-    decoder, the last D of its outputs, ``raw``, bent smoothly into (-bound, bound). A subclass says
-    what it is called and gives the density of both; the way back is the same for all.
+    Its logarithm t is a parameter of shape (D,), such as ``log_scale``. Or the decoder gives it, as
+    the last D of its outputs, ``raw``, which are bent smoothly into (-bound, bound). A subclass
+    names it and gives the density; the way back is the same for all.
 
     Derivation, from ∂log p/∂location = r and ∂log p/∂t = slope, that `density` gives:
       (1) log_px is weighed by d_log_px            ->  dlocation = d_log_px r
@@ -35,8 +34,8 @@ class Spread(Likelihood, abstract=True):
     Parameters
     ----------
     given_by : {"column", "decoder"}
-        Whether each column has its own, learnt with the weights, or each row and column, given by
-        the decoder.
+        Whether each column has one, learnt with the weights, or the decoder gives one for each
+        entry.
     """
 
     takes_missing = True
@@ -72,7 +71,7 @@ class Spread(Likelihood, abstract=True):
             log_px, r, slope = self.density(theta, x, getattr(self, self._log))
             return log_px, (r, slope, None)
         location, raw = self._split(theta)
-        log_px, r, slope = self.density(location, x, k.bounded(raw, -self.bound, self.bound))
+        log_px, r, slope = self.density(location, x, self._bent(raw))
         return log_px, (r, slope, raw)
 
     def backward(self, cache: Any, d_log_px: Array) -> tuple[Array, None]:
@@ -92,7 +91,7 @@ class Spread(Likelihood, abstract=True):
         if not self._by_decoder:
             return theta, getattr(self, self._log)
         location, raw = self._split(theta)
-        return location, soft_maximum(soft_minimum(raw, self.bound), -self.bound)
+        return location, self._bent(raw)
 
     def beside_zeros(self, start: Array) -> Array:
         """The output's bias: `start` (D,), and 0 for all other heads."""
@@ -113,13 +112,16 @@ class Spread(Likelihood, abstract=True):
     def _log(self) -> str:
         return f"log_{self.quantity}"
 
+    def _bent(self, raw: Array) -> Array:
+        return k.bounded(raw, -self.bound, self.bound)
+
     def _split(self, theta: Array) -> tuple[Array, Array]:
         width = theta.shape[-1] * self.locations // (self.locations + 1)
         return theta[..., :width], theta[..., width:]
 
 
 class LocationScale(Spread, abstract=True):
-    """Base of those of real numbers, x = location + scale · noise, the noise symmetric around 0."""
+    """Base of the likelihoods of x = location + scale · noise, the noise symmetric around 0."""
 
     real = True
     quantity = "scale"
@@ -133,7 +135,7 @@ class LocationScale(Spread, abstract=True):
     def sample(self, theta: Array, rng: np.random.Generator) -> Array:
         location, log_scale = self.heads(theta)
         noise = self.noise(location.shape, rng)
-        return (location + np.exp(log_scale) * noise).astype(theta.dtype)
+        return (location + k.exp(log_scale) * noise).astype(theta.dtype)
 
     @abstractmethod
     def noise(self, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
@@ -144,6 +146,6 @@ class LocationScale(Spread, abstract=True):
 
 
 def log_rms(residual: Array, axis: int | None) -> Array:
-    """log of the root mean square along an axis, NaN left out, which is no less than 1e-10."""
+    """log of the root mean square along an axis, which is taken as 1e-10 or more; without NaN."""
     square = np.nanmean(np.square(residual, dtype=np.float64), axis=axis)
     return 0.5 * np.log(np.maximum(square, 1e-20))

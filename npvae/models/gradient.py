@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -10,15 +10,12 @@ from ..core import layout
 from ..core.checks import row_weights
 from .base import Model
 
-if TYPE_CHECKING:  # inference needs no objective
-    from ..core import Objective
-
 Array = np.ndarray
 
 
 def value_and_grad(
     model: Model,
-    objective: Objective,
+    objective: Any,
     x: Any,
     eps: Any,
     context: Any = None,
@@ -31,8 +28,8 @@ def value_and_grad(
     Parameters
     ----------
     model : Model
-    objective : ELBO, IWAE, ...
-        A schedule in it is taken at its end.
+    objective : Objective, str or dict
+        ``ELBO(beta=2)``, say, or ``"elbo:beta=2"``. A schedule in it is taken at its end.
     x : (B, D) array
     eps : (K, B, Z) array
         The noise, as ``model.draw_noise(B, K, rng)`` gives it.
@@ -47,6 +44,9 @@ def value_and_grad(
     gradients : dict
         ``{name: array}``, of the shapes of ``model.params``.
     """
+    from ..objectives import as_objective  # which inference does without
+
+    objective = as_objective(objective)
     reader = model.reader(x)
     contexts = model.context_reader(context, len(reader))
     everything = slice(0, len(reader))

@@ -79,8 +79,12 @@ class Owner(Part, abstract=True):
         """A model of the same parts and values that shares no memory with this one."""
         return self.astype(self.flat.dtype)
 
+    # Views into the vector would be copied apart from it in the general ways of doing these.
     def __deepcopy__(self: AnyOwner, memo: Any) -> AnyOwner:
-        return self.copy()  # the general way would copy each view apart from the vector
+        return self.copy()
+
+    def __reduce__(self) -> Any:
+        return _rebuilt, (type(self), self.config, self.params)
 
     def with_gradients(self: AnyOwner, d_flat: Array) -> AnyOwner:
         """A twin on the same parameter memory whose backward adds into `d_flat`."""
@@ -88,6 +92,11 @@ class Owner(Part, abstract=True):
         twin._hold(self.flat)
         bind(twin, d_flat, prefix="d")
         return twin
+
+
+def _rebuilt(cls: type[Owner], config: dict[str, Any], parameters: dict[str, Array]) -> Owner:
+    make: Any = cls  # Owner itself has no constructor
+    return make(**config, parameters=parameters)
 
 
 def _floating(dtype: Any) -> np.dtype:

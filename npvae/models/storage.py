@@ -121,7 +121,7 @@ def _json(value: Any) -> str:
         return "{\n" + ",\n".join(items) + "\n}"
     if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
         return "[\n" + ",\n".join(map(_json_line, value)) + "\n]"
-    return json.dumps(value)
+    return _dumps(value)
 
 
 def _json_line(record: dict[Any, Any]) -> str:
@@ -130,12 +130,26 @@ def _json_line(record: dict[Any, Any]) -> str:
         # The types too, since 1, 1.0 and True are equal.
         return _remembered_json(tuple(record), values, tuple(map(type, values)))
     except TypeError:  # a value that is no key, such as a list
-        return json.dumps(record)
+        return _dumps(record)
 
 
 @lru_cache(maxsize=1 << 16)
 def _remembered_json(keys: tuple[Any, ...], values: tuple[Any, ...], types: Any) -> str:
-    return json.dumps(dict(zip(keys, values, strict=True)))
+    return _dumps(dict(zip(keys, values, strict=True)))
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, default=_as_python)
+
+
+def _as_python(value: Any) -> Any:
+    """What a callback may have put into a record: numbers and arrays of NumPy's."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    raise ConfigError(
+        f"a checkpoint keeps numbers, text, lists and dicts; got {type(value).__name__} in a "
+        "record or in a callback's state. Keep it elsewhere."
+    )
 
 
 def _write_member(archive: zipfile.ZipFile, name: str, data: bytes) -> None:

@@ -5,8 +5,18 @@ dimensions, averaged over the batch, each row times its weight where the terms h
 ``loss = rec + beta · kl`` holds where an objective names these three.
 """
 
-from ..core import Losses, Objective
+from typing import Any
+
+from ..core import Losses, Objective, resolve
+from .dreg import DReG
 from .elbo import ELBO
 from .iwae import IWAE
 
-__all__ = ["ELBO", "IWAE", "Losses", "Objective"]
+__all__ = ["ELBO", "IWAE", "DReG", "Losses", "Objective", "as_objective"]
+
+
+def as_objective(choice: Any) -> Any:
+    """The objective that a name or a config stands for, one's own as it is; for None the ELBO."""
+    if callable(choice):
+        return choice
+    return resolve("objective", "elbo" if choice is None else choice)

@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 from .assess import column_nats, guess, impute, nats_saved
-from .columns import KINDS, Category, Column, Constant, Count, Flag, Number
-from .files import SUFFIXES, Table, read, write
+from .kinds import KINDS, Category, Column, Constant, Count, Flag, Number
+from .on_disk import SUFFIXES, Table, read, write
 from .schema import Schema
 
 __all__ = [

@@ -30,7 +30,7 @@ import numpy as np
 
 from ..core.errors import ConfigError, DataError, nearest
 from ..datasets.delimited import is_number
-from .columns import (
+from .kinds import (
     KINDS,
     LARGEST_COUNT,
     Category,

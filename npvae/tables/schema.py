@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import ConfigError, DataError
-from .columns import Column, Constant, Unfit, column, is_missing, refusal
+from .kinds import Column, Constant, Unfit, column, is_missing, refusal
 
 Array = np.ndarray
 

@@ -17,9 +17,6 @@ from .history import History
 from .rows import Rows
 from .settings import Settings
 
-_BEFORE = {"binarise": False, "losses": list(LOSSES)}
-"""What files say that are older than the setting."""
-
 
 def save(model: Model, settings: Settings, rows: Rows, history: History, state: AdamState) -> None:
     """Write the run as far as it is, if it has a checkpoint."""
@@ -68,7 +65,7 @@ def restore(
             "the same arguments, or use another checkpoint."
         )
     with _altered_where_it_fails(path):
-        _check_same({**_BEFORE, **training["settings"]}, _shared(settings, rows))
+        _check_same(training["settings"], _shared(settings, rows))
         state.m[...], state.v[...] = arrays["training/m"], arrays["training/v"]
         state.t = training["t"]
         history.records.extend(training["records"])
@@ -90,20 +87,20 @@ def _shared(settings: Settings, rows: Rows) -> dict[str, Any]:
         "seed": settings.seed,
         "binarise": bool(settings.binarise),
         "losses": list(settings.losses),
+        "data": rows.digest,
     }
 
 
 def _check_same(before: dict[str, Any], now: dict[str, Any]) -> None:
+    older = {"binarise": False, "losses": list(LOSSES), "data": now["data"]}
+    before = {**older, **before}
     for name, value in now.items():
         if before[name] != value:
+            shown = [", ".join(v) if isinstance(v, list) else v for v in (before[name], value)]
+            came = "got others" if name == "data" else f"{shown[0]}; got {shown[1]}"
             raise ConfigError(
-                f"a resumed run needs the same {name} as before, {_shown(before[name])}; got "
-                f"{_shown(value)}. Start anew to change it."
+                f"a resumed run needs the same {name} as before, {came}. Start anew to change it."
             )
-
-
-def _shown(value: Any) -> str:
-    return ", ".join(value) if isinstance(value, list) else str(value)
 
 
 @contextlib.contextmanager

@@ -63,7 +63,7 @@ def fit(
         Floating, or integers. Bytes are divided by 255 where the likelihood lives on [0, 1] and
         their maximum is above 1; the model keeps that scale. NaN is missing, for a model that was
         built with ``missing="mask"``.
-    objective : ELBO, IWAE, ..., optional
+    objective : Objective, str or dict, optional
         By default the ELBO with beta = 1 and one sample.
     epochs, batch_size : int
         Every epoch visits each row once, in a new order, the last short batch included.
@@ -86,7 +86,7 @@ def fit(
     context : (N, C) array, optional
         One row per row of x, for a model that has a context.
     optimiser : Adam, optional
-        With other settings than the usual ones.
+        By default Adam with its usual settings.
     weights : (N,) array, optional
         How much each row counts, 0 or more: the loss is the mean over the rows of weight times the
         row's loss, the weights having been divided by their mean. Validation is not weighted.
@@ -101,10 +101,10 @@ def fit(
     Raises
     ------
     DataError
-        If the data has no such form, is not finite or lies outside the likelihood's support, or a
-        column is missing in every row.
+        If the data have another form, are not finite or lie outside the likelihood's support, or
+        if a column is missing in every row.
     ConfigError
-        If an argument makes no training run.
+        If an argument is out of its range, or two contradict each other.
     NonFiniteLoss
         If the loss or its gradient becomes NaN or infinite; the weights are those before that
         step, and the checkpoint is that of the epoch before.

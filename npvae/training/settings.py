@@ -9,9 +9,8 @@ from typing import Any
 from ..core.checks import whole
 from ..core.errors import ConfigError
 from ..core.losses import LOSSES
-from ..core.registry import resolve
 from ..core.schedules import schedule
-from ..objectives import ELBO
+from ..objectives import as_objective
 from ..optim import Adam
 
 
@@ -25,7 +24,7 @@ class Settings:
     Raises
     ------
     ConfigError
-        If one of them makes no training run.
+        If one is out of its range, or two contradict each other.
     """
 
     objective: Any
@@ -42,11 +41,8 @@ class Settings:
     progress: bool
 
     def __post_init__(self) -> None:
-        objective = ELBO() if self.objective is None else self.objective
-        if isinstance(objective, str | dict):
-            objective = resolve("objective", objective)
         checked = {
-            "objective": objective,
+            "objective": as_objective(self.objective),
             "optimiser": Adam() if self.optimiser is None else self.optimiser,
             "epochs": whole("epochs", self.epochs, least=0),
             "batch_size": whole("batch_size", self.batch_size),

@@ -1,7 +1,7 @@
 """The steps of an epoch, one batch after the other, as Python runs them.
 
-`captured` has the same for compiled code. Both give what was done bit by bit, so that `fit`
-can show it, and stop at a loss that is not finite before the weights have taken it in.
+`captured` runs the same steps as compiled code. Both tell what they have done as they go, so that
+`fit` can show it, and both stop before a loss that is not finite reaches the weights.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Array = np.ndarray
 
 
 class Done(NamedTuple):
-    """Steps that were done: the rows of each, (steps,), and its losses, (steps, n of them)."""
+    """Steps that were done: the rows of each, (steps,), and its losses, (steps, losses)."""
 
     sizes: Array
     losses: Array

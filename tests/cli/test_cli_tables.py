@@ -162,8 +162,8 @@ def test_other_data_need_the_columns_in_any_order(run, npvae, refused, tmp_path)
         ("--columns size=count", ["line 3, column 'size'", "a count is a whole number"]),
         ("--columns size=count --likelihood gaussian", ["leave out --likelihood"]),
         ("--likelihood gaussian", ["line 2, column 'size'", "a missing value"]),
-        ("--data digits --likelihood mixed", ["that of a table"]),
-        ("--data digits --columns a=count", ["--columns says what the columns of a table are"]),
+        ("--data digits --likelihood mixed", ["mixed is for tables"]),
+        ("--data digits --columns a=count", ["--columns gives the kinds of a table's columns"]),
     ],
 )
 def test_refused(refused, folder, tmp_path, options, words):

@@ -40,6 +40,7 @@ def run(step, threads):
     return losses[0], gradient, program
 
 
+@pytest.mark.smoke(8)
 @pytest.mark.usefixtures("share_all")
 @pytest.mark.parametrize("seed", range(60))
 def test_random_steps(seed):

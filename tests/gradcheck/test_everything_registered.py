@@ -13,7 +13,7 @@ from npvae import layers, likelihoods, models, posteriors, priors  # noqa: F401 
 from npvae.core import Part, registered, registered_parts
 from npvae.gradcheck import check_gradients, estimators, verify
 from npvae.gradcheck import identities as listed
-from npvae.gradcheck.levels import level_of
+from npvae.gradcheck.whole_level import level_of
 from npvae.models import Model
 from npvae.objectives import ELBO, IWAE
 
@@ -37,6 +37,7 @@ KINKED = {"laplace"}
 LIKELIHOODS = {name: name for name in registered("likelihood")} | {"mixed": MIXED}
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("name", PARTS)
 def test_part(name, seed):
@@ -59,14 +60,16 @@ def check_model(objective, methods=("central", "complex", "taylor"), **options):
 
 @pytest.mark.parametrize("prior", registered("prior").values(), ids=registered("prior"))
 @pytest.mark.parametrize("posterior", registered("posterior").values(), ids=registered("posterior"))
-def test_the_level_of_each_pair(posterior, prior):
+@pytest.mark.parametrize("conditioned", [False, True])
+def test_the_level_of_each_pair(posterior, prior, conditioned):
     """On all of its terms at once: each weighs in with random weights of its own."""
-    level, inputs = level_of(posterior, prior, np.random.default_rng(3))
+    level, inputs = level_of(posterior, prior, np.random.default_rng(3), conditioned)
     report = check_gradients(level, inputs)
     assert report.ok, str(report)
     assert len({row.argument for row in report}) >= len(inputs)
 
 
+@pytest.mark.smoke(2)
 @pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
 def test_model_under_each_objective(objective):
     check_model(objective, activation="silu", x_dim=3, context_dim=2)
@@ -75,6 +78,7 @@ def test_model_under_each_objective(objective):
 # Whose parts are proven by all methods above; here it is how they go together.
 
 
+@pytest.mark.smoke(6)
 @pytest.mark.parametrize("name", LIKELIHOODS)
 def test_model_with_each_likelihood(name):
     methods = ["taylor" if name in KINKED else "complex"]
@@ -82,6 +86,7 @@ def test_model_with_each_likelihood(name):
         check_model(OBJECTIVES[objective], methods, likelihood=LIKELIHOODS[name])
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("prior", registered("prior").values(), ids=registered("prior"))
 @pytest.mark.parametrize("context_dim", [0, 2])
 def test_model_with_each_prior(prior, context_dim):
@@ -107,8 +112,10 @@ def test_verify_covers_the_registry_and_reads_as_json(monkeypatch):
     assert verification.ok, str(verification)
     covered = {name.split(" under ")[0] for name in verification.reports}
     levels = {f"level of {q} and {p}" for q in registered("posterior") for p in registered("prior")}
+    levels |= {f"{name}, conditioned" for name in levels}
     assert covered == set(registered_parts()) | levels
     assert "model.vae under IWAE, prior vamp" in verification.reports
+    assert "model.vae under ELBO, posterior flowed" in verification.reports
     assert len(verification.identities) == 2
     assert json.loads(json.dumps(verification.as_dict()))["ok"] is True
 

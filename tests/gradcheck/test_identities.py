@@ -17,7 +17,7 @@ import npvae as nv
 from npvae import kernels
 from npvae.gradcheck import check_gradients, estimators, evidence, ppca
 from npvae.gradcheck import identities as listed
-from npvae.gradcheck.claim import Identity, compare, estimate, rounding, sigmas_for
+from npvae.gradcheck.claim import Claim, compare, estimate, rounding, sigmas_for
 from npvae.gradcheck.linear_gaussian import (
     LinearGaussian,
     cubature,
@@ -54,7 +54,15 @@ def only(monkeypatch, *names):
     monkeypatch.setattr(estimators, "registered", lambda family: {n: known[n] for n in names})
 
 
-@pytest.mark.parametrize("check", QUICK, ids=lambda check: check.__name__)
+@pytest.mark.parametrize(
+    "check",
+    [
+        pytest.param(check, marks=pytest.mark.slow) if check.__name__ == "likelihood_samplers"
+        else check
+        for check in QUICK
+    ],
+    ids=lambda check: check.__name__,
+)  # fmt: skip
 def test_identity(check):
     found = check(np.random.default_rng(1))
     assert found
@@ -72,6 +80,7 @@ def test_linear_vae_is_ppca_on_digits():
     assert math.degrees(math.asin(sine.measured)) < 5
 
 
+@pytest.mark.slow
 def test_directions_below_the_noise_collapse_on_digits():
     x = nv.datasets.digits()[0].astype(float)
     found = ppca.collapse(x, z_dim=6, seed=1, epochs=250)
@@ -79,6 +88,7 @@ def test_directions_below_the_noise_collapse_on_digits():
     assert found[1].expected == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "z_dim"), [("cardio", 2), ("letter", 4)])
 def test_linear_vae_is_ppca_on_a_real_table(name, z_dim):
     root = os.environ.get("NPVAE_DATA")
@@ -231,23 +241,23 @@ class TestClosedForms:
 
 class TestIdentity:
     def test_equality(self):
-        assert Identity("a", 1.0, 1.5, 0.5, "", "").ok
-        assert not Identity("a", 1.0, 1.6, 0.5, "", "").ok
+        assert Claim("a", 1.0, 1.5, 0.5, "", "").ok
+        assert not Claim("a", 1.0, 1.6, 0.5, "", "").ok
 
     @pytest.mark.parametrize(
         ("relation", "below", "above"), [("<=", True, False), (">=", False, True)]
     )
     def test_inequality(self, relation, below, above):
-        assert Identity("a", 0.0, 1.0, 0.1, "", "", relation).ok is below
-        assert Identity("a", 2.0, 1.0, 0.1, "", "", relation).ok is above
-        assert Identity("a", 1.0, 1.0, 0.0, "", "", relation).ok
+        assert Claim("a", 0.0, 1.0, 0.1, "", "", relation).ok is below
+        assert Claim("a", 2.0, 1.0, 0.1, "", "", relation).ok is above
+        assert Claim("a", 1.0, 1.0, 0.0, "", "", relation).ok
 
     @pytest.mark.parametrize("relation", ["=", "<=", ">="])
     def test_a_number_that_is_not_finite_fails(self, relation):
         for odd in (math.nan, math.inf, -math.inf):
-            assert not Identity("a", odd, 1.0, 2.0, "", "", relation).ok
-            assert not Identity("a", 1.0, odd, 2.0, "", "", relation).ok
-        assert not Identity("a", 1.0, 1.0, math.nan, "", "", relation).ok
+            assert not Claim("a", odd, 1.0, 2.0, "", "", relation).ok
+            assert not Claim("a", 1.0, odd, 2.0, "", "", relation).ok
+        assert not Claim("a", 1.0, 1.0, math.nan, "", "", relation).ok
 
     def test_the_worst_entry_is_shown(self):
         found = compare("a", [1.0, 2.0, 3.0], [1.0, 2.5, 3.1], [1.0, 1.0, 0.1], "", "")
@@ -293,8 +303,8 @@ def test_same_seed_same_numbers_and_none_depends_on_the_others(monkeypatch):
 
 
 def test_verification_shows_and_counts_identities():
-    good = Identity("good one", 1.0, 1.0, 0.1, "rounding", "as it should be")
-    bad = Identity("bad one", math.nan, 1.0, 0.1, "rounding", "it is not")
+    good = Claim("good one", 1.0, 1.0, 0.1, "rounding", "as it should be")
+    bad = Claim("bad one", math.nan, 1.0, 0.1, "rounding", "it is not")
     report = check_gradients(nv.Bernoulli)
     assert Verification({"b": report}, [good]).ok
     verification = Verification({"b": report}, [good, bad])

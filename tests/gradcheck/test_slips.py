@@ -98,6 +98,7 @@ def test_mean_reconstruction_with_summed_kl_is_a_beta_of_d():
         np.testing.assert_allclose(at[0.0][name] / 12 + kl, at[12.0][name] / 12, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_a_beta_of_d_collapses_the_digits():
     x = nv.datasets.digits()[0]
     found = {}

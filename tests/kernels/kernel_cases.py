@@ -486,6 +486,12 @@ KERNELS: dict[str, Kernel] = {
         doubles=True,
         needs_rows=True,
     ),
+    "importance_weights": Kernel(
+        dict(log_px="KB", log_pz="KB", log_qz="KB"),
+        0.01,
+        wide=("log_px", "log_pz", "log_qz"),
+        doubles=True,
+    ),
     "adam": Kernel(
         dict(theta="N", g="N", m="N", v="N"),
         4,

@@ -18,10 +18,9 @@ from npvae.executor import program
 from npvae.executor.graph import Graph, Value
 from npvae.executor.lower import RULES, Source
 from npvae.executor.program import Program
-from npvae.executor.record import _python
 
-EAGER = {"adam"}
-"""Kernels that have no compiled operation of a call's: Adam ends a step."""
+EAGER = {"adam", "importance_weights"}
+"""Kernels that have no compiled operation of a call's: Adam ends a step, and Python runs others."""
 NATIVE = [name for name in KERNELS if name not in EAGER]
 ODD = {
     f"{name}-{odd}": (name, n)
@@ -87,7 +86,7 @@ def operate(name, arrays, n, threads):
     for key, example in (("x", np.zeros((n["B"], 1), np.float32)), ("beta", beta)):
         graph.inputs[key] = Value(graph, example, key)
     values = dict(
-        zip(given, _python(graph, "in", lambda *_: list(given.values()), ()), strict=True)
+        zip(given, graph.run("in", (), lambda _: list(given.values()), "a test"), strict=True)
     )
     result = graph.call(
         getattr(kernels, name),
@@ -101,11 +100,11 @@ def operate(name, arrays, n, threads):
     graph.gradients += [(parameter, outputs[i]) for i, parameter in targets.items()]
     taken = [o for i, o in enumerate(outputs) if i not in targets]
 
-    def take(state, found):
+    def take(state, *found):
         kept[:] = found
         return [np.zeros(())] * 3
 
-    graph.losses = _python(graph, "out", take, tuple(taken))
+    graph.losses = graph.run("out", taken, take, "a test")
     gradient, optimiser = np.full_like(weights.flat, np.nan), nv.Adam()
     update = gradient, optimiser.start(weights.flat), optimiser
     step = Program(graph, weights, update, {"x": Source(1, 1.0, 1)}, threads)
@@ -132,6 +131,7 @@ def test_every_kernel_has_a_rule():
     assert set(RULES) == set(NATIVE)
 
 
+@pytest.mark.smoke
 @each_kernel
 def test_operations_are_within_the_stated_ulps_of_float64(name, threads):
     n = sizes()
@@ -139,6 +139,7 @@ def test_operations_are_within_the_stated_ulps_of_float64(name, threads):
         check_operations(name, inputs(KERNELS[name], n, np.float32, seed=seed), n, threads)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(("name", "n"), ODD.values(), ids=ODD)
 @pytest.mark.parametrize("values", [v for v in VALUES if v != "denormal"])
 def test_operations_at_odd_values_and_sizes(name, n, values):
@@ -211,6 +212,7 @@ def test_denormal_numbers(name):
         np.testing.assert_allclose(np.atleast_1d(one), other, rtol=1e-6, atol=float(200 * tiny))
 
 
+@pytest.mark.smoke
 @each_kernel
 @pytest.mark.parametrize("planted", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite_is_never_lost(name, planted):

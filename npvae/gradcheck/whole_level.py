@@ -32,12 +32,17 @@ class WholeLevel(Part, abstract=True):
 
 
 def level_of(
-    posterior: type[Part], prior: type[Part], rng: np.random.Generator
+    posterior: type[Part], prior: type[Part], rng: np.random.Generator, conditioned: bool = False
 ) -> tuple[Part, tuple[Array, ...]]:
-    """The level of a posterior and a prior, by their examples, and inputs for it."""
+    """The level of a posterior and a prior, by their examples, and inputs for it.
+
+    Where it is `conditioned` by the sample of another level, each sample has its own stats.
+    """
     q: Any
     p: Any
     q, (stats,) = posterior.example(rng)
     p, (z, *prior_inputs) = prior.example(rng)
     eps = rng.normal(size=(2, len(stats), z.shape[-1]))
+    if conditioned:
+        stats = stats + rng.normal(size=(2, *stats.shape))
     return WholeLevel(Level(q, p), eps), (stats, *prior_inputs)
