@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 
-_PADDED = re.compile(r"[+-]?0[0-9]|[+-]?0+(\.0*)?e", re.IGNORECASE)
+_PADDED = re.compile(r"[+-]?0[0-9]|[+-]?0+(\.0*)?e[+-]?0*[1-9]", re.IGNORECASE)
+_SIMPLE = re.compile(r"(-?(0|[1-9][0-9]*)(\.[0-9]+)?(\n|\Z))*")
 _EXACT = 15
 """So many digits a float64 always holds."""
 
@@ -25,6 +27,13 @@ def is_plain(cell: str) -> bool:
     Too many are those that a float64 does not give back, as of the id 123456789012345678.
     """
     return is_number(cell) and not _PADDED.match(cell) and holds(cell)
+
+
+def are_plain(cells: Sequence[str]) -> bool:
+    """Whether all cells are numbers and no codes."""
+    if max(map(len, cells), default=0) <= _EXACT and _SIMPLE.fullmatch("\n".join(cells)):
+        return True  # the same, at once
+    return all(map(is_plain, cells))
 
 
 def holds(number: str) -> bool:

@@ -7,10 +7,11 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from io import StringIO
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import Any
 from unicodedata import normalize
 
 from ..core.errors import DataError
@@ -50,6 +51,11 @@ class Layout:
     delimiter: str = ","
     line_end: str = "\n"
     sep_line: bool = False
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The attributes that differ from the defaults."""
+        return {name: v for name, v in asdict(self).items() if v != getattr(Layout, name)}
 
 
 @dataclass

@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 from .assess import column_nats, guess, impute, nats_saved
-from .columns import KINDS, Category, Column, Constant, Count, Flag, Number
+from .columns import Column, Constant, Count, Date, Number
 from .files import SUFFIXES, Table, read, write
+from .kinds import KINDS
+from .labelled import Category, Flag
 from .schema import Schema
 
 __all__ = [
-    "KINDS", "SUFFIXES", "Category", "Column", "Constant", "Count", "Flag", "Number", "Schema",
-    "Table", "column_nats", "guess", "impute", "nats_saved", "read", "write",
+    "KINDS", "SUFFIXES", "Category", "Column", "Constant", "Count", "Date", "Flag", "Number",
+    "Schema", "Table", "column_nats", "guess", "impute", "nats_saved", "read", "write",
 ]  # fmt: skip

@@ -1,20 +1,22 @@
 """The kinds of columns: which number a cell's text stands for, and how a number is written again.
 
-x has one column of numbers for each of them but a constant: a number or a count itself, 0 or 1 for
-a flag, the place among the labels for a category; NaN where the cell is missing.
+x has one column of numbers for each of them but a constant: a number or a count itself, the days of
+a date, 0 or 1 for a flag, the place among the labels for a category; NaN where the cell is missing.
 """
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from datetime import date, time
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ..core.errors import ConfigError, DataError
-from ..datasets.delimited import MISSING, is_number
+from ..datasets.numerals import is_number
+from .cells import Unfit, shown
+from .formats import PLAIN, DateFormat, NumberFormat, number_format
 
 Array = np.ndarray
 
@@ -23,12 +25,6 @@ LARGEST_COUNT = 1 << 24
 MOST_DECIMALS = 12
 """A column with more was computed, and its numbers are floats in full."""
 LARGEST_NUMBER = float(np.finfo(np.float32).max)
-PAIRS = (("no", "yes"), ("n", "y"), ("false", "true"), ("f", "t"), ("off", "on"), (0.0, 1.0))
-"""The words of a flag, the one that 0 stands for first."""
-
-
-class Unfit(ValueError):
-    """A cell's text that its column can't have: the rule, and the likely fix."""
 
 
 class Column(ABC):
@@ -37,26 +33,42 @@ class Column(ABC):
     Attributes
     ----------
     name : str
-    kind : "number", "flag", "count", "category" or "constant"
+    kind : "number", "date", "flag", "count", "category" or "constant"
+    modelled_as : the kind whose likelihood it has
     labels : tuple of str
         What the numbers 0, 1, ... of a flag or a category stand for; empty for the other kinds.
     """
 
     kind: ClassVar[str]
-    labelled: ClassVar[bool] = False
+    modelled_as: ClassVar[str]
     labels: tuple[str, ...] = ()
+
+    def __init_subclass__(cls) -> None:
+        if "kind" in vars(cls) and "modelled_as" not in vars(cls):
+            cls.modelled_as = cls.kind
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     @classmethod
     @abstractmethod
-    def of(cls, name: str, texts: Sequence[str], counts: Array) -> Column:
-        """A column of the different known texts, each in `counts` rows; `Unfit` if it is none."""
+    def of(cls, name: str, texts: Sequence[str], counts: Array, written: Any = None) -> Column:
+        """A column of the different known texts, each in `counts` rows; `Unfit` if it is none.
+
+        `written` is the format of numbers or dates that they have.
+        """
 
     @abstractmethod
     def parse(self, text: str) -> float:
         """The number that a known cell stands for; raises `Unfit`."""
+
+    def parsed(self, texts: Sequence[str]) -> Array:
+        """The numbers that known cells stand for, (N,) float64; raises `Unfit`."""
+        return np.fromiter(map(self.parse, texts), float, len(texts))
+
+    def number(self, value: Any) -> float:
+        """The number that a known value stands for, as text or as Python has it; raises `Unfit`."""
+        return self.parse(str(value).strip())
 
     @abstractmethod
     def value(self, number: float) -> Any:
@@ -76,155 +88,206 @@ class Column(ABC):
         return {"name": self.name, "kind": self.kind}
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(repr(v) for v in vars(self).values())})"
+        arguments = {name: value for name, value in self.config.items() if name != "kind"}
+        return f"{type(self).__name__}({', '.join(map(repr, arguments.values()))})"
 
 
-class Number(Column):
+class Numeric(Column):
+    """Base of the kinds whose cells are numbers, which a format may say how to write."""
+
+    def __init__(self, name: str, format: dict[str, Any] | None = None) -> None:
+        super().__init__(name)
+        self.format: NumberFormat = number_format(format)
+
+    def parsed(self, texts: Sequence[str]) -> Array:
+        if self.format is PLAIN and not any("_" in text for text in texts):
+            try:
+                numbers = np.fromiter(map(float, texts), float, len(texts))
+            except ValueError:
+                return super().parsed(texts)
+            if self._allows(numbers).all():
+                return numbers
+        return super().parsed(texts)
+
+    def _parsed(self, text: str) -> float:
+        """The number that a cell is; raises ValueError."""
+        if self.format is not PLAIN:
+            return self.format.parse(text)
+        if not is_number(text):
+            raise ValueError(text)
+        return float(text)
+
+    def number(self, value: Any) -> float:
+        if isinstance(value, (int, float, np.number)) and not isinstance(value, bool):
+            return self._checked(float(value))
+        return super().number(value)
+
+    @abstractmethod
+    def _allows(self, number: Any) -> Any:
+        """Whether the column can have a number, or each of an array."""
+
+    @abstractmethod
+    def _checked(self, number: float, text: str | None = None) -> float:
+        """A number that the column can have; raises `Unfit`."""
+
+    @property
+    def config(self) -> dict[str, Any]:
+        written = {"format": self.format.config} if self.format is not PLAIN else {}
+        return {**super().config, **written}
+
+
+class Number(Numeric):
     """Real numbers, with `decimals` digits after the point; None: with as many as it takes."""
 
     kind = "number"
 
-    def __init__(self, name: str, decimals: int | None = None) -> None:
-        super().__init__(name)
+    def __init__(
+        self, name: str, decimals: int | None = None, format: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(name, format)
         self.decimals = decimals
 
     @classmethod
-    def of(cls, name: str, texts: Sequence[str], counts: Array) -> Column:
-        column = cls(name)
-        numbers = [column.parse(text) for text in texts]
-        if all(number.is_integer() for number in numbers):
+    def of(cls, name: str, texts: Sequence[str], counts: Array, written: Any = None) -> Column:
+        column = cls(name, format=(written or PLAIN).config)
+        numbers = column.parsed(texts)
+        if column.format is PLAIN and (numbers == np.floor(numbers)).all():
             column.decimals = 0
-        elif not any("e" in text.lower() for text in texts):
-            decimals = max(len(text.partition(".")[2]) for text in texts)
+        elif column.format.exponent or not any("e" in text.lower() for text in texts):
+            decimals = max(map(column.format.decimals, texts))
             column.decimals = decimals if decimals <= MOST_DECIMALS else None
         return column
 
     def parse(self, text: str) -> float:
-        if not is_number(text):
-            fix = f"Correct it, empty the cell, or train with --columns {self.name}=category."
-            if is_number(text.replace(",", ".")):
-                fix = "Write decimals with a point."
-            raise Unfit("every known cell must hold a number", fix)
-        if not abs(float(text)) <= LARGEST_NUMBER:
+        try:
+            number = self._parsed(text)
+        except ValueError:
+            like = "" if self.format is PLAIN else f", such as {self.format.write(1234.5, 2)}"
+            rule = f"every known cell must hold a number{like}"
+            raise Unfit(rule, mend(self.name, text), text) from None
+        return self._checked(number, text)
+
+    def _allows(self, number: Any) -> Any:
+        return abs(number) <= LARGEST_NUMBER
+
+    def _checked(self, number: float, text: str | None = None) -> float:
+        if not self._allows(number):
             raise Unfit(
-                "every number must be finite, and at most 3.4e38", "Correct it, or empty the cell."
+                "every number must be finite, and at most 3.4e38",
+                mend(self.name, text or str(number)),
+                text or str(number),
             )
-        return float(text)
+        return number
 
     def value(self, number: float) -> float:
-        return float(number) if self.decimals is None else round(float(number), self.decimals)
+        if self.decimals is None or self.format.exponent:
+            return float(number)
+        return round(float(number), self.decimals)
 
     def text(self, number: float) -> str:
+        if self.format is not PLAIN:
+            return self.format.write(float(number), self.decimals)
         if self.decimals is None:
             return repr(float(number))
         return f"{self.value(number) + 0.0:.{self.decimals}f}"  # + 0.0: never -0
 
     def describe(self, values: Array) -> str:
+        if self.format is not PLAIN:
+            return super().describe(values)
         return f"{values.min():.6g} to {values.max():.6g}"
 
     @property
     def config(self) -> dict[str, Any]:
-        return {**super().config, "decimals": self.decimals}
+        config = super().config
+        return {"name": self.name, "kind": self.kind, "decimals": self.decimals, **config}
 
 
-class Count(Column):
+class Count(Numeric):
     """Whole numbers from 0 on."""
 
     kind = "count"
 
     @classmethod
-    def of(cls, name: str, texts: Sequence[str], counts: Array) -> Column:
-        column = cls(name)
-        for text in texts:
-            column.parse(text)
+    def of(cls, name: str, texts: Sequence[str], counts: Array, written: Any = None) -> Column:
+        column = cls(name, format=(written or PLAIN).config)
+        column.parsed(texts)
         return column
 
     def parse(self, text: str) -> float:
-        if not is_number(text) or not _whole(float(text)):
+        try:
+            number = self._parsed(text)
+        except ValueError:
+            number = math.nan
+        return self._checked(number, text)
+
+    def _allows(self, number: Any) -> Any:
+        return (number == np.floor(number)) & (number >= 0) & (number <= LARGEST_COUNT)
+
+    def _checked(self, number: float, text: str | None = None) -> float:
+        if not self._allows(number):
             raise Unfit(
                 f"a count is a whole number from 0 to {LARGEST_COUNT:,}",
-                f"Correct it, empty the cell, or train with --columns {self.name}=number.",
+                f"Correct it, or train with {say(f'{self.name}=number')}.",
+                text or str(number),
             )
-        return float(text)
+        return number
 
     def value(self, number: float) -> int:
         return max(0, round(float(number)))
 
+    def text(self, number: float) -> str:
+        return self.format.write(self.value(number), 0)
 
-class Labelled(Column):
-    """Base of the kinds of which the numbers 0, 1, ... stand for labels."""
 
-    labelled = True
+class Date(Column):
+    """Dates, times or both: days since `origin`, and of times alone since midnight.
 
-    def __init__(self, name: str, labels: Iterable[str]) -> None:
+    Its other arguments are those of `DateFormat`.
+    """
+
+    kind = "date"
+    modelled_as = "number"
+
+    def __init__(
+        self, name: str, pattern: str, origin: str = "1970-01-01", zone: int | None = None
+    ) -> None:
         super().__init__(name)
-        self.labels = tuple(labels)
-        self._numbers = {self._key(label): float(i) for i, label in enumerate(self.labels)}
+        self.format = DateFormat(pattern, origin, zone)
 
-    def _key(self, label: str) -> Any:
-        """What equal labels share: 1 and 1.0 are one."""
-        return float(label) if is_number(label) else label
+    @classmethod
+    def of(cls, name: str, texts: Sequence[str], counts: Array, written: Any = None) -> Column:
+        if not isinstance(written, DateFormat):
+            raise Unfit(
+                "dates are written such as 2024-12-31, 31.12.2024, 12/31/2024 or 2024-12-31 23:59",
+                f"Take it as text with {say(f'{name}=category')}, or leave it out with "
+                f"{name}=skip.",
+            )
+        column = cls(name, **written.config)
+        column.parsed(texts)
+        return column
 
     def parse(self, text: str) -> float:
-        number = self._numbers.get(self._key(text))
-        if number is None:
-            known = ", ".join(map(repr, self.labels[:8]))
-            more = f" and {len(self.labels) - 8} more" if len(self.labels) > 8 else ""
+        try:
+            return self.format.parse(text)
+        except ValueError:
             raise Unfit(
-                f"a {self.kind}'s labels are those of the training table ({known}{more})",
-                "Correct it, or empty the cell: a missing value is allowed.",
-            )
-        return number
+                f"every known cell must hold a date, written as {self.format.pattern}",
+                mend(self.name, text),
+                text,
+            ) from None
 
-    def value(self, number: float) -> str:
-        return self.labels[min(max(round(float(number)), 0), len(self.labels) - 1)]
+    def number(self, value: Any) -> float:
+        return self.parse(value.isoformat() if isinstance(value, (date, time)) else str(value))
+
+    def value(self, number: float) -> Any:
+        return self.format.moment(number)
+
+    def text(self, number: float) -> str:
+        return self.format.write(number)
 
     @property
     def config(self) -> dict[str, Any]:
-        return {**super().config, "labels": list(self.labels)}
-
-
-class Flag(Labelled):
-    """Two words, of which capitals do not matter; 1 stands for the second."""
-
-    kind = "flag"
-
-    def _key(self, label: str) -> Any:
-        return flag_key(label)
-
-    @classmethod
-    def of(cls, name: str, texts: Sequence[str], counts: Array) -> Column:
-        by_key = _spellings(texts, counts, flag_key)
-        if len(by_key) != 2:
-            raise Unfit(
-                f"a flag has two different values, and the column has {len(by_key)}",
-                f"Train with --columns {name}=category.",
-            )
-        pair = flag_pair(by_key)
-        return cls(name, [by_key[key] for key in pair or sorted(by_key, key=_order)])
-
-    def describe(self, values: Array) -> str:
-        return " or ".join(self.labels)
-
-
-class Category(Labelled):
-    """A few labels, in alphabetical or numerical order."""
-
-    kind = "category"
-
-    @classmethod
-    def of(cls, name: str, texts: Sequence[str], counts: Array) -> Column:
-        by_key = _spellings(texts, counts, lambda text: float(text) if is_number(text) else text)
-        if len(by_key) < 2:
-            raise Unfit(
-                f"a category has two labels or more, and the column has {len(by_key)}",
-                f"Leave it out with --columns {name}=skip.",
-            )
-        return cls(name, [by_key[key] for key in sorted(by_key, key=_order)])
-
-    def describe(self, values: Array) -> str:
-        shown = ", ".join(self.labels[:5]) + (", ..." if len(self.labels) > 5 else "")
-        return f"{len(self.labels)} labels: {shown}"
+        return {**super().config, **self.format.config}
 
 
 class Constant(Column):
@@ -237,7 +300,7 @@ class Constant(Column):
         self.only = only
 
     @classmethod
-    def of(cls, name: str, texts: Sequence[str], counts: Array) -> Column:
+    def of(cls, name: str, texts: Sequence[str], counts: Array, written: Any = None) -> Column:
         return cls(name, texts[0])
 
     def parse(self, text: str) -> float:
@@ -254,57 +317,16 @@ class Constant(Column):
         return {**super().config, "only": self.only}
 
 
-KINDS: dict[str, type[Column]] = {c.kind: c for c in (Number, Flag, Count, Category)}
-"""The kinds that x has."""
+def say(kinds: str) -> str:
+    """How kinds are given."""
+    return f"--columns {kinds!r}" if " " in kinds else f"--columns {kinds}"
 
 
-def column(config: Any) -> Column:
-    """The column that a config describes; raises `ConfigError`."""
-    try:
-        arguments = dict(config)
-        kind: Any = {**KINDS, Constant.kind: Constant}[arguments.pop("kind")]
-        rebuilt = kind(**arguments)
-        if rebuilt.config == config and isinstance(rebuilt.name, str):
-            return rebuilt
-    except (TypeError, ValueError, KeyError, AttributeError):
-        pass
-    raise ConfigError(f"a column is what Column.config gives; got {config!r:.80}.")
-
-
-def refusal(place: str, text: str, unfit: Unfit) -> DataError:
-    """The error for a cell that its column can't have."""
-    rule, fix = unfit.args
-    return DataError(
-        f"{place}: {rule}; got {text if len(text) <= 40 else text[:40] + '...'!r}. {fix}"
+def mend(name: str, text: str) -> str:
+    """What can be said of a cell that is none of its column's kind; nothing is lost by it."""
+    cell = shown(text)
+    return (
+        f"Correct it; or if it means that the value is not known, say --missing-cells {cell} "
+        f"(missing=[{cell}] in nv.tables.read); {say(f'{name}=category')} takes the column as "
+        f"labels, {name}=skip leaves it out."
     )
-
-
-def is_missing(text: str) -> bool:
-    """Whether a cell says that its value is not known."""
-    return text.lower() in MISSING
-
-
-def flag_key(text: str) -> Any:
-    return float(text) if is_number(text) else text.casefold()
-
-
-def flag_pair(keys: Iterable[Any]) -> tuple[Any, ...] | None:
-    """The pair of words of a flag that these are, the one for 0 first."""
-    return next((pair for pair in PAIRS if set(pair) == set(keys)), None)
-
-
-def _spellings(texts: Sequence[str], counts: Array, key: Any) -> dict[Any, str]:
-    """The most frequent spelling of each label."""
-    found: dict[Any, str] = {}
-    for i in np.argsort(-counts, kind="stable"):
-        found.setdefault(key(texts[i]), texts[i])
-    return found
-
-
-def _order(key: Any) -> tuple[bool, Any]:
-    """Numbers by size, before text."""
-    return isinstance(key, str), key
-
-
-def _whole(number: float) -> bool:
-    return number.is_integer() and 0 <= number <= LARGEST_COUNT

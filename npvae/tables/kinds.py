@@ -1,0 +1,68 @@
+"""The kinds by their names, and what a user can say of a column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from ..core.errors import ConfigError, DataError, nearest
+from .columns import Column, Constant, Count, Date, Number
+from .formats import ORDERS
+from .labelled import Category, Flag
+
+KINDS: dict[str, type[Column]] = {c.kind: c for c in (Number, Date, Flag, Count, Category)}
+"""The kinds that x has."""
+LABEL, SKIP = "label", "skip"
+"""What a column can be besides a kind: the rows' labels, which are not modelled, or left out."""
+HOW = {"number": ("decimal-point", "decimal-comma"), "date": tuple(ORDERS)}
+"""What can be said of the way that a kind's cells are written, as in date:dmy."""
+
+
+class Said(NamedTuple):
+    """What the user says of a column: its kind, label or skip, and how it is written, or ""."""
+
+    kind: str
+    how: str = ""
+
+
+def said_of(kinds: Mapping[str, str], names: Iterable[str], where: str) -> dict[str, Said]:
+    """What is said of each of these columns.
+
+    Raises
+    ------
+    ConfigError
+        For a kind that is none.
+    DataError
+        For a column that is not there.
+    """
+    said, names = {}, list(names)
+    for name, text in kinds.items():
+        kind, _, how = str(text).partition(":")
+        if kind not in (*KINDS, LABEL, SKIP):
+            raise ConfigError(
+                f"column {name!r} can't be of the kind {kind!r}. "
+                f"{nearest(kind, [*KINDS, LABEL, SKIP])}"
+            )
+        if how and how not in HOW.get(kind, ()):
+            known = [f"{kind}:{how}" for kind, hows in HOW.items() for how in hows]
+            raise ConfigError(f"column {name!r} can't be {text!r}. {nearest(str(text), known)}")
+        if name not in names:
+            raise DataError(
+                f"{where}: a kind can be given to the table's own columns; got {name!r}; "
+                f"{nearest(name, names)}"
+            )
+        said[name] = Said(kind, how)
+    return said
+
+
+def column(config: Any) -> Column:
+    """The column that a config describes; raises `ConfigError`."""
+    try:
+        arguments = dict(config)
+        kind: Any = {**KINDS, Constant.kind: Constant}[arguments.pop("kind")]
+        rebuilt = kind(**arguments)
+        if rebuilt.config == config and isinstance(rebuilt.name, str):
+            return rebuilt
+    except (TypeError, ValueError, KeyError, AttributeError):
+        pass
+    raise ConfigError(f"a column is what Column.config gives; got {config!r:.80}.")
