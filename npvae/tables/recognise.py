@@ -121,8 +121,9 @@ def _check(name: str, written: Format, cells: Cells, where: str) -> None:
 def _as_numbers(texts: Sequence[str], counts: Array, said: Said) -> NumberFormat | None:
     """The format of most of these texts; None where they are no numbers, or codes."""
     decimal = _DECIMAL.get(said.how)
-    if decimal != "," and (are_plain(texts) or all(map(is_number, texts))):
-        if not said.kind and not are_plain(texts):
+    plain = are_plain(texts)
+    if decimal != "," and (plain or all(map(is_number, texts))):
+        if not (plain or said.kind):
             return None
         if not set("".join(texts)) & set("+eE"):
             return PLAIN
@@ -175,7 +176,7 @@ def _unfit(name: str, written: NumberFormat | DateFormat, text: str) -> Unfit:
 
 
 def _evidence(
-    formats: Mapping[str, Format], table: Mapping[str, Cells]
+    formats: Mapping[str, Format | Ambiguous], table: Mapping[str, Cells]
 ) -> tuple[set[str], set[str]]:
     """The ways in which decimals and dates are certainly written somewhere."""
     decimals, orders = set(), set()
