@@ -17,8 +17,8 @@ import numpy as np
 from sklearn import datasets
 
 import npvae as nv
-from npvae.cli.schemas import complete
-from npvae.cli.settings import DEFAULTS
+from npvae.cli.choices import DEFAULTS
+from npvae.cli.tabular import complete
 
 NAMES = ("wine", "breast_cancer", "diabetes", "digits")
 SEEDS = 3

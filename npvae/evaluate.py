@@ -47,9 +47,8 @@ def log_likelihood(
             for start in range(0, n_samples, block):
                 eps = model.draw_noise(len(xb), min(block, n_samples - start), rng)
                 terms, _ = model.forward(xb, eps, cb, needs=("log_px", "log_pz", "log_qz"))
-                log_w = terms.log_px + sum(terms.log_pz) - sum(terms.log_qz)
-                total = np.logaddexp(total, np.logaddexp.reduce(log_w, axis=0))
-                count(log_w.size)
+                total = np.logaddexp(total, np.logaddexp.reduce(terms.log_w, axis=0))
+                count(terms.log_px.size)
             estimates.append(total - np.log(n_samples))
     return np.concatenate(estimates)
 
@@ -62,18 +61,20 @@ def _counting(progress: bool, total: int) -> AbstractContextManager[Any]:
     return counting(total, "samples")
 
 
-def active_units(model: Any, x: Any, threshold: float = 0.01, context: Any = None) -> Array:
+def active_units(model: Model, x: Any, threshold: float = 0.01, context: Any = None) -> Array:
     """Which latent dimensions are used: those whose posterior mean varies over the data, (Z,) bool.
 
-    A dimension is active where the variance over x of E[z given x] is above `threshold`.
+    A dimension is active where the variance over x of E[z given x] is above `threshold`. Of several
+    latent levels, Z are the dimensions of all, those of the level next to x first.
     Source: Burda et al. 2016, section 5.2.
     """
-    mu, _ = model.encode(x, context)
-    return mu.var(axis=0, dtype=np.float64) > number("threshold", threshold, least=0)
+    threshold = number("threshold", threshold, least=0)
+    variances = [z.var(axis=0, dtype=np.float64) for z in model.centres(x, context)]
+    return np.concatenate(variances) > threshold
 
 
 def metrics(
-    model: Any,
+    model: Model,
     x: Any,
     n_samples: int = 5000,
     seed: int = 0,
@@ -105,5 +106,5 @@ def metrics(
         "log_likelihood_se": float(log_p.std(ddof=1) / np.sqrt(n)) if n > 1 else None,
         "n_samples": n_samples,
         "active_units": int(active_units(model, x, context=context).sum()),
-        "z_dim": int(model.z_dim),
+        "z_dim": int(sum(model.noise_widths)),
     }

@@ -1,7 +1,11 @@
-"""Approximate posteriors q(z given x), and the sampling that gradients pass through."""
+"""Approximate posteriors q(z given x), and the sampling that gradients pass through.
+
+A new one is one class here or anywhere else, which `Posterior` says the contract of.
+"""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -15,6 +19,46 @@ LOGVAR_BOUNDS = (-20.0, 20.0)
 """Where log-variances are bent. Within (-4.5, 4.5) the bend is below float32's rounding."""
 
 
+Params = tuple[Array, ...]
+
+
+class Posterior(Part, abstract=True):
+    """Base of the posteriors: from an encoder's output to a sample and its log-density.
+
+    ``forward(stats) -> params`` makes the parameters of q from the encoder's output stats (B, S),
+    and `draw` a sample from them. Both have their backward beneath. ``params[0]`` is the mean.
+    Where a sample of another level conditions this one, stats and params are (K, B, ...).
+    """
+
+    family = "posterior"
+
+    def build(self, z_dim: int) -> None:
+        """Declare parameters, for a latent of z_dim dimensions."""
+        return
+
+    @abstractmethod
+    def n_outputs(self, z_dim: int) -> int:
+        """S, how many numbers the encoder gives for a latent of `z_dim` dimensions."""
+
+    @abstractmethod
+    def draw(self, params: Params, eps: Array, density: bool) -> tuple[tuple[Array, Any], Any]:
+        """((z, log q(z)), cache) of the noise eps: (K, B, Z) and (K, B); without `density` None."""
+
+    @abstractmethod
+    def draw_backward(
+        self, cache: Any, dz: Array, d_log_q: Any = None, score: bool = True, dz_scale: Any = None
+    ) -> Params:
+        """The gradients of the parameters, through the sample z and through its log q.
+
+        With ``score=False`` log q's own gradient reaches z alone; `dz_scale` (K, B) multiplies the
+        gradient of z, that of log q included, before it goes on to the parameters.
+        """
+
+    def centre(self, params: Params) -> Array:
+        """The z (B, Z) that stands for a row: the mean."""
+        return params[0]
+
+
 class Reparameterise(Part):
     """z = mu + exp(logvar / 2) · eps,  eps ~ N(0, I) given.
 
@@ -23,8 +67,9 @@ class Reparameterise(Part):
       (2) dstd/dlogvar = std / 2
       (3) dz/dlogvar = eps · std / 2            ->  dlogvar = Σ_K dz · eps · std / 2
       (4) dz/deps    = std                      ->  deps    = dz · std
-    mu and logvar serve all K samples, hence the sums.
-    Shapes: mu, logvar (B, Z); eps, z (K, B, Z).  Source: Kingma & Welling 2014, section 2.4.
+    mu and logvar serve all K samples, hence the sums; where each sample has its own, there is none.
+    Shapes: mu, logvar (B, Z) or (K, B, Z); eps, z (K, B, Z).
+    Source: Kingma & Welling 2014, section 2.4.
     """
 
     family = "posterior_step"
@@ -49,7 +94,8 @@ class GaussianLogProb(Part):
       (1) ∂u/∂z = 1 / std           ->  dz      = -d u / std
       (2) ∂u/∂mu = -1 / std         ->  dmu     = Σ_K d u / std = -Σ_K dz
       (3) ∂u/∂logvar = -u / 2       ->  dlogvar = Σ_K d (½ u² - ½)
-    Shapes: z (K, B, Z); mu, logvar (B, Z); log q (K, B).
+    The sums are as in `Reparameterise`.
+    Shapes: z (K, B, Z); mu, logvar (B, Z) or (K, B, Z); log q (K, B).
     """
 
     family = "posterior_step"
@@ -65,10 +111,9 @@ class GaussianLogProb(Part):
         return cls(), (rng.normal(size=(4, 2, 3)), rng.normal(size=(2, 3)), rng.normal(size=(2, 3)))
 
 
-class DiagonalGaussian(Part):
+class DiagonalGaussian(Posterior):
     """q(z given x) = N(mu, diag exp(logvar)), from the encoder's output [mu, raw].
 
-    `forward` gives mu and logvar; the steps that follow are `self.sample` and `self.log_prob`.
     This is the one place where log-variances are bounded, smoothly, into (low, high):
 
         c = -log(exp(-raw) + exp(-high)),   logvar = log(exp(c) + exp(low))
@@ -78,10 +123,12 @@ class DiagonalGaussian(Part):
       (2) dlogvar/dc = exp(c) / (exp(c) + exp(low)) = σ(c - low)
                                         ->  draw = dlogvar σ(c - low) σ(high - raw)
       (3) mu is copied                  ->  its gradient is dmu
+    A draw is `Reparameterise`, then `GaussianLogProb` of what it gave:
+      (4) z is used by log q too        ->  dz grows by that of log q
+      (5) mu and logvar make z, and are used by log q directly (the score)  ->  the sum of both
     Shapes: stats (B, 2Z); mu, logvar (B, Z).  Source: Kingma & Welling 2014, equation 9.
     """
 
-    family = "posterior"
     name = "gaussian"
 
     def __init__(self) -> None:
@@ -89,7 +136,6 @@ class DiagonalGaussian(Part):
         self.log_prob = GaussianLogProb()
 
     def n_outputs(self, z_dim: int) -> int:
-        """How many numbers the encoder gives for a latent of `z_dim` dimensions."""
         return 2 * z_dim
 
     def forward(self, stats: Array) -> tuple[tuple[Array, Array], Array]:
@@ -97,6 +143,28 @@ class DiagonalGaussian(Part):
 
     def backward(self, stats: Array, dmu: Array, dlogvar: Array) -> Array:
         return k.gaussian_heads_backward(dmu, dlogvar, stats, *LOGVAR_BOUNDS)  # (2), (3)
+
+    def draw(self, params: Params, eps: Array, density: bool) -> tuple[tuple[Array, Any], Any]:
+        mu, logvar = params
+        z, c_sample = self.sample.forward(mu, logvar, eps)
+        log_q, c_log_q = self.log_prob.forward(z, mu, logvar) if density else (None, None)
+        return (z, log_q), (c_sample, c_log_q)
+
+    def draw_backward(
+        self, cache: Any, dz: Array, d_log_q: Any = None, score: bool = True, dz_scale: Any = None
+    ) -> Params:
+        c_sample, c_log_q = cache
+        dmu_q: Any = None
+        dlogvar_q: Any = None
+        if d_log_q is not None:
+            dz_q, dmu_q, dlogvar_q = self.log_prob.backward(c_log_q, d_log_q)
+            dz = k.add(dz, dz_q)  # (4)
+        if dz_scale is not None:
+            dz = k.scale_rows(dz_scale, dz)
+        dmu, dlogvar, _ = self.sample.backward(c_sample, dz)
+        if d_log_q is not None and score:
+            dmu, dlogvar = k.add(dmu, dmu_q), k.add(dlogvar, dlogvar_q)  # (5)
+        return dmu, dlogvar
 
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:

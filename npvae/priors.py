@@ -20,23 +20,23 @@ Array = np.ndarray
 
 
 class Prior(Part, abstract=True):
-    """Base of the priors: ``forward(z) -> log p(z) (K, B), cache``, ``backward -> dz``.
+    """Base of the priors: ``forward(z, *inputs) -> log p(z) (K, B), cache``.
+
+    What a prior is made of besides its own parameters comes as `inputs`, from the model: the
+    components of a VampPrior, or the mean and log-variance of one that another level conditions.
+    `backward` gives the gradient of z and then theirs, and `sample` is given the same inputs.
 
     Attributes
     ----------
-    kl : part or None
-        The closed form of KL(q ‖ p) for a diagonal Gaussian q, ``forward(mu, logvar)``. Without
-        one, objectives are given log q(z given x) and log p(z) of the samples instead.
     pseudo_inputs : part or None
         ``forward() -> u (M, I)`` for a prior that is made of posteriors q(z given u_m). Parts know
-        no models, so it is the model that encodes u, and `forward` and `sample` are then given the
-        posteriors' mu and logvar, (M, Z), besides.
+        no models, so it is the model that encodes u; the posteriors' mu and logvar, (M, Z), are
+        then the prior's inputs.
     n_components : int
         How many densities log p(z) is summed from.
     """
 
     family = "prior"
-    kl: Part | None = None
     pseudo_inputs: Part | None = None
     n_components = 1
 
@@ -49,47 +49,18 @@ class Prior(Part, abstract=True):
         return
 
     @abstractmethod
-    def sample(self, n: int, z_dim: int, rng: np.random.Generator, *components: Array) -> Array:
+    def sample(self, n: int, z_dim: int, rng: np.random.Generator, *inputs: Array) -> Array:
         """Draw n latent vectors, (n, Z)."""
-
-
-class GaussianKL(Part):
-    """KL(N(mu, diag exp(logvar)) ‖ N(0, I)) = ½ (mu² + exp(logvar) - 1 - logvar) per dimension.
-
-    Derivation, elementwise:
-      (1) KL = E_q[log q - log p] = E_q[-½ (eps² + logvar) + ½ z²], and E_q[eps²] = 1,
-          E_q[z²] = mu² + exp(logvar)
-      (2) ∂KL/∂mu = mu                           ->  dmu     = dkl mu
-      (3) ∂KL/∂logvar = ½ (exp(logvar) - 1)      ->  dlogvar = dkl ½ expm1(logvar)
-    Shapes: mu, logvar (B, Z); kl (1, B, Z), the leading axis for K, on which it does not depend.
-    Source: Kingma & Welling 2014, appendix B.
-    """
-
-    family = "prior_step"
-
-    def forward(self, mu: Array, logvar: Array) -> tuple[Array, Any]:
-        return k.gaussian_kl(mu, logvar), (mu, logvar)
-
-    def backward(self, cache: Any, dkl: Array) -> tuple[Array, Array]:
-        return k.gaussian_kl_backward(dkl, *cache)
-
-    @classmethod
-    def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
-        return cls(), (rng.normal(size=(2, 3)), rng.normal(size=(2, 3)))
 
 
 class StandardNormal(Prior):
     """log p(z) = Σ_Z -½ (z² + log 2π).
 
     Derivation: ∂log p/∂z = -z  ->  dz = -d z.
-    `self.kl` is the closed form of KL(q ‖ p) for a diagonal Gaussian q.
     Shapes: z (K, B, Z), log p (K, B).
     """
 
     name = "standard"
-
-    def __init__(self) -> None:
-        self.kl = GaussianKL()
 
     def forward(self, z: Array) -> tuple[Array, Array]:
         return k.standard_normal_log_prob(z), z
@@ -97,7 +68,7 @@ class StandardNormal(Prior):
     def backward(self, z: Array, d_log_p: Array) -> Array:
         return k.standard_normal_log_prob_backward(d_log_p, z)
 
-    def sample(self, n: int, z_dim: int, rng: np.random.Generator, *components: Array) -> Array:
+    def sample(self, n: int, z_dim: int, rng: np.random.Generator, *inputs: Array) -> Array:
         return rng.standard_normal((n, z_dim))
 
     @classmethod
@@ -155,7 +126,7 @@ class Mixture(Prior):
         self.dlogits += dlogits  # (5)
         return dz  # (2)
 
-    def sample(self, n: int, z_dim: int, rng: np.random.Generator, *components: Array) -> Array:
+    def sample(self, n: int, z_dim: int, rng: np.random.Generator, *inputs: Array) -> Array:
         return _draw(n, self.mu, self.logvar, self.logits, rng)
 
     @classmethod
@@ -250,8 +221,8 @@ class VampPrior(Prior):
         dz, dmu, dlogvar, _ = k.mixture_log_prob_backward(d_log_p, *cache)
         return dz, dmu, dlogvar
 
-    def sample(self, n: int, z_dim: int, rng: np.random.Generator, *components: Array) -> Array:
-        mu, logvar = components
+    def sample(self, n: int, z_dim: int, rng: np.random.Generator, *inputs: Array) -> Array:
+        mu, logvar = inputs
         return _draw(n, mu, logvar, np.zeros(len(mu)), rng)
 
     @classmethod

@@ -118,7 +118,7 @@ def test_numpy_reads_the_arrays_without_npvae(tmp_path):
         assert all(m.compress_type == zipfile.ZIP_STORED for m in archive.infolist())
         assert {m.date_time for m in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         assert archive.testzip() is None
-    assert header == {"format": 1, "model": "vae", "config": model.config}
+    assert header == {"format": 2, "model": "vae", "config": model.config}
 
 
 def test_numbers_are_little_endian_on_every_machine(tmp_path):
@@ -189,7 +189,7 @@ def test_a_header_is_json_whatever_is_in_it(tmp_path, extra):
     for _ in range(2):  # from memory the second time
         checkpoint.write(tmp_path / "model.npz", small(), extra, {})
         header, _ = checkpoint.read(tmp_path / "model.npz")
-        expected = {"format": 1, "model": "vae", "config": small().config, **extra}
+        expected = {"format": 2, "model": "vae", "config": small().config, **extra}
         assert json.dumps(header) == json.dumps(expected)  # 1 is not 1.0 here
 
 

@@ -54,6 +54,13 @@ def with_config(members, **changes):
     return with_header(members, config={**json.loads(members["npvae.json"])["config"], **changes})
 
 
+def nested(depth):
+    """A network in a network in a network: what it holds is right, and of another name."""
+    if depth == 0:
+        return {"name": "dense", "n_in": 4, "n_out": 4}
+    return {"name": "sequential", "layers": [nested(depth - 1)]}
+
+
 def npy(header, data=bytes(48), version=(1, 0)):
     header = header.encode("latin-1")
     return b"\x93NUMPY" + bytes(version) + struct.pack("<H", len(header)) + header + data
@@ -126,8 +133,8 @@ def test_bytes_around_a_file(content):
 @pytest.mark.parametrize(
     ("version", "message"),
     [
-        (99, "format 99, and this npvae reads up to 1; upgrade npvae"),
-        (2, "format 2"), (10**300, "format 1000"), (0, "format"), (-1, "format"),
+        (99, "format 99, and this npvae reads up to 2; upgrade npvae"),
+        (3, "format 3"), (10**300, "format 1000"), (0, "format"), (-1, "format"),
         (True, "format"), (1.0, "format"), ("1", "format"), (None, "format"), ([1], "format"),
     ],
 )  # fmt: skip
@@ -156,11 +163,38 @@ def test_formats(members, version, message):
         ({"likelihood": {"name": "gaussian", "scale": "1"}}, "scale"),
         ({"likelihood": {"name": "\n"}}, "likelihood"), ({"prior": "x" * 200}, "prior"),
         ({"init": "zeros"}, "init"), ({"init": []}, ""),
+        ({"encoder": {"name": "dense", "n_in": 4, "n_out": 10**12}}, "maps rows of 4 numbers"),
+        ({"encoder": {"name": "dense", "n_in": 4, "n_out": 4}}, "'encoder.W'"),
+        ({"encoder": {"name": "os.system", "command": "x"}}, "layer must be a registered name"),
+        ({"encoder": {"name": "gaussian"}}, "layer must be a registered name"),
+        ({"encoder": {"name": "dense", "n_in": 4, "n_out": 4, "activation": 5}}, "activation"),
+        ({"encoder": {"name": "sequential", "layers": {"name": "dense"}}}, "layer"),
+        ({"encoder": {"name": "sequential", "layers": ["dense:n_in=1,n_out=1"] * 10**5}}, "config"),
+        ({"encoder": nested(20)}, "encoder.layers.0"), ({"encoder": nested(240)}, ""),
+        ({"encoder": "dense:n_in=[" + "[" * 5_000}, "brackets"), ({"encoder": [[]]}, "layer"),
+        ({"prior": {"name": "vamp", "n_components": 10**12}}, "'prior.pseudo_inputs.u'"),
+        ({"prior": {"name": "mixture", "n_components": [10**12]}}, "n_components"),
+        ({"posterior": {"name": "gaussian", "z_dim": 3}}, "takes no arguments; got 'z_dim'"),
         ({"parameters": {}}, "parameters"), ({"self": 1}, ""), ({"unknown": 1}, "unknown"),
     ],
 )  # fmt: skip
 def test_configs_that_make_no_such_model(members, changes, message):
     assert message in refusal(with_config(members, **changes))
+
+
+def test_a_config_that_load_would_refuse_is_not_saved(tmp_path):
+    model = small()
+    model.hidden = (1,) * 5_000
+    with pytest.raises(nv.ConfigError, match="longer than `load` takes"):
+        nv.save(model, tmp_path / "model.npz")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_network_of_many_layers_is_saved_and_read(tmp_path):
+    layers = [nv.layers.Dense(4, 4, "leaky_relu:slope=0.25") for _ in range(300)]
+    model = nv.VAE(4, 2, encoder=nv.layers.Sequential(layers))
+    nv.save(model, tmp_path / "model.npz")
+    assert nv.load(tmp_path / "model.npz").config == model.config
 
 
 @pytest.mark.parametrize("config", [None, [], "x", 5, {}, {"x_dim": 4}])

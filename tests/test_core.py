@@ -12,14 +12,16 @@ from npvae.core import Part, Terms, bind, clone, initialise, layout, n_parameter
 from npvae.core.errors import ConfigError
 from npvae.layers import Dense, ReLU, Sequential, Softplus, mlp
 
-LIBRARY = {n: cls for n, cls in core.registered().items() if cls.__module__.startswith("npvae.")}
+LIBRARY = {
+    n: cls for n, cls in core.registered_parts().items() if cls.__module__.startswith("npvae.")
+}
 
 
 @pytest.fixture(autouse=True)
 def registry(monkeypatch):
     """A registry for this test alone: what it defines is gone after it."""
-    copied = {family: dict(parts) for family, parts in core.part._registry.items()}
-    monkeypatch.setattr(core.part, "_registry", copied)
+    copied = {family: dict(parts) for family, parts in core.registry._registry.items()}
+    monkeypatch.setattr(core.registry, "_registry", copied)
     return copied
 
 
@@ -141,7 +143,7 @@ def test_registered_gives_a_copy():
 
 @pytest.mark.parametrize("attempt", [1, 2])
 def test_parts_of_one_test_are_unknown_to_the_next(attempt):
-    assert "toy" not in core.part._registry
+    assert "toy" not in core.registry._registry
     define(f"Number{attempt}")
 
 
@@ -181,7 +183,7 @@ def test_resolve_by_name_config_and_object():
         ({"name": 3}, "likelihood takes a name or an object of that family; got {'name': 3}. "),
         (
             {"name": "gaussian", "sigma": 1},
-            "likelihood 'gaussian' can't be built from {'sigma': 1}: ",
+            "likelihood 'gaussian' takes scale=1.0; got 'sigma'.",
         ),
         ({"name": "gaussian", "scale": -1}, "Gaussian's scale is a finite number above 0; got -1"),
     ],
@@ -355,8 +357,8 @@ def test_config_and_repr_name_the_arguments():
 
 
 def test_terms_do_not_share_their_lists():
-    Terms().kl.append(1)
-    assert Terms().kl == []
+    Terms().levels.append(1)
+    assert Terms().levels == []
 
 
 def test_sequential_of_layers_has_numbered_names():

@@ -27,7 +27,7 @@ GROUPS = [
     ["core"],
     ["kernels"],
     ["data"],
-    ["layers", "likelihoods", "posteriors", "priors"],
+    ["layers", "likelihoods", "levels", "posteriors", "priors"],
     ["datasets"],
     ["tables"],
     ["objectives", "models", "optim"],
@@ -39,7 +39,7 @@ GROUPS = [
 ]
 HEIGHT = {unit: height for height, group in enumerate(GROUPS) for unit in group}
 
-COMPILED = {n for n in MODULES if n.startswith(("kernels.compiled", "executor.operations."))}
+COMPILED = {n for n in MODULES if n.startswith("executor.operations.")}
 OPTIONAL = {
     "numba": COMPILED,
     "llvmlite": COMPILED,  # which numba brings
@@ -47,7 +47,7 @@ OPTIONAL = {
     "threadpoolctl": {"core.threads"},
     "tqdm": {"core.progress"},
 }
-"""Who may import an optional package; at its top level only the compiled kernels may."""
+"""Who may import an optional package; at its top level only the compiled operations may."""
 
 FORBIDDEN = {
     "torch", "jax", "tensorflow", "autograd", "sklearn", "scipy", "pandas",
@@ -91,7 +91,7 @@ def test_the_parser_of_imports_sees_what_there_is():
     assert ("kernels", True) in own_imports("layers.dense")
     assert ("core", True) in own_imports("models.base")
     assert ("layers.init", True) in own_imports("layers.dense")
-    assert ("numba", True) in imports_of("kernels.compiled.options")
+    assert ("numba", True) in imports_of("executor.operations.options")
     assert ("threadpoolctl", False) in imports_of("core.threads")
     assert len(MODULES) > 30
 
@@ -183,7 +183,7 @@ def test_inference_loads_numpy_and_what_it_needs(tmp_path):
     )
     unused = {f"npvae.core.{name}" for name in ("schedules", "progress", "threads")}
     assert unused.isdisjoint(modules)
-    assert "npvae.kernels.compiled" not in modules
+    assert "npvae.executor" not in modules
 
 
 ENCODING = """
@@ -242,6 +242,7 @@ print("true")
 """
 
 
+@pytest.mark.slow
 def test_every_module_can_be_the_first_to_be_imported():
     """But for those that their package imports, which is then the first."""
     names = sorted(set(MODULES) - SKIPPED)
@@ -257,10 +258,8 @@ def test_a_name_that_is_not_there():
 
 
 def test_eager_calls_do_not_look_for_numba(monkeypatch):
-    """Not even where it is installed: the seam's default is the reference."""
+    """Not even where it is installed."""
     monkeypatch.setitem(sys.modules, "numba", None)
-    monkeypatch.delitem(sys.modules, "npvae.kernels.compiled", raising=False)
     model = nv.VAE(4, 2, hidden=(3,))
     model.elbo(np.full((2, 4), 0.5))
     nv.value_and_grad(model, nv.ELBO(), np.full((2, 4), 0.5), np.zeros((1, 2, 2)))
-    assert "npvae.kernels.compiled" not in sys.modules

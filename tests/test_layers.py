@@ -9,8 +9,10 @@ import pytest
 from scipy import special, stats
 
 from npvae.core import layout, registered, resolve
-from npvae.core.errors import ConfigError
-from npvae.layers import INITIALISERS, Concat, Dense, Sequential, mlp
+from npvae.core.errors import ConfigError, DataError
+from npvae.gradcheck import check_gradients
+from npvae.layers import INITIALISERS, Concat, Dense, Layer, Sequential, mlp
+from npvae.layers.init import fans
 
 
 def logistic(s):
@@ -98,6 +100,43 @@ def test_activation_gradients(name, rng):
     np.testing.assert_allclose(db, (dh * slope(a + b)).sum(0), rtol=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("choice", "f", "slope"),
+    [
+        (
+            "leaky_relu:slope=0.3",
+            lambda s: np.maximum(s, 0.3 * s),
+            lambda s: np.where(s > 0, 1, 0.3),
+        ),
+        (
+            "leaky_relu:slope=1.5",
+            lambda s: np.minimum(s, 1.5 * s),
+            lambda s: np.where(s > 0, 1, 1.5),
+        ),
+        ("leaky_relu:slope=0", lambda s: s * (s > 0), lambda s: 1.0 * (s > 0)),
+        (
+            {"name": "elu", "alpha": 0.4},
+            lambda s: np.where(s > 0, s, 0.4 * (np.exp(s) - 1)),
+            lambda s: np.where(s > 0, 1, 0.4 * np.exp(s)),
+        ),
+    ],
+)
+def test_activations_with_constants(choice, f, slope, rng):
+    part = resolve("activation", choice)
+    a, b, dh = rng.normal(0, 4, (40, 3)), np.array([0.5, -2.0, 0.0]), rng.normal(size=(40, 3))
+    h, cache = part.forward(a, b)
+    np.testing.assert_allclose(h, f(a + b), rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(part.backward(cache, dh)[0], dh * slope(a + b), rtol=1e-9)
+    assert resolve("activation", part.config).config == part.config != part.name
+    assert resolve("activation", part.name).config == part.name
+
+
+@pytest.mark.parametrize("choice", ["leaky_relu:slope=-0.1", "elu:alpha=nan"])
+def test_constants_that_are_refused(choice):
+    with pytest.raises(ConfigError, match="is a finite number, 0 or more; got"):
+        resolve("activation", choice)
+
+
 VARIANCES = {
     "glorot_uniform": lambda fan_in, fan_out: 2 / (fan_in + fan_out),
     "glorot_normal": lambda fan_in, fan_out: 2 / (fan_in + fan_out),
@@ -122,6 +161,29 @@ def test_initialiser(name, fan_in, fan_out, rng):
     assert stats.kstest(W.ravel(), shape.cdf).pvalue > 1e-3
     if uniform:
         assert bound * (1 - 40 / W.size) < np.abs(W).max() <= bound
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((4, 3), (3, 4)),
+        ((8, 3, 3, 2), (18, 72)),
+        ((5, 7, 2), (14, 35)),
+        ((6,), (1, 1)),
+        ((), (1, 1)),
+    ],
+)
+def test_fans(shape, expected):
+    assert fans(shape) == expected
+
+
+@pytest.mark.parametrize("name", INITIALISERS)
+def test_kernels_of_a_convolution_keep_the_variance(name, rng):
+    """Of an output summed from h w I inputs of variance 1: 1 by He's rule for a half of them."""
+    W = INITIALISERS[name](rng, (60, 3, 5, 40))
+    expected = VARIANCES[name](3 * 5 * 40, 60 * 3 * 5)
+    assert W.shape == (60, 3, 5, 40)
+    assert W.var() == pytest.approx(expected, rel=4 * math.sqrt(2 / W.size))
 
 
 def test_initialisers_are_seeded():
@@ -240,3 +302,111 @@ def test_mlp_has_the_activation_on_hidden_layers_alone():
     assert [layer.gain for layer in chain.layers] == [1, 1, 0.25]
     assert {layer.init for layer in chain.layers} == {"he_normal"}
     assert [layer.n_out for layer in mlp(4, (), 3, "gelu").layers] == [3]
+
+
+def test_layers_say_their_shapes():
+    chain = mlp(4, (6, 5), 3, "tanh")
+    assert (chain.in_shape, chain.out_shape, chain.n_in, chain.n_out) == ((4,), (3,), 4, 3)
+    assert (Dense(2, 7).in_shape, Dense(2, 7).out_shape) == ((2,), (7,))
+
+
+class Shifted(Layer):
+    """y = x + c, with a constant c: a layer for rows of any size."""
+
+    def forward(self, x):
+        return x + 1.0, None
+
+    def backward(self, cache, dy, wrt_input=True):
+        return dy if wrt_input else None
+
+    @classmethod
+    def example(cls, rng):
+        return cls(), (rng.normal(size=(2, 3)),)
+
+
+class Image(Layer):
+    """y = x: a layer that says it is about images, or that says what is not so."""
+
+    def __init__(self, before, after):
+        self.before, self.after = before, after
+        self.in_shape, self.out_shape = tuple(before), tuple(after)
+
+    def forward(self, x):
+        return x, None
+
+    def backward(self, cache, dy, wrt_input=True):
+        return dy
+
+    @classmethod
+    def example(cls, rng):
+        return cls((2, 2, 1), (2, 2, 1)), (rng.normal(size=(3, 4)),)
+
+
+def test_layers_for_rows_of_any_size(rng):
+    chain = Sequential([Shifted(), Dense(4, 3), Shifted(), Shifted(), Dense(3, 2), Shifted()])
+    assert (chain.n_in, chain.n_out) == (4, 2)
+    chain.allocate(rng)
+    assert chain.forward(np.ones((5, 4)))[0].shape == (5, 2)
+    assert check_gradients(chain, (rng.normal(size=(5, 4)),)).ok
+    alone = Sequential([Shifted()])
+    assert (alone.in_shape, alone.out_shape) == (None, None)
+    assert Sequential([alone, Dense(3, 2)]).in_shape == (3,)
+
+
+def test_shapes_of_images_must_be_equal_and_rows_as_long():
+    image = Image((2, 3, 1), (3, 2, 2))
+    assert Sequential([Dense(5, 6), image, Dense(12, 1)]).out_shape == (1,)
+    assert Sequential([image, Image((3, 2, 2), (1, 1, 1))]).in_shape == (2, 3, 1)
+    with pytest.raises(ConfigError) as caught:
+        Sequential([image, Image((2, 3, 2), (1, 1, 1))])
+    assert str(caught.value) == (
+        "layer 1 (Image) of a Sequential takes rows of 12 numbers, (2, 3, 2), and layer 0 (Image) "
+        "of a Sequential gives rows of 12 numbers, (3, 2, 2); change one of them."
+    )
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        (
+            [Dense(4, 5), Shifted(), Dense(4, 3)],
+            "layer 2 (Dense) of a Sequential takes rows of 4 numbers, and layer 0 (Dense) of a "
+            "Sequential gives rows of 5 numbers; change one of them.",
+        ),
+        (["dens"], "layer must be a registered name; got 'dens'. did you mean 'dense'?"),
+        (["dense:n_in=4"], "layer 'dense' takes n_in, n_out, activation=identity, init=glorot_"),
+        (["dense:n_in=0,n_out=2"], "Dense's n_in is a whole number, 1 or more; got 0."),
+        ([3], "layer takes a name or an object of that family; got 3."),
+    ],
+)
+def test_layers_that_make_no_sequential(layers, message):
+    with pytest.raises(ConfigError) as caught:
+        Sequential(layers)
+    assert str(caught.value).startswith(message)
+
+
+def test_a_part_that_is_no_layer_is_refused():
+    with pytest.raises(ConfigError, match="layer takes a name or an object of that family; got C"):
+        Sequential([Concat()])
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        (
+            [Dense(4, 5), Dense(5, 2)],
+            "layer 0 (Dense) of a Sequential takes rows of 4 numbers; got (2, 3) from outside.",
+        ),
+        (
+            [Image((3,), (5,)), Dense(5, 2)],
+            "layer 1 (Dense) of a Sequential takes rows of 5 numbers; got (2, 3) from layer 0 "
+            "(Image) of a Sequential.",
+        ),
+    ],
+)
+def test_rows_of_another_size_than_a_layer_says(layers, message, rng):
+    chain = Sequential(layers)
+    chain.allocate(rng)
+    with pytest.raises(DataError) as caught:
+        chain.forward(np.ones((2, 3)))
+    assert str(caught.value) == message

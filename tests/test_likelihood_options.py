@@ -27,6 +27,7 @@ VARIANTS = {
 }  # fmt: skip
 
 
+@pytest.mark.smoke(4)
 @pytest.mark.parametrize(("make", "x_dim", "x"), VARIANTS.values(), ids=VARIANTS)
 def test_gradients_of_every_setting(make, x_dim, x):
     """Each class's own example is in the registry's tests; these are its other settings."""

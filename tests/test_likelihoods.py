@@ -44,6 +44,7 @@ def score(likelihood, theta, x):
     return gradient(likelihood, theta, x)[0]
 
 
+@pytest.mark.smoke(4)
 @each_likelihood
 def test_samples_and_density_are_of_one_distribution(cls, rng):
     """Bartlett's identities: E[score] = 0 and E[score²] = -E[∂score/∂theta], x drawn by `sample`;

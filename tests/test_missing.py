@@ -122,6 +122,7 @@ def test_the_encoder_is_given_zeros_and_a_mask():
     np.testing.assert_allclose(logvar, stats[:, 2:], atol=1e-7)  # but for its bounds
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("prior", ["standard", nv.VampPrior(3)], ids=["standard", "vamp"])
 @pytest.mark.parametrize("cls", [nv.Bernoulli, nv.Poisson, nv.Categorical, nv.GaussianColumnScale])
 def test_gradients_of_models(cls, prior):

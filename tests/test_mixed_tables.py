@@ -85,6 +85,7 @@ def test_it_takes_missing_entries_if_all_of_its_groups_do():
         nv.VAE(2, 1, likelihood=some, missing="mask")
 
 
+@pytest.mark.slow
 def test_gradients_where_entries_are_missing(rng):
     model, x, objective = network(), table(rng), nv.IWAE(2)
     x[:, [0, 4]] = (x[:, [0, 4]] - [300, -2]) / [40, 0.01]  # a unit in which tanh is no constant

@@ -14,6 +14,7 @@ import pytest
 import npvae as nv
 from npvae.core.schedules import Cosine, Linear
 from npvae.models import storage as files
+from npvae.training import rows
 
 X = np.random.default_rng(0).integers(0, 256, (40, 5)).astype("uint8")
 OTHER = "params/encoder.layers.0.W.npy"
@@ -57,6 +58,7 @@ def assert_same(one, other):
     assert one[0].scale == other[0].scale
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("kernel_set", ["numpy", "numba"])
 @pytest.mark.parametrize("stops", [[1], [4], [2, 3, 6]])
 def test_resuming_is_the_same_as_never_stopping(kernels, path, kernel_set, stops):
@@ -96,7 +98,7 @@ def wait():
     print("waiting", flush=True)
     sys.stdin.read()
 
-class Objective(nv.ELBO):
+class Objective(nv.ELBO, abstract=True):
     step = 0
     def __call__(self, terms, epoch):
         self.step += 1
@@ -125,6 +127,7 @@ nv.fit(
 """
 
 
+@pytest.mark.smoke(2)
 @pytest.mark.parametrize(
     ("where", "when", "epochs_kept"),
     [("callback", 4, 3), ("step", 5 * 5 + 3, 5), ("write", 3, 2), ("step", 2, 0)],
@@ -232,6 +235,22 @@ def test_the_scale_comes_back_with_the_checkpoint(path):
     assert nv.load(path).scale == 255.0
 
 
+def test_numbers_of_numpy_in_a_record_are_kept(path):
+    def measure(model, record):
+        record["mse"] = np.float32(0.1) * record["epoch"]
+        record["by_column"] = np.arange(3)
+
+    run(2, path, callbacks=[measure])
+    _, records, _ = run(3, path, callbacks=[measure])
+    assert [r["mse"] for r in records] == pytest.approx([0.1, 0.2, 0.3])
+    assert [list(r["by_column"]) for r in records] == [[0, 1, 2]] * 3
+
+
+def test_what_no_file_can_hold_is_named(path):
+    with pytest.raises(nv.ConfigError, match="numbers, text, lists and dicts; got set in a record"):
+        run(2, path, callbacks=[lambda model, record: record.update(seen={1, 2})])
+
+
 def test_without_resume_training_starts_anew(path):
     run(4, path)
     assert_same(run(2, path, resume=False), run(2))
@@ -274,6 +293,39 @@ def test_other_data_are_no_continuation(path):
     run(2, path)
     with pytest.raises(nv.ConfigError, match="same rows as before, 40; got 39"):
         nv.fit(small(), X[:39], epochs=4, batch_size=9, seed=3, checkpoint=path, resume=True)
+
+
+@pytest.mark.parametrize("n", [40, 5000])
+@pytest.mark.parametrize("digested", [1 << 24, 64])
+def test_other_data_of_the_same_shape_are_no_continuation(path, monkeypatch, n, digested):
+    monkeypatch.setattr(rows, "_DIGESTED", digested)
+    x = np.random.default_rng(1).random((n, 5))
+    weights = np.linspace(1, 2, n)
+
+    def resume(epochs, data, **options):
+        return nv.fit(
+            small(likelihood="gaussian"), data, epochs=epochs, batch_size=n,
+            checkpoint=path, resume=True, **{"weights": weights, **options},
+        )  # fmt: skip
+
+    resume(1, x)
+    assert len(resume(2, x).records) == 2
+    assert len(resume(3, np.asfortranarray(x), weights=2 * weights).records) == 3
+    for data, options in (
+        (5 * x + 1, {}), (x[::-1], {}), (x, {"weights": weights[::-1]}), (x, {"weights": None}),
+    ):  # fmt: skip
+        with pytest.raises(nv.ConfigError, match="the same data as before, got others"):
+            resume(4, data, **options)
+
+
+def test_a_checkpoint_without_a_digest_is_resumed(path):
+    run(2, path)
+    header, arrays = files.read(path)
+    del header["training"]["settings"]["data"], header["training"]["settings"]["losses"]
+    files.write(path, nv.load(path), {"training": header["training"]}, {
+        name: array for name, array in arrays.items() if name.startswith("training/")
+    })  # fmt: skip
+    assert_same(run(4, path), run(4))
 
 
 def test_a_model_without_a_state_of_training_is_no_checkpoint(path):

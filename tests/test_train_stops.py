@@ -12,8 +12,6 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import npvae as nv
 import npvae.core.threads
-from npvae import kernels as seam
-from npvae.kernels import reference
 
 
 @pytest.fixture(autouse=True)
@@ -145,7 +143,7 @@ def test_early_stopping_checks_its_arguments(arguments, message):
 # Losses and gradients that are no numbers
 
 
-class Failing(nv.ELBO):
+class Failing(nv.ELBO, abstract=True):
     """An objective that goes wrong at its n-th step, and remembers the weights it then had."""
 
     def __init__(self, model, at, fail):
@@ -162,11 +160,11 @@ class Failing(nv.ELBO):
 
 
 def nan_loss(losses, d_terms):
-    return losses._replace(loss=np.float64("nan"))
+    return {**losses, "loss": np.float64("nan")}
 
 
 def inf_loss(losses, d_terms):
-    return losses._replace(loss=np.float64("inf"))
+    return {**losses, "loss": np.float64("inf")}
 
 
 def inf_gradient(losses, d_terms):
@@ -207,6 +205,7 @@ def test_no_checkpoint_is_named_where_there_is_none_yet(tmp_path):
     assert not path.exists()
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("kernel_set", ["numpy", "numba"])
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -280,7 +279,6 @@ def test_an_interrupted_run_leaves_things_in_order(tmp_path, where, stop, error)
     assert blas() == before
     assert np.isfinite(model.flat).all()
     assert all(np.shares_memory(p, model.flat) for p in model.params.values())
-    assert seam._active.get() is reference
     assert [p.name for p in tmp_path.iterdir()] == ["model.npz"]
     resumed = small()
     history = nv.fit(resumed, X, epochs=6, batch_size=5, checkpoint=path, resume=True)

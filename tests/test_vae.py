@@ -186,6 +186,7 @@ def test_a_row_means_the_same_alone_and_among_others():
 # Config and parameters
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("likelihood", [*LIKELIHOODS, nv.Gaussian(scale=0.3)])
 def test_the_config_survives_json_and_rebuilds_the_model(activation, likelihood):

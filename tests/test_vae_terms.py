@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import npvae as nv
-from npvae.core import Terms
+from npvae.core import LevelTerms, Terms
 from npvae.gradcheck import check_gradients
 from npvae.objectives import Losses
 
@@ -47,11 +47,12 @@ class Weighted:
             d_terms.log_px = weigh(terms.log_px)
         else:
             d_terms.log_px = np.zeros(terms.log_px.shape)
-        for name in ("kl", "log_pz", "log_qz", "z"):
-            if name in self.needs:
-                setattr(d_terms, name, [weigh(level) for level in getattr(terms, name)])
-        if "posterior" in self.needs:
-            d_terms.posterior = [tuple(weigh(p) for p in level) for level in terms.posterior]
+        for level in terms.levels:
+            asked = [n for n in ("kl", "log_pz", "log_qz", "z") if n in self.needs]
+            d_level = LevelTerms(**{name: weigh(getattr(level, name)) for name in asked})
+            if "posterior" in self.needs:
+                d_level.posterior = tuple(weigh(p) for p in level.posterior)
+            d_terms.levels.append(d_level)
         return Losses(total, total, 0.0), d_terms
 
 
@@ -72,8 +73,9 @@ def test_the_terms_are_those_that_were_asked_for(needs):
     vae, rng = model(), np.random.default_rng(0)
     eps = vae.draw_noise(3, 2, rng)
     terms, _ = vae.forward((rng.random((3, 5)) < 0.5).astype(float), eps, needs=needs)
-    given = {name for name in NEEDS if np.size(getattr(terms, name))}
-    assert given == {"log_px", *needs}
+    (level,) = terms.levels
+    assert {name for name in NEEDS[1:] if getattr(level, name) is not None} == {*needs} - {"log_px"}
+    assert terms.log_px.shape == (2, 3)
 
 
 @pytest.mark.parametrize("prior", ["mixture", "vamp"])
@@ -81,20 +83,22 @@ def test_a_sampled_kl_is_computed_where_it_is_asked_for(prior):
     model = nv.VAE(4, 2, hidden=(3,), prior=prior)
     x, eps = np.full((2, 4), 0.5, "float32"), np.zeros((1, 2, 2), "float32")
     terms, _ = model.forward(x, eps, needs=("log_px",))
-    assert (terms.kl, terms.log_pz, terms.log_qz) == ([], [], [])
-    terms, _ = model.forward(x, eps, needs=("kl",))
-    assert (len(terms.kl), len(terms.log_pz), len(terms.log_qz)) == (0, 1, 1)
+    assert terms.levels == [LevelTerms()]
+    (level,) = model.forward(x, eps, needs=("kl",))[0].levels
+    assert level.kl is None
+    assert level.log_pz.shape == level.log_qz.shape == (1, 2)
 
 
 def test_z_and_posterior_are_what_the_other_terms_are_of():
     vae, rng = model(), np.random.default_rng(0)
     x, eps = (rng.random((3, 5)) < 0.5).astype(float), vae.draw_noise(3, 2, rng)
     terms, _ = vae.forward(x, eps, needs=NEEDS)
-    ((mu, logvar),), (z,) = terms.posterior, terms.z
+    (level,) = terms.levels
+    (mu, logvar), z = level.posterior, level.z
     np.testing.assert_array_equal([mu, logvar], vae.encode(x))
     np.testing.assert_allclose(z, mu + np.exp(logvar / 2) * eps, rtol=1e-14)
     log_pz = -0.5 * (z**2 + np.log(2 * np.pi)).sum(-1)
-    np.testing.assert_allclose(terms.log_pz[0], log_pz, rtol=1e-14)
+    np.testing.assert_allclose(level.log_pz, log_pz, rtol=1e-14)
 
 
 @pytest.mark.parametrize("context_dim", [0, 3])

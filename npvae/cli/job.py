@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 from argparse import Namespace
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,18 @@ from ..core.files import check_folder, make_folder
 from ..datasets import Dataset
 from ..models import VAE
 from ..models import storage as checkpoint
-from ..objectives import ELBO, IWAE
 from ..optim import Adam
 from ..plots import Shape
 from ..tables import Table
 from ..tables import read as read_table
 from ..training.callbacks import EarlyStopping
-from ..training.fit import fit
+from ..training.fit import train
 from ..training.history import History
-from . import runs
-from . import schemas as of_tables
-from .data import has_test_split, hold_out, image_shape_of, read, take, value_range
-from .settings import MIXED, Settings, choose, complete, objective
+from ..training.settings import Settings
+from . import runs, tabular
+from .choices import MIXED, Choices, choose, complete
+from .inputs import has_test_split, hold_out, image_shape_of, read, take, value_range
+from .objective_options import objective
 
 
 @dataclass
@@ -34,7 +35,8 @@ class Job:
 
     Attributes
     ----------
-    settings : every option of training, as config.json keeps them
+    choices : every option of training, as config.json keeps them
+    settings : what `fit` is to do
     train, valid : the rows to train on, and those that validate
     notes : what was chosen for the user, and why
     done : epochs of this run that the folder holds already; it is resumed where there are any
@@ -46,43 +48,27 @@ class Job:
     """
 
     folder: Path
+    choices: Choices
     settings: Settings
     train: Dataset
     valid: Dataset | None
     model: VAE
-    objective: ELBO | IWAE
-    optimiser: Adam
     image_shape: Shape
     notes: list[str]
     done: int
     waited: int
     restarts: bool
     replaces: bool
-    stopping: EarlyStopping | None
     noted: bool = False
     begun: bool = False
 
     def run(self, progress: bool) -> History:
         """Train; write the model, the settings and the history."""
-        settings = self.settings
+        callbacks = [_Keeper(self), *self.settings.callbacks]
+        settings = replace(self.settings, callbacks=callbacks, progress=progress)
+        valid = None if self.valid is None else self.valid.x
         with _plain_interrupts():
-            history = fit(
-                self.model,
-                self.train.x,
-                objective=self.objective,
-                epochs=settings["epochs"],
-                batch_size=settings["batch_size"],
-                lr=settings["lr"],
-                valid=None if self.valid is None else self.valid.x,
-                seed=settings["seed"],
-                binarise=settings["binarise"],
-                threads=settings["threads"],
-                progress=progress,
-                checkpoint=self.folder / runs.CHECKPOINT,
-                resume=self.done > 0,
-                callbacks=[_Keeper(self), *([] if self.stopping is None else [self.stopping])],
-                optimiser=self.optimiser,
-            )
+            history = train(self.model, settings, self.train.x, valid)
         checkpoint.save(self.model, self.folder / runs.MODEL)
         self.write_config()
         history.to_csv(self.folder / runs.HISTORY)
@@ -97,12 +83,18 @@ class Job:
             History(records).to_csv(self.folder / runs.HISTORY)
         return len(records)
 
+    @property
+    def stopping(self) -> EarlyStopping | None:
+        """What stops training where the validation loss has ceased to fall."""
+        return next((c for c in self.settings.callbacks if isinstance(c, EarlyStopping)), None)
+
     def write_config(self) -> None:
         config: dict[str, Any] = {
             "npvae": __version__,
             "model": self.model.config,
             "image_shape": self.image_shape,
-            "training": self.settings,
+            "objective": self.settings.objective.config,
+            "training": self.choices,
         }
         if self.train.columns is not None:
             config["columns"] = self.train.columns
@@ -153,23 +145,16 @@ def prepare(options: Namespace) -> Job:
     records, waited = runs.saved_training(folder) if options.resume else ([], 0)
     done = len(records)
     earlier = runs.read_config(folder) if options.resume else {}
-    settings = choose(options, earlier.get("training", {}))
-    data, test = _read(settings, earlier.get("model", {}).get("schema"))
+    choices = choose(options, earlier.get("training", {}))
+    data, test = _read(choices, earlier.get("model", {}).get("schema"))
     if isinstance(data, Table):
-        notes, arguments = of_tables.complete(settings, data), data.schema.options()
+        notes, arguments = tabular.complete(choices, data), data.schema.options()
     else:
         images = data.image_shape is not None or bool(options.image_shape)
-        notes = complete(settings, data, *value_range(data, settings["data"]), images)
-        arguments = {"x_dim": data.x.shape[1], "likelihood": settings["likelihood"]}
-    settings["epochs"] = max(settings["epochs"], done)
-    model = VAE(
-        z_dim=settings["z_dim"],
-        hidden=settings["hidden"],
-        activation=settings["activation"],
-        prior=settings["prior"],
-        seed=settings["seed"],
-        **arguments,
-    )
+        notes = complete(choices, data, *value_range(data, choices["data"]), images)
+        arguments = {"x_dim": data.x.shape[1]}
+    choices["epochs"] = max(choices["epochs"], done)
+    model = VAE(**{**_arguments(VAE, choices), **arguments})
     shape = options.image_shape
     if shape is None and earlier:
         shape = earlier.get("image_shape") or []
@@ -177,45 +162,63 @@ def prepare(options: Namespace) -> Job:
     if image_shape and shape is None and data.image_shape is None:
         size = " x ".join(map(str, image_shape))
         notes.append(f"rows are drawn as images of {size}; --image-shape none if they are not")
-    train, valid = (data, test) if test is not None else _held_out(data, settings)
+    train, valid = (data, test) if test is not None else _held_out(data, choices)
     job = Job(
         folder=folder,
-        settings=settings,
+        choices=choices,
+        settings=_settings(choices, folder, resume=done > 0),
         train=train,
         valid=valid,
         model=model,
-        objective=objective(settings),
-        optimiser=Adam(weight_decay=settings["weight_decay"], clip_norm=settings["clip_norm"]),
         image_shape=image_shape,
         notes=notes,
         done=done,
         waited=waited,
         restarts=bool(earlier) and not done,
         replaces=runs.exists(folder) and not done,
-        stopping=EarlyStopping(settings["patience"]) if settings["patience"] else None,
     )
     check_folder(make_folder(folder))
     return job
 
 
-def _read(settings: Settings, schema: Any) -> tuple[Dataset, Dataset | None]:
+def _settings(choices: Choices, folder: Path, resume: bool) -> Settings:
+    """What `fit` is to do."""
+    patience = _arguments(EarlyStopping, choices)
+    made = {
+        "objective": objective(choices),
+        "optimiser": Adam(**_arguments(Adam, choices)),
+        "callbacks": [EarlyStopping(**patience)] if choices["patience"] else [],
+        "checkpoint": folder / runs.CHECKPOINT,
+        "resume": resume,
+        "progress": False,
+    }
+    return Settings(**{**_arguments(Settings, choices), **made})
+
+
+def _arguments(cls: type, choices: Choices) -> dict[str, Any]:
+    """The choices that are arguments of a class, which have the same names."""
+    return {n: choices[n] for n in inspect.signature(cls).parameters if n in choices}
+
+
+def _read(choices: Choices, schema: Any) -> tuple[Dataset, Dataset | None]:
     """The data, and the source's own test rows where those are to validate.
 
     A table is read by the schema of the run that is resumed, if there is one.
     """
-    name = settings["data"]
-    if settings["holdout"] is None and has_test_split(name):
+    name = choices["data"]
+    if choices["holdout"] is None and has_test_split(name):
         return read(name, "train"), read(name, "test")
-    if settings["holdout"] is None:
-        settings["holdout"] = 0.1
-    if settings["likelihood"] == MIXED:
-        return read_table(name, settings["columns"], schema), None
+    if choices["holdout"] is None:
+        choices["holdout"] = 0.1
+    if choices["likelihood"] == MIXED:
+        options = choices["columns"], schema, choices["missing_cells"], choices["encoding"]
+        return read_table(name, *options), None
     return read(name), None
 
 
-def _held_out(data: Dataset, settings: Settings) -> tuple[Dataset, Dataset | None]:
+def _held_out(data: Dataset, choices: Choices) -> tuple[Dataset, Dataset | None]:
     """The rows to train on, and those held out of them."""
-    kept, held_out = hold_out(len(data.x), settings["holdout"], settings["seed"])
+    kept, held_out = hold_out(len(data.x), choices["holdout"], choices["seed"])
     if not len(held_out):
         return data, None
     return take(data, kept), take(data, held_out)

@@ -18,10 +18,10 @@ from ..core.files import replacing
 from ..datasets import Dataset
 from .arguments import PICTURES
 from .console import count
-from .data import draw, image_shape_of, rows_for
 from .gallery import Gallery, walks
+from .inputs import draw, image_shape_of, rows_for
 from .runs import Run, open_run
-from .schemas import gallery_of
+from .tabular import gallery_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

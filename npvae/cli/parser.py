@@ -10,22 +10,9 @@ from typing import Any, NoReturn
 
 from .._version import __version__
 from ..core.errors import nearest
-from .arguments import (  # fmt: skip
-    ARRAYS,
-    PICTURES,
-    column_kinds,
-    fraction,
-    image_shape,
-    not_negative,
-    one_of,
-    output,
-    positive,
-    whole,
-    widths,
-)
+from .arguments import ARRAYS, PICTURES, image_shape, one_of, output, whole
 from .console import BAD_INPUT, tell
-
-DEFAULT_RUN = "npvae-run"
+from .train_options import DEFAULT_RUN, GROUPS
 
 _OVERVIEW = f"""\
 Variational autoencoders in pure NumPy, every gradient derived by hand
@@ -50,28 +37,28 @@ An earlier run in the folder is replaced once the new one has finished its first
 epoch. Ctrl-C keeps the last finished epoch, and --resume goes on from there as
 if training had never stopped.
 
-Losses are in nats per example. The training loss is that of the objective, the
+Losses are in nats per example. The training loss is the objective's, and the
 validation loss always -ELBO at beta 1: with --beta, --warmup, --free-bits or
---objective iwae the two are not the same quantity."""
+another objective the two are not the same quantity."""
 
 _EVALUATE = """\
 Measure a model on data: the ELBO and its two terms, the log-likelihood by
 importance sampling, and how many latent dimensions are active. All are means
 over the rows, in nats per example.
 
-Rows that the model was trained on flatter it, and by default they are among the
-rows where the source has no test rows: --split held-out leaves them out."""
+Rows that the model was trained on flatter it. If the source has no test rows,
+all rows are taken, those too; --split held-out leaves them out."""
 
 _SAMPLE = """\
 Make new examples: z drawn from the prior, and for each z the mean of
-p(x given z). Of a model of a table the rows are draws from p(x given z), and a
-.csv has them as the table has its own: the same columns, units and labels."""
+p(x given z). For a table they are draws from p(x given z), and a .csv has the
+table's own columns, units and labels."""
 
 _RECONSTRUCT = """\
 Encode and decode data, at the mean of q(z given x). A picture shows -n rows,
 drawn at random, beside what came in; an array (.npy, .csv) has the
-reconstructions of all rows, in their order. Of a table they come in its own
-units and labels, missing cells filled in; with --impute those alone."""
+reconstructions of all rows, in their order. For a table they have its units and
+labels, and missing cells are filled in; with --impute the known ones stay."""
 
 _INTERPOLATE = """\
 Walk in straight lines through latent space, between the posterior means of
@@ -148,162 +135,10 @@ def _train(commands: Any) -> None:
     parser = commands.add_parser(
         "train", usage="npvae train [options]", help="train a model", description=_TRAIN
     )
-    add = parser.add_argument_group("data").add_argument
-    add(
-        "--data",
-        metavar="PATH",
-        help="digits (the default); or a .csv, .tsv, .npy or .npz file, "
-        "an IDX file, or a folder of IDX files such as MNIST's (./digits for a file of that name)",
-    )
-    add(
-        "--columns",
-        type=column_kinds,
-        metavar="NAME=KIND,..",
-        help="what columns of a .csv or .tsv are, where that is not to be inferred: number, flag, "
-        "count, category, label (colours the latent space), or skip",
-    )
-    add(
-        "--holdout",
-        type=fraction,
-        metavar="F",
-        help="the share of rows, drawn by --seed, that "
-        "validates and is not trained on (default: the source's test rows where it has such, "
-        "otherwise 0.1)",
-    )
-    add(
-        "--image-shape",
-        type=image_shape,
-        metavar="H,W",
-        help="rows are grey images of this shape, or H,W,3 colour images, or none (default: as the "
-        "source says; rows in [0, 1] of 16, 25, ... 784 ... columns without names are taken for "
-        "square images)",
-    )
-
-    add = parser.add_argument_group("model").add_argument
-    add(
-        "--z-dim",
-        type=whole(1),
-        metavar="N",
-        help="latent dimensions (default: 4 for the digits; 8 for a table, or one less than its "
-        "columns; otherwise 20, or the columns, where those are fewer)",
-    )
-    add(
-        "--hidden",
-        type=widths,
-        metavar="W,W",
-        help="widths of the encoder's hidden layers, "
-        "mirrored in the decoder, or none (default: 256,128 for the digits; 64 for a table, 256 "
-        "from 1,000 rows on; otherwise 400)",
-    )
-    add("--activation", metavar="NAME", help="default: relu; npvae info lists all")
-    add(
-        "--likelihood",
-        metavar="NAME",
-        help="of the data given z (default: for a table mixed, one for each kind of columns; "
-        "bernoulli for values in [0, 1] and for images of bytes, otherwise gaussian; npvae info "
-        "lists all)",
-    )
-    add("--prior", metavar="NAME", help="of z: standard (the default), mixture or vamp")
-
-    add = parser.add_argument_group("objective").add_argument
-    add(
-        "--objective",
-        type=one_of("elbo", "iwae"),
-        metavar="elbo|iwae",
-        help="default: elbo. The KL that iwae shows in training is what its bound has besides rec, "
-        "and can be below 0",
-    )
-    add(
-        "--n-samples",
-        type=whole(1),
-        metavar="K",
-        help="draws of z per row and step (default: 1; 5 for iwae)",
-    )
-    add("--beta", type=not_negative, help="weight of the KL term (default: 1)")
-    add(
-        "--warmup",
-        type=not_negative,
-        metavar="EPOCHS",
-        help="raise beta from 0 in a straight line over the first epochs (default: 0)",
-    )
-    add(
-        "--free-bits",
-        type=not_negative,
-        metavar="NATS",
-        help="KL per latent dimension below which it is not pressed further, and as which it then "
-        "counts in the training loss (default: 0)",
-    )
-
-    add = parser.add_argument_group("training").add_argument
-    add(
-        "--epochs",
-        type=whole(1),
-        metavar="N",
-        help="default: 300 for the digits; for a table by its size, with --patience; otherwise 10",
-    )
-    add(
-        "--batch-size",
-        type=whole(1),
-        metavar="N",
-        help="default: 64 for the digits; 32 for a table of less than 3,000 rows; otherwise 128",
-    )
-    add(
-        "--lr",
-        type=positive,
-        help="Adam's learning rate (default: 0.002 for digits and tables, otherwise 0.001)",
-    )
-    add("--weight-decay", type=not_negative, metavar="F", help="decoupled (default: 0)")
-    add(
-        "--clip-norm",
-        type=positive,
-        metavar="F",
-        help="greatest norm of the gradient (default: no limit)",
-    )
-    add(
-        "--binarise",
-        action="store_true",
-        default=None,
-        help="take values in [0, 1] for probabilities, and draw ones and zeros from them anew "
-        "whenever a row is visited",
-    )
-    add(
-        "--patience",
-        type=whole(1),
-        metavar="EPOCHS",
-        help="stop after so many epochs without a better validation loss, and keep the best model; "
-        "with --resume, more of it lets a run that stopped go on (default: train to the end)",
-    )
-    add(
-        "--seed",
-        type=whole(0),
-        metavar="N",
-        help="of the rows held out, initial weights, order "
-        "and noise: same seed, threads and machine, same model (default: 0)",
-    )
-    add(
-        "--threads",
-        type=whole(1),
-        metavar="N",
-        help="at most; one is used where matrices are small (default: all usable cores)",
-    )
-
-    add = parser.add_argument_group("run").add_argument
-    add(
-        "--out",
-        metavar="DIR",
-        default=DEFAULT_RUN,
-        help=f"run folder, made where it is missing (default: {DEFAULT_RUN})",
-    )
-    add(
-        "--resume",
-        action="store_true",
-        help="go on with the run in DIR, with the settings that "
-        "it has; --epochs, --lr, --patience and --threads may be given anew, and --data where "
-        "the file has moved. Where DIR has no finished epoch, training starts anew, with the "
-        "settings in its config.json if it has one",
-    )
-    add("--no-plots", action="store_true", help="no pictures")
-    add("--quiet", action="store_true", help="print errors only")
+    for title, options in GROUPS.items():
+        group = parser.add_argument_group(title)
+        for option in options:
+            option.add_to(group)
 
 
 def _evaluate(commands: Any) -> None:
@@ -339,12 +174,12 @@ def _reconstruct(commands: Any) -> None:
         "-n",
         type=whole(1),
         metavar="N",
-        help="rows in a picture (default: 10; of a table 1000)",
+        help="rows in a picture (default: 10; for a table 1000)",
     )
     parser.add_argument(
         "--impute",
         action="store_true",
-        help="of a table: keep the known cells as they are, and fill in the missing ones",
+        help="for a table: keep the known cells as they are, and fill in the missing ones",
     )
     _output(parser, "reconstructions.png")
     _image_shape(parser)
@@ -404,9 +239,9 @@ def _run_and_data(parser: Parser) -> None:
         "--split",
         type=one_of("train", "test", "held-out"),
         metavar="NAME",
-        help="train or test, of a source that has both; held-out, the rows that npvae train kept "
-        "for validation (default: test where the source has it, otherwise all rows, those that "
-        "RUN was trained on too)",
+        help="train or test, if the source has both; or held-out, the rows that npvae train kept "
+        "for validation (default: test if the source has it, otherwise all rows, with those that "
+        "RUN was trained on)",
     )
     parser.add_argument(
         "--rows",
@@ -433,8 +268,8 @@ def _image_shape(parser: Parser) -> None:
         "--image-shape",
         type=image_shape,
         metavar="H,W",
-        help="rows are grey images of this shape, or H,W,3 colour images, or none "
-        "(default: as when RUN was trained)",
+        help="the shape of the images that the rows are, H,W,3 in colour, or none if they are no "
+        "images (default: as when RUN was trained)",
     )
 
 

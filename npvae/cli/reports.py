@@ -10,24 +10,26 @@ from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterator
 from importlib import metadata, util
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
 
 from .. import kernels
 from .._version import __version__
-from ..core import registered
 from ..core.progress import epoch_summary
+from ..core.registry import arguments_of, listed, registered, text
 from ..core.threads import usable_cores
 from ..evaluate import metrics
 from ..executor.describe import describe
 from ..objectives import ELBO
 from ..plots.style import short
 from .console import DONE, FAILED_CHECK
-from .data import rows_for
+from .inputs import rows_for
+from .objective_options import objective
 from .runs import CONFIG, open_run
-from .schemas import saved_by_column, worst
-from .settings import objective
+from .tabular import saved_by_column, worst
+from .train_options import SETTINGS
 
 _PACKAGES = {
     "numba": "fast",
@@ -94,8 +96,16 @@ def _environment() -> Iterator[tuple[str, str]]:
         yield package, _version(package) or f"not installed; pip install 'npvae[{extra}]'"
     yield "kernels", kernels.kernels_in_use()
     yield "threads", str(usable_cores())
-    for family in ("likelihood", "activation"):
-        yield f"--{family}", ", ".join(sorted(registered(family)))
+    for option in SETTINGS.values():
+        if option.family is not None:
+            yield from zip(chain([option.typed], repeat("")), _names(option.family), strict=False)
+
+
+def _names(family: str) -> Iterator[str]:
+    """The registered names of a family as they can be typed, with their arguments' defaults."""
+    for name in sorted(registered(family)):
+        takes = arguments_of(family, name)
+        yield f"{name}:{listed(takes)}".replace(", ", ",") if takes else name
 
 
 def _version(package: str) -> str | None:
@@ -114,7 +124,10 @@ def _contents(name: str) -> Iterator[tuple[str, str]]:
     yield "file", f"{run.file}, {run.file.stat().st_size / 1e6:.1f} MB"
     yield "model", f"{run.model.name}, {run.model.n_params:,} parameters"
     yield from _listed(_in_short(run))
-    yield "steps", describe(run.model, objective(run.settings) if run.config else ELBO())
+    trained_by = objective(run.settings) if run.config else ELBO()
+    if run.config:
+        yield "objective", text(trained_by.config)
+    yield "steps", describe(run.model, trained_by)
     if not run.config:
         yield "training", f"not known: no {CONFIG} that describes this model is beside the file"
         return

@@ -13,7 +13,7 @@ from ..core.errors import ConfigError
 from ..core.files import replacing
 from ..models import storage as checkpoint
 from ..models.storage import MODEL
-from .parser import DEFAULT_RUN
+from .train_options import DEFAULT_RUN
 
 CHECKPOINT, CONFIG, HISTORY = "checkpoint.npz", "config.json", "history.csv"
 PICTURES = (

@@ -10,20 +10,19 @@ from typing import Any
 from .. import kernels, plots
 from ..core.errors import MissingDependency, NonFiniteLoss
 from ..core.threads import usable_cores
+from ..objectives import ELBO
 from ..tables import Table
 from ..training.history import History
 from . import runs
 from .console import DONE, INTERRUPTED, NO_READER, count, tell
-from .data import draw
 from .gallery import walks
+from .inputs import draw
 from .job import Job, prepare
-from .schemas import TableGallery, gallery_of, listing
-from .settings import Settings
+from .objective_options import in_words
+from .tabular import TableGallery, gallery_of, listing
 
 _MOST_POINTS = 10_000
 """In a picture of many rows: more hide each other."""
-_PLAIN = {"objective": "elbo", "n_samples": 1, "beta": 1.0, "warmup": 0.0, "free_bits": 0.0}
-"""The objective that validation has, whatever training has."""
 
 
 def train(options: Namespace) -> int:
@@ -56,22 +55,22 @@ def _say_nothing(text: str) -> None:
 
 def _plan(job: Job, options: Namespace) -> str:
     """What is about to happen, with every choice that was made for the user."""
-    settings, model = job.settings, job.model
+    choices, model = job.choices, job.model
     validate = "none" if job.valid is None else f"{len(job.valid.x):,}"
     sizes = [model.x_dim, *model.hidden, f"z {model.z_dim}", *model.hidden[::-1], model.x_dim]
-    threads = settings["threads"] or usable_cores()
+    threads = choices["threads"] or usable_cores()
     notes = [*job.notes, *_resumed(job, options)]
     if job.replaces:
         notes.append(f"the earlier run in {job.folder} is replaced")
     return "\n".join(
         [
-            f"data       {settings['data']}: {_kind(job)}, {model.x_dim:,} columns; "
+            f"data       {choices['data']}: {_kind(job)}, {model.x_dim:,} columns; "
             f"{count(len(job.train.x), 'row')} to train on, {validate} to validate",
-            f"model      {' - '.join(map(str, sizes))}; {settings['activation']}, "
-            f"{settings['likelihood']}, {model.n_params:,} parameters",
-            f"training   {_objective(settings)}; {count(settings['epochs'], 'epoch')}, batches of "
-            f"{settings['batch_size']}, learning rate {settings['lr']:g}, seed {settings['seed']}"
-            f"{', binarised anew at every visit' if settings['binarise'] else ''}",
+            f"model      {' - '.join(map(str, sizes))}; {choices['activation']}, "
+            f"{choices['likelihood']}, {model.n_params:,} parameters",
+            f"training   {in_words(choices)}; {count(choices['epochs'], 'epoch')}, batches of "
+            f"{choices['batch_size']}, learning rate {choices['lr']:g}, seed {choices['seed']}"
+            f"{', binarised anew at every visit' if choices['binarise'] else ''}",
             f"kernels    {kernels.kernels_in_use()}, {count(threads, 'thread')} at most",
             *(f"note       {note}" for note in notes),
             "Losses are in nats per example: rec is the reconstruction term, KL the other.",
@@ -96,7 +95,7 @@ def _resumed(job: Job, options: Namespace) -> Iterator[str]:
             f"{job.folder} stopped early, {count(job.waited, 'epoch')} after its best one; a "
             f"--patience above {job.waited} lets it go on"
         )
-    if job.done == job.settings["epochs"]:
+    if job.done == job.choices["epochs"]:
         yield f"{job.folder} has all its {count(job.done, 'epoch')}; --epochs gives it more"
     elif job.done and not _stopped_early(job):
         yield f"training goes on after epoch {job.done}"
@@ -113,29 +112,13 @@ def _stopped_early(job: Job) -> bool:
 
 def _columns(job: Job) -> Iterator[str]:
     """What the columns of numbers mean where they are not the two terms of the ELBO."""
-    settings = job.settings
-    if settings["objective"] == "iwae":
-        yield "In training, KL is the rest of IWAE's bound, loss - rec, and can be below 0."
-    if settings["free_bits"]:
-        yield (
-            f"In training, a latent dimension's KL counts as {settings['free_bits']:g} nats at "
-            "least."
-        )
-    if job.valid is not None and _objective(settings) != _objective({**settings, **_PLAIN}):
+    objective, free_bits = job.settings.objective, job.choices["free_bits"]
+    if objective.note:
+        yield f"In training, {objective.note}"
+    if free_bits:
+        yield f"In training, a latent dimension's KL counts as {free_bits:g} nats at least."
+    if job.valid is not None and objective.config != ELBO().config:
         yield "Validation has the plain ELBO instead: one sample, beta 1, the true KL."
-
-
-def _objective(settings: Settings) -> str:
-    samples = settings["n_samples"]
-    counted = count(samples, "sample")
-    if settings["objective"] == "iwae":
-        return f"IWAE, {counted}"
-    parts = [f"ELBO, {counted}, beta {settings['beta']:g}"]
-    if settings["warmup"]:
-        parts.append(f"raised from 0 over {settings['warmup']:g} epochs")
-    if settings["free_bits"]:
-        parts.append(f"{settings['free_bits']:g} nats free per dimension")
-    return ", ".join(parts)
 
 
 def _interrupted(job: Job) -> str:
@@ -151,13 +134,13 @@ def _interrupted(job: Job) -> str:
             )
         return nothing
     return (
-        f"interrupted; the model after epoch {epochs} of {job.settings['epochs']} is in "
+        f"interrupted; the model after epoch {epochs} of {job.choices['epochs']} is in "
         f"{job.folder / runs.MODEL}. Go on with: {runs.resume_command(job.folder)}"
     )
 
 
 def _outcome(job: Job, history: History, seconds: float) -> str:
-    epochs, last = job.settings["epochs"], history.records[-1]
+    epochs, last = job.choices["epochs"], history.records[-1]
     kept = last
     line = f"epoch {last['epoch']} of {epochs} reached"
     if job.stopping is not None:
@@ -180,11 +163,11 @@ def _outcome(job: Job, history: History, seconds: float) -> str:
 
 def _more(job: Job, reached: int) -> str:
     """What gives a run that has ended more epochs."""
-    epochs = f"--epochs {2 * job.settings['epochs']}"
+    epochs = f"--epochs {2 * job.choices['epochs']}"
     if job.stopping is None or not job.stopping.done():
         return f"say with {epochs}"
     patience = f"--patience {2 * job.stopping.patience}"
-    if reached < job.settings["epochs"]:
+    if reached < job.choices["epochs"]:
         return f"say with {patience}, since it stopped early"
     return f"say with {patience} and {epochs}"
 
@@ -204,7 +187,7 @@ def _draw(job: Job, history: History, say: Callable[[str], None]) -> None:
 
 
 def _pictures(job: Job, history: History) -> Iterator[tuple[str, str, Any]]:
-    model, seed = job.model, job.settings["seed"]
+    model, seed = job.model, job.choices["seed"]
     gallery = gallery_of(model, job.image_shape, job.train.columns)
     rows = job.train if job.valid is None else job.valid
     named = "training rows" if job.valid is None else "validation rows"

@@ -10,20 +10,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .objective import Losses, Objective
     from .parameters import Slot, bind, children, clone, initialise, layout, n_parameters
-    from .part import Init, Part, registered, resolve
-    from .terms import Objective, Terms
+    from .part import Init, Part, registered_parts
+    from .registry import Registered, arguments_of, registered, resolve
+    from .terms import LevelTerms, Terms
 
 _NAMES = {
+    "objective": ("Losses", "Objective"),
     "parameters": ("Slot", "bind", "children", "clone", "initialise", "layout", "n_parameters"),
-    "part": ("Init", "Part", "registered", "resolve"),
-    "terms": ("Objective", "Terms"),
+    "part": ("Init", "Part", "registered_parts"),
+    "registry": ("Registered", "arguments_of", "registered", "resolve"),
+    "terms": ("LevelTerms", "Terms"),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
-    "Init", "Objective", "Part", "Slot", "Terms", "bind", "children", "clone", "initialise",
-    "layout", "n_parameters", "registered", "resolve",
+    "Init", "LevelTerms", "Losses", "Objective", "Part", "Registered", "Slot", "Terms",
+    "arguments_of", "bind", "children", "clone", "initialise", "layout", "n_parameters",
+    "registered", "registered_parts", "resolve",
 ]  # fmt: skip
 
 

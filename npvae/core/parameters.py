@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -97,7 +96,8 @@ def clone(part: Any, _done: dict[int, Any] | None = None) -> Any:
     done = {} if _done is None else _done
     if id(part) in done:
         return done[id(part)]
-    twin = done[id(part)] = copy.copy(part)
+    twin = done[id(part)] = object.__new__(type(part))
+    twin.__dict__.update(vars(part))
     for attribute, value in vars(part).items():
         if isinstance(value, Part):
             setattr(twin, attribute, clone(value, done))

@@ -6,17 +6,19 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from .losses import LOSSES, losses_in
+
 _LINES = 20
-"""That a bar leaves at most, beside the last: more scroll the start of a run away."""
+"""The most lines that a bar leaves, beside the last: more would scroll the start away."""
 
 
 class Silent:
     """No progress at all."""
 
-    def step(self, rows: int, losses: Any) -> None:
+    def step(self, rows: int, losses: Mapping[str, float]) -> None:
         pass
 
     def epoch(self, record: dict[str, Any]) -> None:
@@ -40,7 +42,7 @@ class Lines(Silent):
 class Bar(Silent):
     """A tqdm bar over all epochs, with the running losses and examples per second.
 
-    The bar goes when training ends. What stays is a line for each of some epochs, and of the last.
+    The bar disappears when training ends. Lines of some epochs, and of the last, stay.
     """
 
     def __init__(self, epochs: int, rows: int, done: int) -> None:
@@ -62,17 +64,15 @@ class Bar(Silent):
         self.last: dict[str, Any] | None = None
         self.steps = 0
 
-    def step(self, rows: int, losses: Any) -> None:
+    def step(self, rows: int, losses: Mapping[str, float]) -> None:
         self.steps += 1
         if self.steps % 16 == 1:
-            self.bar.set_postfix_str(
-                f"loss {losses.loss:.2f}, rec {losses.rec:.2f}, KL {losses.kl:.2f}", refresh=False
-            )
+            self.bar.set_postfix_str(_in_words(losses), refresh=False)
         self.bar.update(rows)
 
     def epoch(self, record: dict[str, Any]) -> None:
         self.bar.set_description_str(f"epoch {record['epoch']}/{self.epochs}", refresh=False)
-        self.bar.set_postfix_str(_terms(record, "train"), refresh=False)
+        self.bar.set_postfix_str(_train_losses(record), refresh=False)
         self.last = record
         if record["epoch"] % self.every == 0:
             self._keep()
@@ -100,15 +100,18 @@ def reporter(progress: bool, epochs: int, rows: int, done: int) -> Silent:
 
 def epoch_summary(record: dict[str, Any], epochs: int) -> str:
     """One epoch's record as a line of text, in nats per example."""
-    line = f"epoch {record['epoch']:>{len(str(epochs))}}/{epochs}  {_terms(record, 'train')}"
+    line = f"epoch {record['epoch']:>{len(str(epochs))}}/{epochs}  {_train_losses(record)}"
     if record["valid_loss"] is not None:
-        line += f"  |  valid {_terms(record, 'valid')}"
+        line += f"  |  valid {_in_words({name: record[f'valid_{name}'] for name in LOSSES})}"
     return line
 
 
-def _terms(record: dict[str, Any], split: str) -> str:
-    loss, rec, kl = (record[f"{split}_{term}"] for term in ("loss", "rec", "kl"))
-    return f"loss {loss:.2f}, rec {rec:.2f}, KL {kl:.2f}"
+def _train_losses(record: dict[str, Any]) -> str:
+    return _in_words({name: record[f"train_{name}"] for name in losses_in(record)})
+
+
+def _in_words(losses: Mapping[str, float]) -> str:
+    return ", ".join(f"{'KL' if n == 'kl' else n} {value:.2f}" for n, value in losses.items())
 
 
 @contextlib.contextmanager
@@ -125,7 +128,7 @@ def notice_if_slow(text: str, seconds: float = 1.0) -> Iterator[None]:
 
 @contextlib.contextmanager
 def counting(total: int, unit: str) -> Iterator[Callable[[int], Any]]:
-    """A bar towards `total` on a terminal, nothing elsewhere; call what it gives to move it on."""
+    """Show a bar towards `total` on a terminal; gives the function that moves it on."""
     bar: Any = None
     if sys.stderr.isatty():
         with contextlib.suppress(ImportError):

@@ -12,25 +12,36 @@ from collections.abc import Callable
 from typing import Any
 
 from .checks import number
+from .errors import ConfigError
+from .registry import Registered, resolve
 
 Schedule = Callable[[float], float]
 
 
-class Constant:
+class Constant(Registered):
     """The same value at every epoch."""
+
+    family = "schedule"
 
     def __init__(self, value: float) -> None:
         self.value = value
+
+    @property
+    def config(self) -> float:
+        """The number alone, which `schedule` takes as well."""
+        return self.value
 
     def __call__(self, epoch: float) -> float:
         return self.value
 
 
-class Linear:
+class Linear(Registered):
     """From `start` to `stop` in a straight line over the first `epochs`, then `stop`.
 
     ``ELBO(beta=Linear(0, 1, epochs=20))`` is KL warm-up (Bowman et al. 2016; Sønderby et al. 2016).
     """
+
+    family = "schedule"
 
     def __init__(self, start: float, stop: float, epochs: float) -> None:
         self.start, self.stop, self.epochs = _ends(start, stop, epochs)
@@ -40,11 +51,13 @@ class Linear:
         return self.start + (self.stop - self.start) * done
 
 
-class Cosine:
+class Cosine(Registered):
     """From `start` to `stop` along half a cosine over the first `epochs`, then `stop`.
 
     Source: Loshchilov & Hutter 2017, equation 5, without restarts.
     """
+
+    family = "schedule"
 
     def __init__(self, start: float, stop: float, epochs: float) -> None:
         self.start, self.stop, self.epochs = _ends(start, stop, epochs)
@@ -63,7 +76,15 @@ def _ends(start: float, stop: float, epochs: float) -> tuple[float, float, float
 
 
 def schedule(what: str, value: Any) -> Schedule:
-    """A number as a constant schedule, a schedule as it is; `what` names it in the error."""
+    """A number as a constant schedule, a schedule or its config as a schedule.
+
+    `what` names it in the error.
+    """
     if callable(value):
         return value
+    if isinstance(value, dict) or (isinstance(value, str) and value[:1].isalpha()):
+        try:
+            return resolve("schedule", value)
+        except ConfigError as error:
+            raise ConfigError(f"{what} takes a number or a schedule: {error}") from error
     return Constant(number(what, value, least=0))

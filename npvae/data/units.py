@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import kernels as k
 from ..core.errors import ConfigError
 from ..core.numerics import known_sums
 
@@ -94,7 +95,7 @@ class Units:
 
     def restored(self, x: Array) -> Array:
         """The way back, in float64: a large mean leaves float32 no digits for what varies."""
-        return self.mean + self.scale * x
+        return k.restored(x, self.mean, self.scale)
 
 
 def _finite(what: str, values: Any) -> Array:
@@ -104,4 +105,5 @@ def _finite(what: str, values: Any) -> Array:
         array = np.zeros(())
     if array.ndim != 1 or not np.isfinite(array).all():
         raise ConfigError(f"standardise's {what} is a list of finite numbers, one for each column.")
+    array.flags.writeable = False  # a constant, for a decode that is recorded
     return array

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.lib import format as npy
 
 from ..core.errors import DataError
-from .checks import (
+from .dataset import Array, Dataset
+from .validate import (
     as_labels,
     as_rows,
     as_text,
@@ -22,7 +23,6 @@ from .checks import (
     read_exactly,
     wrong_length,
 )
-from .dataset import Array, Dataset
 
 _X_NAMES = {"train": ("x", "data", "images", "x_train"), "test": ("x_test",)}
 _Y_NAMES = {"train": ("y", "labels", "label", "target", "y_train"), "test": ("y_test",)}

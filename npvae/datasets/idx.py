@@ -16,7 +16,8 @@ from typing import IO, cast
 import numpy as np
 
 from ..core.errors import DataError
-from .checks import (
+from .dataset import Array, Dataset
+from .validate import (
     as_labels,
     as_rows,
     check_labels,
@@ -25,7 +26,6 @@ from .checks import (
     read_exactly,
     wrong_length,
 )
-from .dataset import Array, Dataset
 
 _DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _PREFIXES = {"train": "train-", "test": "t10k-"}

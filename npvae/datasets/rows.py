@@ -90,15 +90,17 @@ class Rows:
 
 
 @contextmanager
-def open_rows(path: Path, where: str, encoding: str | None = None) -> Iterator[Rows]:
-    """The rows of a text file, as `encoding_of` and its first lines say.
+def open_rows(
+    path: Path, where: str, encoding: str | None = None, likely: str | None = None
+) -> Iterator[Rows]:
+    """The rows of a text file, as `encoding_of`, which has the arguments, and its first lines say.
 
     Raises
     ------
     DataError
         If it is empty, no text, or no well-formed CSV.
     """
-    codec, note = encoding_of(path, where, encoding)
+    codec, note = encoding_of(path, where, encoding, likely)
     with path.open(encoding=codec, newline="") as stream:
         sample = stream.read(_SAMPLE)
         lines = list(StringIO(sample, newline=""))

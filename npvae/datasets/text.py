@@ -19,7 +19,9 @@ _UNDEFINED = frozenset(b"\x81\x8d\x8f\x90\x9d")
 """Bytes that stand for nothing in Windows' Western code page."""
 
 
-def encoding_of(path: Path, where: str, given: str | None = None) -> tuple[str, str]:
+def encoding_of(
+    path: Path, where: str, given: str | None = None, likely: str | None = None
+) -> tuple[str, str]:
     """The codec that a text file is read with, and what the user should know of it, or "".
 
     A byte order mark decides; without one it is UTF-16 where every other byte is 0, UTF-8 where the
@@ -31,6 +33,7 @@ def encoding_of(path: Path, where: str, given: str | None = None) -> tuple[str, 
     path : Path
     where : what the file is called in errors
     given : the codec, where the user says it
+    likely : that of a file like this one, which goes before Latin-1
 
     Raises
     ------
@@ -50,6 +53,8 @@ def encoding_of(path: Path, where: str, given: str | None = None) -> tuple[str, 
     error = _first_error(path, codec or "utf-8")
     if error is None:
         return codec or "utf-8", ""
+    if codec is None and likely and _first_error(path, likely) is None:
+        return likely, ""
     data = path.read_bytes()
     if codec is None and not _is_damaged_utf8(data) and not _UNDEFINED & set(data):
         codec = "cp1252" if any(0x80 <= byte < 0xA0 for byte in set(data)) else "latin-1"

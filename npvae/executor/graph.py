@@ -1,6 +1,6 @@
 """The recorded step: kernel calls on values, as data.
 
-A graph can be printed, counted, replayed by the reference kernels (`replay`), and lowered to a
+A graph can be printed, counted, replayed by the kernels (`replay`), and lowered to a
 program for the compiled executor (`lower.py`).
 """
 
@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-
-from ..kernels import reference
 
 Array = np.ndarray
 
@@ -131,12 +129,13 @@ class Gradient:
 
 @dataclass
 class Call:
-    """One kernel call, or with `python` one of Python's; `inputs` are values and constants."""
+    """One call of a kernel, or with `python` of Python's; `inputs` are values and constants."""
 
     kernel: str
     inputs: tuple[Any, ...]
     outputs: tuple[Value, ...]
     python: Callable[[dict[Any, Any], list[Any]], Sequence[Any]] | None = None
+    function: Callable[..., Any] | None = None
 
     def __repr__(self) -> str:
         given = ", ".join(map(repr, self.inputs))
@@ -174,20 +173,21 @@ class Graph:
         """Stands for the epoch, on which nothing that is recorded may depend."""
         return Value(self, np.float64(self.state["epoch"]), "the epoch")
 
-    def call(self, kernel: str, *arguments: Any) -> Any:
-        """Record a kernel call; its example is computed by the reference kernel."""
+    def call(self, kernel: Callable[..., Any], *arguments: Any) -> Any:
+        """Record a kernel's call and compute its example: what `kernels.recording` sends here."""
+        name = kernel.__name__
         for argument in arguments:
             if isinstance(argument, np.ndarray) and not _never_changes(argument):
                 raise NotCapturable(
-                    f"{kernel} was given an array that is neither parameter, input nor recorded"
+                    f"{name} was given an array that is neither parameter, input nor recorded"
                 )
         examples = [a.example if isinstance(a, Value) else a for a in arguments]
-        result = getattr(reference, kernel)(*examples)
+        result = kernel(*examples)
         several = isinstance(result, tuple)
         outputs = tuple(
-            Value(self, example, kernel) for example in (result if several else (result,))
+            Value(self, example, name) for example in (result if several else (result,))
         )
-        self.calls.append(Call(kernel, arguments, outputs))
+        self.calls.append(Call(name, arguments, outputs, function=kernel))
         return outputs if several else outputs[0]
 
     @property
@@ -229,20 +229,8 @@ def _never_changes(array: Array) -> bool:
     return not array.flags.writeable and array.flags.owndata
 
 
-class Recorder:
-    """Stands in for a kernel set: what is called on it is recorded."""
-
-    def __init__(self, graph: Graph) -> None:
-        self._graph = graph
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        if not hasattr(reference, name):
-            raise AttributeError(name)
-        return lambda *arguments: self._graph.call(name, *arguments)
-
-
 def replay(graph: Graph, inputs: dict[str, Any], parameters: dict[str, Array]) -> tuple[Any, dict]:
-    """Run a recorded step on the reference kernels: its losses and its gradients by name."""
+    """Run a recorded step on the kernels: its losses and its gradients by name."""
     found: dict[int, Any] = {id(v): inputs[name] for name, v in graph.inputs.items()}
     found.update({id(v): parameters[name] for name, v in graph.parameters.items()})
 
@@ -260,7 +248,8 @@ def replay(graph: Graph, inputs: dict[str, Any], parameters: dict[str, Array]) -
         if call.python is not None:
             results = call.python(state, arguments)
         else:
-            result = getattr(reference, call.kernel)(*arguments)
+            assert call.function is not None
+            result = call.function(*arguments)
             results = result if isinstance(result, tuple) else (result,)
         found.update({id(v): r for v, r in zip(call.outputs, results, strict=True)})
     gradients: dict[str, Array] = {}

@@ -91,9 +91,10 @@ class Lowering:
         if self.checked or not all(self._is_there(value) for value in self.graph.losses):
             return
         self.checked = True
-        places = [self.as_doubles(value) for value in self.graph.losses]
-        operands = dict(zip(("loss", "rec", "kl"), places, strict=True))
-        self.emit("check", 1, operands, [(ref, 8, 0) for ref in places])
+        first, *others = (self.as_doubles(value) for value in self.graph.losses)
+        self.emit("check", 1, dict(loss=first), [(first, 8, 0)])
+        for column, ref in enumerate(others, 1):
+            self.emit("report", 1, dict(value=ref, column=column), [(ref, 8, 0)])
 
     def _is_there(self, value: Value) -> bool:
         return id(value.base) in self._doubles or id(value.base) in self.from_python
@@ -111,28 +112,6 @@ class Lowering:
         """Add an operation; reads and writes are (place, bytes, bytes per item or 0 for all)."""
         accesses = [Access(*r, False) for r in reads] + [Access(*w, True) for w in writes]
         self.operations.append(Operation(name, operands, n_items, accesses, work, constants))
-
-    def elementwise(
-        self,
-        name: str,
-        n_items: int,
-        operands: dict[str, Any],
-        cost: float,
-        own: dict[str, int],
-        outputs: tuple[str, ...],
-        shared: dict[str, int] | None = None,
-        constants: Any = (),
-    ) -> None:
-        """An operation on items: `own` has operands' bytes per item, `shared` the sizes of others.
-
-        `cost` is in nanoseconds for each float32 in the first of its outputs.
-        """
-        places = {n: operands[n] for n in own if isinstance(operands[n], Ref)}
-        reads = [(p, n_items * own[n], own[n]) for n, p in places.items() if n not in outputs]
-        reads += [(operands[n], size, 0) for n, size in (shared or {}).items()]
-        writes = [(p, n_items * own[n], own[n]) for n, p in places.items() if n in outputs]
-        work = cost * n_items * own[outputs[0]] / 4
-        self.emit(name, n_items, operands, reads, writes, work, constants)
 
     # Where values are
 
@@ -313,7 +292,11 @@ class Lowering:
             if id(value.base) in self.from_python and value.ndim > 1:  # it would lie by feature
                 raise NotCapturable(f"the gradient of {name} comes from Python")
             place = self.by_feature if self._lies_as_parameter(value) else self.by_row
-            self.add("add", out, place(value), out, 1, value.size)
+            self._add(place(value), out, value.size)
+
+    def _add(self, given: Ref, out: Ref, n: int) -> None:
+        operands, size = dict(a=out, b=given, out=out, n=n), 4 * n
+        self.emit("add", 1, operands, [(out, size, 0), (given, size, 0)], [(out, size, 0)], 0.1 * n)
 
     def _lies_as_parameter(self, value: Value) -> bool:
         return value.ndim == 1 or id(value) in self.as_parameters
@@ -327,11 +310,6 @@ class Lowering:
     def _zero(self, out: Ref) -> None:
         size = out.buffer.size
         self.emit("fill", 1, dict(out=out, n=size // 4), writes=[(out, size, size)])
-
-    def add(self, name: str, a: Ref, b: Ref, out: Ref, n_items: int, n: int) -> None:
-        size = 8 if name == "add_doubles" else 4
-        own = dict(a=size * n, b=size * n, out=size * n)
-        self.elementwise(name, n_items, dict(a=a, b=b, out=out, n=n), 0.1, own, ("out",))
 
     # Python's calls
 

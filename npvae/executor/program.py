@@ -17,6 +17,7 @@ from .lower import Lowering, Source
 from .memory import Access, Buffer, Operation, Ref, place, synchronise
 from .operations import loop as executor
 from .operations import sync
+from .operations.declare import OPERATIONS
 
 Array = np.ndarray
 
@@ -127,8 +128,9 @@ class Program:
         if self._has_libraries:
             return
         for i, operation in enumerate(self.operations):
-            if operation.name in executor.LIBRARY:
-                self.table[i, 4] = executor.LIBRARY[operation.name].address
+            library = OPERATIONS[operation.name].library
+            if library:
+                self.table[i, executor.LIBRARY] = executor.LIBRARIES[library].address
         self._has_libraries = True
 
     def _find_sources(self) -> None:
@@ -217,17 +219,19 @@ def _tables(operations: list[Operation]) -> tuple[Array, Array]:
     constants = np.zeros((len(operations), executor.N_CONSTANTS))
     parts: dict[int, int] = {}  # how many threads left partial sums in a buffer
     for row, numbers, operation in zip(table, constants, operations, strict=True):
-        names, operands = executor.OPS[operation.name], dict(operation.operands)
-        if "partial" in names:
+        declared, operands = OPERATIONS[operation.name], dict(operation.operands)
+        if "partial" in declared.operands:
             buffer = id(operands["partial"].buffer)
-            if "parts" in names:
+            if "parts" in declared.operands:
                 operands["parts"] = parts[buffer]
             else:
                 parts[buffer] = operation.sharing
-        code = executor.CODE[operation.name]
-        row[:4] = code, operation.waits, operation.sharing, operation.n_items
-        for column, name in enumerate(names, executor.FIRST_OPERAND):
+        row[: executor.LIBRARY] = (
+            declared.code, operation.waits, operation.sharing, operation.n_items,
+        )  # fmt: skip
+        for column, name in enumerate(declared.operands, executor.FIRST_OPERAND):
             operand = operands[name]
             row[column] = operand.address if isinstance(operand, (Ref, Source)) else operand
-        numbers[: len(operation.constants)] = operation.constants
+        given = (*operation.constants, *declared.constants.values())
+        numbers[: len(declared.constants)] = given[: len(declared.constants)]
     return table, constants

@@ -14,10 +14,11 @@ import numpy as np
 
 from .. import kernels
 from ..core import Objective, Part, Terms, bind, children, clone, layout
+from ..core.losses import LOSSES
 from ..core.schedules import Constant
+from ..core.trees import leaves, refilled
 from ..models import Model
-from ..objectives import Losses
-from .graph import Call, Gradient, Graph, NotCapturable, Recorder, Value
+from .graph import Call, Gradient, Graph, NotCapturable, Value
 
 Array = np.ndarray
 State = dict[Any, Any]
@@ -76,13 +77,13 @@ def record(
     beta = given("beta", np.float64(1.0))
     rows = given("x", x)
     conditions = None if context is None else given("context", context)
-    with kernels.recording(Recorder(graph)):
+    with kernels.recording(graph.call):
         terms, cache = twin.forward(rows, noise, conditions, needs=objective.needs)
         terms.weights = None if weights is None else given("weights", weights)
         losses, d_terms = _objective(objective, rehearsed_objective, terms, beta, graph)
         if learn:
             twin.backward(cache, d_terms)
-    graph.losses = tuple(losses)
+    graph.losses = tuple(losses[name] for name in getattr(objective, "losses", LOSSES))
     return graph
 
 
@@ -92,7 +93,7 @@ def trace(model: Model, objective: Objective, batch: int) -> Graph:
     x = np.zeros((batch, model.x_dim), model.flat.dtype)
     context = np.zeros((batch, model.context_dim), x.dtype) if model.context_dim else None
     eps = model.draw_noise(batch, objective.n_samples, np.random.default_rng(0))
-    with kernels.running("numpy"), np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):
         return record(worker, objective, x, eps, context, worker, objective)
 
 
@@ -221,7 +222,7 @@ class _Cache:
 
 def _objective(
     objective: Objective, rehearsed: Objective, terms: Terms, beta: Value, graph: Graph
-) -> tuple[Losses, Terms]:
+) -> tuple[dict[str, Any], Terms]:
     """The objective's call, with beta as what changes from step to step."""
     mark = graph.mark()
     if _is_pure(objective):
@@ -232,38 +233,18 @@ def _objective(
         except NotCapturable:
             graph.rewind(mark)
     run_on = {False: objective, True: rehearsed}
-    values, shape = _flattened(terms)
-    result: list[Any] = []
+    result: list[Terms] = []
+    names = getattr(objective, "losses", LOSSES)
 
     def run(state: State, arrays: list[Any]) -> list[Any]:
-        given = _unflattened(arrays, shape)
+        given = refilled(terms, iter(arrays))
         losses, d_terms = run_on[state["rehearsal"]](given, state["epoch"])
-        numbers, result[:] = _flattened(d_terms)
-        return [*(np.float64(loss) for loss in losses), *numbers]
+        result[:] = [d_terms]
+        return [*(np.float64(losses[name]) for name in names), *leaves(d_terms)]
 
-    outputs = _python(graph, "objective", run, tuple(values))
-    return Losses(*outputs[:3]), _unflattened(outputs[3:], result)
-
-
-def _flattened(terms: Terms) -> tuple[list[Any], list[Any]]:
-    """The arrays in some terms, in order, and what puts them back: (name, how many) each."""
-    arrays: list[Any] = []
-    shape: list[Any] = []
-    for name, value in vars(terms).items():
-        entries = [] if value is None else value if isinstance(value, list) else [value]
-        shape.append((name, isinstance(value, list), [isinstance(e, tuple) for e in entries]))
-        for entry in entries:
-            arrays.extend(entry if isinstance(entry, tuple) else [entry])
-    return arrays, shape
-
-
-def _unflattened(arrays: Any, shape: list[Any]) -> Terms:
-    rest = iter(arrays)
-    found: dict[str, Any] = {}
-    for name, is_list, pairs in shape:
-        entries = [(next(rest), next(rest)) if pair else next(rest) for pair in pairs]
-        found[name] = entries if is_list else (entries[0] if entries else None)
-    return Terms(**found)
+    outputs = _python(graph, "objective", run, tuple(leaves(terms)))
+    n = len(names)
+    return dict(zip(names, outputs[:n], strict=True)), refilled(result[0], iter(outputs[n:]))
 
 
 def _python(graph: Graph, name: str, run: Any, inputs: tuple[Any, ...]) -> tuple[Value, ...]:

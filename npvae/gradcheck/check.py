@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from .. import kernels
 from ..core.checks import number, whole
 from ..core.errors import ConfigError, nearest
 from .diagnosis import diagnose, shape_fix
@@ -147,12 +146,8 @@ class _Check:
 
     def _entrywise(self, method: str, arguments: list[str]) -> dict[str, Numeric | str]:
         """Every argument's numeric gradient, or why the method does not apply."""
-        if method == "complex":
-            reason = self.problem.not_analytic
-            if kernels.eager() != "numpy":
-                reason = "compiled kernels take no complex arrays"
-            if reason:
-                return dict.fromkeys(arguments, reason)
+        if method == "complex" and self.problem.not_analytic:
+            return dict.fromkeys(arguments, self.problem.not_analytic)
         return {argument: self._numeric_or_reason(method, argument) for argument in arguments}
 
     def _numeric_or_reason(self, method: str, argument: str) -> Numeric | str:

@@ -17,7 +17,7 @@ SIGMAS = 4.0
 
 
 @dataclass(frozen=True)
-class Identity:
+class Claim:
     """One identity, at its worst entry where it was checked on many.
 
     Attributes
@@ -82,19 +82,19 @@ def compare(
     basis: str,
     note: str,
     relation: str = "=",
-) -> Identity:
+) -> Claim:
     """The entry of the arrays, broadcast together, that comes nearest to failing or fails worst."""
     m, e, a = np.broadcast_arrays(
         *(np.asarray(v, np.float64) for v in (measured, expected, allowed))
     )
     badness = {"=": np.abs(m - e), "<=": m - e, ">=": e - m}[relation] / np.maximum(a, 1e-300)
     at = np.unravel_index(np.where(np.isnan(badness), np.inf, badness).argmax(), m.shape)
-    return Identity(name, float(m[at]), float(e[at]), float(a[at]), basis, note, relation)
+    return Claim(name, float(m[at]), float(e[at]), float(a[at]), basis, note, relation)
 
 
 def estimate(
     name: str, draws: Array, expected: Any, note: str, variance: Any = None, relation: str = "="
-) -> Identity:
+) -> Claim:
     """The mean of independent draws (N, ...) against what it should be, entry by entry.
 
     `variance` is that of one draw where it is known exactly; otherwise the draws' own.

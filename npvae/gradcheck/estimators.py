@@ -11,18 +11,19 @@ from typing import Any
 import numpy as np
 
 from ..core import bind, n_parameters, registered
+from ..levels import GaussianKL
 from ..models import VAE, value_and_grad
 from ..objectives import ELBO
 from ..posteriors import GaussianLogProb, Reparameterise
-from ..priors import GaussianKL, StandardNormal
-from .claim import Identity, compare, estimate, rounding, sigmas_for
+from ..priors import StandardNormal
+from .claim import Claim, compare, estimate, rounding, sigmas_for
 from .linear_gaussian import LinearGaussian, cubature, linear_vae
 
 Array = np.ndarray
 Rng = np.random.Generator
 
 
-def sampler(rng: Rng) -> list[Identity]:
+def sampler(rng: Rng) -> list[Claim]:
     """z = mu + std eps has the mean mu and the variance exp(logvar) that the KL counts with.
 
     A sampler that takes exp(logvar) for the standard deviation has a consistent gradient, which no
@@ -41,7 +42,7 @@ def sampler(rng: Rng) -> list[Identity]:
     ]  # fmt: skip
 
 
-def kl_monte_carlo(rng: Rng) -> list[Identity]:
+def kl_monte_carlo(rng: Rng) -> list[Claim]:
     """KL(q ‖ p) = ½(mu² + v - 1 - log v) is the mean of log q(z) - log p(z) over z ~ q.
 
     With z = mu + √v eps, log q - log p = ½((v - 1)eps² + 2 mu √v eps + mu² - log v), whose variance
@@ -62,7 +63,7 @@ def kl_monte_carlo(rng: Rng) -> list[Identity]:
     ]  # fmt: skip
 
 
-def general_kl(rng: Rng) -> list[Identity]:
+def general_kl(rng: Rng) -> list[Claim]:
     """KL(N(m1, v1) ‖ N(m2, v2)) = Σ ½(log v2/v1 + (v1 + (m1 - m2)²)/v2 - 1), diagonal v.
 
       (1) it is E[log q - log p] over z ~ q, a mean of quadratics in eps, exact by `cubature`
@@ -92,7 +93,7 @@ def general_kl(rng: Rng) -> list[Identity]:
     ]  # fmt: skip
 
 
-def gradient_estimators(rng: Rng) -> list[Identity]:
+def gradient_estimators(rng: Rng) -> list[Claim]:
     """Both estimators of the gradient of E[½‖z - a‖²] are unbiased; one has far less variance.
 
     E[½‖z - a‖²] = ½ Σ((mu - a)² + v), v = exp(logvar), so d/dmu = mu - a and d/dlogvar = ½ v.
@@ -146,7 +147,7 @@ def gradient_estimators(rng: Rng) -> list[Identity]:
     ]  # fmt: skip
 
 
-def minibatches(rng: Rng) -> list[Identity]:
+def minibatches(rng: Rng) -> list[Claim]:
     """N/M times the sum over a random minibatch is unbiased for the sum over the data.
 
     Each row is in the same share M/N of all minibatches, so the mean of the minibatches' means is
@@ -184,7 +185,7 @@ def minibatches(rng: Rng) -> list[Identity]:
     ]  # fmt: skip
 
 
-def sample_sizes(rng: Rng) -> list[Identity]:
+def sample_sizes(rng: Rng) -> list[Claim]:
     """The variance of the ELBO's estimate from K samples is that of one sample, over K.
 
     On the linear model log p(x given z) of one draw is c - ½‖r - W s eps‖²/σ², r = x - b - W mu, a
@@ -217,7 +218,7 @@ def sample_sizes(rng: Rng) -> list[Identity]:
     ]  # fmt: skip
 
 
-def likelihood_samplers(rng: Rng) -> list[Identity]:
+def likelihood_samplers(rng: Rng) -> list[Claim]:
     """Every registered likelihood draws x from the density that it reports.
 
     For x drawn at theta, in each entry of theta:
@@ -232,7 +233,7 @@ def likelihood_samplers(rng: Rng) -> list[Identity]:
     return [_sampler_of(name, cls, rng) for name, cls in registered("likelihood").items()]
 
 
-def _sampler_of(name: str, cls: Any, rng: Rng) -> Identity:
+def _sampler_of(name: str, cls: Any, rng: Rng) -> Claim:
     n = 10_000
     part, (theta, _) = cls.example(rng)
     bind(part, np.zeros(n_parameters(part)), prefix="d")
@@ -250,7 +251,7 @@ def _sampler_of(name: str, cls: Any, rng: Rng) -> Identity:
     draws = np.hstack([x - part.mean(theta)[0], scores, np.stack(ratios, axis=1) - 1])
     draws = _tame(draws.reshape(n, -1))
     if draws.size == 0:
-        return Identity(
+        return Claim(
             f"{name}: sampler = density", np.nan, 0.0, 0.0, "", "its draws are all the same"
         )
     return estimate(

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Terms
+from ..core import LevelTerms, Terms
 from ..core.numerics import logmeanexp
 from ..evaluate import log_likelihood
 from ..models import VAE, value_and_grad
 from ..objectives import ELBO, IWAE
-from .claim import SIGMAS, Identity, compare, estimate, rounding
+from .claim import SIGMAS, Claim, compare, estimate, rounding
 from .linear_gaussian import (
     LOG_2PI,
     LinearGaussian,
@@ -32,7 +32,7 @@ Array = np.ndarray
 Rng = np.random.Generator
 
 
-def evidence_and_gap(rng: Rng) -> list[Identity]:
+def evidence_and_gap(rng: Rng) -> list[Claim]:
     """log p(x) = ELBO + KL(q(z given x) ‖ p(z given x)), term by term, all of them exact.
 
     For any q, log p(x) = log p(x, z) - log p(z given x) is a number for every z, so also in the
@@ -59,7 +59,7 @@ def evidence_and_gap(rng: Rng) -> list[Identity]:
             "the model's log_px against -½ (E‖x - W z - b‖² / s² + D log 2πs²), by row",
         ),
         compare(
-            "KL(q || p(z))", terms.kl[0].sum((0, -1)), kl, exact.rounding(size), "rounding",
+            "KL(q || p(z))", terms.levels[0].kl.sum((0, -1)), kl, exact.rounding(size), "rounding",
             "the model's kl against the KL between two multivariate Gaussians, by row",
         ),
         compare(
@@ -70,7 +70,7 @@ def evidence_and_gap(rng: Rng) -> list[Identity]:
     ]  # fmt: skip
 
 
-def jensen(rng: Rng) -> list[Identity]:
+def jensen(rng: Rng) -> list[Claim]:
     """ELBO ≤ log p(x) whatever the encoder, with equality where q is the posterior.
 
     E_q[log w] ≤ log E_q[w] as log is concave; w = p(x, z) / q(z) has the mean p(x) under q, and is
@@ -103,7 +103,7 @@ def jensen(rng: Rng) -> list[Identity]:
     ]  # fmt: skip
 
 
-def fisher(rng: Rng) -> list[Identity]:
+def fisher(rng: Rng) -> list[Claim]:
     """Where q is the posterior, the ELBO's gradient is that of log p(x), and 0 for the encoder.
 
     The gap KL(q ‖ p(z given x)) is at its minimum, 0, so its gradient is 0 for both θ and φ.
@@ -133,7 +133,7 @@ def fisher(rng: Rng) -> list[Identity]:
     ]  # fmt: skip
 
 
-def entropy_form(rng: Rng) -> list[Identity]:
+def entropy_form(rng: Rng) -> list[Claim]:
     """ELBO = E_q[log p(x, z)] + H(q), H = ½ Σ (logvar + 1 + log 2π), for any decoder.
 
     -KL(q ‖ p(z)) = E_q[log p(z)] - E_q[log q], and -E_q[log q] = H(q) is the entropy; both are
@@ -144,13 +144,13 @@ def entropy_form(rng: Rng) -> list[Identity]:
     model.flat[...] = rng.normal(0, 0.5, model.n_params)
     x = (rng.random((4, 6)) < 0.5).astype(float)
     terms = exact_terms(model, x)
-    entropy = 0.5 * (terms.posterior[0][1] + 1 + LOG_2PI).sum(-1)
-    elbo = terms.log_px.mean(0) - terms.kl[0].sum((0, -1))
-    joint = (terms.log_px + terms.log_pz[0]).mean(0)
-    allowed = rounding(np.abs(terms.log_px).max() + np.abs(terms.log_qz[0]).max(), 6 * 3 + 6)
+    entropy = 0.5 * (terms.levels[0].posterior[1] + 1 + LOG_2PI).sum(-1)
+    elbo = terms.log_px.mean(0) - terms.levels[0].kl.sum((0, -1))
+    joint = (terms.log_px + terms.levels[0].log_pz).mean(0)
+    allowed = rounding(np.abs(terms.log_px).max() + np.abs(terms.levels[0].log_qz).max(), 6 * 3 + 6)
     return [
         compare(
-            "H(q) = -E_q[log q]", -terms.log_qz[0].mean(0), entropy, allowed, "rounding",
+            "H(q) = -E_q[log q]", -terms.levels[0].log_qz.mean(0), entropy, allowed, "rounding",
             "the model's log_qz against ½ Σ (logvar + 1 + log 2π)",
         ),
         compare(
@@ -160,7 +160,7 @@ def entropy_form(rng: Rng) -> list[Identity]:
     ]  # fmt: skip
 
 
-def iwae_bounds(rng: Rng) -> list[Identity]:
+def iwae_bounds(rng: Rng) -> list[Claim]:
     """ELBO = IWAE(1) ≤ IWAE(2) ≤ ... ≤ log p(x), each step on the same draws.
 
     log ½(a + b) ≥ ½(log a + log b), and more where a ≠ b: the bound of 2K draws is above the mean
@@ -205,10 +205,13 @@ def _groups(terms: Terms, rows: slice, size: int) -> Terms:
     def fold(a: Array) -> Array:
         return a[:, rows].T.reshape(-1, size).T
 
-    return Terms(fold(terms.log_px), [], [fold(terms.log_pz[0])], [fold(terms.log_qz[0])])
+    (level,) = terms.levels
+    return Terms(
+        fold(terms.log_px), [LevelTerms(log_pz=fold(level.log_pz), log_qz=fold(level.log_qz))]
+    )
 
 
-def importance_sampling(rng: Rng) -> list[Identity]:
+def importance_sampling(rng: Rng) -> list[Claim]:
     """p(x) = E_q[p(x, z) / q(z)], and n draws count as n / (1 + χ²(p(z given x) ‖ q)).
 
     The weight w = p(x, z) / (q(z) p(x)) = p(z given x) / q(z) has the mean 1 under q and the second
@@ -231,12 +234,12 @@ def importance_sampling(rng: Rng) -> list[Identity]:
     estimated = log_likelihood(model, x, n, seed=int(rng.integers(2**31)))
     ratio = float(np.exp(estimated - exact.log_px(x))[0])
     return [
-        Identity(
+        Claim(
             "E_q[p(x,z)/q(z)] / p(x) = 1", ratio, 1.0, SIGMAS * float(np.sqrt((m2 - 1) / n)),
             "4.0 standard errors",
             f"nv.log_likelihood with {n} draws in {NEEDLE_Z} dimensions, q's means 0.3 sd off",
         ),
-        Identity(
+        Claim(
             "effective sample size = n / (1 + chi2)",
             _effective(log_w), n / m2, SIGMAS * float(np.sqrt(n * share_variance)),
             "4.0 standard errors", f"of {n} draws from this q; 1 + χ² = {m2:.3f}",
@@ -244,7 +247,7 @@ def importance_sampling(rng: Rng) -> list[Identity]:
     ]  # fmt: skip
 
 
-def naive_monte_carlo(rng: Rng) -> list[Identity]:
+def naive_monte_carlo(rng: Rng) -> list[Claim]:
     """p(x) = E_p(z)[p(x given z)] is just as true, and useless: no draw meets the posterior.
 
     With w as in `importance_sampling` and B = ∫ √(p(z given x) q(z)) dz = E_q[√w],
@@ -283,7 +286,7 @@ def naive_monte_carlo(rng: Rng) -> list[Identity]:
             f"less than a nat short has a chance of {chance:.0e} at most"
         )
         found.append(
-            Identity(
+            Claim(
                 f"z from {source}: log p(x) missed, nats",
                 float(log_px - estimated), 1.0, 0.0, "Markov's inequality", note, ">=",
             )
@@ -311,7 +314,7 @@ def _encode_badly(model: VAE, offset: float, extra_logvar: float) -> None:
 def _log_weights(model: VAE, x: Array, eps: Array) -> Array:
     """log p(x, z) - log q(z) of draws for the one row x: (K,)."""
     terms, _ = model.forward(x, eps, needs=IWAE.needs)
-    return (terms.log_px + terms.log_pz[0] - terms.log_qz[0])[:, 0]
+    return terms.log_w[:, 0]
 
 
 def _log_moments_from_box(precision: Array, half: float) -> tuple[float, float]:
@@ -335,7 +338,7 @@ def _effective(log_w: Array) -> float:
     return float(w.sum() ** 2 / (w @ w))
 
 
-def rotation(rng: Rng) -> list[Identity]:
+def rotation(rng: Rng) -> list[Claim]:
     """p(x) can't tell z from a rotated z: W R with z' = Rᵀz gives the same joint density.
 
     W R Rᵀz = W z, ‖Rᵀz‖ = ‖z‖ and |det R| = 1, so p(x, z') = p(x, z), and integrated p(x) is the

@@ -9,9 +9,9 @@ from typing import TypeAlias
 import numpy as np
 
 from . import estimators, evidence, ppca
-from .claim import Identity
+from .claim import Claim
 
-Check: TypeAlias = Callable[[np.random.Generator], list[Identity]]
+Check: TypeAlias = Callable[[np.random.Generator], list[Claim]]
 
 IDENTITIES: tuple[Check, ...] = (
     evidence.evidence_and_gap,
@@ -34,7 +34,7 @@ IDENTITIES: tuple[Check, ...] = (
 )
 
 
-def identities(seed: int = 0) -> list[Identity]:
+def identities(seed: int = 0) -> list[Claim]:
     """Check every identity.
 
     Parameters
@@ -44,7 +44,7 @@ def identities(seed: int = 0) -> list[Identity]:
 
     Returns
     -------
-    list of Identity
+    list of Claim
         One that raises an error is in the list, failed, with the error in its note.
     """
     return [
@@ -54,9 +54,9 @@ def identities(seed: int = 0) -> list[Identity]:
     ]
 
 
-def _run(check: Check, rng: np.random.Generator) -> list[Identity]:
+def _run(check: Check, rng: np.random.Generator) -> list[Claim]:
     try:
         return check(rng)
     except Exception as error:  # the other identities are still worth knowing
         note = f"it raised {type(error).__name__}: {error}"
-        return [Identity(check.__name__, math.nan, math.nan, 0.0, "", note)]
+        return [Claim(check.__name__, math.nan, math.nan, 0.0, "", note)]

@@ -138,7 +138,7 @@ def exact_terms(model: VAE, x: Array) -> Terms:
 def exact_elbo(model: VAE, x: Array) -> Array:
     """The ELBO of each row without sampling noise, (B,), by the model's own forward."""
     terms = exact_terms(model, x)
-    return terms.log_px.mean(0) - terms.kl[0].sum((0, -1))
+    return terms.log_px.mean(0) - terms.levels[0].kl.sum((0, -1))
 
 
 def gaussian_kl(mu: Array, variance: Array, mean: Array, precision: Array) -> Array:

@@ -23,7 +23,7 @@ from ..evaluate import active_units
 from ..likelihoods import Gaussian
 from ..models import VAE
 from ..training.fit import fit
-from .claim import Identity, rounding
+from .claim import Claim, rounding
 from .linear_gaussian import LOG_2PI, LinearGaussian, exact_elbo
 
 Array = np.ndarray
@@ -70,7 +70,7 @@ def train_linear(
     return model
 
 
-def linear_vae_is_ppca(x: Array, z_dim: int, seed: int, epochs: int) -> list[Identity]:
+def linear_vae_is_ppca(x: Array, z_dim: int, seed: int, epochs: int) -> list[Claim]:
     """ELBO, noise and column space of a trained linear VAE are those of pPCA.
 
     How far noise and subspace may be off follows from how far the ELBO is, g nats per row: it
@@ -97,20 +97,20 @@ def linear_vae_is_ppca(x: Array, z_dim: int, seed: int, epochs: int) -> list[Ide
     what = f"{len(x)} rows of {columns} columns, {z_dim} latents, {epochs} epochs"
     allowed = "what the ELBO's gap allows"
     return [
-        Identity(
+        Claim(
             "linear VAE: ELBO = pPCA's maximum, per column",
             elbo / columns, best / columns, NATS, "nats per column", what,
         ),
-        Identity(
+        Claim(
             "linear VAE: ELBO <= pPCA's maximum", elbo, best, own, "rounding",
             "no model of this form is above it, nats per row", "<=",
         ),
-        Identity(
+        Claim(
             "linear VAE: noise = mean discarded eigenvalue", exact.noise, noise,
             2 * noise * float(np.sqrt(gap / (columns - z_dim))), allowed,
             f"off by {exact.noise / noise - 1:+.2%}",
         ),
-        Identity(
+        Claim(
             "linear VAE: sine of the angle to the PCA space",
             sine, 0.0, float(np.sqrt(gap / price)), allowed,
             f"{np.degrees(np.arcsin(sine)):.2f}° from the principal subspace",
@@ -118,7 +118,7 @@ def linear_vae_is_ppca(x: Array, z_dim: int, seed: int, epochs: int) -> list[Ide
     ]  # fmt: skip
 
 
-def collapse(x: Array, z_dim: int, seed: int, epochs: int) -> list[Identity]:
+def collapse(x: Array, z_dim: int, seed: int, epochs: int) -> list[Claim]:
     """With the noise fixed at σ², the latents whose λ is below σ² collapse, and no others.
 
     At the maximum of the likelihood the j-th column of W has the length √(λ_j - σ²), or 0 where
@@ -136,11 +136,11 @@ def collapse(x: Array, z_dim: int, seed: int, epochs: int) -> list[Identity]:
     elbo = float(exact_elbo(model, x).mean()) / x.shape[1]
     spread = np.sort(model.encode(x)[0].var(0))[::-1]
     return [
-        Identity(
+        Claim(
             "fixed noise: ELBO = maximum there, per column", elbo, best, NATS, "nats per column",
             f"σ² = {noise:.4f}, between the eigenvalues {active} and {active + 1}; {z_dim} latents",
         ),
-        Identity(
+        Claim(
             "fixed noise: active units = eigenvalues above", float(active_units(model, x).sum()),
             float(active), 0.0, "a count",
             "variances of the posterior means: " + ", ".join(f"{s:.2g}" for s in spread),
@@ -148,12 +148,12 @@ def collapse(x: Array, z_dim: int, seed: int, epochs: int) -> list[Identity]:
     ]  # fmt: skip
 
 
-def ppca_of_digits(rng: Rng) -> list[Identity]:
+def ppca_of_digits(rng: Rng) -> list[Claim]:
     """`linear_vae_is_ppca` on the embedded digits, with 4 latents."""
     return linear_vae_is_ppca(_digits(), 4, int(rng.integers(2**31)), epochs=150)
 
 
-def collapse_on_digits(rng: Rng) -> list[Identity]:
+def collapse_on_digits(rng: Rng) -> list[Claim]:
     """`collapse` on the embedded digits, with 6 latents."""
     return collapse(_digits(), 6, int(rng.integers(2**31)), epochs=250)
 

@@ -18,7 +18,7 @@ import numpy as np
 from ..core import Part, bind, children, clone, initialise, layout
 from ..core.errors import ConfigError
 from ..models import Model
-from ..objectives import ELBO
+from ..objectives import as_objective
 from .report import Row
 
 Array = np.ndarray
@@ -76,7 +76,7 @@ def problem_of(target: Any, inputs: Any, objective: Any, rng: np.random.Generato
 
 def _of_model(model: Model, inputs: Any, objective: Any, rng: np.random.Generator) -> Problem:
     model = model.astype(np.float64)
-    objective = ELBO() if objective is None else objective
+    objective = as_objective(objective)
     x, eps, *rest = _model_inputs(model, objective, rng) if inputs is None else inputs
     context = rest[0] if rest else None
     xs = model.reader(x).checked(slice(0, len(x)))
@@ -110,8 +110,7 @@ def _of_model(model: Model, inputs: Any, objective: Any, rng: np.random.Generato
 def _model_inputs(model: Any, objective: Any, rng: np.random.Generator) -> tuple[Any, ...]:
     """Three examples that the model itself could have drawn, so that they lie in its support."""
     context = rng.normal(size=(3, model.context_dim)) if model.context_dim else None
-    z = rng.normal(size=(3, model.z_dim))
-    theta = model.decoder.forward(z if context is None else np.hstack([z, context]))[0]
+    theta = model.theta(rng.normal(size=(3, model.z_dim)), context)
     eps = model.draw_noise(3, objective.n_samples, rng)
     x = model.likelihood.sample(theta, rng)
     return x if model.units is None else model.units.restored(x), eps, context

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from .. import layers, likelihoods, models, posteriors, priors  # noqa: F401  (they register)
-from ..core import registered
+from ..core import registered, registered_parts
 from ..objectives import ELBO, IWAE
 from .check import check_gradients
-from .claim import Identity
+from .claim import Claim
 from .identities import identities
 from .report import Report, Row
+from .whole_level import level_of
 
 
 class Verification:
@@ -23,11 +25,11 @@ class Verification:
     ----------
     reports : dict of Report
         One for each part, and for each model with each objective.
-    identities : list of Identity
+    identities : list of Claim
     ok : bool
     """
 
-    def __init__(self, reports: dict[str, Report], identities: Sequence[Identity] = ()) -> None:
+    def __init__(self, reports: dict[str, Report], identities: Sequence[Claim] = ()) -> None:
         self.reports = reports
         self.identities = list(identities)
 
@@ -92,20 +94,32 @@ class Verification:
 
 
 def verify(seed: int = 0) -> Verification:
-    """Check every registered part, every model under every objective, and every identity.
+    """Check every part, level, model under every objective, and identity.
 
-    Parts and models are checked on their own examples.
+    Parts and models are checked on their own examples, levels of every posterior with every prior.
     A part of a user's own is found as soon as the module that defines it is imported.
     """
     reports = {}
-    for name, cls in registered().items():
+    for name, cls in registered_parts().items():
         if not issubclass(cls, models.Model):
             reports[name] = check_gradients(cls, seed=seed)
             continue
         for title, objective in _objectives().items():
             reports[f"{name} under {title}"] = check_gradients(cls, objective=objective, seed=seed)
         reports.update(_with_other_priors(name, cls, seed))
+    reports.update(_levels(seed))
     return Verification(reports, identities(seed))
+
+
+def _levels(seed: int) -> dict[str, Report]:
+    """The level of every posterior with every prior, alone and conditioned by another level."""
+    pairs = product(registered("posterior").items(), registered("prior").items(), (False, True))
+    return {
+        f"level of {q} and {p}{', conditioned' if conditioned else ''}": check_gradients(
+            *level_of(posterior, prior, np.random.default_rng(seed), conditioned), seed=seed
+        )
+        for (q, posterior), (p, prior), conditioned in pairs
+    }
 
 
 def _with_other_priors(name: str, cls: Any, seed: int) -> dict[str, Report]:
@@ -117,7 +131,7 @@ def _with_other_priors(name: str, cls: Any, seed: int) -> dict[str, Report]:
             continue
         model = cls(**{**config, "prior": part.example(rng)[0].config})
         for title, objective in _objectives().items():
-            if model.prior.kl is not None or not getattr(objective, "free_bits", 0):
+            if model.levels[0].kl is not None or not getattr(objective, "free_bits", 0):
                 key = f"{name} under {title}, prior {prior}"
                 reports[key] = check_gradients(model, objective=objective, seed=seed)
     return reports

@@ -15,8 +15,9 @@ from .activation import (
 from .combine import Concat, Sequential, mlp
 from .dense import Dense
 from .init import INITIALISERS
+from .layer import Layer
 
 __all__ = [
-    "ELU", "GELU", "INITIALISERS", "Activation", "Concat", "Dense", "Identity", "LeakyReLU",
-    "ReLU", "Sequential", "SiLU", "Sigmoid", "Softplus", "Tanh", "mlp",
+    "ELU", "GELU", "INITIALISERS", "Activation", "Concat", "Dense", "Identity", "Layer",
+    "LeakyReLU", "ReLU", "Sequential", "SiLU", "Sigmoid", "Softplus", "Tanh", "mlp",
 ]  # fmt: skip

@@ -11,12 +11,14 @@ and differs only in f'. Shapes: a, h (R, H); b (H,).
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
 
 from .. import kernels as k
 from ..core import Part
+from ..core.checks import number
 
 Array = np.ndarray
 
@@ -25,6 +27,12 @@ class Activation(Part, abstract=True):
     """Base of the activations."""
 
     family = "activation"
+
+    @property
+    def config(self) -> Any:
+        """The name alone where every argument has its default."""
+        usual = {a: p.default for a, p in inspect.signature(type(self)).parameters.items()}
+        return self.name if self.arguments == usual else super().config
 
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
@@ -62,12 +70,19 @@ class ReLU(Activation):
 class LeakyReLU(Activation):
     """f(s) = s where s > 0, slope · s elsewhere.
 
-    Derivation: f' = 1 or slope; for slope > 0 the sign of h is the sign of s.
+    Derivation: f' = 1 or slope, and h > 0 exactly where s > 0, since slope is not negative.
     Source: Maas, Hannun & Ng 2013.
+
+    Parameters
+    ----------
+    slope : float
+        0 or more.
     """
 
     name = "leaky_relu"
-    slope = 0.01
+
+    def __init__(self, slope: float = 0.01) -> None:
+        self.slope = number("LeakyReLU's slope", slope, least=0)
 
     def forward(self, a: Array, b: Array) -> tuple[Array, Array]:
         h = k.bias_leaky_relu(a, b, self.slope)
@@ -126,10 +141,17 @@ class ELU(Activation):
 
     Derivation: f' = 1, or alpha exp(s) = h + alpha.
     Source: Clevert, Unterthiner & Hochreiter 2016, equation 15.
+
+    Parameters
+    ----------
+    alpha : float
+        0 or more: h stays above -alpha.
     """
 
     name = "elu"
-    alpha = 1.0
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        self.alpha = number("ELU's alpha", alpha, least=0)
 
     def forward(self, a: Array, b: Array) -> tuple[Array, Array]:
         h = k.bias_elu(a, b, self.alpha)

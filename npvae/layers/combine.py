@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -10,26 +11,53 @@ import numpy as np
 
 from .. import kernels as k
 from ..core import Part
+from ..core.errors import ConfigError, DataError
 from .dense import Dense
+from .layer import Layer, as_layer
 
 Array = np.ndarray
 
 
-class Sequential(Part):
+class Sequential(Layer):
     """y = f_n(... f_2(f_1(x))).
 
     Derivation (chain rule): with h_i = f_i(h_{i-1}), dh_{i-1} = (∂h_i/∂h_{i-1})ᵀ dh_i, so the
     layers' backwards run in reverse order, each on what the one after it returned.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        Objects, or what stands for them: ``["dense:n_in=8,n_out=4,activation=tanh", ...]``.
+
+    Raises
+    ------
+    ConfigError
+        If a layer takes rows of another size than the layer before it gives.
+    DataError
+        By `forward`, if its rows or what a layer makes of them are of another size than it says.
     """
 
-    family = "layer"
+    def __init__(self, layers: Sequence[Any]) -> None:
+        self.layers: list[Any] = [as_layer(layer) for layer in layers]
+        sized = [i for i, layer in enumerate(self.layers) if layer.in_shape is not None]
+        for before, after in pairwise(sized):
+            self._check_fit(before, after)
+        if sized:
+            self.in_shape = self.layers[sized[0]].in_shape
+            self.out_shape = self.layers[sized[-1]].out_shape
 
-    def __init__(self, layers: Sequence[Part]) -> None:
-        self.layers: list[Any] = list(layers)
+    @property
+    def output_bias(self) -> Array | None:
+        return self.layers[-1].output_bias if self.layers else None
 
     def forward(self, x: Array) -> tuple[Array, list[Any]]:
         caches = []
-        for layer in self.layers:
+        for i, layer in enumerate(self.layers):
+            if layer.in_shape is not None and x.shape[-1] != layer.n_in:
+                raise DataError(
+                    f"{self._place(i)} takes rows of {layer.n_in} numbers; got {x.shape} from "
+                    f"{self._place(i - 1) if i else 'outside'}."
+                )
             x, cache = layer.forward(x)
             caches.append(cache)
         return x, caches
@@ -38,6 +66,18 @@ class Sequential(Part):
         for i in reversed(range(len(self.layers))):
             dy = self.layers[i].backward(caches[i], dy, wrt_input=wrt_input or i > 0)
         return dy
+
+    def _check_fit(self, before: int, after: int) -> None:
+        given, taken = self.layers[before].out_shape, self.layers[after].in_shape
+        of_images = len(given) > 1 and len(taken) > 1
+        if given != taken if of_images else math.prod(given) != math.prod(taken):
+            raise ConfigError(
+                f"{self._place(after)} takes rows of {_size(taken)}, and {self._place(before)} "
+                f"gives rows of {_size(given)}; change one of them."
+            )
+
+    def _place(self, i: int) -> str:
+        return f"layer {i} ({type(self.layers[i]).__name__}) of a Sequential"
 
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
@@ -58,6 +98,10 @@ def mlp(
     return Sequential([*layers, Dense(widths[-1], n_out, "identity", init, out_gain)])
 
 
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{math.prod(shape)} numbers" + (f", {shape}" if len(shape) > 1 else "")
+
+
 class Concat(Part):
     """y = [a, c], the context c repeated over a's leading axes.
 
@@ -67,7 +111,7 @@ class Concat(Part):
     Shapes: a (B, A) or (K, B, A), c (B, C), y (..., A + C).
     """
 
-    family = "layer"
+    family = "join"
 
     def forward(self, a: Array, c: Array) -> tuple[Array, Any]:
         return k.concat(a, c), (a.shape[-1], c.shape)

@@ -8,12 +8,15 @@ import numpy as np
 
 from .. import kernels as k
 from ..core import Part, resolve
+from ..core.checks import whole
+from .activation import Identity
 from .init import initialiser, zeros
+from .layer import Layer
 
 Array = np.ndarray
 
 
-class Dense(Part):
+class Dense(Layer):
     """h = f(x Wᵀ + b), with f the layer's activation.
 
     Derivation, with a = x Wᵀ, so a_ro = Σ_i x_ri W_oi, and da, db as the activation gives them:
@@ -35,8 +38,6 @@ class Dense(Part):
         What the initial weights are multiplied by.
     """
 
-    family = "layer"
-
     W: Array
     b: Array
     dW: Array
@@ -50,12 +51,17 @@ class Dense(Part):
         init: str = "glorot_uniform",
         gain: float = 1.0,
     ) -> None:
-        self.n_in, self.n_out = n_in, n_out
+        self.in_shape = (whole("Dense's n_in", n_in),)
+        self.out_shape = (whole("Dense's n_out", n_out),)
         self.activation = resolve("activation", activation)
         self.init, self.gain = init, gain
         draw = initialiser(init)
         self.parameter("W", (n_out, n_in), lambda rng, shape: gain * draw(rng, shape))
         self.parameter("b", (n_out,), zeros)
+
+    @property
+    def output_bias(self) -> Array | None:
+        return self.b if isinstance(self.activation, Identity) else None
 
     def forward(self, x: Array) -> tuple[Array, Any]:
         rows = x if x.ndim == 2 else x.reshape(-1, self.n_in)

@@ -1,11 +1,11 @@
 """Initial values of weights: Glorot and He, uniform and normal.
 
-All scale a weight's variance by its fans so that activations (and, for Glorot, gradients) keep
-their variance from layer to layer. With fan_in = I and fan_out = O of a weight (O, I):
+All scale a weight's variance by its fans (see `fans`) so that activations (and, for Glorot,
+gradients) keep their variance from layer to layer:
 
-* Glorot: Var W = 2 / (I + O), for activations that are linear around 0.
+* Glorot: Var W = 2 / (fan_in + fan_out), for activations that are linear around 0.
   Source: Glorot & Bengio 2010, equations 12 and 16.
-* He: Var W = 2 / I, since a rectifier lets half the variance through.
+* He: Var W = 2 / fan_in, since a rectifier lets half the variance through.
   Source: He et al. 2015, equation 10.
 
 A uniform U(-a, a) of variance s² has a = √3 s.
@@ -13,6 +13,7 @@ A uniform U(-a, a) of variance s² has a = √3 s.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -46,13 +47,25 @@ def he_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return rng.normal(0, np.sqrt(_he_variance(shape)), shape)
 
 
+def fans(shape: tuple[int, ...]) -> tuple[int, int]:
+    """How many inputs reach one output of a weight, and how many outputs one input reaches.
+
+    A weight is (O, ..., I): its outputs, the axes of a kernel if it has any, and its inputs. So
+    (O, I) of a dense layer has the fans I and O, and a kernel (O, h, w, I) has h w I and O h w. A
+    weight of one axis multiplies each input on its own, and has the fans 1 and 1.
+    """
+    if len(shape) < 2:
+        return 1, 1
+    n_out, *kernel, n_in = shape
+    return math.prod(kernel) * n_in, n_out * math.prod(kernel)
+
+
 def _glorot_variance(shape: tuple[int, ...]) -> float:
-    fan_out, fan_in = shape
-    return 2 / (fan_in + fan_out)
+    return 2 / sum(fans(shape))
 
 
 def _he_variance(shape: tuple[int, ...]) -> float:
-    return 2 / shape[1]
+    return 2 / fans(shape)[0]
 
 
 INITIALISERS: dict[str, Initialiser] = {

@@ -4,12 +4,12 @@ A new one is one class here or anywhere else: `forward` gives log p(x given z) p
 `backward` its gradient; `mean`, `check` and the rest say how people use it.
 """
 
-from .base import Likelihood
 from .bernoulli import Bernoulli, ContinuousBernoulli
 from .categorical import Categorical, OneHot
 from .counts import NegativeBinomial, Poisson, ZeroInflatedNegativeBinomial
 from .gaussian import Gaussian, GaussianColumnScale, GaussianHeteroscedastic, GaussianLearntScale
 from .heavy_tailed import Laplace, StudentT
+from .likelihood import Likelihood
 from .mixed import Mixed
 from .rates import Beta
 

@@ -10,8 +10,8 @@ from .. import kernels as k
 from ..core import Part
 from ..core.checks import divisor
 from ..core.errors import DataError
-from ..core.numerics import extremes, known_extremes, sigmoid, uniform_cgf_slope
-from .base import Likelihood
+from ..core.numerics import extremes, known_extremes, uniform_cgf_slope
+from .likelihood import Likelihood
 
 Array = np.ndarray
 
@@ -40,13 +40,13 @@ class Bernoulli(Likelihood):
         return k.scale_rows(d_log_px, r), None  # (3)
 
     def mean(self, logits: Array) -> Array:
-        return sigmoid(logits)
+        return k.sigmoid(logits)
 
     def mode(self, logits: Array) -> Array:
-        return (logits > 0).astype(logits.dtype)
+        return k.step(logits)
 
     def sample(self, logits: Array, rng: np.random.Generator) -> Array:
-        return (rng.random(logits.shape) < sigmoid(logits)).astype(logits.dtype)
+        return (rng.random(logits.shape) < k.sigmoid(logits)).astype(logits.dtype)
 
     def check(self, x: Array) -> None:
         _check_unit_interval("Bernoulli", x)
@@ -92,11 +92,11 @@ class ContinuousBernoulli(Likelihood):
         return k.scale_rows(d_log_px, r), None  # (3)
 
     def mean(self, logits: Array) -> Array:
-        return uniform_cgf_slope(logits)  # (2)
+        return k.continuous_bernoulli_mean(logits)  # (2)
 
     def mode(self, logits: Array) -> Array:
         """The edge that the density rises to: 0 or 1."""
-        return (logits > 0).astype(logits.dtype)
+        return k.step(logits)
 
     def sample(self, logits: Array, rng: np.random.Generator) -> Array:
         """By the inverse of F(x) = (exp(l x) - 1) / (exp(l) - 1), at -|l|, where nothing overflows.

@@ -12,7 +12,7 @@ from .. import kernels as k
 from ..core import Part
 from ..core.checks import whole
 from ..core.errors import ConfigError, DataError
-from .base import Likelihood
+from .likelihood import Likelihood
 
 Array = np.ndarray
 
@@ -26,20 +26,13 @@ class Groups(Likelihood, abstract=True):
     def _sizes(self, n_outputs: int) -> tuple[int, ...]:
         """The number of classes of each variable, as many outputs as there are."""
 
-    def _softmax(self, logits: Array) -> Array:
-        return np.concatenate([_softmax(group) for group in self._split(logits)], axis=-1)
-
     def _labels(self, logits: Array) -> Array:
         """The likeliest label of each variable, (..., number of variables)."""
-        best = [group.argmax(-1) for group in self._split(logits)]
-        return np.stack(best, axis=-1).astype(logits.dtype)
+        return k.likeliest_label(logits, self._sizes(logits.shape[-1]))
 
     def _draw(self, logits: Array, rng: np.random.Generator) -> Array:
         """Labels (..., number of variables): argmax of logits + Gumbel noise."""
         return self._labels(logits + rng.gumbel(size=logits.shape)).astype(logits.dtype)
-
-    def _split(self, logits: Array) -> list[Array]:
-        return np.split(logits, np.cumsum(self._sizes(logits.shape[-1]))[:-1], axis=-1)
 
     def _one_hot(self, labels: Array, n_outputs: int) -> Array:
         return k.one_hot(labels, self._sizes(n_outputs))
@@ -93,8 +86,7 @@ class Categorical(Groups):
 
     def mean(self, logits: Array) -> Array:
         """The mean of the labels taken as numbers; `mode` has the likeliest labels."""
-        means = [(_softmax(g) * np.arange(g.shape[-1])).sum(-1) for g in self._split(logits)]
-        return np.stack(means, axis=-1).astype(logits.dtype)
+        return k.mean_label(logits, self._sizes(logits.shape[-1]))
 
     def mode(self, logits: Array) -> Array:
         return self._labels(logits)
@@ -159,7 +151,7 @@ class OneHot(Groups):
         return k.scale_rows(d_log_px, r), None
 
     def mean(self, logits: Array) -> Array:
-        return self._softmax(logits)
+        return k.softmax(logits, self._sizes(logits.shape[-1]))
 
     def mode(self, logits: Array) -> Array:
         return self._one_hot(self._labels(logits), logits.shape[-1])
@@ -201,8 +193,3 @@ def _classes(who: str, classes: Any) -> int | tuple[int, ...]:
             raise ConfigError(f"{what} is one for each column; got none.")
         return sizes
     return whole(what, classes, least=2)
-
-
-def _softmax(logits: Array) -> Array:
-    e = np.exp(logits - logits.max(-1, keepdims=True))
-    return e / e.sum(-1, keepdims=True)

@@ -20,8 +20,8 @@ from .. import kernels as k
 from ..core import Part
 from ..core.checks import number
 from ..core.errors import DataError
-from ..core.numerics import sigmoid, softplus
-from .base import Likelihood
+from ..core.numerics import softplus
+from .likelihood import Likelihood
 from .spread import Spread
 
 Array = np.ndarray
@@ -88,13 +88,13 @@ class Poisson(Counts):
         return k.scale_rows(d_log_px, r), None  # (2)
 
     def mean(self, log_rate: Array) -> Array:
-        return np.exp(log_rate)
+        return k.exp(log_rate)
 
     def mode(self, log_rate: Array) -> Array:
-        return np.floor(np.exp(log_rate))
+        return k.floor(k.exp(log_rate))
 
     def sample(self, log_rate: Array, rng: np.random.Generator) -> Array:
-        return _poisson(np.exp(log_rate.astype(np.float64)), rng).astype(log_rate.dtype)
+        return _poisson(k.wide_exp(log_rate), rng).astype(log_rate.dtype)
 
     def output_bias(self, mean: Array, n: int) -> Array:
         return self._start(mean, n)
@@ -149,10 +149,10 @@ class NegativeBinomial(Counts, Spread):
         return k.negative_binomial(log_mean, x, log_dispersion, self._total)
 
     def mean(self, theta: Array) -> Array:
-        return np.exp(self.heads(theta)[0])
+        return k.exp(self.heads(theta)[0])
 
     def mode(self, theta: Array) -> Array:
-        return _mode(*self.heads(theta))
+        return k.negative_binomial_mode(*self.heads(theta))
 
     def sample(self, theta: Array, rng: np.random.Generator) -> Array:
         return _gamma_poisson(*self.heads(theta), rng).astype(theta.dtype)
@@ -214,25 +214,21 @@ class ZeroInflatedNegativeBinomial(Counts, Spread):
 
     def _three(self, theta: Array) -> tuple[Array, Array, Array]:
         location, log_dispersion = self.heads(theta)
-        log_mean, gate = np.split(location, 2, axis=-1)
-        return log_mean, gate, log_dispersion
+        x_dim = location.shape[-1] // 2
+        return location[..., :x_dim], location[..., x_dim:], log_dispersion
 
     def mean(self, theta: Array) -> Array:
         log_mean, gate, _ = self._three(theta)
-        return np.exp(log_mean) * sigmoid(-gate)
+        return k.zero_inflated_mean(log_mean, gate)
 
     def mode(self, theta: Array) -> Array:
         """0, or the mode of the counts where it has the higher probability."""
-        log_mean, gate, log_dispersion = self._three(theta)
-        mode = _mode(log_mean, log_dispersion)
-        log_p = _log_p(log_mean, mode, log_dispersion)
-        log_p_zero = np.logaddexp(gate, _log_p(log_mean, np.zeros_like(mode), log_dispersion))
-        return np.where(log_p > log_p_zero, mode, np.zeros_like(mode))
+        return k.zero_inflated_mode(*self._three(theta))
 
     def sample(self, theta: Array, rng: np.random.Generator) -> Array:
         log_mean, gate, log_dispersion = self._three(theta)
         counts = _gamma_poisson(log_mean, log_dispersion, rng)
-        return np.where(rng.random(gate.shape) < sigmoid(gate), 0, counts).astype(theta.dtype)
+        return np.where(rng.random(gate.shape) < k.sigmoid(gate), 0, counts).astype(theta.dtype)
 
     def output_bias(self, mean: Array, n: int) -> Array:
         """It starts from few additional zeros, π = 0.12, made up for by the mean of the rest."""
@@ -247,23 +243,10 @@ class ZeroInflatedNegativeBinomial(Counts, Spread):
         return part, (rng.normal(0.5, 1, (3, 2, 8)), rng.poisson(1.0, (2, 4)).astype(float))
 
 
-def _mode(log_mean: Array, log_dispersion: Array) -> Array:
-    """The greatest whole number up to m (1 - 1/d); 0 for d below 1."""
-    return np.floor(np.exp(log_mean) * np.maximum(-np.expm1(-log_dispersion), 0))
-
-
-def _log_p(log_mean: Array, x: Array, log_dispersion: Array) -> Array:
-    """The negative binomial's log p of each entry: each is given as a row of one column."""
-    spread = np.broadcast_to(log_dispersion, log_mean.shape)
-    one = (1, -1, 1)
-    log_p, *_ = k.negative_binomial(log_mean.reshape(one), x.reshape(-1, 1), spread.reshape(one), 0)
-    return log_p.reshape(x.shape)
-
-
 def _gamma_poisson(log_mean: Array, log_dispersion: Array, rng: np.random.Generator) -> Array:
-    size = np.exp(log_dispersion.astype(np.float64))
+    size = k.wide_exp(log_dispersion)
     factor = rng.standard_gamma(np.broadcast_to(size, log_mean.shape)) / size
-    return _poisson(np.exp(log_mean.astype(np.float64)) * factor, rng)
+    return _poisson(k.wide_exp(log_mean) * factor, rng)
 
 
 def _poisson(rate: Array, rng: np.random.Generator) -> Array:

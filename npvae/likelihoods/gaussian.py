@@ -9,7 +9,7 @@ import numpy as np
 from .. import kernels as k
 from ..core import Part
 from ..core.checks import number
-from .base import Likelihood
+from .likelihood import Likelihood
 from .spread import LocationScale, log_rms
 
 Array = np.ndarray
@@ -101,7 +101,7 @@ class GaussianLearntScale(Likelihood):
 
     def sample(self, mean: Array, rng: np.random.Generator) -> Array:
         noise = rng.standard_normal(mean.shape)
-        return (mean + np.exp(self.log_scale) * noise).astype(mean.dtype)
+        return (mean + k.exp(self.log_scale) * noise).astype(mean.dtype)
 
     def fit_scale(self, mean: Array, x: Array) -> None:
         """Set the scale to its closed-form optimum for these rows: the residuals' root mean square.

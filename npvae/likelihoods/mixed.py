@@ -13,7 +13,7 @@ from .. import kernels as k
 from ..core import Part, clone, resolve
 from ..core.checks import whole
 from ..core.errors import ConfigError, DataError
-from .base import Likelihood
+from .likelihood import Likelihood
 
 Array = np.ndarray
 
@@ -46,7 +46,7 @@ class Mixed(Likelihood):
     def __init__(self, groups: Sequence[tuple[Any, Sequence[int]]]) -> None:
         pairs = [_pair(group) for group in _sequence("groups", groups)]
         self.columns = [columns for _, columns in pairs]
-        self._back = _places(self.columns)
+        self._back = tuple(_places(self.columns).tolist())
         self.parts: list[Any] = [clone(resolve("likelihood", choice)) for choice, _ in pairs]
         for part, columns in self._pairs:
             part.declare(len(columns))
@@ -90,7 +90,10 @@ class Mixed(Likelihood):
 
     def real_columns(self, x_dim: int) -> Array:
         self.declare(x_dim)
-        return self._as_the_table([p.real_columns(len(c)) for p, c in self._pairs])
+        real = np.empty(x_dim, bool)
+        for part, columns in self._pairs:
+            real[list(columns)] = part.real_columns(len(columns))
+        return real
 
     def forward(self, theta: Array, x: Array) -> tuple[Array, list[Any]]:
         log_pxs, caches = [], []
@@ -145,7 +148,7 @@ class Mixed(Likelihood):
 
     def _as_the_table(self, groups: list[Array]) -> Array:
         """The groups' columns in the table's order."""
-        return np.concatenate(groups, axis=-1).take(self._back, axis=-1)
+        return k.take_columns(functools.reduce(k.concat, groups), self._back)
 
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:

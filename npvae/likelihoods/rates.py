@@ -10,7 +10,7 @@ from .. import kernels as k
 from ..core import Part
 from ..core.checks import divisor
 from ..core.errors import DataError
-from ..core.numerics import known_extremes, sigmoid
+from ..core.numerics import known_extremes
 from .spread import Spread
 
 Array = np.ndarray
@@ -58,25 +58,17 @@ class Beta(Spread):
         return k.beta(logits, x, log_concentration)
 
     def mean(self, theta: Array) -> Array:
-        return sigmoid(self.heads(theta)[0])
+        return k.sigmoid(self.heads(theta)[0])
 
     def mode(self, theta: Array) -> Array:
         """(a - 1) / (κ - 2) where a and b are above 1; else the edge that the density rises to."""
-        a, b = self._shapes(theta)
-        inside = (a > 1) & (b > 1)
-        peak = (a - 1) / np.where(inside, a + b - 2, 1)
-        return np.where(inside, peak, a > b).astype(theta.dtype)
+        return k.beta_mode(*self.heads(theta))
 
     def sample(self, theta: Array, rng: np.random.Generator) -> Array:
         """The nearest number inside stands for one that rounding puts on an edge."""
-        x = rng.beta(*self._shapes(theta)).astype(theta.dtype)
+        x = rng.beta(*k.beta_shapes(*self.heads(theta))).astype(theta.dtype)
         least = np.finfo(theta.dtype).tiny
         return np.clip(x, least, np.nextafter(theta.dtype.type(1), theta.dtype.type(0)))
-
-    def _shapes(self, theta: Array) -> tuple[Array, Array]:
-        logits, log_concentration = (part.astype(np.float64) for part in self.heads(theta))
-        concentration = np.exp(log_concentration)
-        return concentration * sigmoid(logits), concentration * sigmoid(-logits)
 
     def check(self, x: Array) -> None:
         low, high = known_extremes(x)

@@ -10,8 +10,7 @@ import numpy as np
 from .. import kernels as k
 from ..core.checks import whole
 from ..core.errors import ConfigError
-from ..core.numerics import soft_maximum, soft_minimum
-from .base import Likelihood
+from .likelihood import Likelihood
 
 Array = np.ndarray
 AnySpread = TypeVar("AnySpread", bound="Spread")
@@ -72,7 +71,7 @@ class Spread(Likelihood, abstract=True):
             log_px, r, slope = self.density(theta, x, getattr(self, self._log))
             return log_px, (r, slope, None)
         location, raw = self._split(theta)
-        log_px, r, slope = self.density(location, x, k.bounded(raw, -self.bound, self.bound))
+        log_px, r, slope = self.density(location, x, self._bent(raw))
         return log_px, (r, slope, raw)
 
     def backward(self, cache: Any, d_log_px: Array) -> tuple[Array, None]:
@@ -92,7 +91,7 @@ class Spread(Likelihood, abstract=True):
         if not self._by_decoder:
             return theta, getattr(self, self._log)
         location, raw = self._split(theta)
-        return location, soft_maximum(soft_minimum(raw, self.bound), -self.bound)
+        return location, self._bent(raw)
 
     def beside_zeros(self, start: Array) -> Array:
         """The output's bias: `start` (D,), and 0 for all other heads."""
@@ -112,6 +111,9 @@ class Spread(Likelihood, abstract=True):
     @property
     def _log(self) -> str:
         return f"log_{self.quantity}"
+
+    def _bent(self, raw: Array) -> Array:
+        return k.bounded(raw, -self.bound, self.bound)
 
     def _split(self, theta: Array) -> tuple[Array, Array]:
         width = theta.shape[-1] * self.locations // (self.locations + 1)
@@ -133,7 +135,7 @@ class LocationScale(Spread, abstract=True):
     def sample(self, theta: Array, rng: np.random.Generator) -> Array:
         location, log_scale = self.heads(theta)
         noise = self.noise(location.shape, rng)
-        return (location + np.exp(log_scale) * noise).astype(theta.dtype)
+        return (location + k.exp(log_scale) * noise).astype(theta.dtype)
 
     @abstractmethod
     def noise(self, shape: tuple[int, ...], rng: np.random.Generator) -> Array:

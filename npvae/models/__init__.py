@@ -1,7 +1,8 @@
 """Models: what an objective is asked of, and what people encode, decode and sample with."""
 
 from ..core import registered
-from .base import Model, value_and_grad
+from .base import Model
+from .gradient import value_and_grad
 from .vae import VAE
 
 __all__ = ["VAE", "Model", "registered", "value_and_grad"]

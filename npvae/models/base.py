@@ -1,38 +1,44 @@
-"""What all models share: parameters in one flat vector, a config, checked input, the gradient."""
+"""What all models share: checked input, noise, and what people encode, decode and sample with."""
 
 from __future__ import annotations
 
-import inspect
 from abc import abstractmethod
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from .. import likelihoods, posteriors, priors  # noqa: F401  (their names get registered)
-from ..core import Objective, Part, Terms, bind, clone, initialise, layout, n_parameters
-from ..core.checks import row_weights
-from ..core.errors import ConfigError, DataError, ModelFileError
+from ..core import Terms
+from ..core.checks import relative_weights, whole
+from ..core.errors import ConfigError, DataError
 from ..data.reader import Reader
 from ..data.units import Units
+from ..levels import Level
+from .owner import Owner
 
 Array = np.ndarray
-AnyModel = TypeVar("AnyModel", bound="Model")
 
 START_ROWS = 1000
 """How many rows a model can start from, besides their mean."""
 
+_DRAWS = 1
+"""With the seed it makes the stream of draws of x, so that it is no stream that z comes from."""
 
-class Model(Part, abstract=True):
-    """Base of the models: a part that owns the memory of all parts in it.
 
-    ``forward(x, eps, context, needs) -> Terms, cache`` and ``backward(cache, d_terms)``, which
-    adds to the gradient views that `with_gradients` binds.
+class Model(Owner, abstract=True):
+    """Base of the models: what every model offers people, and what training asks of it.
+
+    A model of one's own has a `forward`, a `backward`, `start_from`, and the three steps of which
+    everything that people ask of it is made: `posteriors`, `theta` and `draw_z`.
 
     Attributes
     ----------
-    flat : (n_params,) array
-        All parameters; every part's weights are views into it.
+    levels : sequence of Level
+        The latent levels, the one next to x first.
+    noise_widths : sequence of int
+        Z of each level; by default the one level's z_dim.
     scale : float or None
         What integer input is divided by; `fit` sets it.
     units : Units or None
@@ -42,10 +48,10 @@ class Model(Part, abstract=True):
     """
 
     family = "model"
-    flat: Array
     x_dim: int
     z_dim: int
     context_dim: int
+    levels: Sequence[Level]
     scale: float | None
     likelihood: Any
     units: Units | None = None
@@ -70,41 +76,16 @@ class Model(Part, abstract=True):
         """
 
     @abstractmethod
-    def draw_noise(self, batch: int, n_samples: int, rng: np.random.Generator) -> Any:
-        """The standard normal noise that `forward` takes."""
+    def posteriors(self, x: Array, context: Array | None) -> list[tuple[Array, ...]]:
+        """The parameters of each level's posterior, for a batch as `batches` gives it."""
 
     @abstractmethod
-    def check_noise(self, eps: Any, batch: int) -> Any:
-        """The user's noise as `forward` takes it, or `DataError`."""
+    def theta(self, z: Array, context: Array | None) -> Array:
+        """The parameters of p(x given z) for z (B, Z) or (K, B, Z) of the level next to x."""
 
-    def _own(self, dtype: Any, seed: int, parameters: Mapping[str, Array] | None) -> None:
-        """Take memory for the parameters; called last in a model's constructor."""
-        dtype = _floating(dtype)
-        if parameters is None:
-            rng = np.random.default_rng(seed)
-            try:
-                self._hold(initialise(self, rng, dtype))
-            except (MemoryError, ValueError, OverflowError) as error:
-                raise ConfigError(
-                    f"a model of {n_parameters(self):.3g} parameters is more than this machine's "
-                    "memory holds; take fewer columns, or narrower hidden layers."
-                ) from error
-            return
-        _check_parameters(self, parameters)
-        slots = layout(self)
-        flat = np.empty(sum(slot.size for slot in slots.values()), dtype)
-        for name, slot in slots.items():
-            slot.view(flat)[...] = parameters[name]
-        self._hold(flat)
-
-    def _hold(self, flat: Array) -> None:
-        self.flat = flat
-        self._params = bind(self, flat)
-
-    @property
-    def params(self) -> dict[str, Array]:
-        """Every parameter by its name: views, so writing to one changes the model."""
-        return dict(self._params)
+    @abstractmethod
+    def draw_z(self, n: int, rng: np.random.Generator, context: Array | None) -> Array:
+        """n draws (n, Z) from the prior of the level next to x."""
 
     @property
     def standardise(self) -> Any:
@@ -116,47 +97,12 @@ class Model(Part, abstract=True):
         """Numbers that the largest array of a forward has per sample and row, roughly."""
         return self.x_dim
 
-    @property
-    def n_params(self) -> int:
-        """How many numbers all parameters hold together."""
-        return self.flat.size
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The constructor's arguments as JSON can hold them: ``type(model)(**model.config)``."""
-        names = [p for p in inspect.signature(type(self)).parameters if p != "parameters"]
-        return {name: _plain(getattr(self, name)) for name in names}
-
     def __repr__(self) -> str:
         config = {n: v for n, v in self.config.items() if n not in ("dtype", "seed", "schema")}
         if self.units is not None:
             config["standardise"] = True  # not the numbers of every column
         arguments = ", ".join(f"{name}={value!r}" for name, value in config.items())
         return f"{type(self).__name__}({arguments}): {self.n_params:,} parameters, {self.dtype}"
-
-    @property
-    def dtype(self) -> str:
-        return self.flat.dtype.name
-
-    def astype(self: AnyModel, dtype: Any) -> AnyModel:
-        """A copy of the model with its parameters in another type, float64 to prove gradients."""
-        twin = clone(self)
-        twin._hold(self.flat.astype(dtype))
-        return twin
-
-    def copy(self: AnyModel) -> AnyModel:
-        """A model of the same parts and values that shares no memory with this one."""
-        return self.astype(self.flat.dtype)
-
-    def __deepcopy__(self: AnyModel, memo: Any) -> AnyModel:
-        return self.copy()  # the general way would copy each view apart from the vector
-
-    def with_gradients(self: AnyModel, d_flat: Array) -> AnyModel:
-        """A twin on the same parameter memory whose backward adds into `d_flat`."""
-        twin = clone(self)
-        twin._hold(self.flat)
-        bind(twin, d_flat, prefix="d")
-        return twin
 
     def reader(self, x: Any, what: str = "x") -> Reader:
         """`x` as batches as this model takes them; raises `DataError` for a wrong form."""
@@ -198,82 +144,165 @@ class Model(Part, abstract=True):
                     self.likelihood.check(batch)
             yield batch, None if contexts is None else contexts.checked(rows)
 
+    @property
+    def noise_widths(self) -> Sequence[int]:
+        return (self.z_dim,)
 
-def value_and_grad(
-    model: Model,
-    objective: Objective,
-    x: Any,
-    eps: Any,
-    context: Any = None,
-    weights: Any = None,
-) -> tuple[float, dict[str, Array]]:
-    """The loss of one batch and its gradient with respect to every parameter.
+    def draw_noise(self, batch: int, n_samples: int, rng: np.random.Generator) -> Any:
+        """Standard normal eps, (K, B, Z): what `forward` takes for K = n_samples.
 
-    Pure: the model is left as it is, and the gradients are copies.
+        A model of several levels takes a list, one array a level; together they are one draw.
+        """
+        size = n_samples * batch
+        widths = self.noise_widths
+        flat = rng.standard_normal(size * sum(widths), dtype=self.flat.real.dtype)
+        ends = size * np.cumsum(widths)[:-1]
+        levels = [
+            level.reshape(n_samples, batch, width)
+            for level, width in zip(np.split(flat, ends), widths, strict=True)
+        ]
+        return levels[0] if len(levels) == 1 else levels
 
-    Parameters
-    ----------
-    model : Model
-    objective : ELBO, IWAE, ...
-        A schedule in it is taken at its end.
-    x : (B, D) array
-    eps : (K, B, Z) array
-        The noise, as ``model.draw_noise(B, K, rng)`` gives it.
-    context : (B, C) array, optional
-    weights : (B,) array, optional
-        What each row's loss is multiplied by, as they are: 0 or more, and not all 0.
-
-    Returns
-    -------
-    loss : float
-        Nats per example: the mean over the batch.
-    gradients : dict
-        ``{name: array}``, of the shapes of ``model.params``.
-    """
-    reader = model.reader(x)
-    contexts = model.context_reader(context, len(reader))
-    everything = slice(0, len(reader))
-    eps = model.check_noise(eps, len(reader))
-    gradient = np.zeros_like(model.flat)
-    twin = model.with_gradients(gradient)
-    terms, cache = twin.forward(
-        reader.checked(everything),
-        eps,
-        None if contexts is None else contexts.checked(everything),
-        needs=objective.needs,
-    )
-    if weights is not None:
-        terms.weights = row_weights(weights, len(reader))
-    losses, d_terms = objective(terms)
-    twin.backward(cache, d_terms)
-    return float(losses.loss), {n: s.view(gradient).copy() for n, s in layout(twin).items()}
-
-
-def _floating(dtype: Any) -> np.dtype:
-    try:
-        resolved = np.dtype(dtype)
-    except (TypeError, ValueError, SyntaxError):
-        resolved = np.dtype(object)
-    if dtype is None or resolved not in (np.float32, np.float64):
-        raise ConfigError(f"dtype is 'float32' or 'float64'; got {dtype!r}.")
-    return resolved
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "config"):  # a part, or a schema
-        return value.config
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _check_parameters(model: Model, parameters: Mapping[str, Array]) -> None:
-    slots = layout(model)
-    for name, slot in slots.items():
-        if name not in parameters:
-            raise ModelFileError(f"this model has a parameter {name!r}, which was not given.")
-        if parameters[name].shape != slot.shape:
-            raise ModelFileError(
-                f"parameter {name!r} needs shape {slot.shape}; got {parameters[name].shape}."
+    def check_noise(self, eps: Any, batch: int) -> Any:
+        """`eps` in the model's type; raises `DataError` if it is not as `draw_noise` gives it."""
+        widths = self.noise_widths
+        if len(widths) == 1:
+            return self._checked_noise(eps, batch, widths[0])
+        if not isinstance(eps, (list, tuple)) or len(eps) != len(widths):
+            raise DataError(
+                f"eps is a list of {len(widths)} arrays, one for each latent level; got "
+                f"{type(eps).__name__}. Draw it with model.draw_noise(batch, n_samples, rng)."
             )
-    unknown = sorted(set(parameters) - set(slots))
-    if unknown:
-        raise ModelFileError(f"this model has no parameter {unknown[0]!r}, which was given.")
+        return [self._checked_noise(e, batch, z) for e, z in zip(eps, widths, strict=True)]
+
+    def _checked_noise(self, eps: Any, batch: int, z_dim: int) -> Array:
+        eps = np.asarray(eps)
+        if eps.ndim != 3 or eps.shape[1:] != (batch, z_dim) or len(eps) == 0:
+            raise DataError(
+                f"eps needs shape (K, {batch}, {z_dim}) for this batch and model; got "
+                f"{eps.shape}. Draw it with model.draw_noise(batch, n_samples, rng)."
+            )
+        return eps.astype(self.flat.real.dtype, copy=False)
+
+    def encode(self, x: Any, context: Any = None) -> Any:
+        """Mean and log-variance of q(z given x), each (N, Z).
+
+        With several latent levels it is a list of such pairs, that of the level next to x first.
+        """
+        levels = self._encoded(x, context)
+        return levels[0] if len(levels) == 1 else levels
+
+    def centres(self, x: Any, context: Any = None) -> list[Array]:
+        """The z (N, Z) of each level that stand for the rows: the posteriors' means."""
+        encoded = zip(self.levels, self._encoded(x, context), strict=True)
+        return [level.posterior.centre(params) for level, params in encoded]
+
+    def _encoded(self, x: Any, context: Any) -> list[tuple[Array, ...]]:
+        batches = [self.posteriors(xb, cb) for xb, cb in self.batches(x, context)]
+        levels = zip(*batches, strict=True)
+        return [tuple(map(_joined, zip(*level, strict=True))) for level in levels]
+
+    def decode(self, z: Any, context: Any = None, take: str = "mean", seed: int = 0) -> Array:
+        """What latent vectors z (N, Z) stand for: the mean of p(x given z), a draw or the mode.
+
+        Parameters
+        ----------
+        z : (N, Z) array
+            Of the level next to x.
+        context : (N, C) array, optional
+        take : {"mean", "draw", "mode"}
+        seed : int
+            Of the draws.
+
+        Returns
+        -------
+        (N, D) array
+            In the units of x: in float64 if they are not the model's own.
+        """
+        output = self._output(take, seed)
+        reader = Reader(z, self.z_dim, self.flat.real.dtype, what="z")
+        contexts = self.context_reader(context, len(reader))
+        taken = []
+        for rows in reader.chunks():
+            zb = reader.checked(rows)
+            cb = None if contexts is None else contexts.checked(rows)
+            taken.append(output(self.theta(zb, cb)))
+        return _joined(taken)
+
+    def reconstruct(self, x: Any, context: Any = None, take: str = "mean", seed: int = 0) -> Array:
+        """`decode` at the posterior's mean, (N, D), the entries that are missing in x included."""
+        return self.decode(self.centres(x, context)[0], context, take, seed)
+
+    def sample(self, n: int, seed: int = 0, context: Any = None, take: str = "mean") -> Array:
+        """New examples, (n, D): `decode` at z drawn from the prior.
+
+        With ``take="draw"`` they are distributed as the model says that x is; means vary less. A
+        context of one row serves all n.
+        """
+        n = whole("n", n)
+        rng = np.random.default_rng(whole("seed", seed, least=0))
+        if context is not None:
+            context = np.atleast_2d(context)
+            context = np.repeat(context, n, axis=0) if len(context) == 1 else context
+        contexts = self.context_reader(context, n)
+        z = self.draw_z(n, rng, None if contexts is None else contexts.checked(slice(0, n)))
+        return self.decode(z, context, take, seed)
+
+    def elbo(
+        self,
+        x: Any,
+        n_samples: int = 1,
+        seed: int = 0,
+        context: Any = None,
+        weights: Any = None,
+    ) -> Array:
+        """The evidence lower bound of each row, (N,), in nats.
+
+        E_q[log p(x given z)] is estimated with n_samples draws. So is the KL where it has no closed
+        form: as E_q[log q(z given x) - log p(z)], with the same draws.
+        With weights (N,) each row's bound is multiplied by its weight over the mean weight: the
+        mean of the result is then the weighted mean.
+        """
+        log_px, kl = self.elbo_terms(x, n_samples, seed, context)
+        bound = log_px - kl
+        return bound if weights is None else bound * relative_weights(weights, len(bound))
+
+    def elbo_terms(
+        self, x: Any, n_samples: int = 1, seed: int = 0, context: Any = None
+    ) -> tuple[Array, Array]:
+        """The two terms of `elbo`, each (N,): E_q[log p(x given z)] and KL(q(z given x) ‖ p(z))."""
+        n_samples = whole("n_samples", n_samples)
+        rng = np.random.default_rng(whole("seed", seed, least=0))
+        log_pxs, kls = [], []
+        for xb, cb in self.batches(x, context):
+            log_px, kl = np.zeros((2, len(xb)))
+            for _ in range(n_samples):  # one draw at a time: memory does not grow with them
+                terms, _ = self.forward(xb, self.draw_noise(len(xb), 1, rng), cb)
+                log_px += terms.log_px[0]
+                kl += terms.kl_per_row[0]
+            log_pxs.append(log_px / n_samples)
+            kls.append(kl / n_samples)
+        return np.concatenate(log_pxs), np.concatenate(kls)
+
+    def save(self, path: Any) -> None:
+        """`npvae.save` of this model."""
+        from .storage import save  # which is about models
+
+        save(self, path)
+
+    def _output(self, take: str, seed: int) -> Callable[[Array], Array]:
+        """From the parameters of p(x given z) to what is taken of it, in the units of x."""
+        output: Callable[[Array], Array]
+        if take == "draw":
+            rng = np.random.default_rng([whole("seed", seed, least=0), _DRAWS])
+            output = partial(self.likelihood.sample, rng=rng)
+        elif take in ("mean", "mode"):
+            output = getattr(self.likelihood, take)
+        else:
+            raise ConfigError(f"take is 'mean', 'draw' or 'mode'; got {take!r}.")
+        units = self.units
+        return output if units is None else lambda theta: units.restored(output(theta))
+
+
+def _joined(chunks: Sequence[Array]) -> Array:
+    return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)

@@ -3,6 +3,14 @@
 A file holds ``npvae.json`` (format, model name, config, and what a caller adds) and one array per
 parameter, ``params/<name>.npy``, stored and not compressed. So no header can make `load` take more
 memory than the file has bytes, and ``np.load`` reads the arrays without npvae.
+
+The config is that of `core.registry`: parts in parts by family and name. `load` builds what is
+registered and nothing else; a class of your own is known once its module is imported.
+
+Formats:
+
+* 2: a config may hold networks, and any part the parts that it is made of.
+* 1: only likelihoods of groups of columns hold parts. It is read as format 2 is.
 """
 
 from __future__ import annotations
@@ -19,19 +27,20 @@ from typing import IO, Any
 import numpy as np
 
 from ..core import registered
-from ..core.errors import ModelFileError, nearest
+from ..core.errors import ConfigError, ModelFileError, nearest
 from ..core.files import replacing
 from . import Model
 
 Array = np.ndarray
 
-FORMAT = 1
+FORMAT = 2
 MODEL = "model.npz"
 """The model's file in a run folder."""
 HEADER = "npvae.json"
 
-_LONGEST_CONFIG = 10_000
-"""Characters; far more than any model's has, and little enough that building it stays quick."""
+_LONGEST_CONFIG = 10_000, 200
+"""Characters, and characters more for each array in the file, as networks have arrays. Far more
+than any model's has, and little enough that building it takes neither long nor much memory."""
 
 _BY_COLUMN = ("standardise", "schema", "likelihood")
 """Entries of a config that may be dicts, which grow with the table and are as quick to use."""
@@ -46,6 +55,8 @@ def save(model: Model, path: Any) -> None:
     ------
     WriteError
         If the folder is missing or can't be written; what was at `path` is then untouched.
+    ConfigError
+        If the model's config is longer than `load` takes.
     """
     write(path, model, {}, {})
 
@@ -85,6 +96,11 @@ def write(
     header = {"format": FORMAT, "model": model.name, "config": model.config, **extra}
     arrays = {f"params/{name}": value for name, value in model.params.items()}
     arrays.update(extra_arrays)
+    if _is_too_long(model.config, len(arrays)):
+        raise ConfigError(
+            "this model's config is longer than `load` takes, so it can't be saved; give its parts "
+            "fewer or shorter arguments."
+        )
     with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         _write_member(archive, HEADER, _json(header).encode())
         for name, array in arrays.items():
@@ -105,7 +121,7 @@ def _json(value: Any) -> str:
         return "{\n" + ",\n".join(items) + "\n}"
     if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
         return "[\n" + ",\n".join(map(_json_line, value)) + "\n]"
-    return json.dumps(value)
+    return _dumps(value)
 
 
 def _json_line(record: dict[Any, Any]) -> str:
@@ -114,12 +130,26 @@ def _json_line(record: dict[Any, Any]) -> str:
         # The types too, since 1, 1.0 and True are equal.
         return _remembered_json(tuple(record), values, tuple(map(type, values)))
     except TypeError:  # a value that is no key, such as a list
-        return json.dumps(record)
+        return _dumps(record)
 
 
 @lru_cache(maxsize=1 << 16)
 def _remembered_json(keys: tuple[Any, ...], values: tuple[Any, ...], types: Any) -> str:
-    return json.dumps(dict(zip(keys, values, strict=True)))
+    return _dumps(dict(zip(keys, values, strict=True)))
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, default=_as_python)
+
+
+def _as_python(value: Any) -> Any:
+    """What a callback may have put into a record: numbers and arrays of NumPy's."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    raise ConfigError(
+        f"a checkpoint keeps numbers, text, lists and dicts; got {type(value).__name__} in a "
+        "record or in a callback's state. Keep it elsewhere."
+    )
 
 
 def _write_member(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
@@ -159,7 +189,7 @@ def read(source: Any) -> tuple[dict[str, Any], dict[str, Array]]:
         raise ModelFileError(
             f"{label} is no npvae model: it has no {HEADER!r}; give a file that nv.save wrote."
         )
-    header = _header(data.pop(HEADER), label)
+    header = _header(data.pop(HEADER), label, len(data))
     arrays = {_stem(name): _array(content, name, label) for name, content in data.items()}
     return header, arrays
 
@@ -205,7 +235,7 @@ def _open(source: Any) -> tuple[IO[bytes], int]:
     return file, os.fstat(file.fileno()).st_size
 
 
-def _header(content: bytes, label: str) -> dict[str, Any]:
+def _header(content: bytes, label: str, n_arrays: int) -> dict[str, Any]:
     try:
         header = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -221,11 +251,15 @@ def _header(content: bytes, label: str) -> dict[str, Any]:
         )
     if not isinstance(header.get("config"), dict):
         raise ModelFileError(f"{label} is no npvae model: its header gives no config.")
-    config = header["config"].items()
-    settings = {n: v for n, v in config if n not in _BY_COLUMN or not isinstance(v, dict)}
-    if len(json.dumps(settings)) > _LONGEST_CONFIG:
+    if _is_too_long(header["config"], n_arrays):
         raise ModelFileError(f"{label} is altered: its config is longer than any model's.")
     return header
+
+
+def _is_too_long(config: dict[str, Any], n_arrays: int) -> bool:
+    settings = {n: v for n, v in config.items() if n not in _BY_COLUMN or not isinstance(v, dict)}
+    least, by_array = _LONGEST_CONFIG
+    return len(json.dumps(settings)) > least + by_array * n_arrays
 
 
 def _stem(name: str) -> str:

@@ -8,29 +8,35 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.errors import DataError
+from ..core.losses import LOSSES, losses_in
 from .style import BLUE, ORANGE, Array, house_style, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_TITLES = {"loss": "Loss", "rec": "Reconstruction term", "kl": "KL term"}
+
 
 @house_style()
 def loss_curves(records: Sequence[Mapping[str, Any]]) -> Figure:
-    """Total loss, reconstruction term and KL term by epoch, in nats per example.
+    """Every loss by epoch, in nats per example; of the ELBO the total and its two terms.
 
     ``records`` is `History.records`; what starts with ``valid_`` may be None, NaN or absent.
     Where the highest twentieth of the epochs would squeeze the others into a tenth of the
     height, the axis ends below it and says so. The lowest value is always in view.
     """
-    missing = {"epoch", "train_loss", "train_rec", "train_kl"}.difference(*records[:1])
+    names = (losses_in(records[0]) if records else []) or LOSSES
+    missing = {"epoch", *(f"train_{name}" for name in names)}.difference(*records[:1])
     if missing:
         got = "records without " + ", ".join(sorted(missing)) if records else "no record"
         raise DataError(f"loss_curves needs History.records of one epoch or more; got {got}.")
-    figure = new_figure(9.0, 2.9)
-    titles = ("Loss", "Reconstruction term", "KL term")
-    panels = figure.subplots(1, 3)
-    for axes, title, term in zip(panels, titles, ("loss", "rec", "kl"), strict=True):
+    lines, columns = -(-len(names) // 3), min(len(names), 3)
+    figure = new_figure(3.0 * columns, 2.9 * lines)
+    panels = figure.subplots(lines, columns, squeeze=False).ravel()
+    for unused in panels[len(names) :]:
+        unused.remove()
+    for axes, term in zip(panels, names, strict=False):
         curves = []
         for split, name, colour in (("train", "train", BLUE), ("valid", "validation", ORANGE)):
             rows = [(record["epoch"], record.get(f"{split}_{term}")) for record in records]
@@ -41,6 +47,7 @@ def loss_curves(records: Sequence[Mapping[str, Any]]) -> Figure:
                 axes.plot(*curve.T, color=colour, label=name, marker=marker, markersize=3.5)
                 curves.append(curve)
         _limit_outliers(axes, curves)
+        title = _TITLES.get(term, term.replace("_", " ").capitalize())
         axes.set(title=title, xlabel="epoch", ylabel="nats per example")
         axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.grid(axis="y")

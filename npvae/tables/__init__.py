@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from .assess import column_nats, guess, impute, nats_saved
 from .columns import Column, Constant, Count, Date, Number
-from .files import SUFFIXES, Table, read, write
 from .kinds import KINDS
 from .labelled import Category, Flag
+from .on_disk import SUFFIXES, Table, read, write
 from .schema import Schema
 
 __all__ = [

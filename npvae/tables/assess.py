@@ -74,7 +74,7 @@ def column_nats(model: Any, x: Any, seed: int = 0) -> Array:
     nats = []
     for xb, _ in model.batches(x, None):
         terms, _ = model.forward(xb, model.draw_noise(len(xb), 1, rng), needs=("log_px", "z"))
-        theta, _ = model.decoder.forward(terms.z[0])
+        theta = model.theta(terms.levels[0].z, None)
         entries = np.full(xb.shape, np.nan)
         for j in range(xb.shape[1]):  # missing entries add nothing, so the others are left out
             alone = np.full_like(xb, np.nan)

@@ -38,9 +38,9 @@ class Found:
     notes: list[str]
 
 
-def read_cells(path: Path, where: str, encoding: str | None) -> Found:
-    """The cells of a text file; raises `DataError`."""
-    with open_rows(path, where, encoding) as rows:
+def read_cells(path: Path, where: str, encoding: str | None, likely: str | None) -> Found:
+    """The cells of a text file, which has this encoding or likely that; raises `DataError`."""
+    with open_rows(path, where, encoding, likely) as rows:
         return _found(rows)
 
 

@@ -1,8 +1,8 @@
 """Callbacks: called after each epoch as ``callback(model, record)``; returning True stops.
 
-A callback may also have ``finish(model)``, called once when training ends; ``state()`` with
-``restore(state)`` (a dict of numbers and arrays), so that a resumed run goes on as if it had never
-stopped; and ``done()``, asked before the first epoch, for a resumed run that had already ended.
+A callback may have more methods. ``finish(model)`` is called once, when training ends. What
+``state()`` gives, a dict of numbers and arrays, the checkpoint keeps; a resumed run hands it to
+``restore(state)``. ``done()`` is asked before the first epoch, since a resumed run may have ended.
 """
 
 from __future__ import annotations
@@ -16,10 +16,16 @@ from ..core.checks import number, whole
 from ..core.errors import ConfigError
 
 
+def call(callback: Any, method: str, *arguments: Any) -> Any:
+    """Call a method that a callback may have; gives None if it has not."""
+    function = getattr(callback, method, None)
+    return function(*arguments) if function is not None else None
+
+
 class EarlyStopping:
     """Stop when the validation loss has not improved for `patience` epochs; keep the best weights.
 
-    A run that stopped so goes on, resumed from its checkpoint, with a greater `patience` alone.
+    A run that stopped goes on only if it is resumed with a greater `patience`.
 
     Parameters
     ----------

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from .. import kernels
 from ..core.progress import notice_if_slow
 from ..core.threads import blas_threads
 from ..executor.describe import why_eager
@@ -34,7 +33,7 @@ NOISE_NUMBERS = 1 << 20
 
 def captured_steps(training: Training, threads: int) -> CapturedSteps | None:
     """The captured way to run these steps, or None where they can't be captured."""
-    if why_eager(training.worker, training.optimiser) is not None:
+    if why_eager(training.worker, training.settings.optimiser) is not None:
         return None
     try:
         return CapturedSteps(training, threads)
@@ -77,43 +76,45 @@ class CapturedSteps:
 
     def _capture(self) -> None:
         t = self.training
-        worker, objective, gradient = rehearsed(t.worker, t.objective)
-        copies = dataclasses.replace(t, worker=worker, objective=objective, gradient=gradient)
+        worker, objective, gradient = rehearsed(t.worker, t.settings.objective)
+        settings = dataclasses.replace(t.settings, objective=objective)
+        copies = dataclasses.replace(t, settings=settings, worker=worker, gradient=gradient)
         n = len(t.rows)
-        full = min(n, t.batch_size)
+        full = min(n, t.settings.batch_size)
         with _no_other_threads():
             self.full = self._program(full, copies)
             self.short = self._program(n % full, copies) if n % full else None
-        self.settings = self._settings()
+        self.recorded = self._recorded()
 
-    def _settings(self) -> list[tuple[str, Any]]:
+    def _recorded(self) -> list[tuple[str, Any]]:
         """What a callback may change between two epochs, and what a recording has in it."""
         plain = (int, float, str, type(None))
-        both = [*vars(self.training.objective).items(), *vars(self.training.optimiser).items()]
+        settings = self.training.settings
+        both = [*vars(settings.objective).items(), *vars(settings.optimiser).items()]
         return [(name, value) for name, value in both if isinstance(value, plain)]
 
     def _program(self, batch: int, copies: Training) -> Program:
         """A program for batches of this size, tried out on another batch than the recorded one."""
-        t = self.training
+        t, objective = self.training, self.training.settings.objective
         x, context, weights = t.rows.batch(slice(0, batch))
-        eps = t.worker.draw_noise(batch, t.objective.n_samples, np.random.default_rng(0))
+        eps = t.worker.draw_noise(batch, objective.n_samples, np.random.default_rng(0))
         with np.errstate(all="ignore"):
             graph = record(
-                t.worker, t.objective, x, eps, context, copies.worker, copies.objective,
+                t.worker, objective, x, eps, context, copies.worker, copies.settings.objective,
                 weights=weights,
             )  # fmt: skip
-        update = t.gradient, t.state, t.optimiser
+        update = t.gradient, t.state, t.settings.optimiser
         program = Program(graph, t.worker, update, self.table.sources, self.threads)
         self._compare(program, copies)
         return program
 
     def _compare(self, program: Program, copies: Training) -> None:
         """Another batch than the recorded one must give what it gives eagerly."""
-        t = self.training
+        t, objective = self.training, copies.settings.objective
         rows = np.arange(len(t.rows) - program.batch, len(t.rows))
-        losses, now = np.zeros((1, 3)), np.zeros(1)
-        noise = _noise(t.worker, program, t.objective.n_samples, 1, np.random.default_rng(1))
-        scalars = np.array([[copies.objective.beta(0.0), 0.0, 1.0, 0.0]])
+        losses, now = np.zeros((1, len(t.settings.losses))), np.zeros(1)
+        noise = _noise(t.worker, program, objective.n_samples, 1, np.random.default_rng(1))
+        scalars = np.array([[objective.beta(0.0), 0.0, 1.0, 0.0]])
         t.gradient.fill(0)
         copies.gradient.fill(0)
         program.arena.fill(255)  # NaN
@@ -124,9 +125,8 @@ class CapturedSteps:
             program.run(self.table.find(rows), noise, scalars, losses, now, rehearsal=True)
         ours = t.gradient + copies.gradient  # Python's calls were made on the copies
         t.gradient.fill(0)
-        with kernels.running("numpy"), np.errstate(all="ignore"):
-            again = EagerSteps(copies).gradient(t.rows.batch(rows), np.random.default_rng(1), 0.0)
-        wanted = np.array(again, float)
+        with np.errstate(all="ignore"):
+            wanted = EagerSteps(copies).gradient(t.rows.batch(rows), np.random.default_rng(1), 0.0)
         if not (np.isfinite(wanted).all() and np.isfinite(copies.gradient).all()):
             return
         if not np.allclose(losses[0], wanted, rtol=1e-4, atol=1e-4 * np.abs(wanted).max()):
@@ -143,11 +143,11 @@ class CapturedSteps:
         draws: np.random.Generator | None = None,
     ) -> Iterator[Done]:
         """One pass over the rows in this order; `draws` is for data that are binarised."""
-        if self._settings() != self.settings:
+        if self._recorded() != self.recorded:
             self._capture()
         t = self.training
         times = t.times(epoch)
-        rates, betas = t.rates(times), along(t.objective.beta, times)
+        rates, betas = t.rates(times), along(t.settings.objective.beta, times)
         n_full = len(order) // self.full.batch
         step = 0
         while step < len(times):
@@ -179,12 +179,12 @@ class CapturedSteps:
         times: Array,
     ) -> Array:
         """Some steps, on rows by the table's numbers; returns their losses."""
-        t = self.training
+        t, settings = self.training, self.training.settings
         steps = len(rates)
-        losses, scalars = np.empty((steps, 3)), np.empty((steps, 4))
+        losses, scalars = np.empty((steps, len(settings.losses))), np.empty((steps, 4))
         scalars[:, 0] = betas
-        scalars[:, 1:] = t.optimiser.factors(t.state.t + 1 + np.arange(steps), rates)
-        drawn = _noise(t.worker, program, t.objective.n_samples, steps, noise)
+        scalars[:, 1:] = settings.optimiser.factors(t.state.t + 1 + np.arange(steps), rates)
+        drawn = _noise(t.worker, program, settings.objective.n_samples, steps, noise)
         done = program.run(rows, drawn, scalars, losses, times)
         t.state.t += done
         if done < steps:
@@ -207,7 +207,7 @@ class _Bounds:
         self.worker, self.threads = training.worker, threads
         self.table = Table(rows)
         n = len(rows)
-        full = min(n, training.batch_size)
+        full = min(n, training.settings.batch_size)
         with _no_other_threads():
             self.full = self._program(full)
             self.short = self._program(n % full) if n % full else None

@@ -7,11 +7,7 @@ import io
 from typing import Any
 
 from ..core.files import replacing
-
-COLUMNS = (
-    "epoch", "train_loss", "train_rec", "train_kl", "valid_loss", "valid_rec", "valid_kl",
-    "seconds", "lr", "beta",
-)  # fmt: skip
+from ..core.losses import LOSSES, losses_in
 
 
 class History:
@@ -20,10 +16,11 @@ class History:
     Attributes
     ----------
     records : list of dict
-        One per epoch: ``epoch`` (from 1), ``train_loss, train_rec, train_kl`` (the objective and
-        its terms, means over the epoch), ``valid_loss, valid_rec, valid_kl`` (-ELBO at beta = 1
-        with one sample, None without validation data), all in nats per example; ``seconds`` the
-        epoch took; ``lr`` and ``beta`` at its last step.
+        One per epoch: ``epoch`` (from 1); ``train_loss, train_rec, train_kl`` or what else the
+        objective's losses are called, the means over the epoch; ``valid_loss, valid_rec,
+        valid_kl``, those of -ELBO at beta = 1 with one sample, or None without validation data;
+        the ``seconds`` that the epoch took; ``lr`` and ``beta`` at its last step. Losses are in
+        nats per example.
     """
 
     def __init__(self, records: list[dict[str, Any]] | None = None) -> None:
@@ -32,7 +29,10 @@ class History:
     def to_csv(self, path: Any) -> None:
         """Write the records with a header; what was not measured is an empty cell."""
         text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n", extrasaction="ignore")
+        trained = losses_in(self.records[0]) if self.records else LOSSES
+        columns = ["epoch", *(f"train_{name}" for name in trained)]
+        columns += [*(f"valid_{name}" for name in LOSSES), "seconds", "lr", "beta"]
+        writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(self.records)
         with replacing(path) as file:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,14 +13,17 @@ import numpy as np
 from ..core.checks import relative_weights
 from ..core.errors import ConfigError, DataError
 from ..core.numerics import known_sums
-from ..data.reader import Reader
+from ..data.reader import CHUNK, Reader
 from ..models import Model
 
 Array = np.ndarray
 
+_DIGESTED = 1 << 24
+"""Numbers of which `digest` takes all; of more, every second row, every third, and so on."""
+
 
 class Batch(NamedTuple):
-    """x (B, D) with its context (B, C) and weights (B,), or None for what there is not."""
+    """x (B, D) with its context (B, C) and weights (B,), None where there is none."""
 
     x: Array
     context: Array | None
@@ -43,10 +49,27 @@ class Rows:
     def __len__(self) -> int:
         return len(self.x)
 
-    def batch(self, rows: Any, draws: np.random.Generator | None = None) -> Batch:
-        """Some rows; with `draws`, ones and zeros drawn from it where the data are to be binarised.
+    @cached_property
+    def digest(self) -> str:
+        """A digest of the data as they are before units; of rows evenly spread if they are many.
 
-        What is drawn for some rows, and then for others, is what is drawn for all of them at once.
+        Bytes and their quotients by the scale have the same one.
+        """
+        step = 1 + self.x.array.size // _DIGESTED
+        plain = replace(self, x=copy.copy(self.x))
+        plain.x.units = None
+        found = hashlib.blake2b(digest_size=16)
+        for start in range(0, len(self), step * CHUNK):
+            x, context, weights = plain.batch(slice(start, start + step * CHUNK, step))
+            weights = None if weights is None else weights.astype(np.float32)
+            for part in (x, context, weights):
+                found.update(b"" if part is None else np.ascontiguousarray(part).data)
+        return found.hexdigest()
+
+    def batch(self, rows: Any, draws: np.random.Generator | None = None) -> Batch:
+        """Some of the rows; where they are to be binarised, ones and zeros drawn from `draws`.
+
+        Rows that are asked for in two calls, one after the other, get what they get in one.
         """
         x = self.x.batch(rows)
         return Batch(
@@ -64,7 +87,7 @@ def binarised(x: Array, draws: np.random.Generator) -> Array:
 
 
 def check_binarise(model: Model, binarise: Any) -> None:
-    """Refuse what is no bool, and a likelihood that has no density of ones and zeros."""
+    """Refuse what is no bool, and a likelihood that is none of ones and zeros."""
     if not isinstance(binarise, (bool, np.bool_)):
         raise ConfigError(f"binarise is True or False; got {binarise!r}.")
     if not binarise:
@@ -86,7 +109,7 @@ def training_rows(
 ) -> tuple[Rows, Array]:
     """Check all of x once; find the scale of bytes, the units and the mean of every column.
 
-    The model gets them when all is well: data that is refused leaves no trace.
+    The model gets them last, so that data that are refused leave no trace.
     """
     reader = model.reader(x)
     scale = model.scale

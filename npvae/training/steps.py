@@ -1,32 +1,32 @@
 """The steps of an epoch, one batch after the other, as Python runs them.
 
-`capture.steps` has the same for compiled code. Both give what was done bit by bit, so that `fit`
-can show it, and stop at a loss that is not finite before the weights have taken it in.
+`captured` runs the same steps as compiled code. Both tell what they have done as they go, so that
+`fit` can show it, and both stop before a loss that is not finite reaches the weights.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from ..core import Objective
+from ..core import Losses
 from ..core.checks import number
-from ..core.progress import notice_if_slow
+from ..core.losses import LOSSES
 from ..core.schedules import Constant, Schedule
 from ..models import Model
 from ..objectives import ELBO
-from ..optim import Adam, AdamState
+from ..optim import AdamState
 from .rows import Batch, Rows
+from .settings import Settings
 
 Array = np.ndarray
 
 
 class Done(NamedTuple):
-    """Steps that were done: the rows of each, (steps,), and its losses, (steps, 3)."""
+    """Steps that were done: the rows of each, (steps,), and its losses, (steps, losses)."""
 
     sizes: Array
     losses: Array
@@ -50,18 +50,15 @@ class Training:
     gradient : (n_params,) array
     """
 
+    settings: Settings
     worker: Model
     gradient: Array
-    objective: Objective
-    optimiser: Adam
     state: AdamState
     rows: Rows
-    batch_size: int
-    lr: Schedule
 
     def starts(self) -> Array:
         """The first place of each batch in the epoch's order."""
-        return np.arange(0, len(self.rows), self.batch_size)
+        return np.arange(0, len(self.rows), self.settings.batch_size)
 
     def times(self, epoch: int) -> Array:
         """Each step's time in epochs, which schedules take."""
@@ -70,7 +67,7 @@ class Training:
 
     def rates(self, times: Array) -> Array:
         """The learning rate at each time."""
-        return np.array([number("lr", lr, least=0) for lr in along(self.lr, times)])
+        return np.array([number("lr", lr, least=0) for lr in along(self.settings.lr, times)])
 
 
 def along(schedule: Schedule, times: Array) -> Array:
@@ -81,7 +78,7 @@ def along(schedule: Schedule, times: Array) -> Array:
 
 
 class EagerSteps:
-    """Python calls kernel after kernel, in any type, on either kernel set."""
+    """Python calls kernel after kernel, in any type."""
 
     def __init__(self, training: Training) -> None:
         self.training = training
@@ -94,42 +91,42 @@ class EagerSteps:
         draws: np.random.Generator | None = None,
     ) -> Iterator[Done]:
         """One pass over the rows in this order; `draws` is for data that are binarised."""
-        t = self.training
+        t, settings = self.training, self.training.settings
         times = t.times(epoch)
         for step, (start, now) in enumerate(zip(t.starts(), times, strict=True)):
-            batch = order[start : start + t.batch_size]
-            compiling = _compiling() if t.state.t == 0 else contextlib.nullcontext()
-            with compiling, np.errstate(over="ignore", invalid="ignore"):
+            batch = order[start : start + settings.batch_size]
+            with np.errstate(over="ignore", invalid="ignore"):
                 losses = self.gradient(t.rows.batch(batch, draws), noise, float(now))
-                if not (np.isfinite(losses[0]) and t.optimiser.accepts(t.gradient)):
+                if not (np.isfinite(losses[0]) and settings.optimiser.accepts(t.gradient)):
                     raise NotFinite(step, float(losses[0]))
-                lr = number("lr", t.lr(float(now)), least=0)
-                t.optimiser.step(t.state, t.worker.flat, t.gradient, lr)
-            yield Done(np.array([len(batch)]), np.array([losses], float))
+                lr = number("lr", settings.lr(float(now)), least=0)
+                settings.optimiser.step(t.state, t.worker.flat, t.gradient, lr)
+            yield Done(np.array([len(batch)]), losses[None])
 
-    def gradient(self, batch: Batch, noise: np.random.Generator, now: float) -> Any:
+    def gradient(self, batch: Batch, noise: np.random.Generator, now: float) -> Array:
         """The losses of a batch; their gradient is left in the vector that the worker adds to."""
-        t = self.training
+        t, objective = self.training, self.training.settings.objective
         x, context, weights = batch
-        eps = t.worker.draw_noise(len(x), t.objective.n_samples, noise)
-        terms, cache = t.worker.forward(x, eps, context, needs=t.objective.needs)
+        eps = t.worker.draw_noise(len(x), objective.n_samples, noise)
+        terms, cache = t.worker.forward(x, eps, context, needs=objective.needs)
         terms.weights = weights
-        losses, d_terms = t.objective(terms, now)
+        losses, d_terms = objective(terms, now)
         t.gradient.fill(0)
         t.worker.backward(cache, d_terms)
-        return losses
+        return _values(losses, t.settings.losses)
 
     def bound(
         self, rows: Rows, noise: np.random.Generator, draws: np.random.Generator | None = None
     ) -> Array:
         """The sums over rows of the ELBO's losses at beta = 1 with one sample."""
-        worker, objective, sums = self.training.worker, ELBO(), np.zeros(3)
+        worker, objective, sums = self.training.worker, ELBO(), np.zeros(len(LOSSES))
         for chunk in rows.x.chunks():
             x, context, _ = rows.batch(chunk, draws)
             terms, _ = worker.forward(x, worker.draw_noise(len(x), 1, noise), context)
-            sums += np.array(objective(terms)[0]) * len(x)
+            sums += _values(objective(terms)[0], LOSSES) * len(x)
         return sums
 
 
-def _compiling() -> contextlib.AbstractContextManager[None]:
-    return notice_if_slow("npvae: compiling the kernels (once; later runs find them in the cache)")
+def _values(losses: Losses, names: Sequence[str]) -> Array:
+    """What an objective has returned, in the order of the names that it gives its losses."""
+    return np.array([losses[name] for name in names], float)

@@ -12,7 +12,7 @@ import npvae as nv
 from bench import infer, measure, memory, nets, pictures, scaling, startup, train
 from bench.measure import Spread
 from bench.nets import NETS, Net
-from npvae.kernels import reference
+from npvae import kernels
 
 
 def test_flop_of_a_step_by_hand():
@@ -37,7 +37,7 @@ def test_flop_is_that_of_the_products_that_npvae_takes(net, monkeypatch):
         return product
 
     for name in ("linear", "linear_dw", "linear_dx"):
-        monkeypatch.setattr(reference, name, counted(getattr(reference, name)))
+        monkeypatch.setattr(kernels, name, counted(getattr(kernels, name)))
     model = nv.VAE(net.x_dim, net.z_dim, hidden=net.hidden)
     x = np.full((net.batch, net.x_dim), 0.5)
     eps = model.draw_noise(net.batch, net.samples, np.random.default_rng(0))

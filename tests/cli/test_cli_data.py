@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import npvae as nv
-from npvae.cli.data import hold_out
+from npvae.cli.inputs import hold_out
 
 RNG = np.random.default_rng(5)
 

@@ -139,7 +139,9 @@ def test_the_picture_has_a_name_by_default(npvae, trained, tmp_path, command, mo
     assert out.stat().st_size > 3000
 
 
-@pytest.mark.parametrize(("columns", "commands"), [(5, ()), (90, COMMANDS)])
+@pytest.mark.parametrize(
+    ("columns", "commands"), [(5, ()), pytest.param(90, COMMANDS, marks=pytest.mark.slow)]
+)
 def test_pictures_of_rows_that_are_no_images(npvae, tmp_path, columns, commands):
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "t.npz", x=rng.normal(size=(40, columns)), y=rng.integers(0, 2, 40))

@@ -58,6 +58,7 @@ def assert_same_run(folder, unbroken):
     assert without_seconds(folder) == without_seconds(unbroken)
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_is_as_if_never_stopped(tmp_path, unbroken):
     code, _ = stopped_in_epoch_3(tmp_path, signal.SIGKILL)
     assert code == -signal.SIGKILL

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import npvae as nv
-from npvae.cli.data import hold_out
+from npvae.cli.inputs import hold_out
+from npvae.core import resolve
 
 
 def evaluated(npvae, run, *options):
@@ -125,14 +126,29 @@ def test_verify_prints_the_proof_and_exits_with_1_where_it_fails(npvae, monkeypa
 def test_info_lists_versions_kernels_and_names(npvae):
     code, out, err = npvae("info")
     assert (code, err) == (0, "")
-    lines = dict(line.split(maxsplit=1) for line in out.splitlines())
+    lines = {line.split()[0]: line.split(maxsplit=1)[-1] for line in out.splitlines()}
     assert lines["npvae"] == nv.__version__
     assert lines["numpy"] == np.__version__
     assert lines["matplotlib"] == metadata.version("matplotlib")
     assert lines["kernels"] == nv.kernels_in_use()
     assert int(lines["threads"]) >= 1
-    assert {"bernoulli", "gaussian"} <= set(lines["--likelihood"].split(", "))
-    assert {"relu", "tanh"} <= set(lines["--activation"].split(", "))
+
+
+def test_info_lists_what_the_options_take_with_its_arguments(npvae):
+    listed, option = {}, None
+    for line in npvae("info").out.splitlines():
+        option = line[:15].strip() or option
+        listed.setdefault(option, []).append(line[15:])
+    assert {"bernoulli", "gaussian:scale=1.0"} <= set(listed["--likelihood"])
+    assert {"relu", "tanh"} <= set(listed["--activation"])
+    assert "vamp:n_components=50" in listed["--prior"]
+    assert {"elbo:beta=1.0,n_samples=1,free_bits=0.0", "iwae:n_samples=5"} <= set(
+        listed["--objective"]
+    )
+    for option in ("--likelihood", "--prior", "--objective"):
+        for name in listed[option]:
+            if name != "mixed:groups":
+                resolve(option[2:], name)
 
 
 def test_info_says_what_is_missing_and_how_to_get_it(npvae, monkeypatch):
@@ -151,6 +167,7 @@ def test_info_of_a_run(npvae, trained):
     assert f"model          vae, {n_params:,} parameters" in out
     for line in ("x_dim        64", "hidden       16", "data         digits", "epochs       3"):
         assert f"\n  {line}\n" in out
+    assert "objective      elbo:beta=1.0,n_samples=1,free_bits=0.0\n" in out
     last = (trained / "history.csv").read_text().splitlines()[-1].split(",")
     assert f"last losses    epoch 3/3  loss {float(last[1]):.2f}, " in out
     assert f"valid loss {float(last[4]):.2f}" in out
@@ -165,7 +182,7 @@ def test_info_of_a_run(npvae, trained):
     ids=str,
 )
 def test_info_says_how_a_run_trains(npvae, tmp_path, monkeypatch, options, said):
-    monkeypatch.setattr("npvae.kernels._override", None)
+    monkeypatch.setattr("npvae.kernels.choice._chosen", None)
     nv.save(nv.VAE(4, 2, hidden=(3,), **options), tmp_path / "model.npz")
     code, out, err = npvae("info", tmp_path / "model.npz")
     assert (code, err) == (0, "")

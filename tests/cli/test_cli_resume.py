@@ -46,6 +46,17 @@ def test_resume_knows_the_settings_and_refuses_to_change_them(
     assert (config(tmp_path)["training"]["seed"], config(tmp_path)["training"]["epochs"]) == (4, 4)
 
 
+def test_a_resumed_run_keeps_its_objective_however_it_is_typed(small_train, tmp_path, refused):
+    small_train(tmp_path, "--objective", "iwae:n_samples=2", "--prior", "vamp:n_components=3")
+    resume = ("--resume", "--epochs", 4)
+    for said in ("iwae:n_samples=2", "iwae"):
+        assert small_train(tmp_path, *resume, "--objective", said).code == 0
+    again = ("train", "--resume", "--out", tmp_path)
+    assert "keeps its --n-samples, here 2; got 3" in refused(*again, "--objective=iwae:n_samples=3")
+    assert "keeps its --objective, here iwae; got elbo" in refused(*again, "--objective", "elbo")
+    assert "here vamp:n_components=3; got vamp" in refused(*again, "--prior", "vamp")
+
+
 def test_resume_without_a_run_starts_one(small_train, tmp_path, trained):
     code, out, _ = small_train(tmp_path / "new", "--resume")
     assert code == 0
@@ -66,7 +77,7 @@ def test_a_resumed_run_that_is_stopped_at_once_loses_nothing(small_train, tmp_pa
 
 
 def test_stopped_before_the_first_epoch(small_train, tmp_path, monkeypatch):
-    monkeypatch.setattr(jobs, "fit", interrupt)
+    monkeypatch.setattr(jobs, "train", interrupt)
     nothing = "npvae: interrupted before the end of the first epoch, so nothing was kept"
     assert small_train(tmp_path)[::2] == (130, f"{nothing}\n")
     (tmp_path / "model.npz").write_bytes(b"of an earlier run")

@@ -11,7 +11,7 @@ from folders import config, history, names, without_seconds
 
 import npvae as nv
 from npvae.cli import job as jobs
-from npvae.cli.data import hold_out
+from npvae.cli.inputs import hold_out
 from npvae.training import fit
 from npvae.training.steps import NotFinite
 
@@ -37,6 +37,7 @@ def test_a_run_folder_is_complete(trained):
         "npvae": nv.__version__,
         "model": model.config,
         "image_shape": [8, 8],
+        "objective": {"name": "elbo", "beta": 1.0, "n_samples": 1, "free_bits": 0.0},
         "training": {
             "data": "digits", "columns": None, "holdout": 0.1, "z_dim": 2, "hidden": [16],
             "activation": "relu", "likelihood": "bernoulli", "prior": "standard",
@@ -83,14 +84,14 @@ def test_it_says_what_it_does_and_where_everything_is(npvae, tmp_path, monkeypat
 def test_with_no_option_the_digits_take_300_epochs(monkeypatch, npvae, tmp_path):
     asked = {}
 
-    def fit(model, x, **options):
-        asked.update(options, model=model)
+    def train(model, settings, x, valid):
+        asked.update(vars(settings), model=model)
         raise nv.ConfigError("that will do")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(jobs, "fit", fit)
+    monkeypatch.setattr(jobs, "train", train)
     npvae("train", "--quiet")
-    assert (asked["epochs"], asked["batch_size"], asked["lr"]) == (300, 64, 0.002)
+    assert (asked["epochs"], asked["batch_size"], asked["lr"](0)) == (300, 64, 0.002)
     assert (asked["model"].z_dim, asked["model"].hidden) == (4, (256, 128))
     assert asked["progress"] is False
 
@@ -98,11 +99,11 @@ def test_with_no_option_the_digits_take_300_epochs(monkeypatch, npvae, tmp_path)
 def test_every_option_reaches_fit(monkeypatch, npvae, tmp_path):
     asked = {}
 
-    def fit(model, x, **options):
-        asked.update(options, model=model, rows=len(x))
+    def train(model, settings, x, valid):
+        asked.update(vars(settings), model=model, rows=len(x))
         raise nv.ConfigError("that will do")
 
-    monkeypatch.setattr(jobs, "fit", fit)
+    monkeypatch.setattr(jobs, "train", train)
     npvae(
         "train --epochs 7 --batch-size 50 --lr 0.01 --z-dim 3 --hidden 20,10 --activation tanh "
         "--likelihood gaussian --beta 4 --n-samples 2 --warmup 5 --free-bits 0.25 --seed 9 "
@@ -112,7 +113,7 @@ def test_every_option_reaches_fit(monkeypatch, npvae, tmp_path):
     model, objective, adam = asked["model"], asked["objective"], asked["optimiser"]
     assert (model.z_dim, model.hidden, model.seed) == (3, (20, 10), 9)
     assert (model.activation.name, model.likelihood.name) == ("tanh", "gaussian")
-    assert (asked["epochs"], asked["batch_size"], asked["lr"]) == (7, 50, 0.01)
+    assert (asked["epochs"], asked["batch_size"], asked["lr"](0)) == (7, 50, 0.01)
     assert (asked["seed"], asked["threads"], asked["rows"]) == (9, 1, 899)
     assert (objective.n_samples, objective.free_bits) == (2, 0.25)
     assert [objective.beta(epoch) for epoch in (0, 2.5, 5, 9)] == [0, 2, 4, 4]
@@ -123,6 +124,46 @@ def test_every_option_reaches_fit(monkeypatch, npvae, tmp_path):
     assert asked["objective"].n_samples == 3
     npvae("train", "--objective", "iwae", "--out", tmp_path)
     assert asked["objective"].n_samples == 5
+
+
+def test_names_take_arguments(small_train, tmp_path):
+    code, out, _ = small_train(
+        tmp_path, "--objective", "iwae:n_samples=2", "--likelihood", "student_t:df=3",
+        "--prior", "vamp:n_components=4",
+    )  # fmt: skip
+    assert code == 0
+    assert "IWAE, 2 samples; 3 epochs" in out
+    assert "; relu, student_t:df=3, " in out
+    model, written = nv.load(tmp_path / "model.npz"), config(tmp_path)
+    assert (model.likelihood.df, model.prior.n_components) == (3, 4)
+    assert written["objective"] == {"name": "iwae", "n_samples": 2}
+    assert written["training"]["objective"] == "iwae"
+    assert (written["training"]["n_samples"], written["training"]["beta"]) == (2, None)
+
+
+@pytest.mark.parametrize(
+    ("typed", "short"),
+    [
+        ("iwae:n_samples=3", "iwae --n-samples 3"),
+        ("elbo:beta=4,free_bits=0.25", "elbo --beta 4 --free-bits 0.25"),
+    ],
+)
+def test_short_forms_mean_the_same(small_train, tmp_path, typed, short):
+    for name, options in (("typed", typed), ("short", short)):
+        run = tmp_path / name
+        assert small_train(run, "--epochs", 1, "--objective", *options.split()).code == 0
+    one, other = config(tmp_path / "typed"), config(tmp_path / "short")
+    assert one == other
+    assert without_seconds(tmp_path / "typed") == without_seconds(tmp_path / "short")
+
+
+def test_a_schedule_can_be_typed(small_train, tmp_path):
+    beta = "elbo:beta=(linear:start=0,stop=2,epochs=2)"
+    assert "ELBO, 1 sample, beta linear:" in small_train(tmp_path, "--objective", beta).out
+    assert [row["beta"] for row in history(tmp_path)] == pytest.approx([5 / 6, 11 / 6, 2])
+    short = small_train(tmp_path, "--beta", 2, "--warmup", 2).out
+    assert "beta 2, raised from 0 over 2 epochs" in short
+    assert [row["beta"] for row in history(tmp_path)] == pytest.approx([5 / 6, 11 / 6, 2])
 
 
 @pytest.mark.parametrize(
@@ -205,7 +246,7 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_epoch(small_train, tmp_pa
 
 @pytest.mark.parametrize("out", ["file", "file/below"])
 def test_a_folder_that_cannot_be_is_refused_at_once(refused, tmp_path, out, monkeypatch):
-    monkeypatch.setattr(jobs, "fit", None)
+    monkeypatch.setattr(jobs, "train", None)
     (tmp_path / "file").write_text("in the way")
     assert "can't be written" in refused("train", "--out", tmp_path / out)
 
@@ -214,6 +255,6 @@ def test_a_folder_that_takes_no_file_is_refused_at_once(refused, tmp_path, monke
     def full(dir):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(jobs, "fit", None)
+    monkeypatch.setattr(jobs, "train", None)
     monkeypatch.setattr("tempfile.TemporaryFile", full)
     assert "no space left on device; choose another folder" in refused("train", "--out", tmp_path)

@@ -18,6 +18,7 @@ Array = np.ndarray
 ACTIVATIONS = (
     "identity", "relu", "leaky_relu", "tanh", "sigmoid", "softplus", "elu", "gelu", "silu",
 )  # fmt: skip
+WITH_CONSTANTS = ("leaky_relu:slope=0.3", "elu:alpha=0.4")
 LIKELIHOODS = ("bernoulli", "gaussian", "gaussian_learnt_scale")
 OBJECTIVES = {
     "elbo": nv.ELBO(),
@@ -28,6 +29,12 @@ OBJECTIVES = {
     "iwae 5": nv.IWAE(5),
 }
 LAYOUTS = ((), (1,), (5,), (33,), (7, 3), (6, 1, 5))
+
+
+def settings(options: dict[str, Any]) -> str:
+    """A case's name that is the same in every process: objects print with their addresses."""
+    shown = (f"{k}={v}" if isinstance(v, (int, float)) else k for k, v in options.items())
+    return " ".join(shown) or "none"
 
 
 class Batch(NamedTuple):
@@ -150,6 +157,7 @@ def assert_agreement(model: nv.VAE, objective: Any, rows: int, threads: int) -> 
         given = batch(model, objective, rows, seed)
         losses, gradients = step.gradients(given)
         wanted, truth = eager(model.astype("float64"), objective, given)
+        wanted = list(wanted.values())
         np.testing.assert_allclose(losses, wanted, rtol=2e-6, atol=2e-6 * max(map(abs, wanted)))
         largest = max(np.abs(g).max() for g in truth.values())
         for name, gradient in gradients.items():

@@ -14,7 +14,7 @@ from npvae.training import captured as steps
 @pytest.fixture(autouse=True)
 def _no_override(monkeypatch):
     """Training runs on Numba, and so captured, unless a test asks for NumPy."""
-    monkeypatch.setattr(kernels, "_override", None)
+    monkeypatch.setattr(kernels.choice, "_chosen", None)
 
 
 @pytest.fixture

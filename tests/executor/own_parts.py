@@ -9,6 +9,7 @@ import numpy as np
 import npvae as nv
 from npvae import kernels as k
 from npvae.layers import Activation
+from npvae.levels import GaussianKL, closed_form
 from npvae.objectives import Losses
 
 
@@ -78,10 +79,7 @@ class Through(Activation, abstract=True):
 
 
 class Shifted(nv.StandardNormal, abstract=True):
-    """N(1, I), with its KL in plain NumPy."""
-
-    def __init__(self):
-        self.kl = ShiftedKL()
+    """N(1, I), whose KL is in plain NumPy too."""
 
     def forward(self, z):
         return -0.5 * ((z - 1) ** 2 + math.log(2 * math.pi)).sum(-1, dtype=float), z
@@ -90,6 +88,7 @@ class Shifted(nv.StandardNormal, abstract=True):
         return -d[..., None].astype(z.dtype) * (z - 1)
 
 
+@closed_form(nv.DiagonalGaussian, Shifted)
 class ShiftedKL(nv.Part, abstract=True):
     def forward(self, mu, logvar):
         return 0.5 * ((mu - 1) ** 2 + np.expm1(logvar) - logvar)[None], (mu, logvar)
@@ -110,7 +109,11 @@ class Halves(nv.DiagonalGaussian, abstract=True):
         return np.concatenate([dmu, dlogvar], axis=-1)
 
 
-class Counting(nv.ELBO):
+closed_form(Halves, nv.StandardNormal)(GaussianKL)
+closed_form(Halves, Shifted)(ShiftedKL)
+
+
+class Counting(nv.ELBO, abstract=True):
     """Counts its calls and keeps the epochs."""
 
     def __init__(self, *arguments, **options):
@@ -133,23 +136,24 @@ class Spread:
         self.beta = nv.Linear(0, 1, epochs=2)
 
     def __call__(self, terms, epoch=math.inf):
-        z, (mu, logvar) = terms.z[0].astype(float), terms.posterior[0]
+        (level,) = terms.levels
+        z, (mu, logvar) = level.z.astype(float), level.posterior
         beta, rec = self.beta(epoch), -terms.log_px.mean()
         kl = (z**4).mean() + (mu**2).mean() + (logvar**2).mean()
-        d_terms = nv.Terms(
-            log_px=np.full(terms.log_px.shape, -1 / terms.log_px.size),
-            z=[beta * 4 * z**3 / z.size],
-            posterior=[(beta * 2 * mu / mu.size, beta * 2 * logvar / logvar.size)],
+        d_level = nv.LevelTerms(
+            z=beta * 4 * z**3 / z.size,
+            posterior=(beta * 2 * mu / mu.size, beta * 2 * logvar / logvar.size),
         )
+        d_terms = nv.Terms(np.full(terms.log_px.shape, -1 / terms.log_px.size), [d_level])
         return Losses(rec + beta * kl, rec, kl), d_terms
 
 
-class Squared(nv.ELBO):
+class Squared(nv.ELBO, abstract=True):
     """rec + ½ Σ kl² / B, whose gradient by kl is kl / B: here even the same array for B = 1."""
 
     def __call__(self, terms, epoch=math.inf):
         rec, d = k.mean_loss(terms.log_px)
-        kl = terms.kl[0]
+        kl = terms.levels[0].kl
         half = 0.5 * (kl**2).sum() / kl.shape[1]
         d_kl = kl if kl.shape[1] == 1 else kl / kl.shape[1]
-        return Losses(rec + half, rec, half), nv.Terms(log_px=d, kl=[d_kl])
+        return Losses(rec + half, rec, half), nv.Terms(d, [nv.LevelTerms(kl=d_kl)])

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 
 import npvae as nv
+from npvae import kernels
 from npvae.core import layout
 from npvae.executor.graph import Graph, Value
-from npvae.executor.operations.activations import KINDS
 from npvae.executor.record import _python
 
 WIDTHS = (1, 3, 6)
+BIASED = [name.removeprefix("bias_") for name in vars(kernels) if name.startswith("bias_")]
+KINDS = [kind for kind in BIASED if not kind.endswith("_backward")]
 CONSTANTS = {"leaky_relu": (0.1,), "elu": (0.7,)}
 KEEPS_INPUT = ("gelu", "silu")
 
@@ -80,7 +82,7 @@ class RandomStep:
     # Finding operands
 
     def call(self, kernel: str, *arguments: Any) -> Any:
-        return self.graph.call(kernel, *arguments)
+        return self.graph.call(getattr(kernels, kernel), *arguments)
 
     def parameter(self, name: str) -> Value:
         return self.graph.parameters[name]

@@ -19,7 +19,7 @@ OPTIONS = dict(epochs=4, batch_size=10, lr=nv.Cosine(0.01, 0.001, epochs=4), see
 pytestmark = pytest.mark.usefixtures("share_all")
 
 
-class Python(nv.ELBO):
+class Python(nv.ELBO, abstract=True):
     """Not ours, so Python calls it between two segments of each step."""
 
 
@@ -40,6 +40,7 @@ def assert_same(one, other):
 each_form = pytest.mark.parametrize("x", [X, X.astype("float64")], ids=["in place", "staged"])
 
 
+@pytest.mark.smoke
 @each_form
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_the_same_again(attempts, x, threads):
@@ -48,6 +49,7 @@ def test_the_same_again(attempts, x, threads):
     assert not np.array_equal(train(x, seed=4)[0], train(x)[0])
 
 
+@pytest.mark.smoke
 @each_form
 @pytest.mark.parametrize("objective", [None, nv.IWAE(2), Python()], ids=["elbo", "iwae", "python"])
 def test_chunks_of_any_length(monkeypatch, x, objective):
@@ -83,6 +85,7 @@ def test_noise_drawn_for_many_steps_is_that_drawn_step_by_step(batch_size, z_dim
     np.testing.assert_array_equal(at_once, np.concatenate(one_by_one))
 
 
+@pytest.mark.smoke
 @each_form
 @pytest.mark.parametrize("objective", [None, nv.IWAE(2), Python()], ids=["elbo", "iwae", "python"])
 @pytest.mark.parametrize("stops", [[1], [2, 3]])
@@ -138,7 +141,7 @@ def denormals():
 def test_denormal_numbers_of_the_caller_survive():
     seen = [denormals()]
 
-    class Objective(nv.ELBO):
+    class Objective(nv.ELBO, abstract=True):
         def __call__(self, terms, epoch=np.inf):
             seen.append(denormals())
             return super().__call__(terms, epoch)

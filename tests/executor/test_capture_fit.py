@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from capture_cases import ACTIVATIONS, LAYOUTS, LIKELIHOODS, OBJECTIVES, network, numbers
+from capture_cases import (
+    ACTIVATIONS,
+    LAYOUTS,
+    LIKELIHOODS,
+    OBJECTIVES,
+    network,
+    numbers,
+    settings,
+)
 
 import npvae as nv
 from npvae.executor.operations import loop as executor
@@ -35,7 +43,7 @@ OPTIONS = dict(epochs=3, batch_size=16, lr=3e-3, seed=4)
         {"threads": 2},
         {"threads": 7},
     ],
-    ids=str,
+    ids=settings,
 )
 def test_settings_of_a_run(alike, options):
     captured = alike(network(), X, **{**OPTIONS, **options})
@@ -52,6 +60,7 @@ def test_the_clipping_bites():
     assert np.abs(flats[0] - flats[1]).max() > 1e-3
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     "objective",
     [
@@ -68,6 +77,7 @@ def test_objectives(alike, share_all, objective, threads):
     assert not captured.full.python_calls
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("likelihood", [*LIKELIHOODS, nv.Gaussian(0.5)], ids=str)
 @pytest.mark.parametrize("context_dim", [0, 2])
 def test_likelihoods(alike, likelihood, context_dim):
@@ -82,6 +92,7 @@ def test_activations(alike, activation):
     alike(network(activation=activation), X, **OPTIONS)
 
 
+@pytest.mark.smoke(3)
 @pytest.mark.parametrize("hidden", LAYOUTS, ids=str)
 def test_layouts(alike, share_all, hidden):
     alike(network(hidden=hidden), X, threads=3, **OPTIONS)
@@ -130,6 +141,7 @@ FORMS = {
 }
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize("x", [BYTES / np.float32(255), BYTES / 255], ids=["float32", "float64"])
 def test_forms_of_floating_data(alike, x, form):
@@ -169,6 +181,7 @@ def test_a_scale_that_the_model_has_already(alike):
     alike(network(scale=100.0), (BYTES // 3).astype("int32"), **OPTIONS)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("context_type", ["uint8", "float32", "float64", "int64", "bool"])
 @pytest.mark.parametrize("x", [BYTES, X, X.astype("float64")], ids=lambda x: x.dtype.name)
 def test_context_of_another_type(alike, x, context_type):

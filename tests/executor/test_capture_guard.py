@@ -8,20 +8,19 @@ from capture_cases import network, numbers
 
 import npvae as nv
 from npvae.executor.lower import RULES
-from npvae.executor.operations import loop as executor
-from npvae.executor.rules import dense
+from npvae.executor.operations.declare import OPERATIONS, Declaration
 from npvae.training import captured as steps
 
 X = numbers((50, 5))
 OPTIONS = dict(epochs=2, batch_size=16, lr=3e-3, seed=4)
 
 SWAPS = [
-    ("heads_backward", "dmu", "dlogvar"),
+    ("gaussian_heads_backward", "dmu", "dlogvar"),
     ("reparameterise", "mu", "logvar"),
     ("reparameterise_backward", "dz", "eps"),
     ("gaussian_kl", "mu", "logvar"),
     ("gaussian_kl_backward", "mu", "logvar"),
-    ("activate_backward", "dh", "kept"),
+    ("bias_tanh_backward", "dh", "kept"),
     ("weighted_loss", "rec", "kl"),
     ("gaussian_log_prob", "mu", "logvar"),
     ("gaussian_log_prob_backward", "mu", "logvar"),
@@ -32,10 +31,15 @@ SWAPS = [
 
 
 def swapped(monkeypatch, operation, one, other):
-    names = list(executor.OPS[operation])
+    names = list(OPERATIONS[operation].operands)
     i, j = names.index(one), names.index(other)
     names[i], names[j] = names[j], names[i]
-    monkeypatch.setitem(executor.OPS, operation, tuple(names))
+    right = Declaration.operands.fget
+
+    def operands(self):
+        return tuple(names) if self.name == operation else right(self)
+
+    monkeypatch.setattr(Declaration, "operands", property(operands))
 
 
 def train_with_a_warning(attempts, objective=None, **options):
@@ -78,7 +82,9 @@ def test_a_beta_that_is_not_read(monkeypatch, attempts):
 
 def test_another_activation(monkeypatch, attempts):
     mixed_up = {"tanh": "sigmoid", "sigmoid": "tanh"}
-    monkeypatch.setattr(dense, "KINDS", tuple(mixed_up.get(kind, kind) for kind in dense.KINDS))
+    right = dict(OPERATIONS)
+    for kind, other in mixed_up.items():
+        monkeypatch.setitem(OPERATIONS, f"bias_{kind}", right[f"bias_{other}"])
     train_with_a_warning(attempts)
 
 

@@ -35,6 +35,7 @@ each_likelihood = pytest.mark.parametrize("likelihood", LIKELIHOODS.values(), id
 each_prior = pytest.mark.parametrize("prior", PRIORS.values(), ids=PRIORS)
 
 
+@pytest.mark.smoke
 @pytest.mark.usefixtures("share_all")
 @pytest.mark.parametrize("threads", [1, 2])
 @each_likelihood
@@ -44,9 +45,12 @@ def test_steps_with_each_likelihood(likelihood, threads):
     assert not step.program.python_calls
 
 
+@pytest.mark.smoke
 @pytest.mark.usefixtures("share_all")
 @pytest.mark.parametrize("context_dim", [0, 2])
-@pytest.mark.parametrize("objective", [nv.ELBO(beta=0.5, n_samples=3), nv.IWAE(2)], ids=str)
+@pytest.mark.parametrize(
+    "objective", [nv.ELBO(beta=0.5, n_samples=3), nv.IWAE(2)], ids=["elbo", "iwae"]
+)
 @each_prior
 def test_steps_with_each_prior(prior, objective, context_dim):
     for threads in (1, 3):

@@ -177,7 +177,17 @@ def program(request, share_all):
     return step.program
 
 
-each_program = pytest.mark.parametrize("program", [*STEPS, *range(12)], indirect=True)
+LONG = ["bernoulli, elbo", "gaussian, iwae", "gaussian_learnt_scale, iwae", *range(3, 12)]
+"""Programs whose like is among the others."""
+
+each_program = pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param(one, marks=pytest.mark.slow) if one in LONG else one
+        for one in (*STEPS, *range(12))
+    ],
+    indirect=True,
+)
 
 
 @each_program

@@ -29,6 +29,7 @@ X = table()
 WEIGHTS = np.random.default_rng(1).gamma(1.0, 2.0, 50)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["equal", "weighted"])
 @pytest.mark.parametrize("objective", [nv.ELBO(0.7, 2), nv.IWAE(3)], ids=["elbo", "iwae"])
 def test_groups_of_all_kinds(alike, share_all, objective, weights):

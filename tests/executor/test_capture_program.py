@@ -9,6 +9,7 @@ from capture_cases import (
     LAYOUTS,
     LIKELIHOODS,
     OBJECTIVES,
+    WITH_CONSTANTS,
     Step,
     assert_agreement,
     batch,
@@ -26,12 +27,14 @@ each_objective = pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=O
 threads_1_2 = pytest.mark.parametrize("threads", [1, 2])
 
 
+@pytest.mark.smoke
 @threads_1_2
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", [*ACTIVATIONS, *WITH_CONSTANTS])
 def test_each_activation(activation, threads):
     assert_agreement(network(activation=activation), nv.ELBO(), 7, threads)
 
 
+@pytest.mark.smoke
 @each_objective
 @threads_1_2
 @pytest.mark.parametrize("context_dim", [0, 3])
@@ -41,6 +44,7 @@ def test_each_likelihood_and_objective(likelihood, context_dim, threads, objecti
     assert_agreement(model, objective, 7, threads)
 
 
+@pytest.mark.smoke
 @threads_1_2
 @pytest.mark.parametrize("hidden", LAYOUTS, ids=str)
 def test_each_layout(hidden, threads):
@@ -48,6 +52,7 @@ def test_each_layout(hidden, threads):
     assert_agreement(network(3, 1, hidden=hidden, context_dim=1), nv.IWAE(2), 7, threads)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("threads", [1, 2, 3, 5])
 @pytest.mark.parametrize("width", [1, 5, 33])
 @pytest.mark.parametrize("rows", [1, 2, 17, 37, 128])
@@ -65,7 +70,7 @@ def test_free_bits_cut_some_dimensions_and_not_others():
     model, objective = network(z_dim=4, likelihood="gaussian"), nv.ELBO(free_bits=0.2)
     given = batch(model, objective, 7, 1)
     terms, _ = model.forward(*given)
-    below = terms.kl[0].mean((0, 1)) < 0.2
+    below = terms.levels[0].kl.mean((0, 1)) < 0.2
     assert 0 < below.sum() < 4
     assert_agreement(model, objective, 7, 2)
 
@@ -78,14 +83,14 @@ def test_log_variances_at_their_bounds():
 
 def test_every_operation_that_can_be_is_shared():
     step = Step(network(9, 3, hidden=(8,), context_dim=3), nv.IWAE(2), 8, threads=3)
-    sharing = {op.name: op.sharing for op in step.program.operations if op.rows >= 3}
+    sharing = {op.name: op.sharing for op in step.program.operations if op.n_items >= 3}
     assert set(sharing.values()) == {3}
-    assert {"product", "gather", "noise", "transpose", "activate", "repeat", "norm"} < set(sharing)
+    assert {"product", "gather", "noise", "transpose", "bias_tanh", "repeat", "norm"} < set(sharing)
 
 
 def test_operations_with_fewer_rows_than_threads_are_left_to_the_first():
     step = Step(network(9, 2, hidden=(2,)), nv.ELBO(), 8, threads=5)
-    assert all(op.sharing == (5 if op.rows >= 5 and op.work > 0 else 1)
+    assert all(op.sharing == (5 if op.n_items >= 5 and op.work > 0 else 1)
                for op in step.program.operations)  # fmt: skip
 
 
@@ -107,7 +112,7 @@ def test_threads_beyond_the_most_are_not_used(monkeypatch):
 
 
 def by_hand(model, objective, batches, lr, **settings):
-    """The same steps with the reference kernels: losses of each, and Adam's state."""
+    """The same steps with kernels alone: losses of each, and Adam's state."""
     gradient = np.zeros_like(model.flat)
     optimiser, losses = nv.Adam(**settings), []
     state = optimiser.start(model.flat)
@@ -120,6 +125,7 @@ def by_hand(model, objective, batches, lr, **settings):
     return np.array(losses), state
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize(
     "settings",

@@ -1,4 +1,4 @@
-"""Compiled programs of random steps against their replay on the reference kernels."""
+"""Compiled programs of random steps against their replay on the kernels."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ def run(step, threads):
     return losses[0], gradient, program
 
 
+@pytest.mark.smoke(8)
 @pytest.mark.usefixtures("share_all")
 @pytest.mark.parametrize("seed", range(60))
 def test_random_steps(seed):

@@ -1,4 +1,4 @@
-"""Recording a step, and its replay on the reference kernels, which is eager training exactly."""
+"""Recording a step, and its replay on the kernels, which is eager training exactly."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from capture_cases import (
     LAYOUTS,
     LIKELIHOODS,
     OBJECTIVES,
+    WITH_CONSTANTS,
     batch,
     eager,
     network,
@@ -35,17 +36,18 @@ def check(model, objective, rows=5):
         inputs = dict(given._asdict(), beta=objective.beta(math.inf))
         losses, gradients = replay(graph, inputs, worker.params)
         wanted, truth = eager(model, objective, given)
-        assert losses == tuple(wanted)
+        assert losses == tuple(wanted.values())
         for name, gradient in truth.items():
             np.testing.assert_array_equal(gradients[name], gradient, name)
     return graph
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", [*ACTIVATIONS, *WITH_CONSTANTS])
 def test_replay_is_eager_with_each_activation(activation):
     check(network(activation=activation), nv.ELBO())
 
 
+@pytest.mark.smoke
 @each_objective
 @pytest.mark.parametrize("context_dim", [0, 3])
 @pytest.mark.parametrize("likelihood", LIKELIHOODS)
@@ -70,7 +72,7 @@ def test_weights_that_change_are_read_anew():
     model.flat *= 1.5
     given = batch(model, objective, 4, 1)
     losses, _ = replay(graph, dict(given._asdict(), beta=1.0), worker.params)
-    assert losses == tuple(eager(model, objective, given)[0])
+    assert losses == tuple(eager(model, objective, given)[0].values())
 
 
 def test_beta_is_no_recorded_constant():
@@ -80,7 +82,7 @@ def test_beta_is_no_recorded_constant():
     for beta in (0.0, 1.0, 7.0):
         losses, gradients = replay(graph, dict(given._asdict(), beta=beta), worker.params)
         wanted, truth = eager(model, nv.ELBO(beta, n_samples=2), given)
-        assert losses == tuple(wanted)
+        assert losses == tuple(wanted.values())
         for name, gradient in truth.items():
             np.testing.assert_array_equal(gradients[name], gradient, name)
 
@@ -95,14 +97,14 @@ def test_recording_changes_neither_model_nor_gradient_nor_the_seam():
     assert all(vars(layer)[name] is value for name, value in attributes.items())
     assert vars(layer).keys() == attributes.keys()
     assert isinstance(worker.encoder.layers[0].dW, np.ndarray)
-    assert k.add.__module__ == "npvae.kernels.reference.dense"
+    assert k.add(1.0, 2.0) == 3.0
 
 
 def test_a_failed_recording_leaves_the_seam_as_it_was():
     model = network()
     with pytest.raises(ValueError, match=r"reshape|not aligned"):
         recorded(model, nv.ELBO(), batch(network(4), nv.ELBO(), 3))
-    assert k.add.__module__ == "npvae.kernels.reference.dense"
+    assert k.add(1.0, 2.0) == 3.0
 
 
 def test_a_graph_can_be_read():
@@ -214,7 +216,7 @@ def test_a_gradient_is_only_added_to(use):
 def test_an_array_that_is_not_recorded_is_refused_by_name():
     graph = Graph()
     with pytest.raises(NotCapturable, match=r"^add was given an array that is neither"):
-        graph.call("add", Value(graph, np.ones(2), "x"), np.ones(2))
+        graph.call(k.add, Value(graph, np.ones(2), "x"), np.ones(2))
 
 
 def test_capture_needs_no_numba_to_record():

@@ -12,7 +12,6 @@ import pytest
 from capture_cases import Step, batch, network, numbers
 
 import npvae as nv
-from npvae.executor.operations import loop as executor
 from npvae.executor.operations import sync
 
 X = numbers((40, 5))
@@ -34,6 +33,7 @@ def planted(what, model, objective, rows):
     return given
 
 
+@pytest.mark.smoke
 @pytest.mark.usefixtures("share_all")
 @each_number_of_threads
 @pytest.mark.parametrize("what", ["NaN noise", "NaN data", "infinite loss", "gradient"])
@@ -79,6 +79,7 @@ def ruin_scale(model):
     model.likelihood.log_scale[...] = -25.0  # the gradient grows with 1/scale²
 
 
+@pytest.mark.smoke
 @pytest.mark.usefixtures("share_all")
 @each_number_of_threads
 @pytest.mark.parametrize("objective", [nv.ELBO(n_samples=2), nv.IWAE(2)], ids=["elbo", "iwae"])
@@ -154,10 +155,11 @@ START = """
 import threading, time, numpy as np, npvae as nv
 from npvae.executor import program
 from npvae.executor.operations import loop as executor, sync
+from npvae.executor.operations.declare import OPERATIONS
 
 def execute(counters, thread, threads, waits=True):
     table = np.zeros((1, executor.N_COLUMNS), np.int64)
-    table[0, :4] = executor.CODE["fill"], waits, threads, 0
+    table[0, :4] = OPERATIONS["fill"].code, waits, threads, 0
     return executor.execute(
         thread, threads, table, np.zeros((1, executor.N_CONSTANTS)), 0, 1, 0, 5,
         np.zeros(1, np.int64), 0, np.zeros((5, 4)), np.zeros((5, 3)), counters.ctypes.data,
@@ -295,11 +297,3 @@ except KeyboardInterrupt:
 def test_counters_lie_in_cache_lines_of_their_own():
     places = sorted((sync.ARRIVED, sync.GENERATION, sync.STOP, sync.SIZE))
     assert np.diff(places).min() * 8 >= 64
-
-
-def test_the_table_has_a_code_and_columns_for_every_operation():
-    for ops in (executor.LOOP_OPS, *(library.ops for library in executor.LIBRARIES)):
-        assert [executor.CODE[name] for name in ops] == list(range(len(ops)))
-    for name in executor.LOOP_OPS:
-        assert executor.CODE[name] == getattr(executor, name.upper())
-    assert set(executor.OPS) == {*executor.LOOP_OPS, *executor.LIBRARY}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from capture_cases import OBJECTIVES, network, numbers
+from capture_cases import OBJECTIVES, network, numbers, settings
 
 import npvae as nv
 from npvae.training import rows
@@ -15,6 +15,7 @@ WEIGHTS[3] = 0
 OPTIONS = dict(epochs=3, batch_size=16, lr=3e-3, seed=4)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
 def test_weights(alike, share_all, objective, threads):
@@ -33,7 +34,7 @@ def test_weights(alike, share_all, objective, threads):
         {"weights": np.eye(50)[7]},
         {"objective": nv.ELBO(beta=nv.Linear(0, 4, epochs=1.5))},
     ],
-    ids=str,
+    ids=settings,
 )
 def test_settings_of_a_run(alike, options):
     alike(network(), X, **{**OPTIONS, "weights": WEIGHTS, **options})
@@ -46,7 +47,7 @@ def test_with_a_context_and_data_that_are_staged(alike, x):
     alike(network(), x, weights=WEIGHTS, **OPTIONS)
 
 
-class Sampled(nv.ELBO):
+class Sampled(nv.ELBO, abstract=True):
     """Takes the KL from the samples, as for a prior without a closed form of it."""
 
     capturable = True
@@ -61,7 +62,7 @@ def test_a_sampled_kl(alike, share_all, weights, n_samples):
     assert not captured.full.python_calls
 
 
-class Own(nv.ELBO):
+class Own(nv.ELBO, abstract=True):
     """Python runs it, since it may do anything: it finds the weights in the terms."""
 
     def __call__(self, terms, epoch=np.inf):

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from npvae import layers, likelihoods, models, posteriors, priors  # noqa: F401  (they register)
-from npvae.core import Part, registered
+from npvae.core import Part, registered, registered_parts
 from npvae.gradcheck import check_gradients, estimators, verify
 from npvae.gradcheck import identities as listed
+from npvae.gradcheck.whole_level import level_of
 from npvae.models import Model
 from npvae.objectives import ELBO, IWAE
 
-PARTS = {n: c for n, c in registered().items() if not issubclass(c, Model)}
+PARTS = {n: c for n, c in registered_parts().items() if not issubclass(c, Model)}
 OBJECTIVES = {
     "elbo": ELBO(),
     "elbo-beta-free-bits": ELBO(beta=3.0, n_samples=2, free_bits=0.2),
@@ -36,6 +37,7 @@ KINKED = {"laplace"}
 LIKELIHOODS = {name: name for name in registered("likelihood")} | {"mixed": MIXED}
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("name", PARTS)
 def test_part(name, seed):
@@ -56,6 +58,18 @@ def check_model(objective, methods=("central", "complex", "taylor"), **options):
     assert {row.argument for row in report} == set(model.params)
 
 
+@pytest.mark.parametrize("prior", registered("prior").values(), ids=registered("prior"))
+@pytest.mark.parametrize("posterior", registered("posterior").values(), ids=registered("posterior"))
+@pytest.mark.parametrize("conditioned", [False, True])
+def test_the_level_of_each_pair(posterior, prior, conditioned):
+    """On all of its terms at once: each weighs in with random weights of its own."""
+    level, inputs = level_of(posterior, prior, np.random.default_rng(3), conditioned)
+    report = check_gradients(level, inputs)
+    assert report.ok, str(report)
+    assert len({row.argument for row in report}) >= len(inputs)
+
+
+@pytest.mark.smoke(2)
 @pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
 def test_model_under_each_objective(objective):
     check_model(objective, activation="silu", x_dim=3, context_dim=2)
@@ -71,12 +85,13 @@ def test_model_with_each_likelihood(name):
         check_model(OBJECTIVES[objective], methods, likelihood=LIKELIHOODS[name])
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("prior", registered("prior").values(), ids=registered("prior"))
 @pytest.mark.parametrize("context_dim", [0, 2])
 def test_model_with_each_prior(prior, context_dim):
     prior = prior.example(np.random.default_rng(0))[0]
     for objective in OBJECTIVES.values():
-        if getattr(objective, "free_bits", 0) and prior.kl is None:
+        if getattr(objective, "free_bits", 0) and prior.name != "standard":
             objective = ELBO(objective.beta, objective.n_samples)
         check_model(objective, ["complex"], prior=prior.config, context_dim=context_dim)
 
@@ -95,14 +110,16 @@ def test_verify_covers_the_registry_and_reads_as_json(monkeypatch):
     verification = verify()
     assert verification.ok, str(verification)
     covered = {name.split(" under ")[0] for name in verification.reports}
-    assert covered == set(registered())
+    levels = {f"level of {q} and {p}" for q in registered("posterior") for p in registered("prior")}
+    levels |= {f"{name}, conditioned" for name in levels}
+    assert covered == set(registered_parts()) | levels
     assert "model.vae under IWAE, prior vamp" in verification.reports
     assert len(verification.identities) == 2
     assert json.loads(json.dumps(verification.as_dict()))["ok"] is True
 
 
 def test_verify_finds_a_users_part_and_its_fault(monkeypatch):
-    monkeypatch.setattr("npvae.core.part._registry", {"layer": {}})
+    monkeypatch.setattr("npvae.core.registry._registry", {"layer": {}})
 
     class Twice(Part):
         family = "layer"

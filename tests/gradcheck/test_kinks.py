@@ -59,17 +59,27 @@ INPUTS = {
 }
 
 
+@pytest.mark.parametrize(
+    ("n", "seeds"),
+    [
+        (3, range(8)),
+        (100, range(8, 16)),
+        (3000, range(16, 24)),
+        pytest.param(100_000, range(24, 26), marks=pytest.mark.slow),
+    ],
+    ids=lambda value: f"{value:,}" if isinstance(value, int) else "",
+)
 @pytest.mark.parametrize("name", KINKY)
-def test_right_gradients_are_never_called_wrong_or_left_open(name):
+def test_right_gradients_are_never_called_wrong_or_left_open(name, n, seeds):
     """416 checks: 8 functions, 3 to 100,000 entries, 26 seeds, two methods."""
-    cases = [(n, 8 * i + j) for i, n in enumerate((3, 100, 3000)) for j in range(8)]
-    for n, seed in [*cases, *((100_000, 24 + j) for j in range(2))]:
+    for seed in seeds:
         x = np.random.default_rng(seed).normal(size=n)
         for method in ("central", "taylor"):
             report = check_gradients(KINKY[name], (x,), methods=[method], seed=seed, max_entries=4)
             assert report.ok, f"{name}, n = {n}, seed {seed}\n{report}"
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("inputs", INPUTS)
 @pytest.mark.parametrize("name", KINKY)
 def test_on_kinks_they_are_compared_near_by(name, inputs):
@@ -90,6 +100,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", KINKY)
 def test_wrong_gradients_are_seen_among_as_many_kinks(name, fault):
@@ -157,10 +168,15 @@ class Laplace(nv.Likelihood, abstract=True):
 
 @pytest.fixture(
     scope="module",
-    params=[("relu", "bernoulli"), ("elu", "gaussian"), ("leaky_relu", Laplace()),
-            ("relu", Laplace())],
+    params=[
+        ("relu", "bernoulli"),
+        *(
+            pytest.param(pair, marks=pytest.mark.slow)
+            for pair in (("elu", "gaussian"), ("leaky_relu", Laplace()), ("relu", Laplace()))
+        ),
+    ],
     ids=lambda pair: pair[0],
-)  # fmt: skip
+)
 def trained(request):
     """A trained model, and a batch of digits with noise."""
     activation, likelihood = request.param

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from npvae import ELBO, VAE, Bernoulli, ConfigError, use_kernels
+from npvae import ELBO, VAE, Bernoulli, ConfigError
 from npvae.gradcheck import check_gradients
 from npvae.gradcheck.methods import central
 from npvae.layers import Dense
@@ -160,17 +160,6 @@ def test_a_model_with_a_faulty_part_names_that_parts_weights(monkeypatch):
     monkeypatch.setattr(Dense, "backward", forgets_rows)
     report = check_gradients(VAE(5, 2, hidden=(4,)))
     assert {row.argument for row in report.failures()} == {"decoder.layers.1.b"}
-
-
-@pytest.mark.parametrize("method", ["central", "taylor"])
-def test_compiled_kernels_are_proven_too(method):
-    use_kernels("numba")
-    try:
-        report = check_gradients(VAE, objective=ELBO(n_samples=2), methods=[method, "complex"])
-    finally:
-        use_kernels(None)
-    assert report.ok, str(report)
-    assert all("compiled" in row.note for row in report if row.method == "complex")
 
 
 def test_the_wrong_kind_of_question_gets_a_sentence():

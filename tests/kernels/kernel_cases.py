@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from scipy.special import digamma, expit, ndtr
+
+from npvae import kernels
 
 Array = np.ndarray
 Sizes = dict[str, int]
@@ -48,7 +49,7 @@ class Kernel:
     doubles: bool = False
     needs_rows: bool = False
 
-    def call(self, kernels: ModuleType, name: str, arrays: dict[str, Array], n: Sizes) -> list[Any]:
+    def call(self, name: str, arrays: dict[str, Array], n: Sizes) -> list[Any]:
         """The kernel's outputs, or the arrays that it updates."""
         constants = {c: v(n) if callable(v) else v for c, v in self.constants.items()}
         outputs = getattr(kernels, name)(*arrays.values(), *constants.values())
@@ -484,6 +485,12 @@ KERNELS: dict[str, Kernel] = {
         wide=("log_px", "log_pz", "log_qz"),
         doubles=True,
         needs_rows=True,
+    ),
+    "importance_weights": Kernel(
+        dict(log_px="KB", log_pz="KB", log_qz="KB"),
+        0.01,
+        wide=("log_px", "log_pz", "log_qz"),
+        doubles=True,
     ),
     "adam": Kernel(
         dict(theta="N", g="N", m="N", v="N"),

@@ -1,4 +1,4 @@
-"""Where two kernel sets agree and may still be wrong: kinks, settings of one's own, felt bounds."""
+"""Where kernels agree in every type and may still be wrong: kinks, own settings, felt bounds."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from npvae.kernels import compiled, reference
+from npvae import kernels
 
-SETS = {"reference": reference, "compiled": compiled}
 H = 1e-30
 
-each_set = pytest.mark.parametrize("kernels", SETS.values(), ids=SETS)
 zero = np.zeros(1)
 
 
@@ -26,16 +24,14 @@ LEFT = {"relu": ((), 0.0), "leaky_relu": ((0.2,), 0.2), "elu": ((0.6,), 0.6)}
 @pytest.mark.parametrize("name", LEFT)
 def test_at_the_kink_forward_and_backward_take_the_slope_from_the_left(name):
     settings, left = LEFT[name]
-    assert slope(getattr(reference, f"bias_{name}"), zero, *settings) == left
-    for kernels in SETS.values():
-        h = getattr(kernels, f"bias_{name}")(zero[None], zero, *settings)
-        da, db = getattr(kernels, f"bias_{name}_backward")(3 * np.ones((1, 1)), h, *settings)
-        np.testing.assert_allclose([da[0, 0], db[0]], 3 * left, rtol=1e-15)
+    assert slope(getattr(kernels, f"bias_{name}"), zero, *settings) == left
+    h = getattr(kernels, f"bias_{name}")(zero[None], zero, *settings)
+    da, db = getattr(kernels, f"bias_{name}_backward")(3 * np.ones((1, 1)), h, *settings)
+    np.testing.assert_allclose([da[0, 0], db[0]], 3 * left, rtol=1e-15)
 
 
-@each_set
 @pytest.mark.parametrize("alpha", [0.6, 2.5])
-def test_elu_with_an_alpha_of_its_own(kernels, alpha):
+def test_elu_with_an_alpha_of_its_own(alpha):
     s = np.array([-30.0, -2.0, -0.3, 0.4, 5.0])
     negative = s < 0
     h = kernels.bias_elu(s[:, None] - 1, zero + 1, alpha)
@@ -52,14 +48,14 @@ def test_elu_with_an_alpha_of_its_own(kernels, alpha):
 def test_activations_of_huge_sums_give_no_warning(dtype):
     a = np.array([[-1e30, -1e4, 0.0, 1e4, 1e30]], dtype)
     with np.errstate(over="raise", invalid="raise", divide="raise"):
-        h = reference.bias_elu(a, np.zeros(5, dtype), 1.0)
+        h = kernels.bias_elu(a, np.zeros(5, dtype), 1.0)
     np.testing.assert_array_equal(h, [[-1, -1, 0, 1e4, dtype(1e30)]])
 
 
 def test_the_bernoulli_residual_is_analytic_too():
     """r = x - σ(logit), so ∂r/∂logit = -σ (1 - σ), also at 0 where its branches meet."""
     logits = np.array([-800.0, -2.0, -1e-9, 0.0, 1e-9, 3.0, 800.0])[None, None]
-    _, r = reference.bernoulli(logits + 1j * H, np.full((1, 7), 0.3))
+    _, r = kernels.bernoulli(logits + 1j * H, np.full((1, 7), 0.3))
     np.testing.assert_allclose(r.imag / H, -expit(logits) * expit(-logits), rtol=1e-14)
 
 
@@ -71,18 +67,17 @@ def test_heads_where_the_bounds_are_felt(low, high):
     """Bounds as near and as unequal as these show terms that ±20 hides below the rounding."""
     raw = np.linspace(-6, 6, 13)[:, None]
     stats, ones = np.hstack([0 * raw, raw]), np.ones_like(raw)
-    mu, logvar = reference.gaussian_heads(stats + 1j * H * np.array([0, 1]), low, high)
+    mu, logvar = kernels.gaussian_heads(stats + 1j * H * np.array([0, 1]), low, high)
     exact = np.log(1 / (np.exp(-raw) + np.exp(-high)) + np.exp(low))
     np.testing.assert_allclose(logvar.real, exact, rtol=1e-13, atol=1e-13)
     np.testing.assert_array_equal(mu, 0)
-    d = reference.gaussian_heads_backward(5 * ones, 7 * ones, stats, low, high)
+    d = kernels.gaussian_heads_backward(5 * ones, 7 * ones, stats, low, high)
     np.testing.assert_array_equal(d[:, :1], 5)
     np.testing.assert_allclose(d[:, 1:], 7 * logvar.imag / H, rtol=1e-13)
 
 
-@each_set
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_adam_keeps_the_smallest_normal_moment(kernels, dtype):
+def test_adam_keeps_the_smallest_normal_moment(dtype):
     """Halved, these are the smallest normal number exactly: the last that is not flushed."""
     tiny = np.finfo(dtype).tiny
     m, v = np.array([2, -2], dtype) * tiny, np.array([2, 2], dtype) * tiny
@@ -102,7 +97,7 @@ def test_heads_in_float32_are_the_bend_wherever_it_shows(low, high):
     one = np.ones((1, 1), np.float32)
     for i in range(len(raw)):  # each alone, for whether it is far inside is asked of all at once
         stats = np.array([[0.5, raw[i]]], np.float32)
-        mu, logvar = reference.gaussian_heads(stats, low, high)
+        mu, logvar = kernels.gaussian_heads(stats, low, high)
         place = np.spacing(np.float32(max(abs(exact[i]), 1)))
         assert mu == 0.5
         assert abs(logvar - exact[i]) <= 3 * place
@@ -111,7 +106,7 @@ def test_heads_in_float32_are_the_bend_wherever_it_shows(low, high):
             assert abs(exact[i] - raw[i]) <= place
         assert not np.shares_memory(mu, stats)
         assert not np.shares_memory(logvar, stats)
-        d = reference.gaussian_heads_backward(2 * one, 3 * one, stats, low, high)
+        d = kernels.gaussian_heads_backward(2 * one, 3 * one, stats, low, high)
         assert d[0, 0] == 2
         np.testing.assert_allclose(d[0, 1], 3 * slope[i], rtol=24 * np.finfo(np.float32).eps)
 
@@ -125,7 +120,7 @@ def exact_bend(raw, low, high):
 def test_a_single_head_that_is_not_far_inside_counts(raw, place):
     stats = np.zeros((1, 8), np.float32)
     stats[0, 4 + place] = raw
-    _, logvar = reference.gaussian_heads(stats, -20.0, 20.0)
+    _, logvar = kernels.gaussian_heads(stats, -20.0, 20.0)
     want = np.zeros(4)
     want[place] = exact_bend(raw, -20.0, 20.0)
     np.testing.assert_allclose(logvar[0], want, rtol=1e-6, atol=1e-6)
@@ -138,6 +133,6 @@ def test_a_gradient_that_is_not_finite_stays_in_its_place():
         for dtype in (np.float32, np.complex128):
             dh = np.full((2, 3), value, dtype)
             with np.errstate(all="raise"):
-                da, db = reference.bias_relu_backward(dh, h)
+                da, db = kernels.bias_relu_backward(dh, h)
             np.testing.assert_array_equal(da, np.where(h > 0, dh, 0))
             np.testing.assert_array_equal(db, [value, value, 0])

@@ -1,23 +1,23 @@
-"""Every kernel, reference and compiled: the same names, values, and treatment of odd input."""
+"""Every kernel: its values, types, and treatment of odd input."""
 
 from __future__ import annotations
 
 import inspect
-from types import FunctionType
 
 import numpy as np
 import pytest
 from kernel_cases import KERNELS, VALUES, inputs, sizes, strided
 
-from npvae.kernels import compiled, reference
-
-SETS = {"reference": reference, "compiled": compiled}
+from npvae import kernels
 
 OF_A_WHOLE_BATCH = {"mean_loss", "kl_loss", "sampled_kl_loss", "weighted_loss", "iwae"}
 """Means over rows, of which there is none to take of an empty batch: tests/test_objectives.py."""
 
+REAL = {*OF_A_WHOLE_BATCH, "importance_weights", "in_units", "bias_softplus", "adam"}
+"""Kernels that complex128 does not judge: their bounds are of results that are float64 whatever
+comes in; NumPy's complex log1p loses digits; and Adam compares its moments."""
+
 each_kernel = pytest.mark.parametrize("name", KERNELS)
-each_set = pytest.mark.parametrize("kernels", SETS.values(), ids=SETS)
 each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])
 
 
@@ -27,17 +27,17 @@ def _odd_numbers_are_expected():
         yield
 
 
-def run(kernels, name, arrays, n):
-    return KERNELS[name].call(kernels, name, {a: x.copy("K") for a, x in arrays.items()}, n)
+def run(name, arrays, n):
+    return KERNELS[name].call(name, {a: x.copy("K") for a, x in arrays.items()}, n)
 
 
 def in_float64(name, arrays, n):
-    """The reference's outputs for the same numbers in float64, and the scale of each."""
+    """The kernel's outputs for the same numbers in float64, and the scale of each."""
     kernel = KERNELS[name]
     wide = {a: x.astype(np.float64) for a, x in arrays.items()}
     constants = [v(n) if callable(v) else v for v in kernel.constants.values()]
     scales = kernel.scales(*wide.values(), *constants) if kernel.scales else ()
-    outputs = run(reference, name, wide, n)
+    outputs = run(name, wide, n)
     scales = (*scales, *[None] * (len(outputs) - len(scales)))
     return outputs, [np.abs(o) if s is None else s for o, s in zip(outputs, scales, strict=True)]
 
@@ -48,73 +48,55 @@ def check(name, outputs, wants, scales, dtype, slack=1):
         assert got.shape == want.shape
         place = np.spacing(np.maximum(scale, np.finfo(dtype).tiny).astype(dtype))
         error = np.abs(got.astype(np.float64) - want) / place.astype(np.float64)
-        error[(got == want) | (np.isnan(got) & np.isnan(want))] = 0
-        worst = error.max(initial=0)
+        error[(got == want.astype(got.dtype)) | (np.isnan(got) & np.isnan(want))] = 0
+        worst = error[np.isfinite(place)].max(initial=0)
         assert worst <= slack * KERNELS[name].ulp, f"output {i} is off by {worst:.1f} ulp"
 
 
-def check_agreement(name, n, dtype, values="ordinary"):
-    """Compiled and reference, of which each may err by the stated bound."""
+def check_precision(name, n, dtype, values="ordinary"):
+    """float32 against float64; float64 against complex128, which has formulas of its own."""
     arrays = inputs(KERNELS[name], n, dtype, values)
-    ours, twin = run(reference, name, arrays, n), run(compiled, name, arrays, n)
-    check(name, twin, ours, in_float64(name, arrays, n)[1], dtype, slack=2)
+    wants, scales = in_float64(name, arrays, n)
+    if dtype is np.float64 and name not in REAL:
+        wants = [w.real for w in run(name, {a: x + 0j for a, x in arrays.items()}, n)]
+    check(name, run(name, arrays, n), wants, scales, dtype, slack=3)
 
 
-def public_functions(module):
-    """The names of a kernel set: what is defined there, or taken over from the reference."""
-    homes = (reference.__name__, compiled.__name__)
-    return {
-        n
-        for n, f in vars(module).items()
-        if not n.startswith("_") and (getattr(f, "__module__", None) or "").startswith(homes)
-    }
-
-
-def test_both_sets_export_the_same_names():
-    assert public_functions(reference) == public_functions(compiled)
+def own_kernels():
+    """The functions that the package marks as kernels, by name."""
+    found = {n: f for n, f in vars(kernels).items() if hasattr(f, "__wrapped__")}
+    return {n: f for n, f in found.items() if n != "recording"}
 
 
 def test_every_kernel_is_tested_here():
-    assert public_functions(reference) == set(KERNELS), "give the new kernel an entry in KERNELS"
-
-
-@pytest.mark.parametrize("name", sorted(OF_A_WHOLE_BATCH))
-def test_the_losses_are_the_same_function_in_both(name):
-    assert getattr(compiled, name) is getattr(reference, name)
+    given_out = {n for n, f in own_kernels().items() if f.__module__ == kernels.decoding.__name__}
+    of_steps = own_kernels().keys() - given_out  # the others: test_decoding.py
+    assert of_steps == KERNELS.keys(), "give the new kernel an entry in KERNELS"
 
 
 @each_kernel
-def test_arguments_are_the_same(name):
-    ours, twin = getattr(reference, name), getattr(compiled, name)
-    twin = twin if isinstance(twin, FunctionType) else twin.py_func
-    arguments = list(inspect.signature(ours).parameters)
-    assert arguments == list(inspect.signature(twin).parameters)
+def test_arguments_are_those_of_its_entry(name):
+    arguments = list(inspect.signature(getattr(kernels, name)).parameters)
     assert arguments == [*KERNELS[name].shapes, *KERNELS[name].constants]
 
 
-def test_compiled_kernels_may_not_assume_that_all_is_finite():
-    for name in KERNELS:
-        options = getattr(getattr(compiled, name), "targetoptions", {})
-        flags = options.get("fastmath", set())
-        assert isinstance(flags, set), name
-        assert flags.isdisjoint({"nnan", "ninf", "fast"}), name
-
-
 @each_kernel
-@each_set
-def test_float32_is_within_the_stated_ulps_of_float64(kernels, name):
+def test_float32_is_within_the_stated_ulps_of_float64(name):
     n = sizes()
     for seed in range(3):
         arrays = inputs(KERNELS[name], n, np.float32, seed=seed)
         wants, scales = in_float64(name, arrays, n)
-        check(name, run(kernels, name, arrays, n), wants, scales, np.float32)
+        check(name, run(name, arrays, n), wants, scales, np.float32)
 
 
+@pytest.mark.smoke
 @each_kernel
 @each_dtype
 @pytest.mark.parametrize("values", VALUES)
-def test_agreement_on_odd_values(name, dtype, values):
-    check_agreement(name, sizes(batch=5, width=19), dtype, values)
+def test_odd_values(name, dtype, values):
+    if name == "adam" and values == "denormal":  # flushed in one type alone: test_adam_kernel.py
+        return
+    check_precision(name, sizes(batch=5, width=19), dtype, values)
 
 
 ODD_SIZES = {
@@ -127,6 +109,7 @@ ODD_SIZES = {
 }
 
 
+@pytest.mark.smoke
 @each_dtype
 @pytest.mark.parametrize(
     ("name", "n"),
@@ -137,21 +120,19 @@ ODD_SIZES = {
         if n["B"] or not KERNELS[name].needs_rows
     ],
 )
-def test_agreement_on_odd_sizes(name, dtype, n):
-    check_agreement(name, n, dtype)
+def test_odd_sizes(name, dtype, n):
+    check_precision(name, n, dtype)
 
 
 @each_kernel
-@each_set
-def test_memory_order_does_not_matter(kernels, name):
+def test_memory_order_does_not_matter(name):
     n = sizes(batch=5, width=19)
     arrays = inputs(KERNELS[name], n, np.float32)
     views = {a: strided(x) for a, x in arrays.items()}
     wants, scales = in_float64(name, arrays, n)
-    check(name, KERNELS[name].call(kernels, name, views, n), wants, scales, np.float32)
+    check(name, KERNELS[name].call(name, views, n), wants, scales, np.float32)
 
 
-@each_set
 @pytest.mark.parametrize(
     ("name", "axis"),
     [
@@ -169,7 +150,7 @@ def test_memory_order_does_not_matter(kernels, name):
         ("standard_normal_log_prob", "Z"),
     ],
 )
-def test_sums_that_users_see_are_taken_in_float64(kernels, name, axis):
+def test_sums_that_users_see_are_taken_in_float64(name, axis):
     """Of float32 numbers too: a row's sum is that of its parts, to float64's rounding."""
     kernel, n = KERNELS[name], sizes(batch=2, width=2000)
     arrays = inputs(kernel, n, np.float32)
@@ -178,8 +159,8 @@ def test_sums_that_users_see_are_taken_in_float64(kernels, name, axis):
         {a: x[..., part] if kernel.shapes[a].endswith(axis) else x for a, x in arrays.items()}
         for part in (slice(third), slice(third, None))
     ]
-    whole = run(kernels, name, arrays, n)
-    pieces = [run(kernels, name, {a: x.copy() for a, x in p.items()}, n) for p in parts]
+    whole = run(name, arrays, n)
+    pieces = [run(name, {a: x.copy() for a, x in p.items()}, n) for p in parts]
     summed = [i for i, output in enumerate(whole) if output.shape == (n["K"], n["B"])]
     assert summed
     for i in summed:
@@ -188,26 +169,27 @@ def test_sums_that_users_see_are_taken_in_float64(kernels, name, axis):
 
 @each_kernel
 @each_dtype
-def test_types_are_the_same(name, dtype):
+def test_types(name, dtype):
     """Of the type of what came in, and float64 for a loss or a sum per sample and row, (K, B)."""
     n, doubles = sizes(batch=2, width=3), KERNELS[name].doubles
-    for kernels in SETS.values():
-        outputs = run(kernels, name, inputs(KERNELS[name], n, dtype), n)
-        per_row = (n["K"], n["B"])
-        wants = [np.float64 if doubles or o.shape == per_row else dtype for o in outputs]
-        assert [o.dtype for o in outputs] == wants
+    outputs = run(name, inputs(KERNELS[name], n, dtype), n)
+    per_row = (n["K"], n["B"])
+    wants = [np.float64 if doubles or o.shape == per_row else dtype for o in outputs]
+    assert [o.dtype for o in outputs] == wants
 
 
+@pytest.mark.smoke
 @each_kernel
 @pytest.mark.parametrize("planted", [np.nan, np.inf, -np.inf])
-def test_what_is_not_finite_goes_the_same_way(name, planted):
+def test_what_is_not_finite_goes_the_same_way_in_both_types(name, planted):
     kernel, n = KERNELS[name], sizes(batch=3, width=5)
     for argument in kernel.shapes:
         arrays = inputs(kernel, n, np.float64, seed=3)
         arrays[argument][-1:] = planted
         copies = {a: x.copy() for a, x in arrays.items()}
-        ours = kernel.call(reference, name, arrays, n)
-        for one, other in zip(ours, kernel.call(compiled, name, copies, n), strict=True):
+        ours = kernel.call(name, arrays, n)
+        single = {a: x.astype(np.float32) for a, x in copies.items()}
+        for one, other in zip(ours, kernel.call(name, single, n), strict=True):
             # Inf may become NaN in one of them: Inf - Inf comes and goes with the order of a sum.
             np.testing.assert_array_equal(np.isfinite(one), np.isfinite(other), argument)
             if np.isnan(planted):
@@ -217,12 +199,11 @@ def test_what_is_not_finite_goes_the_same_way(name, planted):
 
 
 @each_kernel
-@each_set
-def test_inputs_are_never_written(kernels, name):
+def test_inputs_are_never_written(name):
     kernel, n = KERNELS[name], sizes(batch=5, width=19)
     arrays = inputs(kernel, n, np.float32)
     before = {a: x.copy() for a, x in arrays.items()}
-    kernel.call(kernels, name, arrays, n)
+    kernel.call(name, arrays, n)
     for argument, x in arrays.items():
         same = np.array_equal(x, before[argument])
         assert same == (argument not in kernel.writes), argument
@@ -235,4 +216,4 @@ def test_read_only_inputs_serve(name):
     arrays = inputs(kernel, n, np.float64)
     for argument in set(arrays) - set(kernel.writes):
         arrays[argument].flags.writeable = False
-    kernel.call(reference, name, arrays, n)
+    kernel.call(name, arrays, n)

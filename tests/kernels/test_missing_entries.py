@@ -1,4 +1,4 @@
-"""NaN in x: an entry that is missing, in every likelihood's kernel and in both kernel sets."""
+"""NaN in x: an entry that is missing, in every likelihood's kernel."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from kernel_cases import KERNELS, inputs, sizes
 
-from npvae.kernels import compiled, reference
+from npvae import kernels
 
-SETS = {"reference": reference, "compiled": compiled}
 N = sizes(batch=6, width=12)
 DENSITIES = [
     name
@@ -19,7 +18,6 @@ DENSITIES = [
 ]
 
 each_density = pytest.mark.parametrize("name", DENSITIES)
-each_set = pytest.mark.parametrize("kernels", SETS.values(), ids=SETS)
 
 
 def given(name, dtype=np.float64):
@@ -39,12 +37,11 @@ def with_gaps(arrays, missing):
     return arrays | {"x": np.where(missing, np.nan, arrays["x"]).astype(arrays["x"].dtype)}
 
 
-@each_set
 @each_density
-def test_log_p_is_that_of_the_known_columns(kernels, name):
+def test_log_p_is_that_of_the_known_columns(name):
     arrays, missing = given(name)
     kernel = KERNELS[name]
-    log_px, *_ = kernel.call(kernels, name, with_gaps(arrays, missing), N)
+    log_px, *_ = kernel.call(name, with_gaps(arrays, missing), N)
     for b in range(N["B"]):
         columns = np.flatnonzero(~missing[b])
         heads = np.concatenate([columns, columns + N["D"]])
@@ -75,13 +72,12 @@ def groups_left(name, missing):
     return [0 if missing[s] else w for s, w in zip(starts, widths, strict=False)]
 
 
-@each_set
 @each_density
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_gradients_are_0_where_x_is_missing_and_the_same_elsewhere(kernels, name, dtype):
+def test_gradients_are_0_where_x_is_missing_and_the_same_elsewhere(name, dtype):
     arrays, missing = given(name, dtype)
-    _, *before = KERNELS[name].call(kernels, name, arrays, N)
-    _, *after = KERNELS[name].call(kernels, name, with_gaps(arrays, missing), N)
+    _, *before = KERNELS[name].call(name, arrays, N)
+    _, *after = KERNELS[name].call(name, with_gaps(arrays, missing), N)
     for one, other in zip(before, after, strict=True):
         if one.ndim < 3:  # a sum over the columns, of which the densities' test speaks
             continue
@@ -91,16 +87,15 @@ def test_gradients_are_0_where_x_is_missing_and_the_same_elsewhere(kernels, name
         assert other.dtype == one.dtype
 
 
-@each_set
 @each_density
-def test_nan_in_the_parameters_is_seen_where_x_is_known_alone(kernels, name):
+def test_nan_in_the_parameters_is_seen_where_x_is_known_alone(name):
     arrays, missing = given(name)
     first = next(iter(arrays))
     arrays = with_gaps(arrays, missing)
     arrays[first] = arrays[first].copy()
     arrays[first][0, 2, 3] = np.nan  # row 2 knows all
     arrays[first][0, 1] = np.nan  # row 1 knows nothing
-    log_px, r, *_ = KERNELS[name].call(kernels, name, arrays, N)
+    log_px, r, *_ = KERNELS[name].call(name, arrays, N)
     assert np.isnan(log_px[0, 2])
     assert np.isnan(r[0, 2, 3])
     assert log_px[0, 1] == 0
@@ -108,9 +103,8 @@ def test_nan_in_the_parameters_is_seen_where_x_is_known_alone(kernels, name):
     assert np.isfinite(np.delete(log_px, 2, axis=1)).all()
 
 
-@each_set
 @pytest.mark.parametrize("name", ["poisson", "negative_binomial"])
-def test_a_library_size_is_the_total_of_the_known_entries(kernels, name):
+def test_a_library_size_is_the_total_of_the_known_entries(name):
     arrays, missing = given(name)
     rows = ~missing.all(-1)
     arrays = {a: x[:, rows] if x.ndim == 3 else x for a, x in arrays.items()}
@@ -126,7 +120,7 @@ def test_a_library_size_is_the_total_of_the_known_entries(kernels, name):
 def test_labels_that_are_missing_stay_so():
     x = np.array([[1.0, np.nan], [np.nan, 0.0]])
     nan = np.nan
-    hot = reference.one_hot(x, (2, 3))
+    hot = kernels.one_hot(x, (2, 3))
     np.testing.assert_array_equal(hot, [[0, 1, nan, nan, nan], [nan, nan, 1, 0, 0]])
 
 
@@ -134,8 +128,8 @@ def test_labels_that_are_missing_stay_so():
 def test_what_an_encoder_is_given(dtype):
     x = np.array([[1.0, np.nan, np.inf], [np.nan, 0.0, -3.0]], dtype)
     for kernel, want in (
-        (reference.filled, [[1, 0, np.inf], [0, 0, -3]]),
-        (reference.known, [[1, 0, 1], [0, 1, 1]]),
+        (kernels.filled, [[1, 0, np.inf], [0, 0, -3]]),
+        (kernels.known, [[1, 0, 1], [0, 1, 1]]),
     ):
         np.testing.assert_array_equal(kernel(x), want)
         assert kernel(x).dtype == dtype
@@ -145,5 +139,5 @@ def test_units_change_a_density_by_the_scales_of_the_known_columns():
     log_px = np.array([[1.0, 2.0], [3.0, 4.0]])
     x = np.array([[0.0, 1.0], [np.nan, 1.0]])
     np.testing.assert_array_equal(
-        reference.in_units(log_px, x, (10.0, 0.5)), [[1 - 10.5, 2 - 0.5], [3 - 10.5, 4 - 0.5]]
+        kernels.in_units(log_px, x, (10.0, 0.5)), [[1 - 10.5, 2 - 0.5], [3 - 10.5, 4 - 0.5]]
     )

@@ -15,7 +15,6 @@ import npvae
 from npvae.executor import operations as native
 from npvae.executor.operations import libraries
 from npvae.executor.operations import loop as executor
-from npvae.kernels import compiled
 
 CODE = """
 import warnings
@@ -32,7 +31,7 @@ def test_no_folder_for_a_cache(tmp_path):
     shutil.copytree(
         Path(npvae.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__")
     )
-    for folder in ("kernels", "kernels/compiled", "executor/operations", "executor"):
+    for folder in ("executor/operations", "executor"):
         (package / folder / "__pycache__").touch()
     nowhere = tmp_path / "a file"
     nowhere.touch()
@@ -88,9 +87,8 @@ def test_the_cache_is_keyed_by_every_file_that_is_compiled(monkeypatch, tmp_path
 def test_every_function_is_merged_into_its_callers():
     """Else it is another copy's machine code that runs where it was compiled in this process than
     where its caller came from the cache, and the two round differently."""
-    folders = {package.__name__: Path(package.__file__).parent for package in (native, compiled)}
-    names = [f"{name}.{p.stem}" for name, folder in folders.items() for p in folder.glob("*.py")]
-    modules = [importlib.import_module(name) for name in names]
+    names = [path.stem for path in Path(native.__file__).parent.glob("*.py")]
+    modules = [importlib.import_module(f"{native.__name__}.{name}") for name in names]
     functions = {f for m in modules for f in vars(m).values() if isinstance(f, Dispatcher)} - {
         executor.execute
     }

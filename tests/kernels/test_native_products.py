@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from npvae.executor.operations import products
-from npvae.executor.operations.products import K_BLOCK, LANES, ROWS, product
+from npvae.executor.operations.products import K_BLOCK, LANES, ROWS, multiply, product
 
 f32 = np.float32
 GUARD = f32(-12345.0)
@@ -14,7 +14,7 @@ EDGES = sorted({1, 2, 3, 7, 8, LANES - 1, LANES, LANES + 1, 2 * LANES, 2 * LANES
                 ROWS - 1, ROWS, ROWS + 1, ROWS + 15, 70})  # fmt: skip
 
 
-def multiply(a, b, transposed=False):
+def multiplied(a, b, transposed=False):
     """A B by the kernel, with guards all around each matrix, that must be left as they are."""
     (m, k), n = a.shape, b.shape[1]
     stored = np.ascontiguousarray(a.T) if transposed else a
@@ -29,7 +29,7 @@ def multiply(a, b, transposed=False):
 
     at, bt, ct = guarded(*stored.shape, stored), guarded(k, n, b), guarded(m, n)
     a_row, a_k = (1, m) if transposed else (k, 1)
-    product(at.ctypes.data, a_row, a_k, bt.ctypes.data, n, ct.ctypes.data, n, m, n, k)
+    multiply(at.ctypes.data, a_row, a_k, bt.ctypes.data, n, ct.ctypes.data, n, m, n, k)
     for buffer, inner, fill in memory:
         assert (buffer[:64] == GUARD).all()
         assert (buffer[-64:] == GUARD).all()
@@ -41,7 +41,7 @@ def multiply(a, b, transposed=False):
 def check(m, n, k, transposed, seed=0):
     rng = np.random.default_rng(seed)
     a, b = rng.standard_normal((m, k), f32), rng.standard_normal((k, n), f32)
-    c = multiply(a, b, transposed)
+    c = multiplied(a, b, transposed)
     wide, magnitudes = a.astype(float) @ b.astype(float), np.abs(a).astype(float) @ np.abs(b)
     error = np.abs(c - wide) / (np.finfo(f32).eps * magnitudes)
     assert error.max() <= 2 + 0.05 * k, (m, n, k)
@@ -71,14 +71,14 @@ def test_shapes_at_random():
 def test_products_of_whole_numbers_are_exact():
     rng = np.random.default_rng(2)
     a, b = (rng.integers(-9, 10, shape).astype(f32) for shape in ((31, 700), (700, 41)))
-    np.testing.assert_array_equal(multiply(a, b), a @ b)
+    np.testing.assert_array_equal(multiplied(a, b), a @ b)
 
 
 def test_rows_of_c_may_lie_apart():
     """A thread writes its rows, and those columns alone."""
     a, b = np.ones((5, 3), f32), np.ones((3, 6), f32)
     c = np.full((5, 9), GUARD)
-    product(a.ctypes.data, 3, 1, b.ctypes.data, 6, c.ctypes.data, 9, 5, 6, 3)
+    multiply(a.ctypes.data, 3, 1, b.ctypes.data, 6, c.ctypes.data, 9, 5, 6, 3)
     assert (c[:, :6] == 3).all()
     assert (c[:, 6:] == GUARD).all()
 
@@ -86,10 +86,9 @@ def test_rows_of_c_may_lie_apart():
 def test_some_rows_of_a_matrix_alone():
     rng = np.random.default_rng(3)
     a, b = rng.standard_normal((40, 8), f32), rng.standard_normal((8, 33), f32)
-    whole, c = multiply(a, b), np.full((40, 33), GUARD)
+    whole, c = multiplied(a, b), np.full((40, 33), GUARD)
     for lo, hi in ((0, 13), (13, 27), (27, 40)):
-        a_at, c_at = a.ctypes.data + 4 * lo * 8, c.ctypes.data + 4 * lo * 33
-        product(a_at, 8, 1, b.ctypes.data, 33, c_at, 33, hi - lo, 33, 8)
+        product(a.ctypes.data, 8, 1, b.ctypes.data, 33, c.ctypes.data, 33, 33, 8, lo, hi)
     np.testing.assert_allclose(c, whole, rtol=1e-5, atol=1e-6)
 
 
@@ -99,20 +98,20 @@ def test_what_is_not_finite_reaches_its_row_or_column_and_no_other(value, m, n, 
     for row, step, column in ((0, 0, 0), (m - 1, k - 1, n - 1), (m // 2, k // 2, n // 2)):
         a, b = np.ones((m, k), f32), np.ones((k, n), f32)
         a[row, step] = value
-        c = multiply(a, b)
+        c = multiplied(a, b)
         wanted = np.full((m, n), f32(k))
         wanted[row] = value
         np.testing.assert_array_equal(c, wanted)
         a[row, step], b[step, column] = 1, value
         wanted[row] = k
         wanted[:, column] = value
-        np.testing.assert_array_equal(multiply(a, b), wanted)
+        np.testing.assert_array_equal(multiplied(a, b), wanted)
 
 
 def test_infinity_times_zero_is_no_number():
     a, b = np.zeros((4, 6), f32), np.ones((6, 9), f32)
     b[2, 3] = np.inf
-    c = multiply(a, b)
+    c = multiplied(a, b)
     assert np.isnan(c[:, 3]).all()
     assert (np.delete(c, 3, axis=1) == 0).all()
 

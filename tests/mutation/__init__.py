@@ -1,7 +1,7 @@
 """A mutation test of the mathematics: each small change of it must make some test fail.
 
 ``python -m tests.mutation`` from the project's root changes, one at a time, every operator, sign,
-constant, comparison, operand, sum and transpose in the backward passes, the reference kernels,
+constant, comparison, operand, sum and transpose in the backward passes, the kernels,
 `numerics`, the objectives and Adam, and runs the tests that reach the changed function. A change
 that no test notices is a hole in the tests, unless it changes no value: those are listed, each with
 the reason, in `equivalents.py`.

@@ -77,7 +77,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help=f"one mutant in {QUICK}")
     parser.add_argument(
         "--only", nargs="+", default=[""], metavar="NAME",
-        help="targets whose name contains this, such as kernels.reference.training.adam",
+        help="targets whose name contains this, such as kernels.training.adam",
     )  # fmt: skip
     parser.add_argument("--list", action="store_true", help="show the mutants and judge none")
     parser.add_argument("--verbose", action="store_true", help="show what kills each mutant")

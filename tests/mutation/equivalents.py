@@ -9,20 +9,20 @@ from __future__ import annotations
 
 EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     "The array has two axes, so the last one is axis 1.": {
-        "kernels.reference.likelihoods._log_exposure": [
+        "kernels.likelihoods._log_exposure": [
             "return np.log(np.maximum(filled(x).sum(1, keepdims=True), 1) / library)",
         ],
-        "kernels.reference.dense.take_columns": [
+        "kernels.dense.take_columns": [
             "return x.take(np.asarray(columns, np.intp), axis=1)",
         ],
-        "kernels.reference.latent.gaussian_heads": [
+        "kernels.latent.gaussian_heads": [
             "z_dim = stats.shape[1] // 2",
         ],
-        "kernels.reference.latent.gaussian_heads_backward": [
+        "kernels.latent.gaussian_heads_backward": [
             "raw = stats[..., stats.shape[1] // 2:]",
             "return np.concatenate([dmu, dlogvar], axis=1)",
         ],
-        "kernels.reference.likelihoods._n_known": [
+        "kernels.likelihoods._n_known": [
             "return x.shape[1] - (np.count_nonzero(missing, axis=-1) if missing.any() else 0)",
             "return x.shape[-1] - (np.count_nonzero(missing, axis=1) if missing.any() else 0)",
         ],
@@ -34,22 +34,22 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "NumPy makes an array of integers of the tuple itself, which is never empty.": {
-        "kernels.reference.dense.take_columns": [
+        "kernels.dense.take_columns": [
             "return x.take(columns, axis=-1)",
         ],
     },
     "The axis has length one, so its first entry is its last.": {
-        "kernels.reference.latent.gaussian_kl_backward": [
+        "kernels.latent.gaussian_kl_backward": [
             "dkl = dkl[-1].astype(mu.dtype)",
         ],
     },
     "The VAE has one latent level, so the first entry of the list is its last.": {
         "models.vae.VAE.backward": [
-            "dz = k.add(dz, d_terms.z[-1])",
-            "dz = k.add(dz, self._prior_backward(c_log_pz, d_terms.log_pz[-1]))",
-            "dz_q, dmu, dlogvar = self.posterior.log_prob.backward(c_log_qz, d_terms.log_qz[-1])",
-            "uses.append(self.prior.kl.backward(c_kl, d_terms.kl[-1]))",
-            "uses.append(d_terms.posterior[-1])",
+            "d_level = d_terms.levels[-1] if d_terms.levels else LevelTerms()",
+            "dstats, d_inputs = self.levels[-1].backward(c_level, dz, d_level)",
+        ],
+        "models.vae.VAE.forward": [
+            "(z, level), c_level = self.levels[-1].forward(stats, eps, needs, prior_inputs)",
         ],
     },
     "Without a context the decoder's input is z alone, and the first Z columns are all of it.": {
@@ -58,7 +58,7 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "The array has 2Z columns, so Z from the left is Z from the right.": {
-        "kernels.reference.latent.gaussian_heads": [
+        "kernels.latent.gaussian_heads": [
             "z_dim = -(stats.shape[-1] // 2)",
         ],
     },
@@ -71,33 +71,33 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "Only the square of the number is used, or its product with one whose sign changes too.": {
-        "kernels.reference.likelihoods.gaussian_learnt": [
+        "kernels.likelihoods.gaussian_learnt": [
             "inverse = -np.exp(-log_scale)",
         ],
-        "kernels.reference.latent.gaussian_log_prob": [
+        "kernels.latent.gaussian_log_prob": [
             "u = -((z - mu) * np.exp(-0.5 * logvar))",
             "u = (mu - z) * np.exp(-0.5 * logvar)",
         ],
-        "kernels.reference.latent.gaussian_log_prob_backward": [
+        "kernels.latent.gaussian_log_prob_backward": [
             "inverse_std = -np.exp(-0.5 * logvar)",
         ],
         "posteriors.GaussianLogProb.forward": [],
-        "priors.GaussianKL.forward": [
+        "levels.GaussianKL.forward": [
             "return (k.gaussian_kl(-mu, logvar), (mu, logvar))",
         ],
         "priors.StandardNormal.forward": [
             "return (k.standard_normal_log_prob(-z), z)",
         ],
-        "kernels.reference.latent.mixture_log_prob": [
+        "kernels.latent.mixture_log_prob": [
             "joint = np.stack([w + gaussian_log_prob(m, z, v) for w, m, v in components], axis=-1)",
         ],
-        "kernels.reference.likelihoods.gaussian_scaled": [
+        "kernels.likelihoods.gaussian_scaled": [
             "inverse = -np.exp(-log_scale)",
         ],
-        "kernels.reference.likelihoods.laplace": [
+        "kernels.likelihoods.laplace": [
             "inverse = -np.exp(-log_scale)",
         ],
-        "kernels.reference.likelihoods.student_t": [
+        "kernels.likelihoods.student_t": [
             "inverse = -np.exp(-log_scale)",
         ],
     },
@@ -116,19 +116,19 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "core.numerics.erfc": [
             "a = b = -np.zeros_like(t)",
         ],
-        "kernels.reference.training.kl_loss": [
+        "kernels.training.kl_loss": [
             "slope = np.where(below, -0.0, beta / (kl.shape[0] * kl.shape[1]))",
         ],
-        "kernels.reference.likelihoods.filled": [
+        "kernels.likelihoods.filled": [
             "return np.where(np.isnan(x), -np.zeros((), x.dtype), x)",
         ],
-        "kernels.reference.likelihoods._over_known": [
-            "log_p, *slopes = (np.where(missing, -np.zeros((), a.dtype), a) for a in entries)",
+        "kernels.likelihoods._over_known": [
+            "entries = tuple((np.where(missing, -np.zeros((), a.dtype), a) for a in entries))",
         ],
-        "kernels.reference.likelihoods._log_exposure": [
+        "kernels.likelihoods._log_exposure": [
             "return -np.zeros((), x.dtype)",
         ],
-        "kernels.reference.likelihoods.zero_inflated_negative_binomial": [
+        "kernels.likelihoods.zero_inflated_negative_binomial": [
             "log_p = log_nb + np.where(x > 0, -zero, softplus(excess)) - softplus(gate)",
             "r_gate = np.where(x > 0, -zero, sigmoid(excess)) - sigmoid(gate)",
         ],
@@ -158,10 +158,10 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "if np.isfinite(np.dot(gradient, -gradient)):",
             "return self.clip_norm is not None and bool(np.isfinite(-gradient).all())",
         ],
-        "kernels.reference.likelihoods.in_units": [
+        "kernels.likelihoods.in_units": [
             "return log_px - known(-x).dot(log_scale)",
         ],
-        "kernels.reference.training.adam": [
+        "kernels.training.adam": [
             "mb[np.abs(-mb) < tiny] = 0",
         ],
         "core.numerics.logsumexp": [
@@ -185,79 +185,79 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "optim.Adam.step": [
             "norm = np.linalg.norm(-gradient.astype(np.float64))",
         ],
-        "kernels.reference.latent.mixture_log_prob": [
+        "kernels.latent.mixture_log_prob": [
             "return (log_p, r.astype(np.result_type(-z, mu, logvar, logits)))",
             "return (log_p, r.astype(np.result_type(z, -mu, logvar, logits)))",
             "return (log_p, r.astype(np.result_type(z, mu, -logvar, logits)))",
             "return (log_p, r.astype(np.result_type(z, mu, logvar, -logits)))",
         ],
-        "kernels.reference.latent.mixture_log_prob_backward": [
+        "kernels.latent.mixture_log_prob_backward": [
             "dz, dmu, dlogvar = (np.zeros_like(-z), np.empty_like(mu), np.empty_like(logvar))",
             "dz, dmu, dlogvar = (np.zeros_like(z), np.empty_like(-mu), np.empty_like(logvar))",
             "dz, dmu, dlogvar = (np.zeros_like(z), np.empty_like(mu), np.empty_like(-logvar))",
             "for m in range(len(-mu)):",
         ],
-        "kernels.reference.likelihoods.filled": [
+        "kernels.likelihoods.filled": [
             "return np.where(np.isnan(-x), np.zeros((), x.dtype), x)",
         ],
-        "kernels.reference.likelihoods.known": [
+        "kernels.likelihoods.known": [
             "return (~np.isnan(-x)).astype(x.dtype)",
         ],
-        "kernels.reference.likelihoods._over_known": [
+        "kernels.likelihoods._over_known": [
             "missing = np.isnan(-x)",
         ],
-        "kernels.reference.likelihoods._n_known": [
+        "kernels.likelihoods._n_known": [
             "missing = np.isnan(-x)",
         ],
-        "kernels.reference.likelihoods.gaussian": [
+        "kernels.likelihoods.gaussian": [
             "square, r = _over_known(-x, u * u, u / scale)",
             "return (-0.5 * square - _n_known(-x) * (np.log(scale) + 0.5 * LOG_2PI), r)",
         ],
-        "kernels.reference.likelihoods.bernoulli": [
+        "kernels.likelihoods.bernoulli": [
             "return _over_known(-x, log_p, r)",
         ],
-        "kernels.reference.likelihoods.gaussian_learnt": [
+        "kernels.likelihoods.gaussian_learnt": [
             "square, r = _over_known(-x, u * u, u * inverse)",
             "n = _n_known(-x)",
         ],
-        "kernels.reference.likelihoods.continuous_bernoulli": [
+        "kernels.likelihoods.continuous_bernoulli": [
             "return _over_known(-x, log_p, x - uniform_cgf_slope(logits))",
         ],
-        "kernels.reference.likelihoods.gaussian_scaled": [
+        "kernels.likelihoods.gaussian_scaled": [
             "return _over_known(-x, log_p, u * inverse, u * u - 1)",
         ],
-        "kernels.reference.likelihoods.laplace": [
+        "kernels.likelihoods.laplace": [
             "distance = magnitude(-u)",
             "return _over_known(-x, log_p, np.sign(u.real) * inverse, distance - 1)",
         ],
-        "kernels.reference.likelihoods.student_t": [
+        "kernels.likelihoods.student_t": [
             "return _over_known(-x, log_p, weight * u * inverse, weight * square - 1)",
         ],
-        "kernels.reference.likelihoods.poisson": [
+        "kernels.likelihoods.poisson": [
             "return _over_known(-x, log_p, x - rate)",
         ],
-        "kernels.reference.likelihoods.negative_binomial": [
+        "kernels.likelihoods.negative_binomial": [
             "return _over_known(-x, *_negative_binomial(log_mean, x, log_dispersion))",
         ],
-        "kernels.reference.likelihoods.zero_inflated_negative_binomial": [
+        "kernels.likelihoods.zero_inflated_negative_binomial": [
             "log_p, r, r_gate, slope = _over_known(-x, log_p, counted * r, r_gate, counted * slope)",  # noqa: E501
         ],
-        "kernels.reference.likelihoods.beta": [
+        "kernels.likelihoods.beta": [
             "return _over_known(-x, log_p, r, slope)",
         ],
-        "kernels.reference.likelihoods._groups": [
-            "return (np.cumsum(sizes) - sizes, np.repeat(np.arange(len(-sizes)), sizes))",
+        "kernels.likelihoods._groups": [
+            "return (np.cumsum(widths) - widths, np.repeat(np.arange(len(-widths)), widths))",
         ],
-        "kernels.reference.likelihoods.one_hot": [
+        "kernels.likelihoods.one_hot": [
             "return np.where(np.isnan(labels), -labels, hot)",
             "return np.where(np.isnan(-labels), labels, hot)",
             "hot = labels == np.arange(len(-columns)) - starts[columns]",
         ],
-        "kernels.reference.likelihoods.categorical": [
+        "kernels.likelihoods.categorical": [
             "return _over_known(-x, log_p, x - e / total[..., groups])",
         ],
         "models.vae.VAE.forward": [
-            "terms.log_px = k.in_units(terms.log_px, -x, self.units.log_scale)",
+            "log_px = k.in_units(log_px, -x, self.units.log_scale)",
         ],
         "core.numerics.known_sums": [
             "missing = np.isnan(-x)",
@@ -305,34 +305,34 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "The other way around takes longer and gives the same.": {
-        "kernels.reference.dense.bias_identity": [
+        "kernels.dense.bias_identity": [
             "return a + b",
         ],
-        "kernels.reference.dense.bias_relu": [
+        "kernels.dense.bias_relu": [
             "return maximum(a + b, 0)",
         ],
-        "kernels.reference.dense.bias_leaky_relu": [
+        "kernels.dense.bias_leaky_relu": [
             "s = a + b",
         ],
-        "kernels.reference.dense.bias_tanh": [
+        "kernels.dense.bias_tanh": [
             "return np.tanh(a + b)",
         ],
-        "kernels.reference.dense.bias_sigmoid": [
+        "kernels.dense.bias_sigmoid": [
             "return sigmoid(a + b)",
         ],
-        "kernels.reference.dense.bias_softplus": [
+        "kernels.dense.bias_softplus": [
             "return softplus(a + b)",
         ],
-        "kernels.reference.dense.bias_elu": [
+        "kernels.dense.bias_elu": [
             "s = a + b",
         ],
-        "kernels.reference.dense.bias_gelu": [
+        "kernels.dense.bias_gelu": [
             "s = a + b",
         ],
-        "kernels.reference.dense.bias_silu": [
+        "kernels.dense.bias_silu": [
             "s = a + b",
         ],
-        "kernels.reference.training.adam": [
+        "kernels.training.adam": [
             "if True:",
         ],
         "layers.dense.Dense.forward": [
@@ -360,26 +360,26 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "Where the bend is below the last place, it may be taken or not.": {
-        "kernels.reference.latent.gaussian_heads_backward": [
+        "kernels.latent.gaussian_heads_backward": [
             "if True:",
             "if not _far_inside(raw, high, low):",
             "if not _far_inside(-raw, low, high):",
             "if not _far_inside(raw, -low, high):",
             "if not _far_inside(raw, low, -high):",
         ],
-        "kernels.reference.latent._far_inside": [
+        "kernels.latent._far_inside": [
             "return low + margin <= least and greatest < high - margin",
             "return low + margin < least and greatest <= high - margin",
         ],
     },
     "The sum is given the shape (1,) either way.": {
-        "kernels.reference.likelihoods.gaussian_learnt_backward": [
+        "kernels.likelihoods.gaussian_learnt_backward": [
             "return (scale_rows(d, r), (d * slope).sum().reshape(1).astype(r.dtype))",
             "return (scale_rows(d, r), (d * slope).sum(keepdims=False).reshape(1).astype(r.dtype))",
         ],
     },
     "They are of one length, which strict=True only affirms.": {
-        "kernels.reference.latent.mixture_log_prob": [
+        "kernels.latent.mixture_log_prob": [
             "components = zip(log_softmax(logits), mu, logvar, strict=False)",
             "components = zip(log_softmax(logits), mu, logvar)",
         ],
@@ -393,7 +393,7 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "NumPy finds the type that all can be held in, whatever their order.": {
-        "kernels.reference.latent.mixture_log_prob": [
+        "kernels.latent.mixture_log_prob": [
             "return (log_p, r.astype(np.result_type(mu, z, logvar, logits)))",
             "return (log_p, r.astype(np.result_type(logvar, mu, z, logits)))",
             "return (log_p, r.astype(np.result_type(logits, mu, logvar, z)))",
@@ -403,15 +403,15 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "Both have the same shape and type.": {
-        "kernels.reference.latent.mixture_log_prob_backward": [
+        "kernels.latent.mixture_log_prob_backward": [
             "dz, dmu, dlogvar = (np.zeros_like(z), np.empty_like(logvar), np.empty_like(mu))",
         ],
     },
     "NumPy's number instead of Python's: equal, and float32 is rounded no sooner for it.": {
-        "kernels.reference.likelihoods.LOG_2": [
+        "kernels.likelihoods.LOG_2": [
             "LOG_2 = np.log(2)",
         ],
-        "kernels.reference.likelihoods.student_t": [
+        "kernels.likelihoods.student_t": [
             "log_p = shift - 0.5 * LOG_2PI - log_scale - 0.5 * (df + 1) * np.log1p(square / df)",
         ],
         "core.numerics.known_extremes": [
@@ -423,10 +423,10 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "Where there is nothing to do the rest does nothing: it saves the time.": {
-        "kernels.reference.likelihoods._over_known": [
+        "kernels.likelihoods._over_known": [
             "if True:",
         ],
-        "kernels.reference.likelihoods._n_known": [
+        "kernels.likelihoods._n_known": [
             "return x.shape[-1] - np.count_nonzero(missing, axis=-1)",
         ],
         "core.numerics.known_sums": [
@@ -440,7 +440,7 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "Both sides are booleans, and their order does not matter.": {
-        "kernels.reference.training.kl_loss": [
+        "kernels.training.kl_loss": [
             "below = (free_bits > 0) & (per_dimension.real < free_bits)",
         ],
     },

@@ -25,7 +25,6 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from .mutator import Mutation
@@ -212,11 +211,9 @@ def _never_shrink() -> None:
 
 
 def _warm_up() -> None:
-    """Numba takes a second before it runs its first kernel; what it did then, forks inherit."""
+    """Numba takes a second to be imported; what it did then, forks inherit."""
     with contextlib.suppress(ImportError):
-        from npvae.kernels import compiled
-
-        compiled.bias_identity(np.ones((1, 1)), np.ones(1))
+        from npvae.executor.operations import loop  # noqa: F401
 
 
 class _Plugin:

@@ -12,7 +12,7 @@ INTRODUCTION = """\
 
 Every operator, sign, constant, comparison, operand, argument, sum, axis and transpose in the
 mathematics of npvae is changed, one at a time, and the tests must notice each change that changes
-a value. What is changed: the `forward` and `backward` of every part, the reference kernels, the
+a value. What is changed: the `forward` and `backward` of every part, the kernels, the
 functions and constants of `numerics.py`, the objectives and Adam. What judges: the tests in
 `tests/` that reach the changed function, without the PyTorch and JAX witnesses of `tests/oracle`,
 the tests of the captured step, which take long and measure it by eager code, and those that start

@@ -15,18 +15,21 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import npvae
-from npvae.core import Part
+from npvae.core import Objective, Part
+from npvae.optim import Adam
 
-WHOLE = ("npvae.kernels.reference.", "npvae.core.numerics")
+WHOLE = ("npvae.kernels.", "npvae.core.numerics")
 """Modules of which every function is mathematics."""
 
-METHODS = {"npvae.objectives": ("__call__",), "npvae.optim": ("step", "factors", "accepts")}
-"""The methods of a module's classes that are; of a `Part` anywhere they are `PASSES`."""
-
-PASSES = ("forward", "backward")
+METHODS = {
+    Part: ("forward", "backward", "draw", "draw_backward"),
+    Objective: ("__call__", "_kl"),
+    Adam: ("step", "factors", "accepts"),
+}
+"""The methods that are, of the subclasses of a class."""
 
 IGNORED = (
-    "npvae.__main__", "npvae.kernels.compiled", "npvae.executor.operations", "npvae.executor",
+    "npvae.__main__", "npvae.kernels.seam", "npvae.kernels.choice", "npvae.executor",
     "npvae.cli", "npvae.plots", "npvae.datasets",
 )  # fmt: skip
 """Modules that are not imported in the search: the rest is searched for parts."""
@@ -164,10 +167,10 @@ def _is_mathematics(module: ModuleType, qualname: str) -> bool:
     if module.__name__.startswith(WHOLE):
         return True
     owner, _, method = qualname.rpartition(".")
-    if method in METHODS.get(module.__name__, ()):
-        return True
     cls = getattr(module, owner, None) if owner else None
-    return isinstance(cls, type) and issubclass(cls, Part) and method in PASSES and cls is not Part
+    if not isinstance(cls, type) or cls in (Part, Objective):
+        return False
+    return any(issubclass(cls, base) and method in methods for base, methods in METHODS.items())
 
 
 def _names(code: CodeType) -> set[str]:

@@ -17,7 +17,8 @@ from npvae.core import bind, layout, n_parameters
 
 Array = np.ndarray
 
-NEEDS = ("log_px", "kl", "log_pz", "log_qz", "z", "posterior")
+OF_LEVEL = ("kl", "log_pz", "log_qz", "z")
+NEEDS = ("log_px", *OF_LEVEL, "posterior")
 
 
 def parameters_of(part: nv.Part) -> dict[str, Array]:
@@ -30,9 +31,10 @@ def forward(part: Any, inputs: tuple[Array, ...]) -> tuple[dict[str, Array], Any
         outputs, cache = part.forward(*inputs)
         return named(outputs), cache
     terms, cache = part.forward(*inputs, needs=NEEDS)
-    mu, logvar = terms.posterior[0]
-    lists = {name: getattr(terms, name)[0] for name in ("kl", "log_pz", "log_qz", "z")}
-    return {"log_px": terms.log_px, **lists, "mu": mu, "logvar": logvar}, cache
+    (level,) = terms.levels
+    mu, logvar = level.posterior
+    of_level = {name: getattr(level, name) for name in OF_LEVEL}
+    return {"log_px": terms.log_px, **of_level, "mu": mu, "logvar": logvar}, cache
 
 
 def backward(part: Any, cache: Any, cotangents: dict[str, Array]) -> dict[str, Array]:
@@ -40,8 +42,10 @@ def backward(part: Any, cache: Any, cotangents: dict[str, Array]) -> dict[str, A
     d_parameters = bind(part, np.zeros(n_parameters(part)), prefix="d")
     if isinstance(part, nv.Model):
         c = cotangents
-        lists = {name: [c[name]] for name in ("kl", "log_pz", "log_qz", "z")}
-        part.backward(cache, nv.Terms(c["log_px"], posterior=[(c["mu"], c["logvar"])], **lists))
+        d_level = nv.LevelTerms(
+            **{name: c[name] for name in OF_LEVEL}, posterior=(c["mu"], c["logvar"])
+        )
+        part.backward(cache, nv.Terms(c["log_px"], [d_level]))
         return d_parameters
     d_inputs = part.backward(cache, *cotangents.values())
     d_inputs = d_inputs if isinstance(d_inputs, tuple) else (d_inputs,)

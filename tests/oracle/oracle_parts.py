@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import npvae as nv
-from npvae import layers, posteriors, priors
+from npvae import layers, levels, posteriors, priors
 from npvae.core import bind, n_parameters
 
 Array = np.ndarray
@@ -187,7 +187,7 @@ PARTS = {
         ),
         lambda w, part, p, x: mlp(w, "softplus", p, x),
     ),
-    "layer.concat": Entry(
+    "join.concat": Entry(
         lambda draw: (layers.Concat(), (draw.numbers(draw.K, B, D), draw.numbers(B, C))),
         lambda w, part, p, a, c: w.join(a, c),
     ),
@@ -335,8 +335,8 @@ PARTS = {
         lambda draw: (draw.parameters(priors.PseudoInputs(M, D)), ()),
         lambda w, part, p: p["u"],
     ),
-    "prior_step.gaussian_kl": Entry(
-        lambda draw: (priors.GaussianKL(), (draw.numbers(B, Z), draw.numbers(B, Z, far=20))),
+    "kl.gaussian_standard": Entry(
+        lambda draw: (levels.GaussianKL(), (draw.numbers(B, Z), draw.numbers(B, Z, far=20))),
         lambda w, part, p, mu, logvar: w.gaussian_kl(mu, logvar),
     ),
     "model.vae": Entry(vae_example, vae),

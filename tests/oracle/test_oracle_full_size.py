@@ -42,7 +42,10 @@ def away_from_kinks(model, x, eps):
     """The rows at which float32's rounding takes no ReLU to its other side."""
     terms, _ = model.forward(x, eps, needs=("log_px", "z"))
     rows = np.full(len(x), True)
-    for h, layer in ((x[None], model.encoder.layers[0]), (terms.z[0], model.decoder.layers[0])):
+    for h, layer in (
+        (x[None], model.encoder.layers[0]),
+        (terms.levels[0].z, model.decoder.layers[0]),
+    ):
         rows &= (np.abs(h @ layer.W.T + layer.b) > 1e-5).all((0, 2))
     return x[rows], eps[:, rows]
 

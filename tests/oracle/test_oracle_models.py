@@ -95,6 +95,6 @@ def test_free_bits_hold_some_dimensions_and_not_others():
     rng = np.random.default_rng(0)
     model, x = small_model(rng)
     terms, _ = model.forward(x, model.draw_noise(B, 1, rng))
-    above = terms.kl[0].mean((0, 1)) > OBJECTIVES["free bits"][0].free_bits
+    above = terms.levels[0].kl.mean((0, 1)) > OBJECTIVES["free bits"][0].free_bits
     assert above.any()
     assert not above.all()

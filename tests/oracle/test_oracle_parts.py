@@ -18,13 +18,13 @@ from oracle_compare import (
 )
 from oracle_parts import PARTS, Draw
 
-import npvae as nv
+from npvae.core import registered_parts
 
 RTOL = 1e-10
 
 
 def test_every_registered_part_has_a_witness():
-    own = {n for n, cls in nv.registered().items() if cls.__module__.startswith("npvae.")}
+    own = {n for n, cls in registered_parts().items() if cls.__module__.startswith("npvae.")}
     assert own == set(PARTS)
 
 

@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose
 from oracle_compare import arguments as arguments_of
 
 import npvae as nv
-from npvae import posteriors, priors
+from npvae import levels, posteriors, priors
 from npvae.core import bind, n_parameters
 
 RTOL = 1e-12
@@ -218,7 +218,7 @@ FORMULAS = {
         {"mu": MEANS, "logvar": LOGVARS, "logits": LOGITS},
     ),
     "prior.standard": Formula(nv.StandardNormal(), log_normal(z, 0, 0), ((z,),)),
-    "prior_step.gaussian_kl": Formula(priors.GaussianKL(), kl_by_integration(), ((mu,), (logvar,))),
+    "kl.gaussian_standard": Formula(levels.GaussianKL(), kl_by_integration(), ((mu,), (logvar,))),
 }
 BELOW = {"prior.vamp", "prior_step.pseudo_inputs"}
 """Not entry by entry: `test_vamp_prior`, `test_pseudo_inputs_are_passed_on`."""
@@ -271,7 +271,7 @@ def own_parts(family):
 
 
 def test_nothing_registered_lacks_its_symbols():
-    families = ("likelihood", "posterior_step", "prior", "prior_step")
+    families = ("kl", "likelihood", "posterior_step", "prior", "prior_step")
     assert set(ACTIVATIONS) == own_parts("activation")
     assert set(FORMULAS) | BELOW == {f"{f}.{name}" for f in families for name in own_parts(f)}
 

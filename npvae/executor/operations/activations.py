@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from .libraries import Library
-from .options import choice, doubles, exact, fast, floats, longs, moved
+from .declare import operation
+from .options import exact, fast, floats, moved
 from .scalars import HALF, ONE, ZERO, exp_negative, expm1, sigmoid, softplus, tanh
 
 f32 = np.float32
@@ -113,12 +113,20 @@ def _silu_slope(s, c):
     return g + s * g * (ONE - g)
 
 
-def _forward(function):
-    """h = f(a + b), for rows lo to hi of a (F, n); s = a + b is kept where `s` is an address."""
+def _both(kind, function, slope, cost, library="activations"):
+    """The operations ``bias_<kind>``, h = f(a + b), and ``bias_<kind>_backward``.
 
+    a (F, n), b (F,); s = a + b is kept where `s` is an address. Backward: da = dh f', db = Σ da
+    along each row.
+    """
+
+    @operation(
+        f"bias_{kind}", reads=dict(a="NF", b="F"), writes=dict(h="NF", s="NF"), over=dict(h="a"),
+        constants=dict(c=0.0), cost=cost, library=library,
+    )  # fmt: skip
     @fast
-    def run(a, b, h, s, lo, hi, n, c):
-        bias = floats(b, hi)
+    def forward(a, b, h, s, lo, hi, n, c):
+        bias, constant = floats(b, hi), f32(c)
         for i in range(lo, hi):
             out, shift = moved(a + 4 * i * n, h + 4 * i * n, n), bias[i]
             for j in range(n):
@@ -126,116 +134,35 @@ def _forward(function):
             if s != 0:
                 moved(h + 4 * i * n, s + 4 * i * n, n)
             for j in range(n):
-                out[j] = function(out[j], c)
+                out[j] = function(out[j], constant)
 
-    return run
-
-
-def _backward(slope):
-    """da = dh f', db = Σ da along each row; in place where da is dh's address."""
-
+    @operation(
+        f"bias_{kind}_backward", reads=dict(dh="NF", kept="NF"), writes=dict(da="NF", db="F"),
+        over=dict(da="dh"), constants=dict(c=0.0), cost=cost, library=library,
+    )  # fmt: skip
     @fast
-    def run(dh, kept, da, db, lo, hi, n, c):
-        sums = floats(db, hi)
+    def backward(dh, kept, da, db, lo, hi, n, c):
+        sums, constant = floats(db, hi), f32(c)
+        source = dh if kept == 0 else kept  # the identity keeps nothing
         for i in range(lo, hi):
-            d, known = moved(dh + 4 * i * n, da + 4 * i * n, n), floats(kept + 4 * i * n, n)
+            d, known = moved(dh + 4 * i * n, da + 4 * i * n, n), floats(source + 4 * i * n, n)
             total = ZERO
             for j in range(n):
-                value = d[j] * slope(known[j], c)
+                value = d[j] * slope(known[j], constant)
                 d[j] = value
                 total += value
             sums[i] = total
 
-    return run
+    return forward, backward
 
 
-KINDS = (
-    "identity", "relu", "tanh", "leaky_relu", "sigmoid", "softplus", "elu", "gelu", "silu",
-)  # fmt: skip
-"""The order in which `activate` and `activate_backward` count them."""
-IN_LOOP = 3
-"""How many of them, which most networks have, are compiled with the executor's loop."""
-
-_f0, _b0 = _forward(_identity), _backward(_identity_slope)
-_f1, _b1 = _forward(_relu), _backward(_relu_slope)
-_f2, _b2 = _forward(_tanh), _backward(_tanh_slope)
-_f3, _b3 = _forward(_leaky), _backward(_leaky_slope)
-_f4, _b4 = _forward(_sigmoid), _backward(_sigmoid_slope)
-_f5, _b5 = _forward(_softplus), _backward(_softplus_slope)
-_f6, _b6 = _forward(_elu), _backward(_elu_slope)
-_f7, _b7 = _forward(_gelu), _backward(_gelu_slope)
-_f8, _b8 = _forward(_silu), _backward(_silu_slope)
-
-
-@choice
-def activate(kind, a, b, h, s, lo, hi, n, c):
-    if kind == 0:
-        _f0(a, b, h, s, lo, hi, n, c)
-    elif kind == 1:
-        _f1(a, b, h, s, lo, hi, n, c)
-    else:
-        _f2(a, b, h, s, lo, hi, n, c)
-
-
-@choice
-def activate_backward(kind, dh, kept, da, db, lo, hi, n, c):
-    if kind == 0:
-        _b0(dh, kept, da, db, lo, hi, n, c)
-    elif kind == 1:
-        _b1(dh, kept, da, db, lo, hi, n, c)
-    else:
-        _b2(dh, kept, da, db, lo, hi, n, c)
-
-
-@choice
-def _activate(kind, a, b, h, s, lo, hi, n, c):
-    if kind == 3:
-        _f3(a, b, h, s, lo, hi, n, c)
-    elif kind == 4:
-        _f4(a, b, h, s, lo, hi, n, c)
-    elif kind == 5:
-        _f5(a, b, h, s, lo, hi, n, c)
-    elif kind == 6:
-        _f6(a, b, h, s, lo, hi, n, c)
-    elif kind == 7:
-        _f7(a, b, h, s, lo, hi, n, c)
-    else:
-        _f8(a, b, h, s, lo, hi, n, c)
-
-
-@choice
-def _activate_backward(kind, dh, kept, da, db, lo, hi, n, c):
-    if kind == 3:
-        _b3(dh, kept, da, db, lo, hi, n, c)
-    elif kind == 4:
-        _b4(dh, kept, da, db, lo, hi, n, c)
-    elif kind == 5:
-        _b5(dh, kept, da, db, lo, hi, n, c)
-    elif kind == 6:
-        _b6(dh, kept, da, db, lo, hi, n, c)
-    elif kind == 7:
-        _b7(dh, kept, da, db, lo, hi, n, c)
-    else:
-        _b8(dh, kept, da, db, lo, hi, n, c)
-
-
-def _library(sources):
-    def perform(code, operands, constants, lo, hi, thread, scratch):
-        if sources < 0:
-            return
-        p, c = longs(operands, 6), f32(doubles(constants, 1)[0])
-        if code == 0:
-            _activate(p[0], p[1], p[2], p[3], p[4], lo, hi, p[5], c)
-        else:
-            _activate_backward(p[0], p[1], p[2], p[3], p[4], lo, hi, p[5], c)
-
-    return perform
-
-
-LIBRARY = Library(
-    {
-        "activate_apart": ("kind", "a", "b", "h", "s", "n"),
-        "activate_backward_apart": ("kind", "dh", "kept", "da", "db", "n"),
-    },
-    _library,
-)
+# Those that most networks have are compiled with the executor's loop.
+bias_identity, bias_identity_backward = _both("identity", _identity, _identity_slope, 0.08, "")
+bias_relu, bias_relu_backward = _both("relu", _relu, _relu_slope, 0.08, "")
+bias_tanh, bias_tanh_backward = _both("tanh", _tanh, _tanh_slope, 0.4, "")
+bias_leaky_relu, bias_leaky_relu_backward = _both("leaky_relu", _leaky, _leaky_slope, 0.08)
+bias_sigmoid, bias_sigmoid_backward = _both("sigmoid", _sigmoid, _sigmoid_slope, 0.3)
+bias_softplus, bias_softplus_backward = _both("softplus", _softplus, _softplus_slope, 0.4)
+bias_elu, bias_elu_backward = _both("elu", _elu, _elu_slope, 0.3)
+bias_gelu, bias_gelu_backward = _both("gelu", _gelu, _gelu_slope, 5.0)
+bias_silu, bias_silu_backward = _both("silu", _silu, _silu_slope, 0.3)

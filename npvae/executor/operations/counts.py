@@ -6,8 +6,7 @@ import math
 
 import numpy as np
 
-from .entries import OPERANDS, density
-from .libraries import Library
+from .entries import density
 from .options import exact
 from .scalars import (
     HALF,
@@ -39,8 +38,9 @@ def _at_mode(x, t, c):
     return log_n, at_mode, ZERO, ZERO, ZERO
 
 
+@density("poisson", 2.0, _at_mode)
 @exact
-def _poisson(log_rate, gate, x, t, fixed, c0, c1):
+def poisson(log_rate, gate, x, t, fixed, c0, c1):
     log_n, at_mode = fixed[0], fixed[1]
     rate = exp(log_rate)
     n = x if x > ONE else ONE
@@ -79,14 +79,16 @@ def _counted(log_mean, x, t, fixed):
     return some if x > ZERO else -size * none, r, gaps - size_gap
 
 
+@density("negative_binomial", 5.0, _of_size)
 @exact
-def _negative_binomial(log_mean, gate, x, t, fixed, c0, c1):
+def negative_binomial(log_mean, gate, x, t, fixed, c0, c1):
     log_p, r, slope = _counted(log_mean, x, t, fixed)
     return log_p, r, ZERO, slope
 
 
+@density("zero_inflated_negative_binomial", 6.0, _of_size, gated=True)
 @exact
-def _zero_inflated(log_mean, gate, x, t, fixed, c0, c1):
+def zero_inflated_negative_binomial(log_mean, gate, x, t, fixed, c0, c1):
     log_nb, r, slope = _counted(log_mean, x, t, fixed)
     excess, zero = gate - log_nb, not x > ZERO
     more, belongs = softplus(excess), sigmoid(excess)
@@ -105,8 +107,9 @@ def _of_concentration(x, t, c):
     return whole, log_x, log_1x, alone, whole * digamma_gap(whole)
 
 
+@density("beta", 6.0, _of_concentration)
 @exact
-def _beta(logit, gate, x, t, fixed, c0, c1):
+def beta(logit, gate, x, t, fixed, c0, c1):
     whole, log_x, log_1x, alone, gap_whole = fixed
     e = exp_negative(-abs(logit))
     right, left = (ONE, e) if logit >= ZERO else (e, ONE)
@@ -120,50 +123,3 @@ def _beta(logit, gate, x, t, fixed, c0, c1):
     log_p = alone - stirling_error(a) - stirling_error(b) - spread + HALF * (log_m + log_1m)
     r = a * rest * (v - w + gap_a - gap_b)
     return log_p, r, ZERO, a * gap_a + b * gap_b - gap_whole - spread
-
-
-_run_poisson = density(_at_mode, _poisson)
-_run_negative_binomial = density(_of_size, _negative_binomial)
-_run_zero_inflated = density(_of_size, _zero_inflated)
-_run_beta = density(_of_concentration, _beta)
-
-
-def _poisson_library(sources):
-    def perform(code, operands, constants, lo, hi, thread, scratch):
-        if sources >= 0:
-            _run_poisson(operands, ZERO, ZERO, lo, hi, thread, scratch)
-
-    return perform
-
-
-def _negative_binomial_library(sources):
-    def perform(code, operands, constants, lo, hi, thread, scratch):
-        if sources >= 0:
-            _run_negative_binomial(operands, ZERO, ZERO, lo, hi, thread, scratch)
-
-    return perform
-
-
-def _zero_inflated_library(sources):
-    def perform(code, operands, constants, lo, hi, thread, scratch):
-        if sources >= 0:
-            _run_zero_inflated(operands, ZERO, ZERO, lo, hi, thread, scratch)
-
-    return perform
-
-
-def _beta_library(sources):
-    def perform(code, operands, constants, lo, hi, thread, scratch):
-        if sources >= 0:
-            _run_beta(operands, ZERO, ZERO, lo, hi, thread, scratch)
-
-    return perform
-
-
-LIBRARIES = (
-    Library({"poisson": OPERANDS}, _poisson_library),
-    Library({"negative_binomial": OPERANDS}, _negative_binomial_library),
-    Library({"zero_inflated_negative_binomial": OPERANDS}, _zero_inflated_library),
-    Library({"beta": OPERANDS}, _beta_library),
-)
-"""One for each density, since a model has one of them."""

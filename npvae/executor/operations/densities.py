@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from .declare import operation
 from .options import doubles, exact, fast, floats, moved
 from .scalars import ONE, ZERO, exp_negative, log1p_01
 
@@ -47,11 +48,15 @@ def repeated(source, batch, samples, scratch):
     return out
 
 
+@operation(
+    reads=dict(logits="KBF", x="BF"), writes=dict(log_px="KB", r="KBF"), over=dict(r="logits"),
+    cost=0.5,
+)  # fmt: skip
 @fast
-def bernoulli(logits, x, r, partial, lo, hi, samples, batch, scratch):
+def bernoulli(logits, x, r, partial, lo, hi, samples, batch, thread, scratch):
     """r (D, KB) = x - sigmoid(logits), and Σ_D log p."""
     n = samples * batch
-    sums, total = floats(scratch, n), doubles(partial, n)
+    sums, total = floats(scratch, n), doubles(partial + 8 * thread * n, n)
     for j in range(n):
         sums[j], total[j] = ZERO, 0.0
     for i in range(lo, hi):
@@ -65,12 +70,19 @@ def bernoulli(logits, x, r, partial, lo, hi, samples, batch, scratch):
             add_up(sums, total, n)
 
 
+@operation(
+    reads=dict(mean="KBF", x="BF", log_scale="P"), writes=dict(r="KBF"), over=dict(r="mean"),
+    constants=dict(inverse=1.0), sums=2, cost=0.2,
+)  # fmt: skip
 @fast
-def gaussian(mean, x, r, partial, lo, hi, samples, batch, inverse, scratch):
+def gaussian(
+    mean, x, log_scale, r, partial, lo, hi, samples, batch, inverse, thread, scratch
+):  # fmt: skip
     """u = (x - mean) / scale: r (D, KB) = u / scale, Σ_D u², and behind it how many x are known."""
-    n = samples * batch
-    sums, total = floats(scratch, n), doubles(partial, n)
-    known, count = floats(scratch + 8 * n, n), doubles(partial + 8 * n, n)
+    n, part = samples * batch, partial + 16 * thread * samples * batch
+    narrow = f32(inverse) if log_scale == 0 else f32(math.exp(-floats(log_scale, 1)[0]))
+    sums, total = floats(scratch, n), doubles(part, n)
+    known, count = floats(scratch + 8 * n, n), doubles(part + 8 * n, n)
     for j in range(n):
         sums[j], total[j] = ZERO, 0.0
     for j in range(n):
@@ -79,10 +91,10 @@ def gaussian(mean, x, r, partial, lo, hi, samples, batch, inverse, scratch):
         data = repeated(x + 4 * i * batch, batch, samples, scratch + 4 * n)
         slope = moved(mean + 4 * i * n, r + 4 * i * n, n)
         for j in range(n):
-            u = (data[j] - slope[j]) * inverse
+            u = (data[j] - slope[j]) * narrow
             u = u if data[j] == data[j] else ZERO
             sums[j] += u * u
-            slope[j] = u * inverse
+            slope[j] = u * narrow
         for j in range(n):
             known[j] += ONE if data[j] == data[j] else ZERO
         if (i - lo) % FLUSH == FLUSH - 1 or i == hi - 1:
@@ -90,9 +102,10 @@ def gaussian(mean, x, r, partial, lo, hi, samples, batch, inverse, scratch):
             add_up(known, count, n)
 
 
+@operation(writes=dict(out="N"), constants=dict(factor=1.0), alone=True)
 @fast
-def row_sums(partial, parts, out, n, constant, factor):
-    """out (n,) = constant + factor · Σ of the threads' sums."""
+def row_sums(partial, parts, out, n, factor):
+    """out (n,) = factor · Σ of the threads' sums."""
     into = doubles(out, n)
     for j in range(n):
         into[j] = 0.0
@@ -101,15 +114,20 @@ def row_sums(partial, parts, out, n, constant, factor):
         for j in range(n):
             into[j] += part[j]
     for j in range(n):
-        into[j] = constant + factor * into[j]
+        into[j] = factor * into[j]
 
 
+@operation(
+    reads=dict(log_scale="P"), writes=dict(log_px="N", slope="N"), constants=dict(known_scale=0.0),
+    alone=True,
+)  # fmt: skip
 @fast
-def gaussian_sums(partial, parts, log_px, slope, n, log_scale):
+def gaussian_sums(partial, parts, log_px, slope, n, log_scale, known_scale):
     """log p = -½ Σ u² - D (log scale + ½ log 2π), and its slope along log scale, Σ u² - D, with D
     the entries that are known; no slope where its address is 0."""
     density, along = doubles(log_px, n), doubles(slope, n)
-    constant = log_scale + 0.5 * math.log(2 * math.pi)
+    scale = known_scale if log_scale == 0 else np.float64(floats(log_scale, 1)[0])
+    constant = scale + 0.5 * math.log(2 * math.pi)
     for j in range(n):
         squares, known = 0.0, 0.0
         for t in range(parts):
@@ -121,6 +139,7 @@ def gaussian_sums(partial, parts, log_px, slope, n, log_scale):
             along[j] = squares - known
 
 
+@operation(reads=dict(a="N", b="N"), writes=dict(out="P"), alone=True)
 @fast
 def dot(a, b, out, n):
     """Σ a b of two vectors of float64, as one float32."""

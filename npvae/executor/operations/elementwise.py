@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from .declare import operation
 from .options import doubles, fast, floats, moved, octets
 from .scalars import ONE, ZERO
 
 f32 = np.float32
 
 
+@operation(reads=dict(a="NF", b="NF"), writes=dict(out="NF"), over=dict(out="a"), cost=0.1)
 @fast
 def add(a, b, out, lo, hi, n):
     size = (hi - lo) * n
@@ -18,6 +20,7 @@ def add(a, b, out, lo, hi, n):
         total[j] += other[j]
 
 
+@operation(reads=dict(a="N", b="N"), writes=dict(out="N"), alone=True, cost=0.2)
 @fast
 def add_doubles(a, b, out, n):
     x, y, z = doubles(a, n), doubles(b, n), doubles(out, n)
@@ -25,13 +28,15 @@ def add_doubles(a, b, out, n):
         z[j] = x[j] + y[j]
 
 
+@operation(constants=dict(value=0.0))
 @fast
-def fill(out, lo, hi, value):
-    x = floats(out + 4 * lo, hi - lo)
-    for j in range(hi - lo):
-        x[j] = value
+def fill(out, n, lo, hi, value):
+    x, number = floats(out + 4 * lo * n, (hi - lo) * n), f32(value)
+    for j in range((hi - lo) * n):
+        x[j] = number
 
 
+@operation()
 @fast
 def repeat(source, out, lo, hi, n, times):
     """Each row of the source, (F, n), `times` over in a row: (F, times · n)."""
@@ -43,6 +48,7 @@ def repeat(source, out, lo, hi, n, times):
                 copy[j] = row[j]
 
 
+@operation()
 @fast
 def sum_repeats(source, out, lo, hi, n, times):
     """The gradient of `repeat`."""
@@ -56,6 +62,10 @@ def sum_repeats(source, out, lo, hi, n, times):
                 total[j] += copy[j]
 
 
+@operation(
+    reads=dict(d="N", r="NF"), writes=dict(out="NF"), over=dict(out="r"),
+    constants=dict(factor=1.0), cost=0.1,
+)  # fmt: skip
 @fast
 def scale_rows(d, r, out, lo, hi, n, factor, scratch):
     """out = factor · d · r, with d (n,) one float64 per column of r (F, n)."""
@@ -68,6 +78,7 @@ def scale_rows(d, r, out, lo, hi, n, factor, scratch):
             into[j] *= weights[j]
 
 
+@operation(reads=dict(d="N", slope="NF"), writes=dict(out="F"), cost=0.2)
 @fast
 def sum_rows(d, slope, out, lo, hi, n):
     """Σ d · slope of each row of slope (F, n), with d (n,) float64."""
@@ -79,6 +90,7 @@ def sum_rows(d, slope, out, lo, hi, n):
         sums[i] = f32(total)
 
 
+@operation()
 @fast
 def transpose(source, out, lo, hi, rows, columns):
     """Rows lo to hi of out (columns, rows), from source (rows, columns)."""
@@ -90,24 +102,33 @@ def transpose(source, out, lo, hi, rows, columns):
                 floats(out + 4 * ((first + i) * rows + j), 1)[0] = row[i]
 
 
+@operation()
 @fast
-def gather(source, kind, divisor, indices, out, both, lo, hi, rows, width):
-    """Rows lo to hi of out (rows, width): the rows of the source that are in `indices`.
+def noise(offset, out, n, stride, lo, hi, n_items, noise, step):
+    """Features lo to hi of this step's noise, which is drawn by row."""
+    transpose(noise + step * stride + offset, out, lo, hi, n, n_items)
+
+
+@operation(constants=dict(divisor=1.0))
+@fast
+def gather(source, kind, out, both, batch, width, lo, hi, n_items, order, step, divisor):
+    """Rows lo to hi of out (rows, width): the rows of the source that are this step's.
 
     Kind 0 is bytes and 1 float32; `both` is where the same goes by feature, or 0.
     """
+    indices, rows, most = order[step * batch :], n_items, f32(divisor)
     for first in range(lo, hi, 16):
         last = min(hi, first + 16)
         for i in range(first, last):
             into = floats(out + 4 * i * width, width)
             if kind == 0:
                 octet = octets(source + indices[i] * width, width)
-                if divisor == ONE:
+                if most == ONE:
                     for j in range(width):
                         into[j] = f32(octet[j])
                 else:
                     for j in range(width):
-                        into[j] = f32(octet[j]) / divisor
+                        into[j] = f32(octet[j]) / most
             else:
                 number = floats(source + 4 * indices[i] * width, width)
                 for j in range(width):

@@ -8,22 +8,61 @@ parameter. Both are computed for a block of rows at a time, in short rows of the
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .declare import operation
 from .densities import FLUSH, add_up
-from .options import BLOCK, SHORT, doubles, exact, fast, floats, longs, short
+from .options import BLOCK, SHORT, doubles, exact, fast, floats, short
 from .scalars import ZERO
 
-OPERANDS = (
-    "theta", "x", "spread", "by_entry", "offset", "r", "slope", "gates", "partial",
-    "samples", "batch",
-)  # fmt: skip
-"""Of an operation that runs one of them: theta (D, KB), or (2D, KB) with the gates `gates` bytes
-behind, and r alike; x (D, B); the second parameter, (D,) or `by_entry` (D, KB), and its slope
-(D, KB); an offset of theta (B,). An address that is 0 is that of nothing."""
+f32 = np.float32
+
+CONSTANTS: dict[str, Callable[..., tuple[float, ...]]] = {}
+"""The densities, and what makes their constants c0 and c1 of the kernel's own."""
+
+
+def density(
+    name: str,
+    cost: float,
+    prepare: Any = None,
+    gated: bool = False,
+    constants: Callable[..., tuple[float, ...]] = lambda **own: tuple(own.values()),
+) -> Callable[[Any], Any]:
+    """Declare the function beneath, ``entry(theta, gate, x, t, prepared, c0, c1)``, as a density.
+
+    It gives log p and its slopes along theta, gate and t. Each density is a library of its own,
+    since a model has one of them.
+
+    Parameters
+    ----------
+    name : str, the kernel's
+    cost : float, nanoseconds for an entry, about
+    prepare : ``prepare(x, t, c0)`` -> 5 numbers for `prepared`, or None
+    gated : bool, whether theta (K, B, 2D) has a gate beside each column, and r alike
+    constants : function from the kernel's own numbers, by name, to c0 and c1
+    """
+    CONSTANTS[name] = constants
+    theta = "NX" if gated else "KBF"
+
+    def declare(entry: Any) -> Any:
+        return operation(
+            name,
+            reads=dict(theta=theta, x="BF", spread="F", offset="B"),
+            writes=dict(log_px="KB", r=theta, slope="KBF"),
+            over=dict(r="theta"),
+            constants=dict(c0=0.0, c1=0.0),
+            cost=cost,
+            library=name,
+        )(_loops(prepare or _nothing, entry))
+
+    return declare
 
 
 @exact
-def nothing(x, t, c):
-    """`prepare` for a density in which nothing is worth it."""
+def _nothing(x, t, c):
     return ZERO, ZERO, ZERO, ZERO, ZERO
 
 
@@ -61,24 +100,51 @@ def _add(row, out, w):
         numbers[j] += row[j]
 
 
-def density(prepare, entry):
-    """r (D, KB), the slope along the second parameter, and Σ_D log p; 0 of each where x is NaN."""
+@fast
+def _four(scratch, first):
+    """Four short rows."""
+    return (
+        short(scratch, first), short(scratch, first + 1), short(scratch, first + 2),
+        short(scratch, first + 3),
+    )  # fmt: skip
+
+
+def _loops(prepare, entry):
+    """r (D, KB), the slope along the second parameter, and Σ_D log p; 0 of each where x is NaN.
+
+    theta (D, KB), or (2D, KB) with the gates `gates` bytes behind, and r alike; x (D, B); the
+    second parameter (D,), or `by_entry` (D, KB), and its slope (D, KB); an offset of theta (B,). An
+    address that is 0 is that of nothing.
+    """
 
     @fast
-    def run(operands, c0, c1, lo, hi, thread, scratch):
-        p = longs(operands, len(OPERANDS))
-        theta, x, spread, by_entry, offset = p[0], p[1], p[2], p[3], p[4]
-        r, slope, gates, partial, samples, batch = p[5], p[6], p[7], p[8], p[9], p[10]
-        location, gate, data, t = (
-            short(scratch, 0), short(scratch, 1), short(scratch, 2), short(scratch, 3),
-        )  # fmt: skip
-        one, d, d_gate, d_t = (
-            short(scratch, 4), short(scratch, 5), short(scratch, 6), short(scratch, 7),
-        )  # fmt: skip
-        f0, f1, f2, f3, f4 = (
-            short(scratch, 8), short(scratch, 9), short(scratch, 10), short(scratch, 11),
-            short(scratch, 12),
-        )  # fmt: skip
+    def fix(data, t, fixed, w, c0):
+        for j in range(w):
+            x = data[j] if data[j] == data[j] else ZERO
+            fixed[0][j], fixed[1][j], fixed[2][j], fixed[3][j], fixed[4][j] = prepare(x, t[j], c0)
+
+    @fast
+    def compute(given, fixed, found, w, c0, c1):
+        location, gate, data, t = given
+        for j in range(w):
+            known = data[j] == data[j]
+            prepared = fixed[0][j], fixed[1][j], fixed[2][j], fixed[3][j], fixed[4][j]
+            log_p, along, along_gate, along_t = entry(
+                location[j], gate[j], data[j] if known else ZERO, t[j], prepared, c0, c1
+            )
+            found[0][j] = log_p if known else ZERO
+            found[1][j] = along if known else ZERO
+            found[2][j] = along_gate if known else ZERO
+            found[3][j] = along_t if known else ZERO
+
+    @fast
+    def run(
+        theta, x, spread, by_entry, offset, r, slope, gates, partial, samples, batch, c0, c1,
+        lo, hi, thread, scratch,
+    ):  # fmt: skip
+        given, found, d0, d1 = _four(scratch, 0), _four(scratch, 4), f32(c0), f32(c1)
+        location, gate, data, t = given
+        fixed = (*_four(scratch, 8), short(scratch, 12))
         n, long_row = samples * batch, scratch + 4 * SHORT
         sums, total = floats(long_row, n), doubles(partial + 8 * thread * n, n)
         for j in range(n):
@@ -100,27 +166,14 @@ def density(prepare, entry):
                     elif k == 0 and spread != 0:
                         _fill(t, floats(spread, hi)[i], w)
                     if by_entry != 0 or k == 0:
-                        for j in range(w):
-                            known = data[j] == data[j]
-                            f0[j], f1[j], f2[j], f3[j], f4[j] = prepare(
-                                data[j] if known else ZERO, t[j], c0
-                            )
-                    for j in range(w):
-                        known = data[j] == data[j]
-                        log_p, along, along_gate, along_t = entry(
-                            location[j], gate[j], data[j] if known else ZERO, t[j],
-                            (f0[j], f1[j], f2[j], f3[j], f4[j]), c0, c1,
-                        )  # fmt: skip
-                        one[j] = log_p if known else ZERO
-                        d[j] = along if known else ZERO
-                        d_gate[j] = along_gate if known else ZERO
-                        d_t[j] = along_t if known else ZERO
-                    _add(one, long_row + 4 * column, w)
-                    _write(d, r + at, w)
+                        fix(data, t, fixed, w, d0)
+                    compute(given, fixed, found, w, d0, d1)
+                    _add(found[0], long_row + 4 * column, w)
+                    _write(found[1], r + at, w)
                     if gates != 0:
-                        _write(d_gate, r + gates + at, w)
+                        _write(found[2], r + gates + at, w)
                     if slope != 0:
-                        _write(d_t, slope + at, w)
+                        _write(found[3], slope + at, w)
             if (i - lo) % FLUSH == FLUSH - 1 or i == hi - 1:
                 add_up(sums, total, n)
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from .declare import operation
 from .densities import add_up, repeated
-from .libraries import Library
 from .options import doubles, fast, floats, longs, moved
 from .scalars import ONE, ZERO, exp_negative, log
 
 f32 = np.float32
 
 
+@operation(reads=dict(x="BX", places="P"), writes=dict(out="NF"), cost=0.1, library="labels")
 @fast
-def _one_hot(x, places, out, lo, hi, n):
+def one_hot(x, places, out, lo, hi, n):
     """`places` (S, 2) has the column that each row of out (S, n) is of, and its class."""
     where = longs(places, 2 * hi)
     for i in range(lo, hi):
@@ -24,11 +25,15 @@ def _one_hot(x, places, out, lo, hi, n):
             hot[j] = value if labels[j] == labels[j] else labels[j]
 
 
+@operation(
+    reads=dict(logits="NX", x="BX", starts="P"), writes=dict(log_px="KB", r="NX"),
+    over=dict(r="logits"), cost=1.0, library="labels",
+)  # fmt: skip
 @fast
-def _categorical(logits, x, starts, r, partial, lo, hi, samples, batch, scratch):
+def categorical(logits, x, starts, r, partial, lo, hi, samples, batch, thread, scratch):
     """Groups lo to hi: r = x - softmax, and Σ x (logit - top) - Σ x · log Σ exp(logit - top)."""
     n = samples * batch
-    sums, total = floats(scratch, n), doubles(partial, n)
+    sums, total = floats(scratch, n), doubles(partial + 8 * thread * n, n)
     top, norm = floats(scratch + 8 * n, n), floats(scratch + 12 * n, n)
     given = floats(scratch + 16 * n, n)
     for j in range(n):
@@ -69,26 +74,3 @@ def _greatest(logits, top, first, last, n):
                 top[j] = numbers[j]
         for j in range(n):
             top[j] = top[j] if numbers[j] <= top[j] else numbers[j]
-
-
-def _library(sources):
-    def perform(code, operands, constants, lo, hi, thread, scratch):
-        if sources < 0:
-            return
-        p = longs(operands, 7)
-        if code == 0:
-            _one_hot(p[0], p[1], p[2], lo, hi, p[3])
-        else:
-            part = p[4] + 8 * thread * p[5] * p[6]
-            _categorical(p[0], p[1], p[2], p[3], part, lo, hi, p[5], p[6], scratch)
-
-    return perform
-
-
-LIBRARY = Library(
-    {
-        "one_hot": ("x", "places", "out", "n"),
-        "categorical": ("logits", "x", "starts", "r", "partial", "samples", "batch"),
-    },
-    _library,
-)

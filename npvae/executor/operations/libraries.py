@@ -40,20 +40,17 @@ def cached(compiler: Callable[..., Any], function: Any, *arguments: Any, **optio
 class Library:
     """Some operations in one C function.
 
-    Their `make` functions are written out one by one, alike as they are: Numba's key in the cache
-    has what a closure holds, and a compiled function, held there, is another in every process.
-
     Parameters
     ----------
-    ops : dict, the operations and the names of their operands, in the order of their codes
     make : function
         Takes `digest` and gives ``perform(code, operands, constants, lo, hi, thread, scratch)``,
         which runs one of them; operands and constants are the addresses of int64 and float64. That
-        it holds the digest makes it part of the cache's key, as with the executor.
+        it holds the digest makes it part of the cache's key, as with the executor. Each is written
+        out: a compiled function, held by a closure, would be another in every process.
     """
 
-    def __init__(self, ops: dict[str, tuple[str, ...]], make: Callable[[int], Any]) -> None:
-        self.ops, self._make = ops, make
+    def __init__(self, make: Callable[[int], Any]) -> None:
+        self._make = make
         self._function: Any = None
 
     @property

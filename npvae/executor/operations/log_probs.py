@@ -6,20 +6,25 @@ import math
 
 import numpy as np
 
+from .declare import operation
 from .densities import FLUSH, add_up
-from .libraries import Library
-from .options import doubles, fast, floats, longs
+from .elementwise import scale_rows
+from .options import doubles, fast, floats
 from .scalars import HALF, ONE, ZERO, exp
 
 f32 = np.float32
 _LOG_2PI = f32(math.log(2 * math.pi))
 
 
+@operation(
+    reads=dict(z="KBF", mu="BF", logvar="BF"), writes=dict(log_q="KB"), factor=-0.5, cost=0.4,
+    library="log_probs",
+)  # fmt: skip
 @fast
-def _gaussian_log_prob(z, mu, logvar, partial, lo, hi, samples, batch, scratch):
+def gaussian_log_prob(z, mu, logvar, partial, lo, hi, samples, batch, thread, scratch):
     """Σ_Z u² + logvar + log 2π,  u = (z - mu) / std."""
     n = samples * batch
-    sums, total = floats(scratch, n), doubles(partial, n)
+    sums, total = floats(scratch, n), doubles(partial + 8 * thread * n, n)
     for j in range(n):
         sums[j], total[j] = ZERO, 0.0
     for i in range(lo, hi):
@@ -36,10 +41,12 @@ def _gaussian_log_prob(z, mu, logvar, partial, lo, hi, samples, batch, scratch):
             add_up(sums, total, n)
 
 
+@operation(
+    reads=dict(d="KB", z="KBF", mu="BF", logvar="BF"),
+    writes=dict(dz="KBF", dmu="BF", dlogvar="BF"), cost=0.5, library="log_probs",
+)  # fmt: skip
 @fast
-def _gaussian_log_prob_backward(
-    d, z, mu, logvar, dz, dmu, dlogvar, lo, hi, samples, batch, scratch
-):
+def gaussian_log_prob_backward(d, z, mu, logvar, dz, dmu, dlogvar, lo, hi, samples, batch, scratch):
     n = samples * batch
     weights, wide = floats(scratch, n), doubles(d, n)
     for j in range(n):
@@ -64,10 +71,11 @@ def _gaussian_log_prob_backward(
                 d_log[j] += HALF * weight[j] * (u * u - ONE)
 
 
+@operation(reads=dict(z="NF"), writes=dict(log_p="N"), factor=-0.5, cost=0.1, library="log_probs")
 @fast
-def _standard_log_prob(z, partial, lo, hi, n, scratch):
+def standard_normal_log_prob(z, partial, lo, hi, n, thread, scratch):
     """Σ_Z z² + log 2π."""
-    sums, total = floats(scratch, n), doubles(partial, n)
+    sums, total = floats(scratch, n), doubles(partial + 8 * thread * n, n)
     for j in range(n):
         sums[j], total[j] = ZERO, 0.0
     for i in range(lo, hi):
@@ -78,31 +86,7 @@ def _standard_log_prob(z, partial, lo, hi, n, scratch):
             add_up(sums, total, n)
 
 
-def _library(sources):
-    def perform(code, operands, constants, lo, hi, thread, scratch):
-        if sources < 0:
-            return
-        p = longs(operands, 9)
-        if code == 0:
-            part = p[3] + 8 * thread * p[4] * p[5]
-            _gaussian_log_prob(p[0], p[1], p[2], part, lo, hi, p[4], p[5], scratch)
-        elif code == 1:
-            _gaussian_log_prob_backward(
-                p[0], p[1], p[2], p[3], p[4], p[5], p[6], lo, hi, p[7], p[8], scratch
-            )
-        else:
-            _standard_log_prob(p[0], p[1] + 8 * thread * p[2], lo, hi, p[2], scratch)
-
-    return perform
-
-
-LIBRARY = Library(
-    {
-        "gaussian_log_prob": ("z", "mu", "logvar", "partial", "samples", "batch"),
-        "gaussian_log_prob_backward": (
-            "d", "z", "mu", "logvar", "dz", "dmu", "dlogvar", "samples", "batch",
-        ),
-        "standard_log_prob": ("z", "partial", "n"),
-    },
-    _library,
-)  # fmt: skip
+operation(
+    "standard_normal_log_prob_backward", reads=dict(d="N", r="NF"), writes=dict(out="NF"),
+    over=dict(out="r"), constants=dict(factor=-1.0), cost=0.1, library="log_probs",
+)(scale_rows)  # fmt: skip

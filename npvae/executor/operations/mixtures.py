@@ -10,24 +10,12 @@ import math
 
 import numpy as np
 
-from .libraries import Library
-from .options import doubles, fast, floats, longs
+from .declare import operation
+from .options import doubles, fast, floats
 from .scalars import HALF, ONE, ZERO, exp_negative, log
 
 f32 = np.float32
 _LOG_2PI = math.log(2 * math.pi)
-
-OPS = {
-    "mixture": (
-        "z", "mu", "logvar", "by_component", "by_dimension", "logits", "log_p", "r", "z_dim",
-        "components", "n",
-    ),
-    "mixture_backward": (
-        "d", "z", "mu", "logvar", "by_component", "by_dimension", "r", "dz", "dmu", "dlogvar",
-        "z_dim", "components", "n",
-    ),
-    "mixture_logits": ("d", "r", "logits", "out", "components", "n"),
-}  # fmt: skip
 
 
 @fast
@@ -41,8 +29,12 @@ def _log_norm(logits, components):
     return top + math.log(total)
 
 
+@operation(
+    reads=dict(z="NX", mu="P", logvar="P", logits="P"), writes=dict(log_p="N", r="NX"),
+    library="mixtures",
+)  # fmt: skip
 @fast
-def _mixture(z, mu, logvar, by_component, by_dimension, logits, log_p, r, lo, hi, z_dim, components,
+def mixture(z, mu, logvar, by_component, by_dimension, logits, log_p, r, lo, hi, z_dim, components,
              n, scratch):  # fmt: skip
     """For columns lo to hi of z (Z, n): r (M, n), in which the components' log-densities stand
     first, and log p (n,)."""
@@ -81,8 +73,12 @@ def _mixture(z, mu, logvar, by_component, by_dimension, logits, log_p, r, lo, hi
             joint[j] /= total[j]
 
 
+@operation(
+    reads=dict(d="N", z="NF", mu="P", logvar="P", r="NX"),
+    writes=dict(dz="NF", dmu="P", dlogvar="P"), library="mixtures",
+)  # fmt: skip
 @fast
-def _mixture_backward(d, z, mu, logvar, by_component, by_dimension, r, dz, dmu, dlogvar, lo, hi,
+def mixture_backward(d, z, mu, logvar, by_component, by_dimension, r, dz, dmu, dlogvar, lo, hi,
                       z_dim, components, n, scratch):  # fmt: skip
     """For dimensions lo to hi: dz (Z, n), dmu and dlogvar as mu lies."""
     size = z_dim * by_dimension + components * by_component
@@ -109,8 +105,11 @@ def _mixture_backward(d, z, mu, logvar, by_component, by_dimension, r, dz, dmu, 
             d_centres[place], d_logs[place] = d_centre, d_log
 
 
+@operation(
+    reads=dict(d="N", r="NF", logits="P"), writes=dict(out="F"), cost=0.2, library="mixtures"
+)
 @fast
-def _mixture_logits(d, r, logits, out, lo, hi, components, n):
+def mixture_logits(d, r, logits, out, lo, hi, components, n):
     """Σ d (r_m - w_m), w = softmax(logits), for components lo to hi."""
     wide, own, whole = doubles(d, n), floats(out, hi), 0.0
     log_norm = _log_norm(logits, components)
@@ -122,23 +121,3 @@ def _mixture_logits(d, r, logits, out, lo, hi, components, n):
             total += wide[j] * share[j]
         weight = math.exp(floats(logits, components)[m] - log_norm)
         own[m] = f32(total - weight * whole)
-
-
-def _library(sources):
-    def perform(code, operands, constants, lo, hi, thread, scratch):
-        if sources < 0:
-            return
-        p = longs(operands, 13)
-        if code == 0:
-            _mixture(p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], lo, hi, p[8], p[9], p[10],
-                     scratch)  # fmt: skip
-        elif code == 1:
-            _mixture_backward(p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9], lo, hi,
-                              p[10], p[11], p[12], scratch)  # fmt: skip
-        else:
-            _mixture_logits(p[0], p[1], p[2], p[3], lo, hi, p[4], p[5])
-
-    return perform
-
-
-LIBRARY = Library(OPS, _library)

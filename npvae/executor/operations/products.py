@@ -24,6 +24,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from .declare import operation
 from .options import fast
 
 K_BLOCK = 320
@@ -206,8 +207,17 @@ _two, _two_masked = _column(2, False), _column(2, True)
 _one, _one_masked = _column(1, False), _column(1, True)
 
 
+@operation()
 @fast
-def product(a, a_row, a_k, b, b_k, c, c_row, m, n, k):
+def product(a, a_row, a_k, b, b_k, c, c_row, n, k, lo, hi):
+    """Rows lo to hi of the product."""
+    if hi > lo:
+        a_at, c_at = a + 4 * lo * a_row, c + 4 * lo * c_row
+        multiply(a_at, a_row, a_k, b, b_k, c_at, c_row, hi - lo, n, k)
+
+
+@fast
+def multiply(a, a_row, a_k, b, b_k, c, c_row, m, n, k):
     """C (m, n) = A (m, k) B (k, n); addresses, and strides in numbers.
 
     `a_row` and `a_k` are A's strides along m and k, `b_k` and `c_row` those of B's and C's rows.

@@ -6,9 +6,11 @@ import math
 
 import numpy as np
 
-from .entries import OPERANDS, density, nothing
-from .libraries import Library
-from .options import doubles, exact, fast, floats, longs, moved
+from ...core.numerics import stirling_error
+from .declare import operation
+from .entries import density
+from .latent import BOUNDS
+from .options import exact, fast, floats, moved
 from .scalars import (
     HALF,
     ONE,
@@ -31,15 +33,17 @@ def _inverse(x, t, c):
     return exp(-t), ZERO, ZERO, ZERO, ZERO
 
 
+@density("gaussian_scaled", 0.5, _inverse)
 @exact
-def _gaussian(mean, gate, x, t, fixed, c0, c1):
+def gaussian_scaled(mean, gate, x, t, fixed, c0, c1):
     u = (x - mean) * fixed[0]
     square = u * u
     return -HALF * (square + _LOG_2PI) - t, u * fixed[0], ZERO, square - ONE
 
 
+@density("laplace", 0.5, _inverse)
 @exact
-def _laplace(median, gate, x, t, fixed, c0, c1):
+def laplace(median, gate, x, t, fixed, c0, c1):
     u = (x - median) * fixed[0]
     distance = abs(u)
     r = fixed[0] if u > ZERO else -fixed[0]
@@ -47,8 +51,16 @@ def _laplace(median, gate, x, t, fixed, c0, c1):
     return -distance - t - _LOG_2, r, ZERO, distance - ONE
 
 
+def _of_student(df):
+    """The logarithm of the density at u = 0, but for the scale's, and the degrees of freedom."""
+    half = np.array(0.5 * df)
+    shift = half * np.log1p(0.5 / half) - 0.5 + stirling_error(half + 0.5) - stirling_error(half)
+    return float(shift) - 0.5 * math.log(2 * math.pi), df
+
+
+@density("student_t", 1.0, _inverse, constants=_of_student)
 @exact
-def _student(mean, gate, x, t, fixed, norm, df):
+def student_t(mean, gate, x, t, fixed, norm, df):
     """`norm` is log c of the reference's formula."""
     u = (x - mean) * fixed[0]
     square = u * u
@@ -63,8 +75,9 @@ _B0, _B1, _B2 = f32(1 / 12), f32(1 / 720), f32(1 / 30240)
 _B3, _B4 = f32(1 / 1209600), f32(1 / 47900160)
 
 
+@density("continuous_bernoulli", 1.0)
 @exact
-def _continuous_bernoulli(logit, gate, x, t, fixed, c0, c1):
+def continuous_bernoulli(logit, gate, x, t, fixed, c0, c1):
     m = abs(logit)
     near = m < ONE
     close, far = logit if near else ZERO, ONE if near else m
@@ -78,81 +91,25 @@ def _continuous_bernoulli(logit, gate, x, t, fixed, c0, c1):
     return x * logit - cgf, x - mean, ZERO, ZERO
 
 
+@operation(
+    reads=dict(raw="NF"), writes=dict(out="NF"), over=dict(out="raw"), constants=BOUNDS, cost=0.8,
+    library="bounds",
+)  # fmt: skip
 @fast
-def _bounded(raw, out, lo, hi, n, low, high):
-    size = (hi - lo) * n
+def bounded(raw, out, lo, hi, n, low, high):
+    size, least, most = (hi - lo) * n, f32(low), f32(high)
     numbers = moved(raw + 4 * lo * n, out + 4 * lo * n, size)
     for j in range(size):
-        numbers[j] = soft_maximum(soft_minimum(numbers[j], high), low)
+        numbers[j] = soft_maximum(soft_minimum(numbers[j], most), least)
 
 
+@operation(
+    reads=dict(d="NF", raw="NF"), writes=dict(out="NF"), over=dict(out="d"), constants=BOUNDS,
+    cost=0.8, library="bounds",
+)  # fmt: skip
 @fast
-def _bounded_backward(d, raw, out, lo, hi, n, low, high):
-    size = (hi - lo) * n
+def bounded_backward(d, raw, out, lo, hi, n, low, high):
+    size, least, most = (hi - lo) * n, f32(low), f32(high)
     numbers, bent = moved(d + 4 * lo * n, out + 4 * lo * n, size), floats(raw + 4 * lo * n, size)
     for j in range(size):
-        numbers[j] *= sigmoid(soft_minimum(bent[j], high) - low) * sigmoid(high - bent[j])
-
-
-_run_gaussian, _run_laplace = density(_inverse, _gaussian), density(_inverse, _laplace)
-_run_student = density(_inverse, _student)
-_run_continuous_bernoulli = density(nothing, _continuous_bernoulli)
-
-
-def _gaussian_library(sources):
-    def perform(code, operands, constants, lo, hi, thread, scratch):
-        if sources >= 0:
-            _run_gaussian(operands, ZERO, ZERO, lo, hi, thread, scratch)
-
-    return perform
-
-
-def _laplace_library(sources):
-    def perform(code, operands, constants, lo, hi, thread, scratch):
-        if sources >= 0:
-            _run_laplace(operands, ZERO, ZERO, lo, hi, thread, scratch)
-
-    return perform
-
-
-def _student_library(sources):
-    def perform(code, operands, constants, lo, hi, thread, scratch):
-        if sources >= 0:
-            c = doubles(constants, 2)
-            _run_student(operands, f32(c[0]), f32(c[1]), lo, hi, thread, scratch)
-
-    return perform
-
-
-def _continuous_bernoulli_library(sources):
-    def perform(code, operands, constants, lo, hi, thread, scratch):
-        if sources >= 0:
-            _run_continuous_bernoulli(operands, ZERO, ZERO, lo, hi, thread, scratch)
-
-    return perform
-
-
-def _bounds_library(sources):
-    def perform(code, operands, constants, lo, hi, thread, scratch):
-        if sources < 0:
-            return
-        p, c = longs(operands, 4), doubles(constants, 2)
-        low, high = f32(c[0]), f32(c[1])
-        if code == 0:
-            _bounded(p[0], p[1], lo, hi, p[2], low, high)
-        else:
-            _bounded_backward(p[0], p[1], p[2], lo, hi, p[3], low, high)
-
-    return perform
-
-
-_BOUNDS = {"bounded": ("raw", "out", "n"), "bounded_backward": ("d", "raw", "out", "n")}
-
-LIBRARIES = (
-    Library({"gaussian_scaled": OPERANDS}, _gaussian_library),
-    Library({"laplace": OPERANDS}, _laplace_library),
-    Library({"student_t": OPERANDS}, _student_library),
-    Library({"continuous_bernoulli": OPERANDS}, _continuous_bernoulli_library),
-    Library(_BOUNDS, _bounds_library),
-)
-"""One for each density, since a model has one of them."""
+        numbers[j] *= sigmoid(soft_minimum(bent[j], most) - least) * sigmoid(most - bent[j])

@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from .declare import operation
 from .options import doubles, exact, fast, floats
 from .scalars import ZERO
 
@@ -21,6 +22,7 @@ def _weight(weights, b):
     return 1.0 if weights == 0 else np.float64(floats(weights, b + 1)[b])
 
 
+@operation(reads=dict(log_px="KB", weights="B"), writes=dict(rec="1", d_log_px="KB"), alone=True)
 @fast
 def mean_loss(log_px, d_log_px, rec, samples, batch, weights):
     """rec = -mean log p, and its gradient; K·B numbers, the samples apart by B."""
@@ -35,11 +37,15 @@ def mean_loss(log_px, d_log_px, rec, samples, batch, weights):
     doubles(rec, 1)[0] = -total / n
 
 
+@operation(
+    reads=dict(kl="KBF", weights="B"), writes=dict(out="1", d_kl="KBF"),
+    constants=dict(free_bits=0.0), alone=True,
+)  # fmt: skip
 @fast
-def kl_loss(kl, d_kl, out, z_dim, samples, batch, weights, beta, free_bits):
+def kl_loss(kl, d_kl, out, n_features, samples, batch, weights, beta, free_bits):
     """Σ_Z max(mean kl, free bits), and beta times its gradient."""
     n, whole = samples * batch, 0.0
-    for i in range(z_dim):
+    for i in range(n_features):
         total = 0.0
         for k in range(samples):
             per_row = floats(kl + 4 * (i * n + k * batch), batch)
@@ -56,6 +62,10 @@ def kl_loss(kl, d_kl, out, z_dim, samples, batch, weights, beta, free_bits):
     doubles(out, 1)[0] = whole
 
 
+@operation(
+    reads=dict(log_qz="KB", log_pz="KB", weights="B"),
+    writes=dict(out="1", d_log_qz="KB", d_log_pz="KB"), alone=True,
+)  # fmt: skip
 @fast
 def sampled_kl_loss(log_qz, log_pz, out, d_log_qz, d_log_pz, samples, batch, weights, beta):
     """mean (log q - log p), and beta times its gradients; K·B numbers each."""
@@ -72,11 +82,16 @@ def sampled_kl_loss(log_qz, log_pz, out, d_log_qz, d_log_pz, samples, batch, wei
     doubles(out, 1)[0] = total / n
 
 
+@operation(reads=dict(rec="1", kl="1"), writes=dict(out="1"), alone=True)
 @fast
 def weighted_loss(rec, kl, out, beta):
     doubles(out, 1)[0] = doubles(rec, 1)[0] + beta * doubles(kl, 1)[0]
 
 
+@operation(
+    reads=dict(log_px="KB", log_pz="KB", log_qz="KB", weights="B"),
+    writes=dict(loss="1", rec="1", kl="1", d_log_px="KB", d_log_qz="KB"), alone=True,
+)  # fmt: skip
 @fast
 def iwae(
     log_px, log_pz, log_qz, loss, rec, kl, d_log_px, d_log_qz, samples, batch, weights
@@ -109,6 +124,42 @@ def iwae(
     doubles(kl, 1)[0] = doubles(loss, 1)[0] - doubles(rec, 1)[0]
 
 
+@operation(reads=dict(value="1"), alone=True)
+@fast
+def report(value, column, losses, step):
+    """Write a loss down."""
+    losses[step, column] = doubles(value, 1)[0]
+
+
+@operation(reads=dict(loss="1"), alone=True, ends=True)
+@fast
+def check(loss, losses, step):
+    """Write down the loss that is minimised; False where it is not finite."""
+    losses[step, 0] = doubles(loss, 1)[0]
+    return math.isfinite(losses[step, 0])
+
+
+@operation(reads=dict(g="F"), cost=0.05)
+@fast
+def norm(g, partial, lo, hi, thread, sharing):
+    """This thread's share of Σ g²."""
+    doubles(partial, sharing)[thread] = square_sum(g, lo, hi)
+
+
+@fast
+def _clip(partial, parts, most):
+    """What Adam multiplies the gradient by: 1, or what cuts its norm to `most`; NaN says stop."""
+    total = 0.0
+    for square in doubles(partial, parts):
+        total += square
+    if math.isinf(most):
+        return 1.0 if math.isfinite(f32(total)) else math.nan
+    norm = math.sqrt(total)
+    if not math.isfinite(norm):
+        return math.nan
+    return np.float64(f32(most / norm)) if norm > most else 1.0
+
+
 @fast
 def square_sum(g, lo, hi):
     """Σ g² in float64."""
@@ -119,9 +170,19 @@ def square_sum(g, lo, hi):
     return total
 
 
+@operation(
+    reads=dict(theta="F", g="F", m="F", v="F"), writes=dict(theta="F", m="F", v="F"),
+    constants=dict(beta1=0.9, beta2=0.999, eps=1e-8, most=math.inf), cost=0.2, ends=True,
+)  # fmt: skip
 @exact
-def adam(theta, g, m, v, lo, hi, step_size, beta1, beta2, eps, root, decay, clip):
-    """`reference.adam` for numbers lo to hi; the gradient is taken times `clip`."""
+def adam(
+    theta, g, m, v, partial, parts, lo, hi, step_size, beta1, beta2, eps, root, decay, most
+):  # fmt: skip
+    """`kernels.adam` for numbers lo to hi, of the gradient cut to the norm `most`; False, and
+    nothing is changed, where the gradient is not finite."""
+    clip = _clip(partial, parts, most)
+    if math.isnan(clip):
+        return False
     size = hi - lo
     weights, gradient = floats(theta + 4 * lo, size), floats(g + 4 * lo, size)
     first, second = floats(m + 4 * lo, size), floats(v + 4 * lo, size)
@@ -137,3 +198,4 @@ def adam(theta, g, m, v, lo, hi, step_size, beta1, beta2, eps, root, decay, clip
         vi = ZERO if vi < _TINY else vi
         first[i], second[i] = mi, vi
         weights[i] -= shrink * weights[i] + rate * mi / (math.sqrt(vi) * inverse_root + small)
+    return True

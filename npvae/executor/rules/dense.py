@@ -1,22 +1,17 @@
-"""Matrix products, concatenation, and activations with their bias."""
+"""Matrix products, sums, and concatenation."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from ..graph import Call, Value
 from ..lower import Lowering
 from ..memory import Ref
-from ..operations.activations import IN_LOOP, KINDS
-from .common import rule
+from .declared import emit, rule
 
 PER_FLOP = 1 / 200
 """Nanoseconds, about: what decides how many threads are worth while needs no more."""
-
-_COSTS = dict.fromkeys(KINDS, 0.08) | {"tanh": 0.4, "sigmoid": 0.3, "softplus": 0.4, "elu": 0.3}
-_COSTS |= {"gelu": 5.0, "silu": 0.3}
 
 
 def _product(
@@ -75,11 +70,9 @@ def _add(to: Lowering, call: Call) -> None:
     (total,) = call.outputs
     # Not told by the type: what Python gives may be float64, and then is what comes of it.
     if any(isinstance(v, Value) and to.is_doubles(v) for v in (a, b)):
-        out = to.new_doubles(total)
-        to.add("add_doubles", to.as_doubles(a), to.as_doubles(b), out, 1, total.size)
+        emit(to, "add_doubles", dict(a=a, b=b, out=total))
     else:
-        first, second = to.by_feature(a), to.by_feature(b)
-        to.add("add", first, second, to.new(total, dying=a), total.n_features, total.per_feature)
+        emit(to, "add", dict(a=a, b=b, out=total))
 
 
 @rule("concat")
@@ -148,41 +141,12 @@ def _repeat(
     to: Lowering, name: str, source: Ref, out: Ref, n_features: int, n: int, times: int, read: int,
     written: int,
 ) -> None:  # fmt: skip
-    operands = dict(source=source, out=out, n=n, times=times)
-    to.elementwise(name, n_features, operands, 0.1, dict(source=read, out=written), ("out",))
-
-
-@rule(*(f"bias_{kind}" for kind in KINDS))
-def _activate(to: Lowering, call: Call) -> None:
-    a, b, *constant = call.inputs
-    kind, h = call.kernel.removeprefix("bias_"), call.outputs[0]
-    into = to.by_feature(a)
-    row = 4 * a.per_feature
-    own = dict(a=row, h=row)
-    s: Any = 0
-    if len(call.outputs) == 2:
-        s, own["s"] = to.new(call.outputs[1]), row
-    out = to.new(h, dying=a)
-    number = KINDS.index(kind)
-    operands = dict(kind=number, a=into, b=to.parameter(b), h=out, s=s, n=a.per_feature)
-    outputs = ("h", "s") if s else ("h",)
-    name = "activate" if number < IN_LOOP else "activate_apart"
-    to.elementwise(
-        name, a.n_features, operands, _COSTS[kind], own | dict(b=4), outputs, constants=constant
+    """Copies of rows, or their sums: of `read` and `written` bytes for each feature."""
+    to.emit(
+        name,
+        n_features,
+        dict(source=source, out=out, n=n, times=times),
+        [(source, n_features * read, read)],
+        [(out, n_features * written, written)],
+        0.1 * n_features * written / 4,
     )
-
-
-@rule(*(f"bias_{kind}_backward" for kind in KINDS))
-def _activate_backward(to: Lowering, call: Call) -> None:
-    dh, *rest = call.inputs
-    da, db = call.outputs
-    kind = call.kernel.removeprefix("bias_").removesuffix("_backward")
-    kept = rest.pop(0) if rest and isinstance(rest[0], Value) else dh
-    row = 4 * dh.per_feature
-    d, k = to.by_feature(dh), to.by_feature(kept)
-    out, sums = to.new(da, dying=dh), to.new(db)
-    number = KINDS.index(kind)
-    operands = dict(kind=number, dh=d, kept=k, da=out, db=sums, n=dh.per_feature)
-    own = dict(dh=row, kept=row, da=row, db=4)
-    name = "activate_backward" if number < IN_LOOP else "activate_backward_apart"
-    to.elementwise(name, dh.n_features, operands, _COSTS[kind], own, ("da", "db"), constants=rest)

@@ -17,10 +17,10 @@ from ..data.reader import Reader
 from ..datasets import Dataset
 from ..plots import Shape, guess_image_shape
 from .runs import Run
+from .train_options import DIGITS
 
 Array = np.ndarray
 
-DIGITS = "digits"
 _HOLDOUT = 3  # beside the seed: a stream of its own, which none in fit has
 
 
@@ -64,7 +64,7 @@ def draw(n_rows: int, n: int, seed: int) -> Array:
 def hold_out(n_rows: int, share: float, seed: int) -> tuple[Array, Array]:
     """Indices of the rows to train on, and of the share that is held out, each in its order.
 
-    One row at least is held out of two or more, unless the share is 0.
+    Of two rows or more, one at least is held out, unless the share is 0.
     """
     n = min(max(1, round(share * n_rows)), n_rows - 1) if share else 0
     order = np.random.default_rng([seed, 0, _HOLDOUT]).permutation(n_rows)
@@ -107,7 +107,7 @@ def image_shape_of(data: Dataset, likelihood: Any, chosen: list[int] | None) -> 
     return guess_image_shape(columns) if likelihood.unit_interval and not data.columns else None
 
 
-class Rows(NamedTuple):
+class Selection(NamedTuple):
     """Rows that were chosen for a command.
 
     Attributes
@@ -122,7 +122,7 @@ class Rows(NamedTuple):
     others: str = ""
 
 
-def rows_for(run: Run, options: Namespace) -> Rows:
+def rows_for(run: Run, options: Namespace) -> Selection:
     """The rows that --data, --split, --rows and --seed choose.
 
     Raises
@@ -145,10 +145,10 @@ def rows_for(run: Run, options: Namespace) -> Rows:
     if options.rows is not None and options.rows < len(data.x):
         which = f"{options.rows:,} of {which}"
         data = take(data, draw(len(data.x), options.rows, options.seed))
-    return Rows(data, which, others)
+    return Selection(data, which, others)
 
 
-def _split(run: Run, name: str, split: str | None) -> Rows:
+def _split(run: Run, name: str, split: str | None) -> Selection:
     trained_here = _same_source(name, run.settings.get("data"))
     share, schema = run.settings.get("holdout"), run.schema
     if split == "held-out":
@@ -158,22 +158,24 @@ def _split(run: Run, name: str, split: str | None) -> Rows:
             )
         data = read(name, schema=schema)
         _, held_out = hold_out(len(data.x), share, run.settings["seed"])
-        return Rows(take(data, held_out), f"{len(held_out):,} rows of {name} held out in training")
+        return Selection(
+            take(data, held_out), f"{len(held_out):,} rows of {name} held out in training"
+        )
     if split is None and has_test_split(name):
         split = "test"
     data = read(name, split, schema)
     n = len(data.x)
     which = f"all {n:,} rows of {name}" if split is None else f"{n:,} {split} rows of {name}"
     if split == "test" or not trained_here:
-        return Rows(data, which)
+        return Selection(data, which)
     if share:
         trained_on = len(hold_out(n, share, run.settings["seed"])[0])
         which += f" (the model was trained on {trained_on:,} of them)"
-        return Rows(data, which, "--split held-out takes the others")
+        return Selection(data, which, "--split held-out takes the others")
     which += " (the model was trained on them)"
     if has_test_split(name):
-        return Rows(data, which, "--split test takes others")
-    return Rows(data, which, "give others with --data")
+        return Selection(data, which, "--split test takes others")
+    return Selection(data, which, "give others with --data")
 
 
 def _same_source(name: str, trained_on: str | None) -> bool:

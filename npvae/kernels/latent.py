@@ -1,10 +1,10 @@
-"""Posterior and prior: mu, logvar (B, Z); z, eps (K, B, Z)."""
+"""Posterior and prior: mu, logvar (B, Z), or (K, B, Z) of each sample; z, eps (K, B, Z)."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ...core.numerics import (
+from ..core.numerics import (
     extremes,
     log_softmax,
     logsumexp,
@@ -14,12 +14,14 @@ from ...core.numerics import (
     wide,
 )
 from .dense import LOG_2PI
+from .seam import Array, Pair, Triple, kernel
 
 _MARGINS = {np.dtype(t): -float(np.log(np.finfo(t).eps)) for t in (np.float32, np.float64)}
 """By type, how far below 0 an exponential is lost beside a 1."""
 
 
-def gaussian_heads(stats, low, high):
+@kernel
+def gaussian_heads(stats: Array, low: float, high: float) -> Pair:
     """Split stats (B, 2Z) in mu and logvar, and bend the latter smoothly into (low, high)."""
     z_dim = stats.shape[-1] // 2
     mu, raw = stats[..., :z_dim].copy(), stats[..., z_dim:].copy()
@@ -28,14 +30,17 @@ def gaussian_heads(stats, low, high):
     return mu, soft_maximum(soft_minimum(raw, high), low)
 
 
-def gaussian_heads_backward(dmu, dlogvar, stats, low, high):
+@kernel
+def gaussian_heads_backward(
+    dmu: Array, dlogvar: Array, stats: Array, low: float, high: float
+) -> Array:
     raw = stats[..., stats.shape[-1] // 2 :]
     if not _far_inside(raw, low, high):
         dlogvar = dlogvar * sigmoid(soft_minimum(raw, high) - low) * sigmoid(high - raw)
     return np.concatenate([dmu, dlogvar], axis=-1)
 
 
-def _far_inside(raw, low, high):
+def _far_inside(raw: Array, low: float, high: float) -> bool:
     """Whether the bend at every raw, exp(raw - high) or exp(low - raw), is below the last place."""
     margin = _MARGINS.get(raw.dtype)
     if margin is None or raw.size == 0:
@@ -44,54 +49,68 @@ def _far_inside(raw, low, high):
     return low + margin < least and greatest < high - margin
 
 
-def reparameterise(mu, logvar, eps):
+@kernel
+def reparameterise(mu: Array, logvar: Array, eps: Array) -> Pair:
     std = np.exp(0.5 * logvar)
     return mu + std * eps, std
 
 
-def reparameterise_backward(dz, std, eps):
-    dstd_eps = dz * eps
-    return dz.sum(0), 0.5 * std * dstd_eps.sum(0), dz * std
+@kernel
+def reparameterise_backward(dz: Array, std: Array, eps: Array) -> Triple:
+    return _summed(dz, std), 0.5 * std * _summed(dz * eps, std), dz * std
 
 
-def gaussian_kl(mu, logvar):
-    """½ (mu² + exp(logvar) - 1 - logvar): KL(q ‖ N(0, 1)) per dimension, (1, B, Z).
+def _summed(d: Array, variable: Array) -> Array:
+    """The gradient of a variable that serves all samples, Σ_K d; where each has its own, d."""
+    return d if variable.ndim == d.ndim else d.sum(0)
+
+
+@kernel
+def gaussian_kl(mu: Array, logvar: Array) -> Array:
+    """½ (mu² + exp(logvar) - 1 - logvar): KL(q ‖ N(0, 1)) per dimension, (1 or K, B, Z).
 
     exp(logvar) - 1 is taken as expm1, since for a posterior near the prior the sum is a small
     difference of ones.
     """
-    return (0.5 * (mu * mu + (np.expm1(logvar) - logvar)))[None]
+    kl = 0.5 * (mu * mu + (np.expm1(logvar) - logvar))
+    return kl if kl.ndim == 3 else kl[None]
 
 
-def gaussian_kl_backward(dkl, mu, logvar):
-    dkl = dkl[0].astype(mu.dtype)
+@kernel
+def gaussian_kl_backward(dkl: Array, mu: Array, logvar: Array) -> Pair:
+    dkl = dkl.reshape(mu.shape).astype(mu.dtype)
     return dkl * mu, dkl * 0.5 * np.expm1(logvar)
 
 
-def gaussian_log_prob(z, mu, logvar):
+@kernel
+def gaussian_log_prob(z: Array, mu: Array, logvar: Array) -> Array:
     """log N(z; mu, exp(logvar)), summed over Z: (K, B)."""
     u = (z - mu) * np.exp(-0.5 * logvar)
     return -0.5 * (u * u + logvar + LOG_2PI).sum(-1, dtype=wide(u.dtype))
 
 
-def gaussian_log_prob_backward(d, z, mu, logvar):
+@kernel
+def gaussian_log_prob_backward(d: Array, z: Array, mu: Array, logvar: Array) -> Triple:
     inverse_std = np.exp(-0.5 * logvar)
     u = (z - mu) * inverse_std
     d = d[..., None].astype(u.dtype)
     dz = -d * u * inverse_std
-    return dz, -dz.sum(0), (0.5 * d * (u * u - 1)).sum(0)
+    return dz, -_summed(dz, mu), _summed(0.5 * d * (u * u - 1), mu)
 
 
-def standard_normal_log_prob(z):
+@kernel
+def standard_normal_log_prob(z: Array) -> Array:
     """log N(z; 0, I), summed over Z: (K, B)."""
     return -0.5 * (z * z + LOG_2PI).sum(-1, dtype=wide(z.dtype))
 
 
-def standard_normal_log_prob_backward(d, z):
+@kernel
+def standard_normal_log_prob_backward(d: Array, z: Array) -> Array:
     return -d[..., None].astype(z.dtype) * z
 
 
-def mixture_log_prob(z, mu, logvar, logits):
+@kernel
+def mixture_log_prob(z: Array, mu: Array, logvar: Array, logits: Array) -> Pair:
     """log Σ_M w_m N(z; mu_m, exp(logvar_m)), w = softmax(logits): (K, B), and responsibilities.
 
     mu, logvar (M, Z), logits (M,). The responsibilities r_m = w_m N_m / Σ w N are (K, B, M). One
@@ -104,7 +123,10 @@ def mixture_log_prob(z, mu, logvar, logits):
     return log_p, r.astype(np.result_type(z, mu, logvar, logits))
 
 
-def mixture_log_prob_backward(d, z, mu, logvar, logits, r):
+@kernel
+def mixture_log_prob_backward(
+    d: Array, z: Array, mu: Array, logvar: Array, logits: Array, r: Array
+) -> tuple[Array, Array, Array, Array]:
     """Each component is a Gaussian whose log-density is weighed by d · r_m."""
     dz, dmu, dlogvar = np.zeros_like(z), np.empty_like(mu), np.empty_like(logvar)
     for m in range(len(mu)):

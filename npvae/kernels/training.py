@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...core.numerics import logmeanexp, wide
+from ..core.numerics import logmeanexp, logsumexp, wide
+from .seam import Array, Pair, Triple, kernel
 
 
-def _weighted(values, weights):
+def _weighted(values: Array, weights: Array | None) -> Array:
     """Values (..., B) of rows, times the rows' weights."""
     return values if weights is None else values * weights
 
 
-def mean_loss(log_px, weights=None):
+@kernel
+def mean_loss(log_px: Array, weights: Array | None = None) -> Pair:
     """rec = -mean weight · log p, and its gradient -weight/(KB)."""
     slope = np.full(log_px.shape, -1 / log_px.size)
     return -_weighted(log_px, weights).mean(), _weighted(slope, weights)
 
 
-def kl_loss(kl, beta, free_bits, weights=None):
+@kernel
+def kl_loss(kl: Array, beta: float, free_bits: float, weights: Array | None = None) -> Pair:
     """KL = Σ_Z max(kl_j, free_bits), with kl_j the mean of weight · kl over samples and rows, and
     beta ∂KL/∂kl.
 
@@ -37,18 +40,25 @@ def kl_loss(kl, beta, free_bits, weights=None):
     return total, np.broadcast_to(_weighted(slope, column), kl.shape)
 
 
-def sampled_kl_loss(log_qz, log_pz, beta, weights=None):
+@kernel
+def sampled_kl_loss(
+    log_qz: Array, log_pz: Array, beta: float, weights: Array | None = None
+) -> Triple:
     """KL = mean weight · (log q - log p), and beta times its gradients, ± weight/(KB)."""
     slope = _weighted(np.full(log_qz.shape, beta / log_qz.size), weights)
     return _weighted(log_qz - log_pz, weights).mean(), slope, -slope
 
 
-def weighted_loss(rec, kl, beta):
+@kernel
+def weighted_loss(rec: Array, kl: Array, beta: float) -> Array:
     """rec + beta · KL."""
     return rec + beta * kl
 
 
-def iwae(log_px, log_pz, log_qz, weights=None):
+@kernel
+def iwae(
+    log_px: Array, log_pz: Array, log_qz: Array, weights: Array | None = None
+) -> tuple[Array, ...]:
     """loss = -mean over B of weight · log 1/K Σ_K w, with log w = log_px + log_pz - log_qz; its two
     parts rec = -mean weight · log_px and loss - rec; and its gradients by log_px (or log_pz) and by
     log_qz."""
@@ -59,7 +69,26 @@ def iwae(log_px, log_pz, log_qz, weights=None):
     return loss, rec, loss - rec, d_log_w, -d_log_w
 
 
-def adam(theta, g, m, v, step_size, beta1, beta2, eps, root, decay):
+@kernel
+def importance_weights(log_px: Array, log_pz: Array, log_qz: Array) -> Array:
+    """w / Σ_K w, (K, B), with log w = log_px + log_pz - log_qz."""
+    log_w = log_px + log_pz - log_qz
+    return np.exp(log_w - logsumexp(log_w, axis=0))
+
+
+@kernel
+def adam(
+    theta: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    step_size: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    root: float,
+    decay: float,
+) -> None:
     """One Adam update of the flat vector, in place.
 
     step_size = lr / (1 - beta1ᵗ) and root = √(1 - beta2ᵗ) carry the bias correction, and

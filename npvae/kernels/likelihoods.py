@@ -5,9 +5,12 @@ NaN in x is an entry that is missing: it adds 0 to log p, and r and slopes are 0
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
-from ...core.numerics import (
+from ..core.numerics import (
     digamma_gap,
     exp_gap,
     magnitude,
@@ -23,45 +26,51 @@ from ...core.numerics import (
     wide,
 )
 from .dense import LOG_2PI
+from .seam import Array, Pair, Triple, kernel
 
 LOG_2 = float(np.log(2))
 
 
-def filled(x):
+@kernel
+def filled(x: Array) -> Array:
     """x with 0 where it is missing."""
     return np.where(np.isnan(x), np.zeros((), x.dtype), x)
 
 
-def known(x):
+@kernel
+def known(x: Array) -> Array:
     """1 where x is known, 0 where it is missing."""
     return (~np.isnan(x)).astype(x.dtype)
 
 
-def log1p(x):
+@kernel
+def log1p(x: Array) -> Array:
     """log(1 + x): counts on a scale on which an encoder can take them."""
     return np.log1p(x)
 
 
-def in_units(log_px, x, log_scale):
+@kernel
+def in_units(log_px: Array, x: Array, log_scale: Sequence[float]) -> Array:
     """log p (K, B) of standardised x as that of x in its units: less log_scale of what is known."""
     return log_px - known(x).dot(log_scale)
 
 
-def _over_known(x, log_p, *slopes):
+def _over_known(x: Array, log_p: Array, *slopes: Array) -> Any:
     """log p summed over D, and its entries' slopes, all of which are 0 where x is missing."""
     missing = np.isnan(x)
+    entries = (log_p, *slopes)
     if missing.any():
-        entries = (log_p, *slopes)
-        log_p, *slopes = (np.where(missing, np.zeros((), a.dtype), a) for a in entries)
-    return log_p.sum(-1, dtype=wide(log_p.dtype)), *slopes
+        entries = tuple(np.where(missing, np.zeros((), a.dtype), a) for a in entries)
+    return entries[0].sum(-1, dtype=wide(entries[0].dtype)), *entries[1:]
 
 
-def _n_known(x):
+def _n_known(x: Array) -> Any:
     missing = np.isnan(x)
     return x.shape[-1] - (np.count_nonzero(missing, axis=-1) if missing.any() else 0)
 
 
-def bernoulli(logits, x):
+@kernel
+def bernoulli(logits: Array, x: Array) -> Pair:
     """log p = x·logit - softplus(logit), summed over D;  r = x - sigmoid(logit)."""
     e = np.exp(-magnitude(logits))
     log_p = x * logits - positive_part(logits) - np.log1p(e)
@@ -69,14 +78,16 @@ def bernoulli(logits, x):
     return _over_known(x, log_p, r)
 
 
-def gaussian(mean, x, scale):
+@kernel
+def gaussian(mean: Array, x: Array, scale: float) -> Pair:
     """log p = Σ_D -½ u² - log scale - ½ log 2π;  r = u / scale;  u = (x - mean) / scale."""
     u = (x - mean) / scale
     square, r = _over_known(x, u * u, u / scale)
     return -0.5 * square - _n_known(x) * (np.log(scale) + 0.5 * LOG_2PI), r
 
 
-def gaussian_learnt(mean, x, log_scale):
+@kernel
+def gaussian_learnt(mean: Array, x: Array, log_scale: Array) -> Triple:
     """`gaussian` with scale = exp(log_scale), log_scale (1,), and its slope along it, (K, B)."""
     inverse = np.exp(-log_scale)
     u = (x - mean) * inverse
@@ -86,7 +97,8 @@ def gaussian_learnt(mean, x, log_scale):
     return -0.5 * square - constant, r, square - n
 
 
-def gaussian_learnt_backward(d, r, slope):
+@kernel
+def gaussian_learnt_backward(d: Array, r: Array, slope: Array) -> Pair:
     return scale_rows(d, r), (d * slope).sum(keepdims=True).reshape(1).astype(r.dtype)
 
 
@@ -94,13 +106,15 @@ def gaussian_learnt_backward(d, r, slope):
 # slope, the gradient of log p along it, comes out after r, (K, B, D) as well.
 
 
-def continuous_bernoulli(logits, x):
+@kernel
+def continuous_bernoulli(logits: Array, x: Array) -> Pair:
     """log p = Σ_D x·logit - A(logit), A = log((exp - 1) / logit);  r = x - A'(logit)."""
     log_p = x * logits - uniform_cgf(logits)
     return _over_known(x, log_p, x - uniform_cgf_slope(logits))
 
 
-def gaussian_scaled(mean, x, log_scale):
+@kernel
+def gaussian_scaled(mean: Array, x: Array, log_scale: Array) -> Triple:
     """`gaussian` with scale = exp(log_scale) for each entry."""
     inverse = np.exp(-log_scale)
     u = (x - mean) * inverse
@@ -108,7 +122,8 @@ def gaussian_scaled(mean, x, log_scale):
     return _over_known(x, log_p, u * inverse, u * u - 1)
 
 
-def laplace(median, x, log_scale):
+@kernel
+def laplace(median: Array, x: Array, log_scale: Array) -> Triple:
     """log p = Σ_D -|u| - log 2 - log_scale,  u = (x - median) / exp(log_scale)."""
     inverse = np.exp(-log_scale)
     u = (x - median) * inverse
@@ -117,7 +132,8 @@ def laplace(median, x, log_scale):
     return _over_known(x, log_p, np.sign(u.real) * inverse, distance - 1)
 
 
-def student_t(mean, x, log_scale, df):
+@kernel
+def student_t(mean: Array, x: Array, log_scale: Array, df: float) -> Triple:
     """log p = Σ_D log c - log_scale - ½ (df + 1) log(1 + u²/df),  u = (x - mean) / exp(log_scale),
     c = Γ(½ df + ½) / (Γ(½ df) √(π df))."""
     half = np.array(0.5 * df)
@@ -130,7 +146,7 @@ def student_t(mean, x, log_scale, df):
     return _over_known(x, log_p, weight * u * inverse, weight * square - 1)
 
 
-def _log_exposure(x, library):
+def _log_exposure(x: Array, library: float) -> Array:
     """log(Σ_D x / library) of each row, (B, 1), over its known entries; 0 where library is 0.
 
     The sum is taken to be 1 at least.
@@ -140,7 +156,8 @@ def _log_exposure(x, library):
     return np.log(np.maximum(filled(x).sum(-1, keepdims=True), 1) / library)
 
 
-def poisson(log_rate, x, library):
+@kernel
+def poisson(log_rate: Array, x: Array, library: float) -> Pair:
     """log p = Σ_D x·log_rate - exp(log_rate) - log x!;  r = x - exp(log_rate).
 
     For x > 0 written as -x exp_gap(log_rate - log x) - log √(2πx) - stirling_error(x).
@@ -153,7 +170,7 @@ def poisson(log_rate, x, library):
     return _over_known(x, log_p, x - rate)
 
 
-def _negative_binomial(log_mean, x, log_dispersion):
+def _negative_binomial(log_mean: Array, x: Array, log_dispersion: Array) -> Triple:
     """log p of each entry, and its slopes along both parameters: see NegativeBinomial, (5), (6)."""
     size = np.exp(log_dispersion)
     none = softplus(log_mean - log_dispersion)  # log(1 + mean/size)
@@ -169,13 +186,17 @@ def _negative_binomial(log_mean, x, log_dispersion):
     return np.where(x > 0, some, -size * none), slope_mean, slope
 
 
-def negative_binomial(log_mean, x, log_dispersion, library):
+@kernel
+def negative_binomial(log_mean: Array, x: Array, log_dispersion: Array, library: float) -> Triple:
     """Counts of mean exp(log_mean) and variance mean + mean² / exp(log_dispersion)."""
     log_mean = log_mean + _log_exposure(x, library)
     return _over_known(x, *_negative_binomial(log_mean, x, log_dispersion))
 
 
-def zero_inflated_negative_binomial(heads, x, log_dispersion, library):
+@kernel
+def zero_inflated_negative_binomial(
+    heads: Array, x: Array, log_dispersion: Array, library: float
+) -> Triple:
     """p = π [x = 0] + (1 - π) NB(x), with heads (K, B, 2D) log_mean beside the logit of π."""
     log_mean, gate = np.split(heads, 2, axis=-1)
     log_mean = log_mean + _log_exposure(x, library)
@@ -189,7 +210,8 @@ def zero_inflated_negative_binomial(heads, x, log_dispersion, library):
     return log_p, np.concatenate([r, r_gate], axis=-1), slope
 
 
-def beta(logits, x, log_concentration):
+@kernel
+def beta(logits: Array, x: Array, log_concentration: Array) -> Triple:
     """The Beta(m κ, (1 - m) κ) density of mean m = σ(logit), κ = exp(log_concentration)."""
     rest, log_m, log_1m = np.exp(log_concentration), -softplus(-logits), -softplus(logits)
     a, b = rest * np.exp(log_m), rest * np.exp(log_1m)
@@ -204,13 +226,14 @@ def beta(logits, x, log_concentration):
     return _over_known(x, log_p, r, slope)
 
 
-def _groups(sizes):
+def _groups(sizes: Sequence[int]) -> Pair:
     """Where each group of so many columns starts, and the group that each column is in."""
-    sizes = np.asarray(sizes, np.int64)
-    return np.cumsum(sizes) - sizes, np.repeat(np.arange(len(sizes)), sizes)
+    widths = np.asarray(sizes, np.int64)
+    return np.cumsum(widths) - widths, np.repeat(np.arange(len(widths)), widths)
 
 
-def one_hot(x, sizes):
+@kernel
+def one_hot(x: Array, sizes: Sequence[int]) -> Array:
     """Labels x (B, D) as ones and zeros, (B, Σ sizes): column j's among its sizes[j] classes.
 
     All of them are NaN where the label is.
@@ -221,7 +244,8 @@ def one_hot(x, sizes):
     return np.where(np.isnan(labels), labels, hot)
 
 
-def categorical(logits, x, sizes):
+@kernel
+def categorical(logits: Array, x: Array, sizes: Sequence[int]) -> Pair:
     """log p = Σ x·log softmax(logits), the softmax within each group;  r = x - softmax.
 
     logits (K, B, Σ sizes) and one-hot x (B, Σ sizes) are groups of these sizes side by side.
@@ -235,20 +259,24 @@ def categorical(logits, x, sizes):
     return _over_known(x, log_p, x - e / total[..., groups])
 
 
-def bounded(raw, low, high):
+@kernel
+def bounded(raw: Array, low: float, high: float) -> Array:
     """raw, bent smoothly into (low, high)."""
     return soft_maximum(soft_minimum(raw, high), low)
 
 
-def bounded_backward(d, raw, low, high):
+@kernel
+def bounded_backward(d: Array, raw: Array, low: float, high: float) -> Array:
     return d * sigmoid(soft_minimum(raw, high) - low) * sigmoid(high - raw)
 
 
-def scale_rows(d, r):
+@kernel
+def scale_rows(d: Array, r: Array) -> Array:
     """d[..., None] · r: the gradient of a density per row times that row's own gradient."""
     return d[..., None].astype(r.dtype) * r
 
 
-def sum_rows(d, slope):
+@kernel
+def sum_rows(d: Array, slope: Array) -> Array:
     """Σ_KB d[..., None] · slope: the gradient, (D,), of a parameter that each column has one of."""
     return np.einsum("kb,kbd->d", d, slope).astype(slope.dtype)

@@ -12,13 +12,13 @@ from ..plots.by_column import MOST_PANELS
 from ..plots.style import short
 from ..tables import Schema, Table, guess, nats_saved
 from .console import count
-from .data import draw
 from .gallery import Gallery
+from .inputs import draw
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .settings import Settings
+    from .choices import Choices
 
 Array = np.ndarray
 
@@ -28,7 +28,7 @@ _ENTRIES = 4_000_000
 """Scored for the chart of columns: a row of D columns has D², since each is scored apart."""
 
 
-def complete(settings: Settings, table: Table) -> list[str]:
+def complete(choices: Choices, table: Table) -> list[str]:
     """Choose what a table's size decides; return what to tell the user.
 
     Measured on the tables that come with scikit-learn; see docs/training.md.
@@ -36,23 +36,26 @@ def complete(settings: Settings, table: Table) -> list[str]:
     n, d = table.x.shape
     small = n < 1000
     _fill(
-        settings,
+        choices,
         z_dim=max(1, min(8, d - 1)),
         hidden=[64] if small else [256],
         batch_size=32 if n < 3000 else 128,
         lr=2e-3,
     )
-    stops = settings["epochs"] is None and settings["holdout"] and n > 1
-    _fill(settings, epochs=min(1000, max(10, 30_000 // -(-n // settings["batch_size"]))))
+    stops = choices["epochs"] is None and choices["holdout"] and n > 1
+    _fill(choices, epochs=min(1000, max(10, 30_000 // -(-n // choices["batch_size"]))))
     if not stops:
-        return []
-    _fill(settings, patience=max(5, settings["epochs"] // 10))
-    patience = count(settings["patience"], "epoch")
-    return [f"training stops {patience} after the best validation loss, since small tables overfit"]
+        return list(table.notes)
+    _fill(choices, patience=max(5, choices["epochs"] // 10))
+    patience = count(choices["patience"], "epoch")
+    return [
+        *table.notes,
+        f"training stops {patience} after the best validation loss, since small tables overfit",
+    ]
 
 
-def _fill(settings: Settings, **defaults: Any) -> None:
-    settings.update({name: v for name, v in defaults.items() if settings[name] is None})
+def _fill(choices: Choices, **defaults: Any) -> None:
+    choices.update({name: v for name, v in defaults.items() if choices[name] is None})
 
 
 def listing(table: Table) -> Iterator[str]:

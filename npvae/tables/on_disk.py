@@ -100,13 +100,15 @@ def read(
     where = f"'{source}'"
     if source.suffix.lower() not in SUFFIXES:
         raise DataError(f"{where}: a table is a .csv or .tsv file; got {source.suffix!r}.")
+    if schema is not None:
+        schema = Schema.of(schema)
     with readable(source):
-        found = read_cells(source, where, encoding)
+        likely = None if schema is None else schema.layout.encoding
+        found = read_cells(source, where, encoding, likely)
     if schema is None:
         given = None if missing is None else list(dict.fromkeys(missing))
         schema, label = _infer(found, dict(columns or {}), given, where)
     else:
-        schema = Schema.of(schema)
         _check_columns(found.cells, schema, where)
         label = schema.label if schema.label in found.cells else None
         for column in found.cells.values():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from ...core.numerics import (
+from ..core.numerics import (
     kept,
     maximum,
     minimum,
@@ -14,42 +16,50 @@ from ...core.numerics import (
     softplus,
     unbroadcast,
 )
+from .seam import Array, Pair, kernel
 
 LOG_2PI = float(np.log(2 * np.pi))
 
 # Products by the method, which for a single row takes half the time of the operator.
 
 
-def linear(x, W):
+@kernel
+def linear(x: Array, W: Array) -> Array:
     """y = x Wᵀ.  x (R, I), W (O, I), y (R, O)."""
     return x.dot(W.T)
 
 
-def linear_dx(dy, W):
+@kernel
+def linear_dx(dy: Array, W: Array) -> Array:
     """dx = dy W."""
     return dy.dot(W)
 
 
-def linear_dw(dy, x):
+@kernel
+def linear_dw(dy: Array, x: Array) -> Array:
     """dW = dyᵀ x, which sums over the rows."""
     return dy.T.dot(x)
 
 
-def add(a, b):
+@kernel
+def add(a: Array, b: Array) -> Array:
     """a + b, where two gradients of one variable meet."""
     return a + b
 
 
-def concat(a, c):
+@kernel
+def concat(a: Array, c: Array) -> Array:
     """[a, c] along the last axis; c (B, C) is repeated over the leading axes of a (..., B, A)."""
     return np.concatenate([a, np.broadcast_to(c, (*a.shape[:-1], c.shape[-1]))], axis=-1)
 
 
-def concat_backward(dy, a_width, c_shape):
+@kernel
+def concat_backward(dy: Array, a_width: int, c_shape: tuple[int, ...]) -> Pair:
     return dy[..., :a_width], unbroadcast(dy[..., a_width:], c_shape)
 
 
-def take_columns(x, columns):
+@kernel
+def take_columns(x: Array, columns: Sequence[int]) -> Array:
     """Some columns of data x (B, D), in this order."""
     return x.take(np.asarray(columns, np.intp), axis=-1)
 
@@ -58,89 +68,107 @@ def take_columns(x, columns):
 # b[None], since to broadcast (H,) over (1, H) takes twice as long as the sum of a single row.
 
 
-def bias_identity(a, b):
+@kernel
+def bias_identity(a: Array, b: Array) -> Array:
     return a + b[None]
 
 
-def bias_identity_backward(dh):
+@kernel
+def bias_identity_backward(dh: Array) -> Pair:
     return dh, dh.sum(0)
 
 
-def bias_relu(a, b):
+@kernel
+def bias_relu(a: Array, b: Array) -> Array:
     return maximum(a + b[None], 0)
 
 
-def bias_relu_backward(dh, h):
+@kernel
+def bias_relu_backward(dh: Array, h: Array) -> Pair:
     da = kept(dh, h.real > 0)
     return da, da.sum(0)
 
 
-def bias_leaky_relu(a, b, slope):
+@kernel
+def bias_leaky_relu(a: Array, b: Array, slope: float) -> Array:
     s = a + b[None]
     return positive_part(s) + slope * minimum(s, 0)
 
 
-def bias_leaky_relu_backward(dh, h, slope):
+@kernel
+def bias_leaky_relu_backward(dh: Array, h: Array, slope: float) -> Pair:
     right = h.real > 0
     da = kept(dh, right) + kept(slope * dh, ~right)
     return da, da.sum(0)
 
 
-def bias_tanh(a, b):
+@kernel
+def bias_tanh(a: Array, b: Array) -> Array:
     return np.tanh(a + b[None])
 
 
-def bias_tanh_backward(dh, h):
+@kernel
+def bias_tanh_backward(dh: Array, h: Array) -> Pair:
     da = dh * (1 - h) * (1 + h)
     return da, da.sum(0)
 
 
-def bias_sigmoid(a, b):
+@kernel
+def bias_sigmoid(a: Array, b: Array) -> Array:
     return sigmoid(a + b[None])
 
 
-def bias_sigmoid_backward(dh, h):
+@kernel
+def bias_sigmoid_backward(dh: Array, h: Array) -> Pair:
     da = dh * h * (1 - h)
     return da, da.sum(0)
 
 
-def bias_softplus(a, b):
+@kernel
+def bias_softplus(a: Array, b: Array) -> Array:
     return softplus(a + b[None])
 
 
-def bias_softplus_backward(dh, h):
+@kernel
+def bias_softplus_backward(dh: Array, h: Array) -> Pair:
     da = dh * -np.expm1(-h)
     return da, da.sum(0)
 
 
-def bias_elu(a, b, alpha):
+@kernel
+def bias_elu(a: Array, b: Array, alpha: float) -> Array:
     s = a + b[None]
     return positive_part(s) + alpha * np.expm1(minimum(s, 0))
 
 
-def bias_elu_backward(dh, h, alpha):
+@kernel
+def bias_elu_backward(dh: Array, h: Array, alpha: float) -> Pair:
     right = h.real > 0
     da = kept(dh, right) + kept(dh * (h + alpha), ~right)
     return da, da.sum(0)
 
 
-def bias_gelu(a, b):
+@kernel
+def bias_gelu(a: Array, b: Array) -> Pair:
     s = a + b[None]
     return s * normal_cdf(s), s
 
 
-def bias_gelu_backward(dh, s):
+@kernel
+def bias_gelu_backward(dh: Array, s: Array) -> Pair:
     density = np.exp(-0.5 * (s * s + LOG_2PI))
     da = dh * (normal_cdf(s) + s * density)
     return da, da.sum(0)
 
 
-def bias_silu(a, b):
+@kernel
+def bias_silu(a: Array, b: Array) -> Pair:
     s = a + b[None]
     return s * sigmoid(s), s
 
 
-def bias_silu_backward(dh, s):
+@kernel
+def bias_silu_backward(dh: Array, s: Array) -> Pair:
     g = sigmoid(s)
     da = dh * (g + s * g * (1 - g))
     return da, da.sum(0)

@@ -1,0 +1,128 @@
+"""What `npvae train` trains with: the options given, the run that is resumed, the defaults."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import Any
+
+from .. import likelihoods, priors  # noqa: F401  (their names get registered)
+from ..core.errors import ConfigError
+from ..core.registry import parsed, resolve
+from ..datasets import Dataset
+from .inputs import is_table
+from .objective_options import fill, split
+from .train_options import DIGITS, SETTINGS, Option
+
+Choices = dict[str, Any]
+
+MIXED = "mixed"
+"""The likelihood of a table: one for each kind of columns."""
+
+DEFAULTS: Choices = {name: option.default for name, option in SETTINGS.items()}
+# The digits: good samples within seconds. In validation loss, a single hidden layer or half the
+# epochs cost some tenths of a nat, and twice the epochs bring one tenth more.
+FOR_DIGITS: Choices = {
+    "z_dim": 4, "hidden": [256, 128], "epochs": 300, "batch_size": 64, "lr": 2e-3,
+}  # fmt: skip
+FOR_OTHERS: Choices = {"hidden": [400], "epochs": 10, "batch_size": 128, "lr": 1e-3}
+
+
+def choose(options: Namespace, earlier: Choices) -> Choices:
+    """The options given, over those of the run to resume, over the defaults.
+
+    Raises
+    ------
+    ConfigError
+        If a resumed run would have to change what it can't, or options contradict each other.
+    """
+    given = {n: v for n in SETTINGS if (v := getattr(options, n)) is not None}
+    if "objective" in given:
+        given = split(given)
+    for name, value in given.items() if earlier else ():
+        option, before = SETTINGS[name], earlier.get(name)
+        if not option.free and not _same(option, value, before):
+            raise ConfigError(
+                f"a resumed run keeps its {option.typed}, here {_shown(before)}; got "
+                f"{_shown(value)}. Leave the option out, or start anew without --resume."
+            )
+    choices = {**DEFAULTS, **earlier, **given}
+    if choices["likelihood"] is None and is_table(choices["data"]) and not options.image_shape:
+        choices["likelihood"] = MIXED
+    choices.update({n: v for n, v in _by_source(choices).items() if choices[n] is None})
+    fill(choices)
+    _check(choices)
+    return choices
+
+
+def _same(option: Option, value: Any, before: Any) -> bool:
+    """Whether a resumed run is asked for what it has: of names, whether they mean the same."""
+    if option.family is None or before is None:
+        return value == before
+    return parsed(value) == parsed(before)
+
+
+def _by_source(choices: Choices) -> Choices:
+    """Defaults by what is trained on; those of a table wait for its size."""
+    if choices["likelihood"] == MIXED:
+        return {}
+    return FOR_DIGITS if choices["data"] == DIGITS else FOR_OTHERS
+
+
+def _check(choices: Choices) -> None:
+    """Refuse what needs no data to be refused."""
+    table = choices["likelihood"] == MIXED
+    if table and not is_table(choices["data"]):
+        raise ConfigError(
+            f"--likelihood mixed is that of a table, a .csv or .tsv file; got {choices['data']}."
+        )
+    for name in ("columns", "missing_cells", "encoding"):
+        if choices[name] and not table:
+            typed = SETTINGS[name].typed
+            raise ConfigError(
+                f"{typed} says what the columns of a table are (a .csv or .tsv file), each with "
+                f"a likelihood of its kind; leave out --likelihood and --image-shape, or {typed}."
+            )
+    for option in SETTINGS.values():
+        chosen = choices[option.name]
+        if option.family not in (None, "objective") and chosen not in (None, MIXED):
+            resolve(option.family, chosen)
+    if choices["patience"] and choices["holdout"] == 0:
+        raise ConfigError("--patience watches the validation loss; got --holdout 0. Hold rows out.")
+
+
+def complete(choices: Choices, data: Dataset, low: float, high: float, images: bool) -> list[str]:
+    """Choose what the data decide, of values from low to high; return what to tell the user."""
+    notes = []
+    if choices["z_dim"] is None:
+        choices["z_dim"] = min(20, data.x.shape[1])
+    if choices["likelihood"] is None:
+        choices["likelihood"], why = _likelihood(data, low, high, images)
+        notes.append(f"the likelihood is {choices['likelihood']}, since {why}")
+        if choices["likelihood"] == "gaussian" and data.x.dtype == "uint8":
+            notes.append(
+                "these are bytes in rows: if they are images, --image-shape H,W (H,W,3 in colour, "
+                "channels last) takes them for such, and divides them by 255"
+            )
+    if choices["likelihood"] == "gaussian" and max(-low, high) > 30:
+        notes.append(
+            f"values run from {low:.4g} to {high:.4g}, and the gaussian's standard deviation is 1 "
+            "in every column: scaled columns (mean 0, deviation 1) give a better model"
+        )
+    return notes
+
+
+def _likelihood(data: Dataset, low: float, high: float, images: bool) -> tuple[str, str]:
+    """The likelihood that suits the data, and why."""
+    if low >= 0 and high <= 1:
+        return "bernoulli", "all values lie in [0, 1]"
+    if data.x.dtype == "uint8" and images:
+        return "bernoulli", "these are images of bytes (they are divided by 255)"
+    return "gaussian", f"values run from {low:.4g} to {high:.4g}, outside [0, 1]"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ",".join(f"{name}={kind}" for name, kind in value.items())
+    if isinstance(value, list):
+        return ",".join(map(str, value)) or "none"
+    return "not given" if value is None else str(value)

@@ -1,0 +1,52 @@
+"""The contract of an objective."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+from .losses import LOSSES
+from .registry import Registered
+from .schedules import Constant, Schedule
+from .terms import Terms
+
+
+class Losses(dict[str, Any]):
+    """A batch's losses by name, nats per example: ``losses.rec`` is ``losses["rec"]``.
+
+    ``Losses(loss, rec, kl)`` has the three names that most have; ``Losses(loss, mmd=...)`` others.
+    """
+
+    def __init__(self, loss: Any, rec: Any = None, kl: Any = None, **more: Any) -> None:
+        named = {"loss": loss, "rec": rec, "kl": kl, **more}
+        super().__init__((name, value) for name, value in named.items() if value is not None)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self:
+            return self[name]
+        raise AttributeError(f"there is no loss {name!r}; there are {', '.join(self)}")
+
+
+class Objective(Registered, ABC, abstract=True):
+    """Base of the objectives: from a model's terms to losses, and to the gradient of each term.
+
+    Attributes
+    ----------
+    needs : the terms that a model is asked for
+    losses : the names of what is returned; the first is what is minimised
+    note : what the losses are, for people, where they are not the ELBO and its two terms
+    n_samples : draws of z per row
+    beta : schedule, the weight of the KL
+    """
+
+    family = "objective"
+    losses: ClassVar[tuple[str, ...]] = LOSSES
+    note: ClassVar[str] = ""
+    needs: tuple[str, ...] = ("log_px", "kl")
+    n_samples: int = 1
+    beta: Schedule = Constant(1.0)
+
+    @abstractmethod
+    def __call__(self, terms: Terms, epoch: float = math.inf) -> tuple[Losses, Terms]:
+        """The losses of a batch and the gradients of its terms, at an epoch of the schedule."""

@@ -1,0 +1,66 @@
+"""The loss of a batch and its gradient, as a function of a model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core import layout
+from ..core.checks import row_weights
+from .base import Model
+
+Array = np.ndarray
+
+
+def value_and_grad(
+    model: Model,
+    objective: Any,
+    x: Any,
+    eps: Any,
+    context: Any = None,
+    weights: Any = None,
+) -> tuple[float, dict[str, Array]]:
+    """The loss of one batch and its gradient with respect to every parameter.
+
+    Pure: the model is left as it is, and the gradients are copies.
+
+    Parameters
+    ----------
+    model : Model
+    objective : Objective, str or dict
+        ``ELBO(beta=2)``, say, or ``"elbo:beta=2"``. A schedule in it is taken at its end.
+    x : (B, D) array
+    eps : (K, B, Z) array
+        The noise, as ``model.draw_noise(B, K, rng)`` gives it.
+    context : (B, C) array, optional
+    weights : (B,) array, optional
+        What each row's loss is multiplied by, as they are: 0 or more, and not all 0.
+
+    Returns
+    -------
+    loss : float
+        Nats per example: the mean over the batch.
+    gradients : dict
+        ``{name: array}``, of the shapes of ``model.params``.
+    """
+    from ..objectives import as_objective  # which inference does without
+
+    objective = as_objective(objective)
+    reader = model.reader(x)
+    contexts = model.context_reader(context, len(reader))
+    everything = slice(0, len(reader))
+    eps = model.check_noise(eps, len(reader))
+    gradient = np.zeros_like(model.flat)
+    twin = model.with_gradients(gradient)
+    terms, cache = twin.forward(
+        reader.checked(everything),
+        eps,
+        None if contexts is None else contexts.checked(everything),
+        needs=objective.needs,
+    )
+    if weights is not None:
+        terms.weights = row_weights(weights, len(reader))
+    losses, d_terms = objective(terms)
+    twin.backward(cache, d_terms)
+    return float(losses.loss), {n: s.view(gradient).copy() for n, s in layout(twin).items()}

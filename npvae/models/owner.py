@@ -1,0 +1,123 @@
+"""Parameters in one flat vector, owned by the part at the root of a tree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ..core import Part, bind, clone, initialise, layout, n_parameters
+from ..core.errors import ConfigError, ModelFileError
+
+Array = np.ndarray
+AnyOwner = TypeVar("AnyOwner", bound="Owner")
+
+
+class Owner(Part, abstract=True):
+    """A part that owns the memory of all parts in it.
+
+    Attributes
+    ----------
+    flat : (n_params,) array
+        All parameters; every part's weights are views into it.
+    """
+
+    not_in_config: tuple[str, ...] = ("parameters",)
+    flat: Array
+
+    def _own(self, dtype: Any, seed: int, parameters: Mapping[str, Array] | None) -> None:
+        """Take memory for the parameters; called last in a model's constructor."""
+        dtype = _floating(dtype)
+        if parameters is None:
+            rng = np.random.default_rng(seed)
+            try:
+                self._hold(initialise(self, rng, dtype))
+            except (MemoryError, ValueError, OverflowError) as error:
+                raise ConfigError(
+                    f"a model of {n_parameters(self):.3g} parameters is more than this machine's "
+                    "memory holds; take fewer columns, or narrower hidden layers."
+                ) from error
+            return
+        _check_parameters(self, parameters)
+        slots = layout(self)
+        flat = np.empty(sum(slot.size for slot in slots.values()), dtype)
+        for name, slot in slots.items():
+            slot.view(flat)[...] = parameters[name]
+        self._hold(flat)
+
+    def _hold(self, flat: Array) -> None:
+        self.flat = flat
+        self._params = bind(self, flat)
+
+    @property
+    def params(self) -> dict[str, Array]:
+        """Every parameter by its name: views, so writing to one changes the model."""
+        return dict(self._params)
+
+    @property
+    def n_params(self) -> int:
+        """How many numbers all parameters hold together."""
+        return self.flat.size
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments as JSON can hold them: ``type(model)(**model.config)``."""
+        return self.arguments
+
+    @property
+    def dtype(self) -> str:
+        return self.flat.dtype.name
+
+    def astype(self: AnyOwner, dtype: Any) -> AnyOwner:
+        """A copy of the model with its parameters in another type, float64 to prove gradients."""
+        twin = clone(self)
+        twin._hold(self.flat.astype(dtype))
+        return twin
+
+    def copy(self: AnyOwner) -> AnyOwner:
+        """A model of the same parts and values that shares no memory with this one."""
+        return self.astype(self.flat.dtype)
+
+    # Views into the vector would be copied apart from it in the general ways of doing these.
+    def __deepcopy__(self: AnyOwner, memo: Any) -> AnyOwner:
+        return self.copy()
+
+    def __reduce__(self) -> Any:
+        return _rebuilt, (type(self), self.config, self.params)
+
+    def with_gradients(self: AnyOwner, d_flat: Array) -> AnyOwner:
+        """A twin on the same parameter memory whose backward adds into `d_flat`."""
+        twin = clone(self)
+        twin._hold(self.flat)
+        bind(twin, d_flat, prefix="d")
+        return twin
+
+
+def _rebuilt(cls: type[Owner], config: dict[str, Any], parameters: dict[str, Array]) -> Owner:
+    make: Any = cls  # Owner itself has no constructor
+    return make(**config, parameters=parameters)
+
+
+def _floating(dtype: Any) -> np.dtype:
+    try:
+        resolved = np.dtype(dtype)
+    except (TypeError, ValueError, SyntaxError):
+        resolved = np.dtype(object)
+    if dtype is None or resolved not in (np.float32, np.float64):
+        raise ConfigError(f"dtype is 'float32' or 'float64'; got {dtype!r}.")
+    return resolved
+
+
+def _check_parameters(model: Owner, parameters: Mapping[str, Array]) -> None:
+    slots = layout(model)
+    for name, slot in slots.items():
+        if name not in parameters:
+            raise ModelFileError(f"this model has a parameter {name!r}, which was not given.")
+        if parameters[name].shape != slot.shape:
+            raise ModelFileError(
+                f"parameter {name!r} needs shape {slot.shape}; got {parameters[name].shape}."
+            )
+    unknown = sorted(set(parameters) - set(slots))
+    if unknown:
+        raise ModelFileError(f"this model has no parameter {unknown[0]!r}, which was given.")

@@ -1,0 +1,22 @@
+"""Objectives: from a model's Terms to one number, and to the gradient of each term.
+
+They know losses and no models. All are in nats per example: summed over data and latent
+dimensions, averaged over the batch, each row times its weight where the terms have weights.
+``loss = rec + beta · kl`` holds where an objective names these three.
+"""
+
+from typing import Any
+
+from ..core import Losses, Objective, resolve
+from .dreg import DReG
+from .elbo import ELBO
+from .iwae import IWAE
+
+__all__ = ["ELBO", "IWAE", "DReG", "Losses", "Objective", "as_objective"]
+
+
+def as_objective(choice: Any) -> Any:
+    """The objective that a name or a config stands for, one's own as it is; for None the ELBO."""
+    if callable(choice):
+        return choice
+    return resolve("objective", "elbo" if choice is None else choice)

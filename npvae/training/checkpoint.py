@@ -1,0 +1,115 @@
+"""The state of a training run on disk: a model file with all that a resumed run needs beside it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import ConfigError, ModelFileError
+from ..core.losses import LOSSES
+from ..models import Model, storage
+from ..optim import AdamState
+from .callbacks import call
+from .history import History
+from .rows import Rows
+from .settings import Settings
+
+
+def save(model: Model, settings: Settings, rows: Rows, history: History, state: AdamState) -> None:
+    """Write the run as far as it is, if it has a checkpoint."""
+    if settings.checkpoint is None:
+        return
+    arrays = {"training/m": state.m, "training/v": state.v}
+    callbacks = []
+    for i, callback in enumerate(settings.callbacks):
+        kept = dict(call(callback, "state") or {})
+        for name in [n for n, value in kept.items() if isinstance(value, np.ndarray)]:
+            arrays[f"training/callbacks/{i}/{name}"] = kept.pop(name)
+        callbacks.append(kept)
+    training = {
+        "settings": _shared(settings, rows),
+        "t": state.t,
+        "records": history.records,
+        "callbacks": callbacks,
+    }
+    storage.write(settings.checkpoint, model, {"training": training}, arrays)
+
+
+def restore(
+    model: Model, settings: Settings, rows: Rows, history: History, state: AdamState
+) -> None:
+    """Take model, optimiser, history and callbacks to where the checkpoint left them.
+
+    Raises
+    ------
+    ConfigError
+        If it is the checkpoint of another run.
+    ModelFileError
+        If it can't be read.
+    """
+    path = settings.checkpoint
+    header, arrays = storage.read(path)
+    saved = storage.build(header, arrays, f"'{path}'")
+    training = header.get("training")
+    if not isinstance(training, dict):
+        raise ConfigError(
+            f"'{path}' holds a model but no state of training; "
+            "start anew, or give the file that fit(checkpoint=...) wrote."
+        )
+    if saved.config != {**model.config, "scale": saved.scale, "seed": saved.seed}:
+        raise ConfigError(
+            f"'{path}' holds another model than the one to train; build it with "
+            "the same arguments, or use another checkpoint."
+        )
+    with _altered_where_it_fails(path):
+        _check_same(training["settings"], _shared(settings, rows))
+        state.m[...], state.v[...] = arrays["training/m"], arrays["training/v"]
+        state.t = training["t"]
+        history.records.extend(training["records"])
+        for i, (callback, kept) in enumerate(
+            zip(settings.callbacks, training["callbacks"], strict=False)
+        ):
+            prefix = f"training/callbacks/{i}/"
+            found = {n[len(prefix) :]: a for n, a in arrays.items() if n.startswith(prefix)}
+            call(callback, "restore", {**kept, **found})
+    model.flat[...] = saved.flat
+    model.scale = saved.scale
+
+
+def _shared(settings: Settings, rows: Rows) -> dict[str, Any]:
+    """What a resumed run must share with the one that it goes on from."""
+    return {
+        "rows": len(rows),
+        "batch_size": settings.batch_size,
+        "seed": settings.seed,
+        "binarise": bool(settings.binarise),
+        "losses": list(settings.losses),
+        "data": rows.digest,
+    }
+
+
+def _check_same(before: dict[str, Any], now: dict[str, Any]) -> None:
+    older = {"binarise": False, "losses": list(LOSSES), "data": now["data"]}
+    before = {**older, **before}
+    for name, value in now.items():
+        if before[name] != value:
+            shown = [", ".join(v) if isinstance(v, list) else v for v in (before[name], value)]
+            came = "got others" if name == "data" else f"{shown[0]}; got {shown[1]}"
+            raise ConfigError(
+                f"a resumed run needs the same {name} as before, {came}. Start anew to change it."
+            )
+
+
+@contextlib.contextmanager
+def _altered_where_it_fails(path: str) -> Iterator[None]:
+    try:
+        yield
+    except ConfigError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(
+            f"'{path}' is altered: its state of training can't be used ({error!r})."
+        ) from error

@@ -1,0 +1,63 @@
+"""The settings of a training run."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.checks import whole
+from ..core.errors import ConfigError
+from ..core.losses import LOSSES
+from ..core.schedules import schedule
+from ..objectives import as_objective
+from ..optim import Adam
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a run is to do, whatever its model and its data; checked when it is made.
+
+    The attributes are the arguments of `fit` of the same names. The objective is kept and not
+    copied: what a callback changes in it counts from the next epoch on.
+
+    Raises
+    ------
+    ConfigError
+        If one is out of its range, or two contradict each other.
+    """
+
+    objective: Any
+    optimiser: Any
+    epochs: int
+    batch_size: int
+    lr: Any
+    seed: int
+    threads: int | None
+    binarise: bool
+    callbacks: Any
+    checkpoint: Any
+    resume: bool
+    progress: bool
+
+    def __post_init__(self) -> None:
+        checked = {
+            "objective": as_objective(self.objective),
+            "optimiser": Adam() if self.optimiser is None else self.optimiser,
+            "epochs": whole("epochs", self.epochs, least=0),
+            "batch_size": whole("batch_size", self.batch_size),
+            "lr": schedule("lr", self.lr),
+            "seed": whole("seed", self.seed, least=0),
+            "threads": None if self.threads is None else whole("threads", self.threads),
+            "callbacks": tuple(self.callbacks),
+            "checkpoint": None if self.checkpoint is None else os.fspath(self.checkpoint),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+        if self.resume and self.checkpoint is None:
+            raise ConfigError("resume=True goes on from a checkpoint; pass checkpoint= as well.")
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """The names of the objective's losses; the first is the one that is minimised."""
+        return tuple(getattr(self.objective, "losses", LOSSES))
