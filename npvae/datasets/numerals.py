@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 _PADDED = re.compile(r"[+-]?0[0-9]|[+-]?0+(\.0*)?e[+-]?0*[1-9]", re.IGNORECASE)
-_SIMPLE = re.compile(r"(-?(0|[1-9][0-9]*)(\.[0-9]+)?(\n|\Z))*")
+_SIMPLE = re.compile(r"(-?(0|[1-9][0-9]*)(\.[0-9]+)?(\n(?!\Z)|\Z))+")
 _EXACT = 15
 """So many digits a float64 always holds."""
 

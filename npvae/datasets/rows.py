@@ -247,7 +247,10 @@ def _monotone(numbers: list[float]) -> bool:
 
 
 def _numbers(cells: list[str]) -> list[float] | None:
-    return [float(cell) for cell in cells] if all(map(is_number, cells)) else None
+    try:
+        return [float(cell.replace(",", ".")) for cell in cells]
+    except ValueError:
+        return None
 
 
 def like_data(cell: str) -> bool:

@@ -30,7 +30,6 @@ first rule that fits decides:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -42,17 +41,14 @@ from .columns import LARGEST_COUNT, Column, Constant, Count, Date, Number, say
 from .formats import PLAIN, DateFormat, NumberFormat
 from .kinds import KINDS, SKIP, Said
 from .labelled import Category, Flag, flag_key, flag_pair
-from .recognise import Format
+from .recognise import MOST_LABELS, Format, are_versions
 
 Array = np.ndarray
 
 MOST_CODES = 10
 """Different whole numbers that are taken for codes of a category."""
-MOST_LABELS = 20
-"""Labels that are taken for a category's even where most of them come only once."""
 WORDS = 4
 """So many words are no label but a remark, on average."""
-_FRACTION = re.compile(r"-?[0-9]+\.([0-9]*[1-9])(0*)")
 
 
 def infer(
@@ -125,7 +121,7 @@ def _kind(texts: Sequence[str], counts: Array, written: Format) -> type[Column] 
     if isinstance(written, NumberFormat):
         if written.unit:
             return Number
-        if len(texts) <= min(MOST_LABELS, n / 5) and _are_versions(texts):
+        if are_versions(texts, counts):
             return Category
         return _kind_of_numbers(_numbers(texts, written), counts)
     if len(texts) == n or len(texts) > max(MOST_LABELS, n / 2):
@@ -160,9 +156,3 @@ def _number_rows(cells: Cells) -> bool:
         return False
     numbers = np.array(texts, float)  # in the rows' order, since all are different
     return bool((np.diff(numbers) == 1).all()) and numbers[0] == np.floor(numbers[0])
-
-
-def _are_versions(texts: Sequence[str]) -> bool:
-    """Whether numbers are codes: zeros at the end of some, and fewer digits in others."""
-    found = [match for text in texts if (match := _FRACTION.fullmatch(text))]
-    return any(match[2] for match in found) and len({len(m[1] + m[2]) for m in found}) > 1

@@ -33,6 +33,9 @@ Format = NumberFormat | DateFormat | None
 
 MOST_ODD = 10
 """A column with more numbers than this, and more than half, has mistakes rather than labels."""
+MOST_LABELS = 20
+"""Labels that are taken for a category's even where most of them come only once."""
+_FRACTION = re.compile(r"-?[0-9]+\.([0-9]*[1-9])(0*)")
 _GROUPED = re.compile(r"-?[1-9][0-9]{0,2}(\.[0-9]{3})+")
 _DECIMAL = {"decimal-comma": ",", "decimal-point": "."}
 
@@ -53,17 +56,16 @@ def formats_of(
         decimals = {"decimal-point"}
     formats: dict[str, Format] = {}
     for name, written in found.items():
-        if isinstance(written, Ambiguous):
-            kind = "number" if written.args[0] in _DECIMAL else "date"
-            ways = (decimals if kind == "number" else orders) & set(written.args)
-            if len(ways) != 1:
-                raise _which(name, kind, written.args, table[name], where)
-            formats[name] = _format(table[name], Said(kind, *ways))
-        elif written is PLAIN and name not in said and decimals == {"decimal-comma"}:
-            grouped = _are_grouped(table[name].known()[0])
-            how = Said("number", "decimal-comma") if grouped else Said("")
-            formats[name] = _format(table[name], how)
-        else:
+        ways = written.args if isinstance(written, Ambiguous) else ()
+        if "decimal-comma" in decimals and written is PLAIN and name not in said:
+            ways = tuple(_DECIMAL) if _are_grouped(table[name].known()[0]) else ()
+        if ways:
+            kind = "number" if ways[0] in _DECIMAL else "date"
+            how = (decimals if kind == "number" else orders) & set(ways)
+            if len(how) != 1:
+                raise _which(name, kind, ways, table[name], where)
+            formats[name] = _format(table[name], Said(kind, *how))
+        elif not isinstance(written, Ambiguous):
             formats[name] = written
     for name in formats.keys() - said.keys():
         _check(name, formats[name], table[name], where)
@@ -89,6 +91,14 @@ def notes_of(table: Mapping[str, Cells], formats: Mapping[str, Format]) -> list[
         more = f" and {len(names) - 3} more columns" if len(names) > 3 else ""
         notes.append(f"{text!r} is read as {value} in {', '.join(map(repr, names[:3]))}{more}")
     return notes
+
+
+def are_versions(texts: Sequence[str], counts: Array) -> bool:
+    """Whether a few numbers are codes: zeros at the end of some, and fewer digits in others."""
+    if len(texts) > min(MOST_LABELS, counts.sum() / 5):
+        return False
+    found = [match for text in texts if (match := _FRACTION.fullmatch(text))]
+    return any(match[2] for match in found) and len({len(m[1] + m[2]) for m in found}) > 1
 
 
 def _found(cells: Cells, said: Said) -> Format | Ambiguous:
@@ -181,9 +191,9 @@ def _evidence(
     """The ways in which decimals and dates are certainly written somewhere."""
     decimals, orders = set(), set()
     for name, written in formats.items():
-        if isinstance(written, DateFormat):
+        if isinstance(written, DateFormat) and "MMM" not in written.pattern:
             orders.add(written.order)
-        elif written is PLAIN:
+        elif written is PLAIN and not are_versions(*table[name].known()):
             points = [text for text in table[name].texts if "." in text]
             if not all(map(_GROUPED.fullmatch, points)):
                 decimals.add("decimal-point")
@@ -200,11 +210,10 @@ def _are_grouped(texts: Iterable[str]) -> bool:
 
 def _which(name: str, kind: str, ways: Sequence[str], cells: Cells, where: str) -> DataError:
     """The error for a column that can be read in two ways."""
-    mark = "," if kind == "number" else "/"
     texts = cells.known()[0]
-    text = next((text for text in texts if mark in text), texts[0])
+    text = next((text for text in texts if set(text) & set(",./-")), texts[0])
     what = {
-        "number": "the comma can be a decimal mark or part thousands in every cell",
+        "number": "the mark can be a decimal mark or part thousands in every cell",
         "date": "day and month can be either way round in every cell",
     }[kind]
     options = " or ".join(say(f"{name}={kind}:{way}") for way in ways)

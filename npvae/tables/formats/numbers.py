@@ -24,7 +24,7 @@ LONGEST = 64
 _MINUS = "-−–"
 _SIGNS = "+" + _MINUS
 _NUMBER = re.compile(
-    rf"(?P<head>[^0-9.,]*?)(?P<body>[0-9](?:[0-9.,{BLANKS}{APOSTROPHES}]*[0-9])?|[.,][0-9]+)"
+    rf"(?P<head>(?:[^0-9.,]|(?<=[A-Za-z])\.)*)(?P<body>[0-9](?:[0-9.,{BLANKS}{APOSTROPHES}]*[0-9])?|[.,][0-9]+)"
     r"(?P<exponent>[eE][+-]?[0-9]{1,3})?(?P<tail>[^0-9]*)"
 )
 _LAKH = re.compile(r"[0-9]{1,2}[^0-9][0-9]{2}[^0-9][0-9]")
@@ -70,7 +70,7 @@ def surroundings(head: str, tail: str) -> Surroundings | None:
     unit = before or after
     if len(signs) + negative > 1 or (before and after) or (unit and not _is_unit(unit)):
         return None
-    if before[-1:].isalpha() and head[-1:] not in BLANKS:  # TL1 is a code, TL 1 is money
+    if head[-1:].isalpha():  # TL1 is a code, TL 1 is money
         return None
     sign = "-" if negative else signs[0] if signs else ""
     return Surroundings("-" if sign and sign in _MINUS else sign, unit)
@@ -123,19 +123,19 @@ class NumberFormat:
 
     def write(self, number: float, decimals: int | None) -> str:
         """The text of a number, with so many decimals, or as many as it takes."""
-        size = abs(number)
+        size, exponent = abs(number), ""
         if self.exponent and decimals is not None:
-            mantissa, _, power = f"{size:.{decimals}e}".partition("e")
-            figures, exponent = mantissa, self._power(int(power))
-            negative = number < 0
+            figures, _, power = f"{size:.{decimals}e}".partition("e")
+            exponent = self._power(int(power))
         else:
-            figures, exponent = repr(size) if decimals is None else f"{size:,.{decimals}f}", ""
+            figures = repr(size) if decimals is None else f"{size:,.{decimals}f}"
             figures = _by_two(figures) if self.lakh else figures
-            negative = number < 0 and any(figure in "123456789" for figure in figures)
+        template = self.negative if number < 0 and _is_nonzero(figures) else self.positive
+        if not _is_nonzero(figures):
+            template = template.replace("+", "")
         marks = str.maketrans({",": self.group, ".": self.decimal})
-        template = self.negative if negative else self.positive
-        template = template if number else template.replace("+", "")
-        return template.replace("{}", figures.translate(marks) + exponent)
+        figures = figures.translate(marks) + exponent
+        return template.replace("{}", figures)
 
     def decimals(self, text: str) -> int:
         """How many figures stand after the decimal mark."""
@@ -215,7 +215,9 @@ def numbers_as(texts: Sequence[str], counts: Any, decimal: str | None = None) ->
     point, group = _marks(bodies, decimal)
     templates = Counter[tuple[bool, str]]()
     for parts, around, count in found:
-        templates[around.sign == "-", f"{parts.head}{{}}{parts.tail}"] += count
+        templates[around.sign == "-", f"{parts.head}{{}}{parts.tail}"] += count * _is_nonzero(
+            parts.body
+        )
     lakh = bool(group) and any(_LAKH.match(body) for body in bodies)
     exponent = _exponent([parts for parts, _, _ in found], point)
     made = NumberFormat(point, group, *_templates(templates), exponent, lakh)
@@ -258,6 +260,10 @@ def _figures(decimal: str, group: str) -> re.Pattern[str]:
         whole += f"|[1-9][0-9]{{0,2}}({mark}[0-9]{{3}})+"
         whole += f"|[1-9][0-9]?({mark}[0-9]{{2}})+{mark}[0-9]{{3}}"
     return re.compile(f"({whole})({fraction})?|{fraction}")
+
+
+def _is_nonzero(figures: str) -> bool:
+    return not set("123456789").isdisjoint(figures)
 
 
 def _by_two(figures: str) -> str:
