@@ -187,6 +187,8 @@ def names_of(rows: Rows) -> tuple[int, list[str]] | None:
     """
     (line, first), below = rows.head[0], [row for _, row in rows.head[1:]]
     names = [cell.strip() for cell in first]
+    if below and all(len(row) == len(names) + 1 for row in below):
+        names = ["", *names]  # R's write.table names no row names
     below = [row for row in below if len(row) == len(names)]
     if not _are_names(names, below):
         comment = [cell.strip() for cell in rows.comment]

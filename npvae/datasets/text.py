@@ -78,7 +78,8 @@ def _marked(path: Path) -> str | None:
 
 def _first_error(path: Path, codec: str) -> int | None:
     """The position of the first byte that the codec can't read; None where it reads all."""
-    decoder = codecs.getincrementaldecoder(codec)()
+    # utf-8-sig counts positions from after its mark.
+    decoder = codecs.getincrementaldecoder("utf-8" if codec == "utf-8-sig" else codec)()
     before = 0
     with path.open("rb") as file:
         while True:

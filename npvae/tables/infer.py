@@ -16,9 +16,9 @@ first rule that fits decides:
    * in ten rows or more, each greater than that in the row before by 1: the rows' numbers, which
      are left out;
    * at most ten different whole numbers above 0, or two that are no counts, each found in five
-     rows on average: codes, so a **category**. (With a 0 among them they would rather be counts.)
-     So are at most twenty of which some have zeros at the end and others fewer digits, as the
-     versions 1.9 and 1.10;
+     rows on average and without marks between thousands: codes, so a **category**. (With a 0 among
+     them they would rather be counts.) So are at most twenty of which some have zeros at the end
+     and others fewer digits, as the versions 1.9 and 1.10;
    * whole numbers from 0 to 16,777,216 whose variance is at least half of their mean, since that of
      counts is the mean or more: a **count**. Years and heights vary less than that.
    * others: a **number**.
@@ -123,7 +123,7 @@ def _kind(texts: Sequence[str], counts: Array, written: Format) -> type[Column] 
             return Number
         if are_versions(texts, counts):
             return Category
-        return _kind_of_numbers(_numbers(texts, written), counts)
+        return _kind_of_numbers(_numbers(texts, written), counts, bool(written.group))
     if len(texts) == n or len(texts) > max(MOST_LABELS, n / 2):
         return "it is different in (nearly) every row, as names and ids are"
     if len(texts) > MOST_LABELS and sum(len(t.split()) for t in texts) >= WORDS * len(texts):
@@ -136,11 +136,11 @@ def _numbers(texts: Sequence[str], written: NumberFormat) -> Array:
     return np.fromiter(map(parse, texts), float, len(texts))
 
 
-def _kind_of_numbers(numbers: Array, counts: Array) -> type[Column]:
+def _kind_of_numbers(numbers: Array, counts: Array, grouped: bool) -> type[Column]:
     n, low = counts.sum(), numbers.min()
     whole = bool((numbers == np.floor(numbers)).all())
     most_codes = 2 if not whole or low < 0 else MOST_CODES if low > 0 else 0
-    if len(numbers) <= min(most_codes, n / 5):
+    if len(numbers) <= min(most_codes, n / 5) and not grouped:
         return Category
     if not whole or low < 0 or numbers.max() > LARGEST_COUNT:
         return Number
