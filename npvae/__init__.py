@@ -29,6 +29,7 @@ _NAMES = {
         "Likelihood", "Mixed", "NegativeBinomial", "OneHot", "Poisson", "StudentT",
         "ZeroInflatedNegativeBinomial",
     ),
+    "flows": ("Flow", "Flowed", "Planar"),
     "levels": ("Level",),
     "posteriors": ("DiagonalGaussian",),
     "priors": ("Mixture", "Prior", "StandardNormal", "VampPrior"),

@@ -7,12 +7,12 @@ import random
 import signal
 from collections import defaultdict
 
-import hypothesis
 import pytest
 
-# Examples that are the same in each run, and may take their time on a busy machine.
-hypothesis.settings.register_profile("npvae", deadline=None, derandomize=True)
-hypothesis.settings.load_profile("npvae")
+try:
+    import fcntl
+except ImportError:  # on Windows, where each process compiles for itself
+    fcntl = None
 
 MOST_WORKERS = 4
 """Each process collects the whole suite, and many tests have threads of their own."""
@@ -24,6 +24,56 @@ def interruptible():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once(request, tmp_path_factory):
+    """Of the processes that run tests one compiles a kernel, and the others find it in the cache.
+
+    Without a lock all that meet it at the same time would compile it, which takes far longer than
+    the tests of it.
+    """
+    if fcntl is None or not hasattr(request.config, "workerinput"):
+        yield
+        return
+    from numba.core.caching import NullCache
+    from numba.core.ccallback import CFunc
+    from numba.core.compiler_lock import global_compiler_lock
+    from numba.core.dispatcher import Dispatcher
+
+    file = (tmp_path_factory.getbasetemp().parent / "compiling").open("w")
+    between_processes = Lock(file)
+
+    def locked(compile_):
+        def run(function, *signature):
+            if isinstance(function._cache, NullCache):
+                return compile_(function, *signature)
+            with global_compiler_lock, between_processes:  # the first is between threads
+                return compile_(function, *signature)
+
+        return run
+
+    with file, pytest.MonkeyPatch.context() as patch:
+        for kind in (Dispatcher, CFunc):
+            patch.setattr(kind, "compile", locked(kind.compile))
+        yield
+
+
+class Lock:
+    """A lock between processes, which may be taken again by the one that has it."""
+
+    def __init__(self, file):
+        self._file, self._depth = file, 0
+
+    def __enter__(self):
+        if not self._depth:
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+        self._depth += 1
+
+    def __exit__(self, *_):
+        self._depth -= 1
+        if not self._depth:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -53,13 +103,16 @@ def pytest_collection_modifyitems(items):
 
 
 def few(cases, n=None):
-    """So many of the cases; or those that bring a value of a parameter that none before has."""
+    """So many of the cases; or such that each value of each parameter comes up."""
     if n is not None:
         return cases[:n]
-    kept, seen = [], set()
-    for case in cases:
-        values = {(name, id(value)) for name, value in case.callspec.params.items()}
-        if not values <= seen:
-            seen |= values
-            kept.append(case)
+    rest = [
+        (case, {(name, id(value)) for name, value in case.callspec.params.items()})
+        for case in cases
+    ]
+    missing, kept = set().union(*(values for _, values in rest)), []
+    while missing:
+        case, values = max(rest, key=lambda pair: len(pair[1] & missing))
+        missing -= values
+        kept.append(case)
     return kept

@@ -102,6 +102,7 @@ def test_a_file_cut_anywhere_is_refused(content):
             nv.load(content[:end])
 
 
+@pytest.mark.slow
 def test_a_byte_changed_anywhere_is_noticed_or_does_not_matter(content):
     unharmed = 0
     for at in range(len(content)):

@@ -27,7 +27,7 @@ GROUPS = [
     ["core"],
     ["kernels"],
     ["data"],
-    ["layers", "likelihoods", "levels", "posteriors", "priors"],
+    ["flows", "layers", "likelihoods", "levels", "posteriors", "priors"],
     ["datasets"],
     ["tables"],
     ["objectives", "models", "optim"],
@@ -263,3 +263,14 @@ def test_eager_calls_do_not_look_for_numba(monkeypatch):
     model = nv.VAE(4, 2, hidden=(3,))
     model.elbo(np.full((2, 4), 0.5))
     nv.value_and_grad(model, nv.ELBO(), np.full((2, 4), 0.5), np.zeros((1, 2, 2)))
+
+
+def test_no_two_classes_have_one_name():
+    """But for nv.Constant, a schedule, and nv.tables.Constant, a column: both are public."""
+    homes = {}
+    for name, path in MODULES.items():
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                homes.setdefault(node.name, []).append(name)
+    twice = {name: found for name, found in homes.items() if len(found) > 1}
+    assert twice == {"Constant": ["core.schedules", "tables.column"]}

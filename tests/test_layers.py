@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from npvae.core import layout, registered, resolve
+from npvae.core import clone, layout, registered, resolve
 from npvae.core.errors import ConfigError, DataError
 from npvae.gradcheck import check_gradients
 from npvae.layers import INITIALISERS, Concat, Dense, Layer, Sequential, mlp
@@ -346,7 +346,8 @@ def test_layers_for_rows_of_any_size(rng):
     chain = Sequential([Shifted(), Dense(4, 3), Shifted(), Shifted(), Dense(3, 2), Shifted()])
     assert (chain.n_in, chain.n_out) == (4, 2)
     chain.allocate(rng)
-    assert chain.forward(np.ones((5, 4)))[0].shape == (5, 2)
+    for leading in ((5,), (3, 5)):
+        assert chain.forward(np.ones((*leading, 4)))[0].shape == (*leading, 2)
     assert check_gradients(chain, (rng.normal(size=(5, 4)),)).ok
     alone = Sequential([Shifted()])
     assert (alone.in_shape, alone.out_shape) == (None, None)
@@ -383,6 +384,14 @@ def test_layers_that_make_no_sequential(layers, message):
     with pytest.raises(ConfigError) as caught:
         Sequential(layers)
     assert str(caught.value).startswith(message)
+
+
+def test_a_layer_with_parameters_stands_in_a_sequential_once():
+    layer, shifted = Dense(3, 3), Shifted()
+    assert Sequential([layer, clone(layer), shifted, shifted]).n_out == 3
+    with pytest.raises(ConfigError) as caught:
+        Sequential([layer, shifted, layer])
+    assert str(caught.value).startswith("layer 2 (Dense) of a Sequential is in it already, and no ")
 
 
 def test_a_part_that_is_no_layer_is_refused():

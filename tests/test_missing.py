@@ -31,6 +31,7 @@ def test_every_likelihood_of_npvae_takes_them(cls):
     assert example(cls)[0].takes_missing
 
 
+@pytest.mark.smoke(6)
 @each_likelihood
 def test_gradients_with_missing_entries(cls):
     likelihood, theta, x, missing = example(cls)

@@ -266,7 +266,7 @@ def test_the_bend_s_gradient_is_its_slope():
     np.testing.assert_allclose(dstats[:, 1], [0, 0.5, 1, 0.5, 0], atol=1e-8)
 
 
-@pytest.mark.parametrize("target", [DiagonalGaussian, VAE])
+@pytest.mark.parametrize("target", [DiagonalGaussian, pytest.param(VAE, marks=pytest.mark.slow)])
 def test_the_bend_s_gradient_at_bounds_that_are_not_symmetric(target, monkeypatch):
     """Between -20 and 20 the slope at raw is the slope at -raw: a wrong sign would not show."""
     monkeypatch.setattr(posteriors, "LOGVAR_BOUNDS", (-2.0, 0.5))

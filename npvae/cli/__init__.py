@@ -75,7 +75,7 @@ def _print_whatever_the_encoding() -> None:
 
 
 def _flush() -> None:
-    """Send the output; where nobody reads it, nowhere, since Python would complain at exit."""
+    """Send the output on, or nowhere if nobody reads it: Python would complain at exit."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()

@@ -55,7 +55,7 @@ def choose(options: Namespace, earlier: Choices) -> Choices:
 
 
 def _same(option: Option, value: Any, before: Any) -> bool:
-    """Whether a resumed run is asked for what it has: of names, whether they mean the same."""
+    """Whether a resumed run is asked for what it has, in whatever spelling of a name."""
     if option.family is None or before is None:
         return value == before
     return parsed(value) == parsed(before)
@@ -73,14 +73,15 @@ def _check(choices: Choices) -> None:
     table = choices["likelihood"] == MIXED
     if table and not is_table(choices["data"]):
         raise ConfigError(
-            f"--likelihood mixed is that of a table, a .csv or .tsv file; got {choices['data']}."
+            f"--likelihood mixed is for tables, .csv or .tsv files; got {choices['data']}. Choose "
+            "another, or leave it out."
         )
     for name in ("columns", "missing_cells", "encoding"):
         if choices[name] and not table:
             typed = SETTINGS[name].typed
             raise ConfigError(
-                f"{typed} says what the columns of a table are (a .csv or .tsv file), each with "
-                f"a likelihood of its kind; leave out --likelihood and --image-shape, or {typed}."
+                f"{typed} is for tables, .csv or .tsv files, whose kinds of columns have a "
+                f"likelihood each; leave out --likelihood and --image-shape, or {typed}."
             )
     for option in SETTINGS.values():
         chosen = choices[option.name]

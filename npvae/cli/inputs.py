@@ -34,7 +34,7 @@ def read(name: str, split: str | None = None, schema: Any = None) -> Dataset:
     if name != DIGITS:
         return datasets.read(name, split)
     if split == "test":
-        raise DataError("the digits have no test split; --split held-out is what validated.")
+        raise DataError("the digits have no test rows; --split held-out takes what validated.")
     x, y = datasets.digits()
     return Dataset(x, y, image_shape=(8, 8))
 
@@ -179,7 +179,7 @@ def _split(run: Run, name: str, split: str | None) -> Selection:
 
 
 def _same_source(name: str, trained_on: str | None) -> bool:
-    """Whether two values of --data mean one thing."""
+    """Whether two values of --data mean the same source."""
     if trained_on is None or DIGITS in (name, trained_on):
         return name == trained_on
     return os.path.realpath(name) == os.path.realpath(trained_on)

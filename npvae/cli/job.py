@@ -75,7 +75,7 @@ class Job:
         return history
 
     def settle(self) -> int:
-        """Leave a run that was cut short as its last whole epoch had it; return that epoch."""
+        """Leave a run that was cut short as it was after its last whole epoch; gives that epoch."""
         records = runs.saved_training(self.folder).records if self.begun or self.done else []
         if records:
             model = checkpoint.load(self.folder / runs.CHECKPOINT)
@@ -118,12 +118,12 @@ def _plain_interrupts() -> Iterator[None]:
 
 @dataclass
 class _Keeper:
-    """The callback of `fit` that keeps a run's folder as far as the run is."""
+    """The callback of `fit` that keeps a run's folder up to date."""
 
     job: Job
 
     def begin(self) -> None:
-        """Leave the settings, so that a run can be resumed that never ends its first epoch."""
+        """Write the settings, so that a run that never ends its first epoch can be resumed."""
         if not self.job.done and not self.job.replaces:
             self.job.write_config()
 

@@ -127,7 +127,8 @@ def _contents(name: str) -> Iterator[tuple[str, str]]:
     trained_by = objective(run.settings) if run.config else ELBO()
     if run.config:
         yield "objective", text(trained_by.config)
-    yield "steps", describe(run.model, trained_by)
+    size = run.settings["batch_size"] if run.config else 1
+    yield "steps", describe(run.model, trained_by, batch=size)
     if not run.config:
         yield "training", f"not known: no {CONFIG} that describes this model is beside the file"
         return

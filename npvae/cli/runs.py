@@ -56,7 +56,7 @@ class Run:
 
     @property
     def schema(self) -> Any:
-        """What the columns are, of a model of a table; None of another."""
+        """What the columns are, if the model is a table's; otherwise None."""
         return getattr(self.model, "schema", None)
 
     @property
@@ -107,7 +107,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def _is_ours(config: Any) -> bool:
-    """Whether what other commands use of a config has the types that it should have."""
+    """Whether all of a config that other commands use has the right types."""
     training, shape = config["training"], config["image_shape"]
     return (
         isinstance(config["model"], dict)

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 Array = np.ndarray
 
 _MOST_LINES = 24
-"""Columns that have a line each; of more, those of a kind share one."""
+"""The most columns that have a line each; where there are more, those of a kind share one."""
 _ENTRIES = 4_000_000
-"""Scored for the chart of columns: a row of D columns has D², since each is scored apart."""
+"""The most to score for the chart of columns; a row of D columns has D², each scored apart."""
 
 
 def complete(choices: Choices, table: Table) -> list[str]:
@@ -151,7 +151,7 @@ class TableGallery(Gallery):
         return plots.interpolation(shares, None, None, self.columns, label)
 
     def worst(self, x: Array, reference: Array) -> Figure:
-        """Which columns of x are reconstructed worst, over what `reference` says of each alone."""
+        """Which columns of x are reconstructed worst, next to what `reference` says of each."""
         return plots.column_bars(
             saved_by_column(self.model, x, reference),
             self.schema.names,
@@ -164,7 +164,7 @@ class TableGallery(Gallery):
 
 
 def gallery_of(model: Any, image_shape: plots.Shape, columns: list[str] | None) -> Gallery:
-    """The pictures of a model, as those of a table where it is one of a table."""
+    """The pictures that suit a model: those of a table for a table's."""
     if image_shape is None and getattr(model, "schema", None) is not None:
         return TableGallery(model)
     return Gallery(model, image_shape, columns)

@@ -22,7 +22,7 @@ from .objective_options import in_words
 from .tabular import TableGallery, gallery_of, listing
 
 _MOST_POINTS = 10_000
-"""In a picture of many rows: more hide each other."""
+"""The most rows in a picture of points: more would hide each other."""
 
 
 def train(options: Namespace) -> int:
@@ -162,7 +162,7 @@ def _outcome(job: Job, history: History, seconds: float) -> str:
 
 
 def _more(job: Job, reached: int) -> str:
-    """What gives a run that has ended more epochs."""
+    """What to type to give a run more epochs that has ended."""
     epochs = f"--epochs {2 * job.choices['epochs']}"
     if job.stopping is None or not job.stopping.done():
         return f"say with {epochs}"

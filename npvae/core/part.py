@@ -26,10 +26,11 @@ class Part(Registered, ABC, abstract=True):
         example(rng)                -> part, inputs     # a small instance in float64, for the tests
 
     * A parameter declared as ``W`` is the view ``self.W``, and its gradient is ``self.dW``.
+    * The parts that it is made of are attributes, or stand in lists or tuples that are.
     * Forward arguments named in ``data_inputs`` are data or constants: backward returns ``None``
       for them.
-    * A part whose forward can't take complex arrays says why in ``not_analytic``, and is left out
-      of complex-step checks.
+    * A part whose forward can't take complex arrays says why in ``not_analytic``. Complex-step
+      checks leave it out.
 
     It is registered (see `Registered`), and thereby found by the gradient tests and by
     ``npvae verify``.

@@ -168,11 +168,11 @@ def parsed(choice: str) -> dict[str, Any]:
     name, _, rest = choice.partition(":")
     arguments = {}
     for item in _split(rest, choice):
-        argument, equals, value = item.partition("=")
+        argument, equals, value = map(str.strip, item.partition("="))
         if not equals or argument in arguments:
             rule = "once each" if equals else "as name:argument=value,argument=value"
             raise ConfigError(f"arguments are given {rule}; got {item!r:.200} in {choice!r:.200}.")
-        arguments[argument.strip()] = _value(value.strip(), choice)
+        arguments[argument] = _value(value, choice)
     return {"name": name.strip(), **arguments}
 
 

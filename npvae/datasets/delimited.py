@@ -13,7 +13,7 @@ import numpy as np
 from ..core.errors import DataError
 from .dataset import Array, Dataset
 from .numerals import is_number, is_plain
-from .rows import MISSING, Row, Rows, names_of, open_rows
+from .rows import MISSING, Row, TextRows, names_of, open_rows
 
 _LABEL_NAMES = ("label", "y", "target", "class")
 _INTEGER = re.compile(r"[+-]?(0|[1-9][0-9]{0,17})")
@@ -33,7 +33,7 @@ def read_csv(path: Path) -> Dataset:
         return _read_rows(rows, names, label, width, where)
 
 
-def _header(rows: Rows) -> list[str] | None:
+def _header(rows: TextRows) -> list[str] | None:
     """The names of the columns; every one must have a name."""
     found = names_of(rows)
     if found is None:

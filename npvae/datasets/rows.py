@@ -23,7 +23,7 @@ MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
 DELIMITERS = "\t;|,"
 """The likeliest first: a decimal comma needs another delimiter."""
 HEAD = 200
-"""Rows that are looked at to see whether the first one has names."""
+"""TextRows that are looked at to see whether the first one has names."""
 _SAMPLE = 1 << 17
 _LONGEST_CELL = (1 << 31) - 1
 _SEP_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
@@ -59,7 +59,7 @@ class Layout:
 
 
 @dataclass
-class Rows:
+class TextRows:
     """The rows of an open file that are neither blank nor comments.
 
     Attributes
@@ -92,7 +92,7 @@ class Rows:
 @contextmanager
 def open_rows(
     path: Path, where: str, encoding: str | None = None, likely: str | None = None
-) -> Iterator[Rows]:
+) -> Iterator[TextRows]:
     """The rows of a text file, as `encoding_of`, which has the arguments, and its first lines say.
 
     Raises
@@ -112,7 +112,7 @@ def open_rows(
         cells = next(csv.reader([comment], delimiter=delimiter, skipinitialspace=True), [])
         stream.seek(0)
         rows = _rows(islice(stream, skipped, None), skipped, delimiter, where)
-        yield Rows(where, rows, layout, cells, [note] if note else [])
+        yield TextRows(where, rows, layout, cells, [note] if note else [])
 
 
 def _comments(lines: Sequence[str], start: int) -> tuple[int, str]:
@@ -177,7 +177,7 @@ def _line_end(sample: str) -> str:
     return max(ends, key=ends.__getitem__) if any(ends.values()) else "\n"
 
 
-def names_of(rows: Rows) -> tuple[int, list[str]] | None:
+def names_of(rows: TextRows) -> tuple[int, list[str]] | None:
     """The names of the columns and their line, which `rows` then begins after; None without any.
 
     The first row has names where a cell of it is text, unless that looks like the cells below: no

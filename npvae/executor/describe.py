@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import math
+import time
 from typing import Any
 
 import numpy as np
@@ -10,13 +13,14 @@ from .. import kernels
 from ..core import Objective, layout
 from ..models import Model
 from ..optim import Adam
-from .graph import NotCapturable
+from .calls import PythonCall
+from .graph import NotCapturable, example
 from .record import trace
 
 Array = np.ndarray
 
-_ROWS = 2
-"""Of the batch that is recorded: what is captured does not depend on it."""
+_SECONDS = 0.5
+"""How long Python's calls are timed at most, once they have all been made."""
 
 
 def why_eager(model: Model, optimiser: Any) -> str | None:
@@ -34,34 +38,51 @@ def why_eager(model: Model, optimiser: Any) -> str | None:
     return None
 
 
-def describe(model: Model, objective: Objective, optimiser: Any = None) -> str:
-    """In a few words, how `fit` would run this step.
+def describe(model: Model, objective: Objective, optimiser: Any = None, batch: int = 128) -> str:
+    """In a few words, how `fit` would run this step, on batches of this size.
 
-    Nothing is compiled or trained for the answer; it does not know of steps that `fit` would find
-    to differ from eager ones.
+    What Python runs is named, with what it takes of each step, and why. Nothing is compiled or
+    trained for the answer; it does not know of steps that `fit` would find to differ from eager
+    ones.
     """
     reason = why_eager(model, Adam() if optimiser is None else optimiser)
     if reason is not None:
         return f"eager: {reason}"
     try:
-        calls = _python_calls(model, objective)
+        calls = _python_calls(model, objective, batch)
     except NotCapturable as found:
         return f"eager: {found}"
-    if calls:
-        return f"captured, but for Python's calls of {', '.join(calls)}"
-    return "captured as a whole"
+    if not calls:
+        return "captured as a whole"
+    reasons = {made.call.kernel.partition(".")[0]: made.why for made in calls}
+    listed = "; ".join(f"{name} ({why})" for name, why in reasons.items())
+    return f"captured, but for {1e3 * _cost(calls):.2g} ms of each step in Python: {listed}"
 
 
-def _python_calls(model: Model, objective: Objective) -> list[str]:
-    """The names of the calls that Python makes in a captured step."""
+def _python_calls(model: Model, objective: Objective, batch: int) -> list[PythonCall]:
+    """The calls that Python makes in a captured step."""
     from . import rules  # noqa: F401
     from .lower import Lowering, Source
 
-    graph = trace(model, objective, _ROWS)
+    graph = trace(model, objective, batch)
     sources = {"x": Source(1, 1.0, model.x_dim)}
     if model.context_dim:
         sources["context"] = Source(1, 1.0, model.context_dim)
     slots = {name: (slot.start, slot.size) for name, slot in layout(model).items()}
     lowering = Lowering(graph, np.zeros_like(model.flat), slots, sources, threads=1)
     lowering.run()
-    return [made.call.kernel for made in lowering.python_calls]
+    return lowering.python_calls
+
+
+def _cost(calls: list[PythonCall]) -> float:
+    """The seconds that these calls take of a step: of each the least of some."""
+    least, began = np.full(len(calls), np.inf), time.perf_counter()
+    while time.perf_counter() < began + _SECONDS:
+        state: dict[Any, Any] = {"epoch": math.inf, "rehearsal": True}
+        for i, made in enumerate(calls):
+            arrays = [copy.copy(example(given)) for given in made.call.inputs]
+            started = time.perf_counter()
+            with np.errstate(all="ignore"):
+                made.call.run(state, arrays)
+            least[i] = min(least[i], time.perf_counter() - started)
+    return float(least.sum())

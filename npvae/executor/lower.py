@@ -8,12 +8,14 @@ are the losses.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from .. import kernels
 from .calls import Given, PythonCall
 from .graph import Call, Graph, NotCapturable, Value
 from .memory import Access, Buffer, Operation, Ref
@@ -62,11 +64,13 @@ class Lowering:
         self._by_feature: dict[int, Ref] = {}
         self._by_row: dict[int, Ref] = {}
         self._doubles: dict[int, Ref] = {}
+        self._copies: dict[int, Value] = {}
+        self._placed: dict[int, str] = {}
         self.from_python: dict[int, PythonCall] = {}
         self.names = {id(v): name for name, v in self.graph.parameters.items()}
         self.inputs = {id(v): name for name, v in self.graph.inputs.items()}
         self.last_use = _last_uses(self.graph)
-        self.as_parameters = _laid_as_parameters(self.graph)
+        self.used = {*self.last_use, *(id(value.base) for _, value in self.graph.gradients)}
         self.targets = self._targets()
         self.batch = self.graph.inputs["x"].per_feature
 
@@ -76,28 +80,67 @@ class Lowering:
             self._zero(self._slot(name))
         for i, call in enumerate(self.graph.calls):
             self.now = i
-            if call.python is not None:
-                self._python(call)
-            elif call.kernel in RULES:
-                RULES[call.kernel](self, call)
-            else:
-                raise NotCapturable(f"kernel {call.kernel} has no compiled operation")
+            self._lower(call)
             self._check_losses()
         self.now = len(self.graph.calls)
         self._add_gradients()
 
+    def _lower(self, call: Call) -> None:
+        """A call's operations; where it has none, Python makes the call."""
+        why = call.why
+        if not why:
+            why = f"kernel {call.kernel} has no compiled operation"
+            own = inspect.unwrap(call.function) is inspect.unwrap(getattr(kernels, call.kernel, id))
+            if own and call.kernel in RULES:  # and no user's kernel of the same name
+                mark = [len(kept) for kept in self._kept]
+                try:
+                    RULES[call.kernel](self, call)
+                    self._check_outputs(call)
+                    return
+                except NotCapturable as refusal:
+                    self._rewind(mark)
+                    why = str(refusal)
+        self._python(call, why)
+
+    def _check_outputs(self, call: Call) -> None:
+        """Refuse where something is asked for that the operations do not give."""
+        for i, value in enumerate(call.outputs):
+            if id(value) in self.used and not self._is_there(value):
+                raise NotCapturable(f"output {i} of {call.kernel} is asked for")
+
+    @property
+    def _kept(self) -> list[Any]:
+        """All that lowering a call adds to, at the end of each."""
+        places = [self._by_feature, self._by_row, self._doubles, self._copies, self._placed]
+        lists = [self.operations, self.python_calls, self.constants]
+        return [*lists, *places, self.from_python]
+
+    def _rewind(self, mark: list[int]) -> None:
+        """Take back what a rule has begun."""
+        for kept, n in zip(self._kept, mark, strict=True):
+            remove = kept.popitem if isinstance(kept, dict) else kept.pop
+            while len(kept) > n:
+                remove()
+
     def _check_losses(self) -> None:
         """Look at the losses as soon as they are there, before the way back is taken."""
-        if self.checked or not all(self._is_there(value) for value in self.graph.losses):
+        losses = self.graph.losses
+        if self.checked or not all(self._is_there(v) for v in losses if isinstance(v, Value)):
             return
         self.checked = True
-        first, *others = (self.as_doubles(value) for value in self.graph.losses)
+        first, *others = (
+            self.as_doubles(value)
+            if isinstance(value, Value)
+            else self.constant([value], np.float64)
+            for value in losses
+        )
         self.emit("check", 1, dict(loss=first), [(first, 8, 0)])
         for column, ref in enumerate(others, 1):
             self.emit("report", 1, dict(value=ref, column=column), [(ref, 8, 0)])
 
     def _is_there(self, value: Value) -> bool:
-        return id(value.base) in self._doubles or id(value.base) in self.from_python
+        places = (self._doubles, self._by_feature, self._by_row, self.from_python, self.inputs)
+        return any(id(value.base) in place for place in places)
 
     def emit(
         self,
@@ -109,23 +152,41 @@ class Lowering:
         work: float = 0.0,
         constants: Any = (),
     ) -> None:
-        """Add an operation; reads and writes are (place, bytes, bytes per item or 0 for all)."""
+        """Add an operation; reads and writes are (place, bytes, bytes per item or 0 for all).
+
+        Raises
+        ------
+        NotCapturable
+            If it would touch what lies beyond a buffer: its operands are of other shapes than the
+            operation takes, as where NumPy broadcasts.
+        """
         accesses = [Access(*r, False) for r in reads] + [Access(*w, True) for w in writes]
+        if any(ref.offset + size > ref.buffer.size for ref, size, *_ in accesses):
+            raise NotCapturable(f"operation {name} has no form for operands of these shapes")
         self.operations.append(Operation(name, operands, n_items, accesses, work, constants))
 
     # Where values are
 
     def new(self, value: Value, dying: Value | None = None) -> Ref:
         """Memory by feature for a value; that of `dying` if no later call reads it."""
-        target = self.targets.get(id(value))
-        if target is not None:
-            ref = self._slot(target)
-        elif dying is not None and self._dies(dying, value):
+        ref = self._own_slot(value) if value.ndim < 2 else None
+        if ref is None and dying is not None and self._dies(dying, value):
             ref = self._by_feature[id(dying.base)]
-        else:
-            ref = Ref(Buffer(4 * value.size))
-        self._by_feature[id(value)] = ref
+        self._by_feature[id(value)] = ref = ref or Ref(Buffer(4 * value.size))
         return ref
+
+    def new_by_row(self, value: Value) -> Ref:
+        """Memory by row for a value: as the parameters lie, whose gradient it may be."""
+        self._by_row[id(value)] = ref = self._own_slot(value) or Ref(Buffer(4 * value.size))
+        return ref
+
+    def _own_slot(self, value: Value) -> Ref | None:
+        """The parameter's gradient that the value is and can be computed into."""
+        name = self.targets.get(id(value))
+        if name is None:
+            return None
+        self._placed[id(value)] = name
+        return self._slot(name)
 
     def _dies(self, value: Value, successor: Value) -> bool:
         return (
@@ -144,47 +205,59 @@ class Lowering:
 
     def by_feature(self, value: Value) -> Ref:
         """Where a value lies by feature, (F, K·B)."""
-        base = _base(value)
-        if id(base) not in self._by_feature:
-            if id(base) in self.inputs:
-                self._load(base)
-            elif id(base) in self.names:
-                self._transpose_parameter(base)
-            elif id(base) in self.from_python:
-                self._by_feature[id(base)] = self._take(base, np.float32)
-            else:
-                raise NotCapturable(f"{value!r} is not there by feature")
-        ref = self._by_feature[id(base)]
-        return Ref(ref.buffer, ref.offset + 4 * value.start * base.per_feature)
+        base = _recorded(value).base
+        if value.start is not None and id(base) not in self._doubles:
+            whole = self._by_feature[id(base)] if self._has_features(base) else self._turned(base)
+            return Ref(whole.buffer, whole.offset + 4 * value.start * base.per_feature)
+        return self._by_feature[id(value)] if self._has_features(value) else self._turned(value)
+
+    def _has_features(self, value: Value) -> bool:
+        if id(value) in self.inputs and id(value) not in self._by_feature:
+            self._load(value)
+        return id(value) in self._by_feature
+
+    def _turned(self, value: Value) -> Ref:
+        """By feature what lies by row: a prior's pseudo-inputs, say."""
+        source = self.by_row(value)
+        ref = self._transpose(source, value.per_feature, value.n_features)
+        self._by_feature[id(value)] = ref
+        return ref
+
+    def by_row(self, value: Value) -> Ref:
+        """Where a value lies by row, (K·B, F), its last axis the fastest."""
+        base = _recorded(value).base
+        if id(base) in self._doubles or (value.start is None and not value.in_order):
+            return self._take(self._copied(value), np.float32)
+        if not value.in_order:  # some features
+            return self._transpose(self.by_feature(value), value.n_features, value.per_feature)
+        if id(base) in self.names:
+            return self.parameter(base)
+        if id(base) in self.from_python and id(base) not in self._by_row:
+            self._by_row[id(base)] = self._take(base, np.float32)
+        elif id(base) not in self._by_row:
+            whole = self.by_feature(base)  # which has data lie by row as well
+            if id(base) not in self._by_row:
+                whole = self._transpose(whole, base.n_features, base.per_feature)
+                self._by_row[id(base)] = whole
+        return self._by_row[id(base)]
 
     def is_doubles(self, value: Value) -> bool:
         """Whether it lies as float64 numbers so far."""
         return id(value.base) in self._doubles
 
     def as_doubles(self, value: Value) -> Ref:
-        """Where a value lies as float64 numbers."""
-        base = _base(value)
-        if id(base) not in self._doubles and id(base) in self.from_python:
-            self._doubles[id(base)] = self._take(base, np.float64)
+        """Where a value lies as float64 numbers, its last axis the fastest."""
+        base = _recorded(value).base
+        if not value.in_order or not (id(base) in self._doubles or id(base) in self.from_python):
+            return self.as_doubles(self._copied(value))
         if id(base) not in self._doubles:
-            raise NotCapturable(f"{value!r} is not there as float64")
+            self._doubles[id(base)] = self._take(base, np.float64)
         return self._doubles[id(base)]
 
-    def by_row(self, value: Value) -> Ref:
-        """Where a value lies by row, (K·B, F)."""
-        base = value.base
-        if id(value) in self.names:
-            return self.parameter(value)
-        if id(base) in self.inputs and id(base) not in self._by_row:
-            self.by_feature(value)
-        if id(base) not in self._by_row or value.n_features != base.n_features:
-            out = self._transpose(self.by_feature(value), value.n_features, value.per_feature)
-            if value.n_features != base.n_features:
-                return out
-            self._by_row[id(base)] = out
-        return self._by_row[id(base)]
-
     def _transpose(self, source: Ref, rows: int, columns: int) -> Ref:
+        """(rows, columns) as (columns, rows)."""
+        if rows == 1 or columns == 1:
+            return source
         n, out = rows * columns, Ref(Buffer(4 * rows * columns))
         self.emit(
             "transpose",
@@ -195,11 +268,6 @@ class Lowering:
             0.3 * n,
         )
         return out
-
-    def _transpose_parameter(self, value: Value) -> None:
-        """What stands where the data do, by row: a prior's pseudo-inputs."""
-        source = self.parameter(value)
-        self._by_feature[id(value)] = self._transpose(source, value.per_feature, value.n_features)
 
     def constant(self, numbers: Any, dtype: Any) -> Ref:
         """Where numbers lie that never change."""
@@ -215,8 +283,11 @@ class Lowering:
 
     def needs_the_schedule(self, beta: Any) -> None:
         """Refuse a beta of the objective's own: the compiled operations take the schedule's."""
-        if self.inputs.get(id(beta)) != "beta":
+        if not self._is_beta(beta):
             raise NotCapturable(f"beta is {beta!r} instead of what the objective's schedule gives")
+
+    def _is_beta(self, value: Any) -> bool:
+        return self.inputs.get(id(value)) == "beta"
 
     # What comes from outside
 
@@ -266,40 +337,32 @@ class Lowering:
 
     def _targets(self) -> dict[int, str]:
         """Values that can be computed straight into the gradient: a parameter's first, if neither
-        a call nor another parameter reads it as well, and Python does not give it."""
+        a call nor another parameter reads it as well."""
         targets: dict[int, str] = {}
         taken = set(self.graph.zeroed)
         added = [id(value.base) for _, value in self.graph.gradients]
-        given = {id(v) for call in self.graph.calls if call.python for v in call.outputs}
         for name, value in self.graph.gradients:
-            plain = value is value.base and added.count(id(value)) == 1 and id(value) not in given
-            there = plain and self._lies_as_parameter(value)
-            if name not in taken and there and self.last_use.get(id(value)) is None:
+            plain = value is value.base and added.count(id(value)) == 1
+            if name not in taken and plain and self.last_use.get(id(value)) is None:
                 targets[id(value)] = name
             taken.add(name)
         return targets
 
     def _add_gradients(self) -> None:
         """Add what was not computed straight into the gradient; a parameter's first is copied."""
-        begun = set(self.targets.values()) | self.graph.zeroed
+        begun = set(self._placed.values()) | self.graph.zeroed
         for name, value in self.graph.gradients:
-            if self.targets.get(id(value)) == name:
+            if self._placed.get(id(value)) == name:
                 continue
             out = self._slot(name)
             if name not in begun:
                 begun.add(name)
                 self._zero(out)
-            if id(value.base) in self.from_python and value.ndim > 1:  # it would lie by feature
-                raise NotCapturable(f"the gradient of {name} comes from Python")
-            place = self.by_feature if self._lies_as_parameter(value) else self.by_row
-            self._add(place(value), out, value.size)
+            self._add(self.by_row(value), out, value.size)
 
     def _add(self, given: Ref, out: Ref, n: int) -> None:
         operands, size = dict(a=out, b=given, out=out, n=n), 4 * n
         self.emit("add", 1, operands, [(out, size, 0), (given, size, 0)], [(out, size, 0)], 0.1 * n)
-
-    def _lies_as_parameter(self, value: Value) -> bool:
-        return value.ndim == 1 or id(value) in self.as_parameters
 
     def _slot(self, name: str) -> Ref:
         """Where a parameter's gradient goes."""
@@ -313,43 +376,48 @@ class Lowering:
 
     # Python's calls
 
-    def _python(self, call: Call) -> None:
-        """A call that Python makes: the program is cut in two here."""
+    def _python(self, call: Call, why: str) -> None:
+        """A call that Python makes: the program is cut in two here, but where it is already."""
         inputs = [self._given(v) if isinstance(v, Value) else v for v in call.inputs]
-        made = PythonCall(len(self.operations), call, inputs)
+        if not self.python_calls or self.python_calls[-1].at != len(self.operations) - 1:
+            # An operation of no items, so that the buffers that Python reads live until here.
+            self.emit("fill", 0, dict(out=0, n=0))
+        made = PythonCall(len(self.operations) - 1, call, why, inputs)
         self.python_calls.append(made)
         self.from_python.update({id(value): made for value in call.outputs})
-        # An operation of no items, so that the buffers that Python reads live until here.
-        self.emit("fill", 0, dict(out=0, n=0))
         refs = [g.ref for g in inputs if isinstance(g, Given) and g.ref is not None]
-        self.operations[-1].extra = [ref.buffer for ref in refs]
+        self.operations[made.at].extra += [ref.buffer for ref in refs]
 
     def _given(self, value: Value) -> Given:
-        if id(value.base) in self.from_python or id(value) in self.names:
+        base = value.base
+        if id(base) in self.from_python or id(base) in self.names or self._is_beta(base):
             return Given(value, None, None)
-        if id(value.base) in self._doubles:
-            return Given(value, self.as_doubles(value), np.float64)
-        return Given(value, self.by_feature(value), np.float32)
+        if id(base) in self._doubles:
+            return Given(value, self._doubles[id(base)], np.float64)
+        return Given(value, self.by_row(base), np.float32)
 
     def _take(self, value: Value, dtype: Any) -> Ref:
-        """A place for what Python gives, by feature or as float64, as it is needed."""
+        """A place for what Python gives, by row, in the type that is needed."""
         made = self.from_python[id(value)]
         ref = Ref(Buffer(np.dtype(dtype).itemsize * value.size))
         made.places.setdefault(id(value), []).append((ref, dtype))
         self.operations[made.at].extra.append(ref.buffer)
         return ref
 
+    def _copied(self, value: Value) -> Value:
+        """What lies nowhere as it is needed, a transposed view say, copied by Python."""
+        if id(value) not in self._copies:
+            copy = Value(self.graph, value.example, value.source)
+            call = Call("copy", (value,), (copy,), lambda array: array)
+            self._python(call, f"a view of {value.source} has no compiled operation")
+            self._copies[id(value)] = copy
+        return self._copies[id(value)]
 
-def _base(value: Any) -> Value:
+
+def _recorded(value: Any) -> Value:
     if not isinstance(value, Value):
         raise NotCapturable(f"the constant {value!r} stands where a recorded value is needed")
-    return value.base
-
-
-def _laid_as_parameters(graph: Graph) -> set[int]:
-    """The values that operations leave by row, as the parameters lie whose gradients they are."""
-    kernels = ("linear_dw", "mixture_log_prob_backward")
-    return {id(v) for call in graph.calls if call.kernel in kernels for v in call.outputs}
+    return value
 
 
 def _last_uses(graph: Graph) -> dict[int, int]:

@@ -18,6 +18,7 @@ from .memory import Access, Buffer, Operation, Ref, place, synchronise
 from .operations import loop as executor
 from .operations import sync
 from .operations.declare import OPERATIONS
+from .operations.dispatch import BETA
 
 Array = np.ndarray
 
@@ -45,7 +46,6 @@ class Program:
     ----------
     batch : int, the rows of a step
     noise_size : int, the numbers in a step's noise
-    several_levels : bool, whether that is a list of arrays
     threads : int, how many it uses
     """
 
@@ -63,7 +63,6 @@ class Program:
         lowering = Lowering(graph, gradient, slots, sources, threads)
         lowering.run()
         self.batch, self.noise_size = lowering.batch, lowering.noise_size
-        self.several_levels = "eps" not in graph.inputs
         self.python_calls = lowering.python_calls
         self.without_update = len(lowering.operations)
         ending = [] if update is None else _update(worker.flat, *update, threads)
@@ -81,6 +80,7 @@ class Program:
         self.scratch = np.empty((self.threads, executor.scratch_size(widest)), np.float32)
         self.counters = np.zeros(sync.SIZE, np.int64)
         self._has_libraries = False
+        self._beta = id(graph.inputs["beta"])
 
     def run(
         self,
@@ -112,10 +112,11 @@ class Program:
             return self._execute(0, last, 0, steps, tables)
         state: dict[Any, Any] = {"rehearsal": rehearsal}
         for step in range(steps):
-            state["epoch"] = float(epochs[step])
+            state |= {"epoch": float(epochs[step]), self._beta: scalars[step, BETA]}
             begin = 0
             for call in self.python_calls:
-                if self._execute(begin, call.at, step, step + 1, tables) == step:
+                before = call.at > begin  # else the calls follow one another
+                if before and self._execute(begin, call.at, step, step + 1, tables) == step:
                     return step
                 call.run(state)
                 begin = call.at

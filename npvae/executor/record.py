@@ -1,257 +1,274 @@
 """Recording a training step: the model's own forward and backward, run once on values.
 
 Whatever can't be recorded (a user's likelihood in plain NumPy, an objective with its own sums) is
-found when it touches a value with something else than a kernel. The innermost part in which that
-happens becomes one call of Python's, with arrays in and out, in the middle of the step.
+found when it touches a value with something else than a kernel, or when it is watched (`rehearsal`)
+and does more than call kernels. The innermost part in which that happens is then run by Python,
+with arrays in and out, in the middle of the step.
 """
 
 from __future__ import annotations
 
+import contextlib
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from .. import kernels
-from ..core import Objective, Part, Terms, bind, children, clone, layout
+from ..core import Objective, Part, Terms, children, clone, layout
 from ..core.losses import LOSSES
-from ..core.schedules import Constant
 from ..core.trees import leaves, refilled
 from ..models import Model
-from .graph import Call, Gradient, Graph, NotCapturable, Value
+from .graph import Gradient, Graph, NotCapturable, Value
+from .purity import LookCloser, PurityWatch, first_difference
+from .rehearsal import OBJECTIVE, Rehearsal, randomness_kept
 
 Array = np.ndarray
 State = dict[Any, Any]
 
 
 def record(
-    worker: Model,
-    objective: Objective,
+    on: Rehearsal,
     x: Array,
     eps: Any,
-    context: Array | None,
-    rehearsal: Model,
-    rehearsed_objective: Objective,
-    learn: bool = True,
+    context: Array | None = None,
     weights: Array | None = None,
+    *,
+    learn: bool = True,
+    watched: bool = False,
 ) -> Graph:
     """Record the step of a batch of this shape.
 
     Parameters
     ----------
-    worker : Model
-        Bound to its gradients, as `with_gradients` gives it; Python's calls run on its parts.
-    objective : Objective
+    on : Rehearsal
+        The model and the objective. What turns out to be Python's to run is entered there.
     x, eps, context, weights : the arrays of one batch, which serve as examples
-    rehearsal, rehearsed_objective
-        What Python's calls are made on while the step is recorded, see `rehearsed`.
     learn : bool
         Whether the way back is recorded as well.
+    watched : bool
+        Whether parts are watched for what they do besides calling kernels.
 
     Raises
     ------
     NotCapturable
-        If the model does other array work than its parts' kernels.
+        If not even the model as a whole can be run by Python: it gives something else than arrays.
     """
-    if not _is_pure(worker):
-        raise NotCapturable(f"{type(worker).__name__} may do more than its parts' kernels")
-    graph = Graph()
-    twin = clone(worker)
-    for name, slot in layout(worker).items():
-        graph.parameters[name] = Value(graph, slot.view(worker.flat), name)
-        graph.owners[name] = id(slot.part)
-    for name, slot in layout(twin).items():
-        setattr(slot.part, slot.attribute, graph.parameters[name])
-        setattr(slot.part, "d" + slot.attribute, Gradient(graph, name))
-    _watch(twin, worker, rehearsal, graph)
+    watch = PurityWatch() if watched else None
+    while True:
+        try:
+            with np.errstate(all="ignore"):
+                return _Step(on, watch).record(x, eps, context, weights, learn)
+        except _Refused as refused:  # noqa: PERF203  (each try learns from the last)
+            on.leave_to_python(refused.part, refused.why)
+        except LookCloser:
+            watch = PurityWatch(closely=True)
 
-    def given(name: str, array: Any) -> Value:
-        graph.inputs[name] = Value(graph, array, name)
-        return graph.inputs[name]
 
-    noise = (
-        [given(f"eps.{i}", level) for i, level in enumerate(eps)]
-        if isinstance(eps, (list, tuple))
-        else given("eps", eps)
-    )
-    beta = given("beta", np.float64(1.0))
-    rows = given("x", x)
-    conditions = None if context is None else given("context", context)
-    with kernels.recording(graph.call):
-        terms, cache = twin.forward(rows, noise, conditions, needs=objective.needs)
-        terms.weights = None if weights is None else given("weights", weights)
-        losses, d_terms = _objective(objective, rehearsed_objective, terms, beta, graph)
-        if learn:
-            twin.backward(cache, d_terms)
-    graph.losses = tuple(losses[name] for name in getattr(objective, "losses", LOSSES))
-    return graph
+def watch(on: Rehearsal, batches: list[tuple[Any, ...]], learn: bool = True) -> None:
+    """Find what Python has to run, from recordings of two small batches of the same shape."""
+    while True:
+        known = len(on.python)
+        one, other = (record(on, *batch, learn=learn, watched=True) for batch in batches)
+        part = first_difference(one, other)
+        if part is not None:
+            on.leave_to_python(part, "its calls differ from batch to batch")
+        elif len(on.python) == known:
+            return
 
 
 def trace(model: Model, objective: Objective, batch: int) -> Graph:
     """The training step of a model and an objective, to look at: ``print(trace(...))``."""
-    worker, objective, _ = rehearsed(model, objective)
-    x = np.zeros((batch, model.x_dim), model.flat.dtype)
-    context = np.zeros((batch, model.context_dim), x.dtype) if model.context_dim else None
-    eps = model.draw_noise(batch, objective.n_samples, np.random.default_rng(0))
-    with np.errstate(all="ignore"):
-        return record(worker, objective, x, eps, context, worker, objective)
+    on, dtype = Rehearsal(model.with_gradients(np.zeros_like(model.flat)), objective), model.dtype
+
+    def example(rows: int, seed: int) -> tuple[Any, ...]:
+        context = np.zeros((rows, model.context_dim), dtype) if model.context_dim else None
+        noise = model.draw_noise(rows, objective.n_samples, np.random.default_rng(seed))
+        return np.full((rows, model.x_dim), seed, dtype), noise, context
+
+    watch(on, [example(2, 0), example(2, 1)])
+    return record(on, *example(batch, 0))
 
 
-def rehearsed(worker: Model, objective: Objective) -> tuple[Model, Objective, Array]:
-    """Copies for trying steps out, at a beta of ½, and the gradient that the model's copy adds to.
+class _Refused(Exception):
+    """A part that can't be recorded, the innermost, and why."""
 
-    What is ours never changes by being called, but what is a user's may count its calls.
-
-    Raises
-    ------
-    NotCapturable
-        If what a user's part or objective holds can't be copied: an open file, say.
-    """
-    gradient = np.zeros_like(worker.flat)
-    twin = worker.with_gradients(gradient)
-    parts: list[Part] = [twin]
-    for part in parts:
-        parts.extend(child for _, child in children(part) if child not in parts)
-    # Parts and parameters are the twin's own already.
-    own: list[Any] = [
-        *parts,
-        *bind(twin, worker.flat).values(),
-        *bind(twin, gradient, "d").values(),
-    ]
-    memo = {id(thing): thing for thing in own}
-    try:
-        for part in parts:
-            if not _is_pure(part):
-                vars(part).update(copy.deepcopy(vars(part), memo))
-        copied: Any = copy.deepcopy(objective)
-        copied.beta = Constant(0.5)  # 0, where warm-ups begin, and 1 would hide mistakes
-        return twin, copied, gradient
-    except Exception as error:  # whatever a class's own way of copying raises
-        raise NotCapturable(f"a user's part or objective can't be copied: {error}") from error
+    def __init__(self, part: str, why: str) -> None:
+        super().__init__(part, why)
+        self.part, self.why = part, why
 
 
-def _is_pure(thing: Any) -> bool:
-    """Whether what it computes depends on its inputs and parameters alone.
+class _Step:
+    """One try to record a step."""
 
-    That holds for all that npvae defines. A user's class may count its calls or draw numbers, which
-    a recording would freeze, so it says ``capturable = True`` where it is as pure.
-    """
-    ours = type(thing).__module__.partition(".")[0] == "npvae"
-    return ours or bool(getattr(thing, "capturable", False))
+    def __init__(self, on: Rehearsal, watch: PurityWatch | None) -> None:
+        self.on, self.watch = on, watch
+        self.graph = Graph()
+        twin = clone(on.copy)
+        for name, slot in layout(on.worker).items():
+            self.graph.parameters[name] = Value(self.graph, slot.view(on.worker.flat), name)
+        for name, slot in layout(twin).items():
+            setattr(slot.part, slot.attribute, self.graph.parameters[name])
+            setattr(slot.part, "d" + slot.attribute, Gradient(self.graph, name))
+        self.owners = {name: id(slot.part) for name, slot in layout(on.worker).items()}
+        self.watchers: dict[int, _Watched] = {}
+        self.model = self._watched(twin, on.worker, on.copy, "")
 
+    def record(
+        self, x: Array, eps: Any, context: Array | None, weights: Array | None, learn: bool
+    ) -> Graph:
+        noise = (
+            [self._given(f"eps.{i}", level) for i, level in enumerate(eps)]
+            if isinstance(eps, (list, tuple))
+            else self._given("eps", eps)
+        )
+        beta = self._given("beta", np.float64(1.0))
+        rows = self._given("x", x)
+        conditions = None if context is None else self._given("context", context)
+        with kernels.recording(self.graph.call):
+            needs = self.on.objective.needs
+            terms, cache = self.model.forward(rows, noise, conditions, needs=needs)
+            terms.weights = None if weights is None else self._given("weights", weights)
+            losses, d_terms = self._objective(terms, beta)
+            if learn:
+                self.model.backward(cache, d_terms)
+        names = getattr(self.on.objective, "losses", LOSSES)
+        self.graph.losses = tuple(losses[name] for name in names)
+        for watcher in self.watchers.values():
+            watcher.check()
+        if self.watch is not None:
+            self.watch.end()
+        return self.graph
 
-def _watch(twin: Part, worker: Part, rehearsal: Part, graph: Graph) -> None:
-    """Put a watcher in the place of every part that `twin` holds."""
-    watchers: dict[int, _Watched] = {}
+    def _given(self, name: str, array: Any) -> Value:
+        self.graph.inputs[name] = Value(self.graph, array, name)
+        return self.graph.inputs[name]
 
-    def watched(part: Part, original: Part, rehearsed: Part) -> _Watched:
-        if id(part) not in watchers:
-            watchers[id(part)] = _Watched(part, original, rehearsed, graph)
-            visit(part, original, rehearsed)
-        return watchers[id(part)]
-
-    def visit(part: Part, original: Part, rehearsed: Part) -> None:
+    def _watched(self, part: Part, original: Part, rehearsed: Part, name: str) -> _Watched:
+        """A watcher in the place of a part, with watchers in the places of all parts in it."""
+        if id(part) in self.watchers:
+            return self.watchers[id(part)]
+        watcher = self.watchers[id(part)] = _Watched(self, part, original, rehearsed, name)
         originals, copies = dict(children(original)), dict(children(rehearsed))
         for attribute, child in list(children(part)):
-            name, _, index = attribute.partition(".")
-            watcher = watched(child, originals[attribute], copies[attribute])
+            path = f"{name}.{attribute}" if name else attribute
+            inner = self._watched(child, originals[attribute], copies[attribute], path)
+            holder, _, index = attribute.partition(".")
             if index:
-                held = list(getattr(part, name))
-                held[int(index)] = watcher
-                setattr(part, name, held)
+                held = list(getattr(part, holder))
+                held[int(index)] = inner
+                setattr(part, holder, held)
             else:
-                setattr(part, name, watcher)
+                setattr(part, holder, inner)
+        watcher.begin()
+        return watcher
 
-    visit(twin, worker, rehearsal)
+    def _objective(self, terms: Terms, beta: Value) -> tuple[Any, Any]:
+        """The objective's losses and the terms' gradients, with beta as what changes by step."""
+        on = self.on
+        if OBJECTIVE in on.python:
+            run_on = {False: on.objective, True: on.objective_copy}
+
+            def run(state: State, *arrays: Any) -> Any:
+                given = refilled(terms, iter(arrays))
+                return run_on[state["rehearsal"]](given, state["epoch"])
+
+            return self.by_python(type(on.objective).__name__, terms, run, OBJECTIVE)
+        twin: Any = copy.copy(on.objective_copy)
+        twin.beta = lambda epoch: beta
+        seen = None if self.watch is None else self.watch.attributes(twin)
+        with self.recording(OBJECTIVE):
+            results = twin(terms, self.graph.epoch)
+            if self.watch is not None:
+                self.watch.compare(seen, twin)
+        return results
+
+    @contextlib.contextmanager
+    def recording(self, name: str) -> Iterator[None]:
+        """Record what a part calls; what it does besides is its own refusal."""
+        self.graph.inside.append(name)
+        try:
+            began = None if self.watch is None else self.watch.begin()
+            yield
+            if self.watch is not None:
+                self.watch.compare_randomness(began)
+        except NotCapturable as refusal:
+            raise _Refused(name, str(refusal)) from refusal
+        finally:
+            self.graph.inside.pop()
+
+    def by_python(self, name: str, arguments: Any, run: Any, part: str) -> Any:
+        """Record a call of Python's on a part."""
+        self.graph.inside.append(part)
+        try:
+            with randomness_kept():
+                return self.graph.run(name, leaves(arguments), run, self.on.python[part])
+        finally:
+            self.graph.inside.pop()
 
 
 class _Watched:
     """A part while a step is recorded; if it can't be, its original is run by Python."""
 
-    def __init__(self, part: Part, original: Part, rehearsed: Part, graph: Graph) -> None:
-        self._part, self._graph = part, graph
-        self._run_on = {False: original, True: rehearsed}
+    def __init__(self, step: _Step, part: Part, original: Part, rehearsed: Part, name: str) -> None:
+        vars(self).update(_step=step, _part=part, _name=name, _seen=None)
+        vars(self).update(_run_on={False: original, True: rehearsed})
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        """The part's own: it is an instance of what the part is one of."""
+        return type(self._part)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._part, name)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise NotCapturable(f"{name} of a part was set by another part")
+
+    def begin(self) -> None:
+        """Look at the part's attributes, for `check`."""
+        if self._step.watch is not None:
+            vars(self)["_seen"] = self._step.watch.attributes(self._part)
+
+    def check(self) -> None:
+        """Refuse what has other attributes than at first."""
+        if self._step.watch is not None and self._name not in self._step.on.python:
+            with self._step.recording(self._name):
+                self._step.watch.compare(self._seen, self._part)
+
     def forward(self, *inputs: Any, **options: Any) -> Any:
-        mark = self._graph.mark()
-        if _is_pure(self._part):
-            try:
+        if self._name not in self._step.on.python:
+            with self._step.recording(self._name):
                 return self._part.forward(*inputs, **options)
-            except NotCapturable:
-                self._graph.rewind(mark)
-        run_on, cache = self._run_on, _Cache()
+        run_on, key, given = self._run_on, _Cache(), (inputs, options)
 
-        def run(state: State, arrays: list[Any]) -> list[Any]:
-            output, state[cache] = run_on[state["rehearsal"]].forward(*arrays, **options)
-            cache.several = isinstance(output, tuple)
-            return list(output) if cache.several else [output]
+        def run(state: State, *arrays: Any) -> Any:
+            arguments, named = refilled(given, iter(arrays))
+            output, state[key] = run_on[state["rehearsal"]].forward(*arguments, **named)
+            return output
 
-        outputs = _python(self._graph, f"{self._part.name}.forward", run, inputs)
-        return outputs if cache.several else outputs[0], cache
+        return self._python("forward", given, run), key
 
     def backward(self, cache: Any, *d_outputs: Any, **options: Any) -> Any:
-        if not isinstance(cache, _Cache):
-            return self._part.backward(cache, *d_outputs, **options)
-        run_on, several = self._run_on, False
-        kept: list[bool] = []
+        if self._name not in self._step.on.python:
+            with self._step.recording(self._name):
+                return self._part.backward(cache, *d_outputs, **options)
+        run_on, given = self._run_on, (d_outputs, options)
         inside = {id(slot.part) for slot in layout(run_on[False]).values()}
-        self._graph.zeroed |= {n for n, part in self._graph.owners.items() if part in inside}
+        owners = self._step.owners
+        self._step.graph.zeroed |= {name for name, part in owners.items() if part in inside}
 
-        def run(state: State, arrays: list[Any]) -> list[Any]:
-            nonlocal several
-            part = run_on[state["rehearsal"]]
-            d_inputs = part.backward(state[cache], *arrays, **options)
-            several = isinstance(d_inputs, tuple)
-            d_inputs = d_inputs if several else (d_inputs,)
-            kept[:] = [d is not None for d in d_inputs]
-            return [d for d in d_inputs if d is not None]
+        def run(state: State, *arrays: Any) -> Any:
+            gradients, named = refilled(given, iter(arrays))
+            return run_on[state["rehearsal"]].backward(state[cache], *gradients, **named)
 
-        found = iter(_python(self._graph, f"{self._part.name}.backward", run, d_outputs))
-        results = tuple(next(found) if is_kept else None for is_kept in kept)
-        return results if several else results[0]
+        return self._python("backward", given, run)
+
+    def _python(self, method: str, given: Any, run: Any) -> Any:
+        name = f"{type(self._part).__name__}.{method}"
+        return self._step.by_python(name, given, run, self._name)
 
 
 class _Cache:
     """The key to what a part's forward kept, where Python runs it."""
-
-    several = False
-
-
-def _objective(
-    objective: Objective, rehearsed: Objective, terms: Terms, beta: Value, graph: Graph
-) -> tuple[dict[str, Any], Terms]:
-    """The objective's call, with beta as what changes from step to step."""
-    mark = graph.mark()
-    if _is_pure(objective):
-        twin: Any = copy.copy(objective)
-        twin.beta = lambda epoch: beta
-        try:
-            return twin(terms, graph.epoch)
-        except NotCapturable:
-            graph.rewind(mark)
-    run_on = {False: objective, True: rehearsed}
-    result: list[Terms] = []
-    names = getattr(objective, "losses", LOSSES)
-
-    def run(state: State, arrays: list[Any]) -> list[Any]:
-        given = refilled(terms, iter(arrays))
-        losses, d_terms = run_on[state["rehearsal"]](given, state["epoch"])
-        result[:] = [d_terms]
-        return [*(np.float64(losses[name]) for name in names), *leaves(d_terms)]
-
-    outputs = _python(graph, "objective", run, tuple(leaves(terms)))
-    n = len(names)
-    return dict(zip(names, outputs[:n], strict=True)), refilled(result[0], iter(outputs[n:]))
-
-
-def _python(graph: Graph, name: str, run: Any, inputs: tuple[Any, ...]) -> tuple[Value, ...]:
-    """Record a call of Python's, and run it for its examples."""
-    arrays = [a.example if isinstance(a, Value) else a for a in inputs]
-    with kernels.recording(None):
-        results = run(graph.state, arrays)
-    outputs = tuple(Value(graph, result, name) for result in results)
-    graph.calls.append(Call(name, inputs, outputs, run))
-    return outputs

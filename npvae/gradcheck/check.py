@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ import numpy as np
 from ..core.checks import number, whole
 from ..core.errors import ConfigError, nearest
 from .diagnosis import diagnose, shape_fix
-from .measure import Measure, Numeric, Point, Slope
+from .measure import Index, Measure, Numeric, Point, Slope
 from .methods import EPS
+from .problem import Problem
 from .report import Report, Row, Verdict
-from .targets import Problem, problem_of
+from .targets import problem_of
 
 Array = np.ndarray
 
@@ -23,6 +25,12 @@ RTOL = {"central": 1e-8, "complex": 1e-11, "taylor": 1e-8}
 
 TAYLOR_ORDER = 1.9
 """The least order at which the Taylor remainder should shrink."""
+
+ONLY_HERE = (
+    "{} entries are off at this very point and right all around it, where the function is smooth: "
+    "kinks that cancel each other (relu(x) - relu(-x) at 0), or a value treated apart (x == 0)? "
+    "Try inputs off it"
+)
 
 
 def check_gradients(
@@ -167,15 +175,59 @@ class _Check:
             if isinstance(result, str):
                 rows.append(self._row(argument, method, "n/a", result))
                 continue
-            row = self._compare(method, argument, result, largest)
-            if row.verdict == "wrong" and method == "complex" and not self.problem.trusted_complex:
-                row = self._distrust(row, result)
-            rows.append(row)
+            row = self._compare(method, argument, result, largest, self.here)
+            rows.append(self._second_look(row, result, largest))
         return rows
 
-    def _compare(self, method: str, argument: str, result: Numeric, largest: float) -> Row:
-        """The worst entry, by its error relative to the larger gradient beyond the method's own."""
-        analytic, numeric, size = result.analytic, result.numeric, result.size
+    def _second_look(self, row: Row, result: Numeric, largest: float) -> Row:
+        """What is left of a row if kinks have nothing to do with it, nor the method's limits."""
+        method, argument = row.method, row.argument
+        suspects = self._suspects(method, result, largest)
+        blind = result.zeros if method == "complex" else []  # at a kink it sees one side
+        if row.error is None or not (suspects or blind):
+            return row
+        beside = self.measure.off_kinks()
+        if beside.usable(argument) and (
+            result.moved.any() or self.measure.on_kink(method, argument, (suspects or blind)[:8])
+        ):
+            result = self.measure.entrywise(
+                method, argument, result.entries, beside, moved=suspects or blind
+            )
+            row = self._compare(method, argument, result, largest, beside)
+        elif suspects and self._only_here(method, argument, suspects[:20], largest):
+            return replace(row, verdict="inconclusive", note=ONLY_HERE.format(len(suspects)))
+        if row.verdict == "wrong" and method == "complex" and not self.problem.trusted_complex:
+            return self._distrust(row, result)
+        return row
+
+    def _only_here(self, method: str, argument: str, entries: list[Index], largest: float) -> bool:
+        near = (
+            self.measure.entrywise(method, argument, entries, at)
+            for at in self.measure.just_beside()
+        )
+        return not any(self._suspects(method, result, largest) for result in near)
+
+    def _suspects(self, method: str, result: Numeric, largest: float) -> list[Index]:
+        """The entries that seem wrong, in random order."""
+        wrong = self._errors(method, result, largest)[0] > (self.rtol or RTOL[method])
+        return [tuple(map(int, i)) for i in self.measure.rng.permutation(np.argwhere(wrong))]
+
+    def _errors(self, method: str, result: Numeric, largest: float) -> tuple[Array, Array]:
+        """Of each entry, relative to the larger gradient, and what the method itself is off by.
+
+        The error is what goes beyond that: rounding in the gradients themselves is some eps of the
+        largest number they are made of.
+        """
+        own = 4 * result.error + 64 * EPS * largest
+        off = np.where(np.isfinite(result.numeric), np.abs(result.analytic - result.numeric), -1.0)
+        least = np.maximum(own / (self.rtol or RTOL[method]), np.finfo(np.float64).tiny)
+        return off / np.maximum(result.size, least), own
+
+    def _compare(
+        self, method: str, argument: str, result: Numeric, largest: float, at: Point
+    ) -> Row:
+        """The row of an argument, by its worst entry."""
+        analytic, numeric = result.analytic, result.numeric
         if analytic.size == 0:
             return self._row(argument, method, "ok", "it is empty")
         checked = np.isfinite(numeric)
@@ -183,10 +235,7 @@ class _Check:
             note = "the function is nan or inf around this point: pass inputs inside its domain"
             return self._row(argument, method, "wrong", note)
         rtol = self.rtol or RTOL[method]
-        # Rounding in the gradients themselves: some eps of the largest number they are made of.
-        own = 4 * result.error + 64 * EPS * largest
-        off = np.where(checked, np.abs(analytic - numeric), -1.0)
-        errors = off / np.maximum(size, np.maximum(own / rtol, np.finfo(np.float64).tiny))
+        errors, own = self._errors(method, result, largest)
         where = tuple(int(i) for i in np.unravel_index(int(errors.argmax()), errors.shape))
         worst = float(errors[where])
         verdict: Verdict = "ok"
@@ -194,9 +243,9 @@ class _Check:
         moved = int(result.moved.sum())
         note = f"{moved} {count} can't be told at this point (a kink?): compared near by"
         note = note if moved else ""
-        if worst > rtol:
-            worst = float(off[where] / size[where])  # without the allowance for the method
-            verdict, note = "wrong", diagnose(self.measure, argument, result, own)
+        if worst > rtol:  # without the allowance for the method
+            worst = float(abs(analytic[where] - numeric[where]) / result.size[where])
+            verdict, note = "wrong", diagnose(self.measure, argument, result, own, at)
         elif undecided := int(result.unresolved(largest).sum()):
             kinks = bool(np.isinf(result.error).any())
             verdict, note = "inconclusive", f"{undecided} {count}: {self._why(kinks)}"
@@ -207,10 +256,10 @@ class _Check:
 
     def _distrust(self, row: Row, result: Numeric) -> Row:
         """Where central differences contradict it, complex step is what fails to apply."""
-        entries = [tuple(map(int, i)) for i in np.argwhere(np.isfinite(result.numeric))[:20]]
-        other = self.measure.entrywise("central", row.argument, entries, self.here)
+        at = self.measure.off_kinks() if result.moved.any() else self.here
+        other = self.measure.entrywise("central", row.argument, result.entries[:20], at)
         near = np.maximum(1e-6 * np.abs(other.numeric), 10 * other.error + 1e-9)
-        off = np.abs(result.numeric - other.numeric)
+        off = np.where(other.moved, 0.0, np.abs(result.numeric - other.numeric))
         if not (off > near)[np.isfinite(off)].any():
             return row
         note = "the forward is not analytic (np.abs, np.real, a comparison...)"
@@ -221,15 +270,17 @@ class _Check:
 
         A wrong gradient is wrong along nearly every direction, so "wrong" takes two of them.
         """
-        at, found = self.here, [self._judged(argument, self.here)]
-        while not _clear(found) and len(found) < 6:
-            if found[-1][0] == "inconclusive":
-                at = self.measure.off_kinks()
-            found.append(self._judged(argument, at))
+        found, moved = self._directions(argument, self.here)
+        if (
+            _majority(found) == "wrong"
+            and not moved
+            and self.measure.jumps(argument, found[-1][1].v)
+        ):
+            found, moved = self._directions(argument, self.measure.off_kinks())
         verdict = _majority(found)
         slope = next(s for v, s in reversed(found) if v == verdict)
         note = "the slope can't be told at this point (a kink?): compared near by"
-        note = "" if at is self.here else note
+        note = note if moved else ""
         if verdict == "wrong":
             note = (
                 f"along a random direction v it gives the slope {slope.claimed:.6g}, where the "
@@ -242,12 +293,23 @@ class _Check:
             slope.claimed, slope.measured.value, note,
         )  # fmt: skip
 
+    def _directions(self, argument: str, at: Point) -> tuple[list[tuple[Verdict, Slope]], bool]:
+        """What as many directions say as are needed, and whether they were taken off kinks."""
+        found = [self._judged(argument, at)]
+        while not _clear(found) and len(found) < 6:
+            if found[-1][0] == "inconclusive":
+                at = self.measure.off_kinks()
+            found.append(self._judged(argument, at))
+        return found, at is not self.here
+
     def _judged(self, argument: str, at: Point) -> tuple[Verdict, Slope]:
         slope = self.measure.slope(argument, at)
         if slope.off > slope.own + (self.rtol or RTOL["taylor"]) * slope.size:
             return "wrong", slope
         size = max(slope.claimed, abs(slope.measured.value))
-        if slope.own <= max(1e-5 * size, 1e-9 * self.measure.size(at)) or slope.off == size == 0:
+        if slope.own <= max(1e-5 * size, 1e-9 * self.measure.size(at)) or (
+            slope.off == size == 0 and not slope.measured.kink
+        ):
             return "ok", slope
         return "inconclusive", slope
 

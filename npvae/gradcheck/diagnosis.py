@@ -64,12 +64,12 @@ class Slip(NamedTuple):
     """Whether a number was fitted to the evidence, so that other evidence is needed."""
 
 
-def diagnose(measure: Measure, argument: str, result: Numeric, own: Array) -> str:
+def diagnose(measure: Measure, argument: str, result: Numeric, own: Array, at: Point) -> str:
     """Say what would make a wrong gradient right, or at least where it is wrong.
 
-    `own` is what the numeric method itself may be off by.
+    `own` is what the numeric method itself may be off by, and `at` where it was measured.
     """
-    first = _evidence(measure, argument, result, own, measure.here)
+    first = _evidence(measure, argument, result, own, at)
     if first.equals(first.analytic):
         off = np.abs(first.analytic - first.numeric)[first.known]
         if (off <= 1e-6 * result.size[first.known]).all():

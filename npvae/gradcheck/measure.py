@@ -7,15 +7,17 @@ only is a coincidence.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .methods import EPS, Estimate, along, central, complex_step, round_off, taylor_order
-from .targets import Problem, Values
+from .problem import Problem, Values
 
 Array = np.ndarray
 Index = tuple[int, ...]
+Derivative = Callable[[Values], Estimate]
 
 
 class Point(NamedTuple):
@@ -42,6 +44,16 @@ class Numeric(NamedTuple):
     """Whether the entry lies on a kink, and was compared at a point near by."""
 
     @property
+    def entries(self) -> list[Index]:
+        """Those that were measured."""
+        return [tuple(map(int, i)) for i in np.argwhere(np.isfinite(self.numeric))]
+
+    @property
+    def zeros(self) -> list[Index]:
+        """Those that are 0 by both."""
+        return [tuple(map(int, i)) for i in np.argwhere(self.size == 0)]
+
+    @property
     def size(self) -> Array:
         return np.fmax(np.abs(self.analytic), np.abs(self.numeric))
 
@@ -52,7 +64,8 @@ class Numeric(NamedTuple):
         be resolved and need not be: `largest` is the largest of all arguments.
         """
         size = self.size
-        return (self.error > max(1e-3 * np.nanmax(size, initial=0.0), 1e-9 * largest)) & (size > 0)
+        least = max(1e-3 * np.nanmax(size, initial=0.0), 1e-9 * largest)
+        return ((self.error > least) & (size > 0)) | np.isinf(self.error)
 
 
 class Slope(NamedTuple):
@@ -66,6 +79,8 @@ class Slope(NamedTuple):
     """The root of the sum of squares of the terms of `claimed`."""
     order: float | None
     """At which the Taylor remainder shrinks; None where there is none."""
+    v: Array
+    """The direction."""
 
     @property
     def off(self) -> float:
@@ -105,19 +120,31 @@ class Measure:
         """A point at which nothing holds by coincidence."""
         return self._nearby(0.15)
 
+    def just_beside(self) -> list[Point]:
+        """Points so near that a smooth function has all but the same gradient there as here."""
+        return [self._nearby(1e-4), self._nearby(1e-5)]
+
     def _nearby(self, far: float) -> Point:
         """A random point, each entry off by `far` to 2 `far` of its size, and of its own sign.
 
-        What must be positive stays so; what is small goes away from 0, where most kinks are.
+        What must be positive stays so; what is small goes away from 0, where most kinks are. Rows
+        that are probabilities, as of one-hot labels, stay so: many gradients rely on that.
         """
-        if far in self._near:
-            return self._near[far]
-        values = {}
-        for n, v in self.problem.values.items():
-            side = self.rng.choice([-1.0, 1.0], v.shape)
-            side = np.where((v == 0) | (np.abs(v) > 0.1), side, np.sign(v))
-            values[n] = v + side * far * (1 + self.rng.random(v.shape)) * scale(v)
-        return self._near.setdefault(far, self._point(values))
+        if far not in self._near:
+            for _ in range(5):  # until one is in the function's domain
+                values = {n: self._moved(v, far) for n, v in self.problem.values.items()}
+                if np.isfinite(self.problem.loss(values)):
+                    break
+            self._near[far] = self._point(values)
+        return self._near[far]
+
+    def _moved(self, v: Array, far: float) -> Array:
+        side = self.rng.choice([-1.0, 1.0], v.shape)
+        side = np.where((v == 0) | (np.abs(v) > 0.1), side, np.sign(v))
+        moved = v + side * far * (1 + self.rng.random(v.shape)) * scale(v)
+        if v.ndim and v.shape[-1] > 1 and (v >= 0).all() and np.allclose(v.sum(-1), 1):
+            moved = np.abs(moved) / np.abs(moved).sum(-1, keepdims=True)
+        return moved
 
     def entries(self, argument: str, at_most: int | None = None) -> list[Index]:
         """All entries of an argument, or a random choice of them where they are too many."""
@@ -128,13 +155,22 @@ class Measure:
             chosen = np.sort(self.rng.choice(size, limit, replace=False))
         return [tuple(int(i) for i in np.unravel_index(c, shape)) for c in chosen]
 
-    def entrywise(self, method: str, argument: str, entries: list[Index], at: Point) -> Numeric:
+    def entrywise(
+        self,
+        method: str,
+        argument: str,
+        entries: list[Index],
+        at: Point,
+        moved: Sequence[Index] = (),
+    ) -> Numeric:
         """Those entries of an argument's gradient by "central" or "complex"."""
         shape = at.values[argument].shape
         numeric, error = np.full(shape, np.nan), np.zeros(shape)
         usable = at.usable(argument)
         analytic = np.array(at.gradient[argument] if usable else numeric, np.float64)
         result = Numeric(numeric, error, analytic, np.zeros(shape, bool))
+        for index in moved:
+            result.moved[index] = True
         if method == "complex":
             for index in entries:
                 numeric[index] = complex_step(self.problem, at.values, argument, index)
@@ -153,6 +189,43 @@ class Measure:
                 result.numeric[index], result.error[index], *_ = moved
                 result.analytic[index] = np.asarray(self.off_kinks().gradient[argument])[index]
                 result.moved[index] = True
+
+    def on_kink(self, method: str, argument: str, entries: list[Index]) -> bool:
+        """Whether one of these partial derivatives jumps where the function is asked for."""
+
+        def partial(index: Index) -> Derivative:
+            if method == "complex":
+                return lambda v: Estimate(complex_step(self.problem, v, argument, index), 0.0)
+            return lambda v: self._partial(argument, index, Point(v, {}, self.here.noise))
+
+        return any(self._jumps(partial(index)) for index in entries)
+
+    def jumps(self, argument: str, v: Array) -> bool:
+        """Whether the derivative along a direction jumps there."""
+        return self._jumps(
+            lambda values: central(along(self.problem, values, {argument: v}), 1.0, self.here.noise)
+        )
+
+    def _jumps(self, derivative: Derivative) -> bool:
+        """Whether a derivative differs between this point and those on both sides, however near.
+
+        Some kinks are on no line through this point: the median of equal numbers is linear along
+        each of them, but with other slopes than those that the gradient near by gives. Of a smooth
+        function the differences shrink with the distance, here from 1e-3 to 1e-5.
+        """
+        at = self.here.values
+        center = derivative(at)
+        if math.isinf(center.error):
+            return True
+        for _ in range(3):
+            p = {n: self.rng.normal(size=v.shape) * scale(v) for n, v in at.items()}
+            far, near = (
+                _spread([center, *(derivative({n: at[n] + t * p[n] for n in at}) for t in (d, -d))])
+                for d in (1e-3, 1e-5)
+            )
+            if near > far / 4 and near > 0:
+                return True
+        return False
 
     def _partial(self, argument: str, index: Index, at: Point) -> Estimate:
         value = at.values[argument]
@@ -175,7 +248,7 @@ class Measure:
         claimed, measured = float(terms.sum()), central(line, 1.0, at.noise)
         order = taylor_order(line, claimed, at.noise, measured.reach)
         rounding = 64 * EPS * claimed
-        return Slope(claimed, measured, rounding, float(np.linalg.norm(terms)), order)
+        return Slope(claimed, measured, rounding, float(np.linalg.norm(terms)), order, v)
 
     def size(self, at: Point) -> float:
         """What a slope along a random direction of all arguments is of the order of."""
@@ -183,6 +256,14 @@ class Measure:
         return math.hypot(
             *(float(np.linalg.norm(at.gradient[n] * scale(at.values[n]))) for n in usable)
         )
+
+
+def _spread(found: list[Estimate]) -> float:
+    """By how much derivatives differ beyond what they may be off by."""
+    known = [e for e in found if math.isfinite(e.value) and math.isfinite(e.error)]
+    low, high = (pick(known, key=lambda e: e.value) for pick in (min, max))
+    own = 10 * (low.error + high.error) + 64 * EPS * (abs(low.value) + abs(high.value))
+    return max(0.0, high.value - low.value - own)
 
 
 def scale(value: Array) -> Array:

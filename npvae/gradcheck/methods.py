@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .targets import Problem, Values
+from .problem import Problem, Values
 
 Array = np.ndarray
 Line = Callable[[float], float]

@@ -13,7 +13,7 @@ import numpy as np
 
 from .measure import Measure, Point, scale
 from .methods import Line, central
-from .targets import Outputs
+from .problem import Outputs
 
 Array = np.ndarray
 

@@ -82,7 +82,8 @@ class Report:
         return [
             row
             for row in self.rows
-            if row.verdict == "wrong" or (row.target, row.argument) not in settled
+            if row.verdict == "wrong"
+            or (row.method != "contract" and (row.target, row.argument) not in settled)
         ]
 
     def as_dicts(self) -> list[dict[str, Any]]:
@@ -139,7 +140,8 @@ class Report:
         ]
 
     def _summary(self) -> str:
-        n, held = len(self.rows), sum(row.verdict == "ok" for row in self.rows)
+        n = sum((row.method, row.verdict) != ("contract", "n/a") for row in self.rows)
+        held = sum(row.verdict == "ok" for row in self.rows)
         failed = self.failures()
         wrong = sum(row.verdict == "wrong" for row in failed)
         unsettled = list(dict.fromkeys(row.argument for row in failed if row.verdict != "wrong"))

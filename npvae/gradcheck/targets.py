@@ -1,17 +1,9 @@
-"""What can be checked, brought to one form: a scalar loss of named arrays, and its gradient.
-
-Parts and forward/backward pairs have arrays as outputs. With fixed random weights u of the
-outputs' shapes, L = Σ u · outputs is a scalar whose gradient is what backward gives for
-d_outputs = u; a wrong entry anywhere in the Jacobian changes it, unless u happens to hide it, which
-has probability 0.
-"""
+"""What can be checked, brought to one form: parts and models here, others in their own files."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -19,58 +11,55 @@ from ..core import Part, bind, children, clone, initialise, layout
 from ..core.errors import ConfigError
 from ..models import Model
 from ..objectives import as_objective
-from .report import Row
-
-Array = np.ndarray
-Values = dict[str, Array]
-
-
-@dataclass
-class Problem:
-    """A scalar function of named float64 arrays, with the gradient that somebody claims it has."""
-
-    name: str
-    values: Values
-    loss: Callable[[Values], Any]
-    gradient: Callable[[Values], dict[str, Any]]
-    trusted_complex: bool = True
-    """Whether the forward is known to be analytic, so that complex step must agree."""
-    not_analytic: str = ""
-    """Why complex step does not apply."""
-    outputs: Outputs | None = None
-    """Where the target has them, so that a wrong gradient can be traced to single outputs."""
-    violations: list[Row] = field(default_factory=list)
-    """Breaches of the contract other than a wrong number."""
-
-
-class Outputs(NamedTuple):
-    """The arrays of which the loss is the sum weighted with `weights`."""
-
-    forward: Callable[[Values], list[Array]]
-    backward: Callable[[Values, list[Array]], dict[str, Any]]
-    weights: list[Array]
-
-    def loss(self, values: Values) -> Any:
-        return sum((w * o).sum() for w, o in zip(self.weights, self.forward(values), strict=True))
-
-    def gradient(self, values: Values) -> dict[str, Any]:
-        return self.backward(values, self.weights)
+from ..posteriors import Posterior
+from ..priors import StandardNormal
+from .arguments import argument_names
+from .functions import of_function, of_pair
+from .objects import of_object
+from .problem import (
+    Array,
+    Outputs,
+    Problem,
+    Values,
+    Watch,
+    flat,
+    forward_is_clean,
+    is_data,
+    random_weights,
+)
+from .whole_level import level_of
 
 
 def problem_of(target: Any, inputs: Any, objective: Any, rng: np.random.Generator) -> Problem:
     """Bring any target of `check_gradients` to the one form."""
     if isinstance(target, type) and issubclass(target, Part):
-        target, example = target.example(rng)
+        # A posterior is more than its forward: what draws from it has gradients of its own.
+        in_level = issubclass(target, Posterior)
+        target, example = level_of(target, StandardNormal, rng) if in_level else target.example(rng)
         inputs = example if inputs is None else inputs
     if isinstance(target, Model):
         return _of_model(target, inputs, objective, rng)
     if isinstance(target, Part):
         return _of_part(target, inputs, rng)
     if isinstance(target, (tuple, list)) and len(target) == 2 and all(map(callable, target)):
-        return _of_pair(target[0], target[1], inputs, rng)
-    raise ConfigError(
-        "a gradient check takes a part, a model, a pair (forward, backward) or a pair (f, grad_f); "
-        f"got {type(target).__name__}."
+        return of_pair(target[0], target[1], inputs, rng)
+    if not isinstance(target, type) and all(hasattr(target, m) for m in ("forward", "backward")):
+        return of_object(target, inputs, rng)
+    if callable(target) and not isinstance(target, type):
+        return of_function(target, inputs)
+    raise ConfigError(_taken(target))
+
+
+def _taken(target: Any) -> str:
+    what = type(target).__name__
+    if isinstance(target, type):
+        what = f"the class {target.__name__}: pass an object of it, as {target.__name__}(...)"
+    elif isinstance(target, (tuple, list)):
+        what = f"a {what} of {len(target)}: " + ", ".join(type(t).__name__ for t in target)
+    return (
+        "a gradient check takes a part, a model, a pair (forward, backward) or (f, grad_f), one "
+        "function that gives (loss, gradients), or an object with forward and backward; got "
+        f"{what}."
     )
 
 
@@ -152,14 +141,8 @@ def _added(problem: Problem, run: Callable[[Array], Any], slots: Any) -> dict[st
                 else "a second backward on the same cache adds something else: does backward "
                 "change its cache, or keep state?"
             )
-            _violate(problem, name, why)
+            problem.note(name, why)
     return {name: slot.view(fresh) for name, slot in slots.items()}
-
-
-def _violate(problem: Problem, argument: str, note: str) -> None:
-    row = Row(problem.name, argument, "contract", "wrong", note=note)
-    if row not in problem.violations:
-        problem.violations.append(row)
 
 
 def _of_part(part: Part, inputs: Any, rng: np.random.Generator) -> Problem:
@@ -173,8 +156,8 @@ def _of_part(part: Part, inputs: Any, rng: np.random.Generator) -> Problem:
     slots = layout(part)
     if not all(hasattr(slot.part, slot.attribute) for slot in slots.values()):
         bind(part, initialise(part, rng, np.float64))
-    names = _argument_names(part.forward, len(inputs))
-    data = {n for n, x in zip(names, inputs, strict=True) if _is_data(x)} | set(part.data_inputs)
+    names = argument_names(part.forward, len(inputs))
+    data = {n for n, x in zip(names, inputs, strict=True) if is_data(x)} | set(part.data_inputs)
     clash = set(names) & set(slots)
     names = [f"{n} (input)" if n in clash else n for n in names]
     values = {n: getattr(s.part, s.attribute).astype(np.float64) for n, s in slots.items()}
@@ -188,11 +171,11 @@ def _of_part(part: Part, inputs: Any, rng: np.random.Generator) -> Problem:
         return twin, outputs, cache, arguments
 
     def forward(values: Values) -> list[Array]:
-        return _flat(call(values)[1])
+        return flat(call(values)[1])
 
     def backward(values: Values, weights: list[Array]) -> dict[str, Any]:
         twin, _, cache, arguments = call(values)
-        watched = _Watch(problem, dict(zip(names, arguments, strict=True)), weights)
+        watched = Watch(problem, dict(zip(names, arguments, strict=True)), weights)
         d_inputs: list[Any] = []
 
         def run(d_flat: Array) -> None:
@@ -204,99 +187,20 @@ def _of_part(part: Part, inputs: Any, rng: np.random.Generator) -> Problem:
         watched.compare()
         return own | _named(problem, names, d_inputs[0], data)
 
-    outputs = Outputs(forward, backward, _weights(forward(values), rng))
+    outputs = Outputs(forward, backward, random_weights(forward(values), rng))
     problem = Problem(
         type(part).__name__, values, outputs.loss, outputs.gradient,
         not_analytic=_not_analytic(part), outputs=outputs,
     )  # fmt: skip
-    _forward_is_clean(problem, call, values)
+    forward_is_clean(problem, forward, values)
     return problem
-
-
-def _of_pair(first: Any, second: Any, inputs: Any, rng: np.random.Generator) -> Problem:
-    """(forward, backward) where `first` returns (outputs, cache); (f, grad_f) where a number."""
-    if inputs is None:
-        raise ConfigError("pass inputs= with the arrays at which the pair is to be checked.")
-    inputs = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
-    names = _argument_names(first, len(inputs))
-    data = {n for n, x in zip(names, inputs, strict=True) if _is_data(x)}
-    fixed = dict(zip(names, inputs, strict=True))
-    values = {n: np.array(x, np.float64) for n, x in fixed.items() if n not in data}
-    result = first(*(values.get(n, fixed[n]) for n in names))
-    is_pair = isinstance(result, tuple) and len(result) == 2
-    if not is_pair and np.size(result) != 1:
-        raise ConfigError(
-            "the first function of a pair returns (outputs, cache), or one number; got "
-            f"an array of shape {np.shape(result)}. Return (outputs, cache), or sum to a scalar."
-        )
-
-    def call(values: Values) -> tuple[Any, Any, Any, list[Any]]:
-        arguments = [values.get(n, fixed[n]) for n in names]
-        outputs, cache = first(*arguments) if is_pair else (first(*arguments), None)
-        return None, outputs, cache, arguments
-
-    def forward(values: Values) -> list[Array]:
-        return _flat(call(values)[1])
-
-    def backward(values: Values, weights: list[Array]) -> dict[str, Any]:
-        _, _, cache, arguments = call(values)
-        watched = _Watch(problem, dict(zip(names, arguments, strict=True)), weights)
-        d_inputs = second(cache, *watched.weights) if is_pair else second(*arguments)
-        watched.compare()
-        return _named(problem, names, _as_tuple(d_inputs), data)
-
-    name = getattr(first, "__qualname__", type(first).__name__).replace("<locals>.", "")
-    if is_pair:
-        outputs = Outputs(forward, backward, _weights(forward(values), rng))
-        problem = Problem(name, values, outputs.loss, outputs.gradient, False, outputs=outputs)
-    else:
-        single = Outputs(forward, backward, [np.ones(())])
-        problem = Problem(name, values, single.loss, single.gradient, False)
-    _forward_is_clean(problem, call, values)
-    return problem
-
-
-class _Watch:
-    """Notices when a function changes the arrays that its caller gave it."""
-
-    def __init__(self, problem: Problem, arguments: dict[str, Any], weights: list[Array]) -> None:
-        self.problem = problem
-        self.weights = [w.copy() for w in weights]
-        self.live = arguments | {f"d_outputs[{i}]": w for i, w in enumerate(self.weights)}
-        self.before = {n: np.array(x) for n, x in self.live.items()}
-
-    def compare(self, who: str = "backward") -> None:
-        for name, x in self.live.items():
-            before = self.before[name]
-            numbers = before.dtype.kind in "fc"  # of which some of x may be missing, NaN
-            if not np.array_equal(np.asarray(x), before, equal_nan=numbers):
-                _violate(
-                    self.problem, name, f"{who} changes its caller's array: work on a copy of it"
-                )
-
-
-def _forward_is_clean(problem: Problem, call: Callable[[Values], Any], values: Values) -> None:
-    """The forward leaves its inputs alone, and gives the same outputs twice."""
-    copies = {n: v.copy() for n, v in values.items()}
-    watched = _Watch(problem, copies, [])
-    first = _flat(call(copies)[1])
-    watched.compare("forward")
-    again = _flat(call({n: v.copy() for n, v in values.items()})[1])
-    if any(not np.array_equal(a, b, equal_nan=True) for a, b in zip(first, again, strict=True)):
-        _violate(
-            problem,
-            "(outputs)",
-            "forward gives other outputs for the same inputs: draw the noise outside and pass it "
-            "in as an argument",
-        )
 
 
 def _named(
     problem: Problem, names: list[str], d_inputs: tuple[Any, ...], data: set[str]
 ) -> dict[str, Any]:
     if len(d_inputs) != len(names):
-        _violate(
-            problem,
+        problem.note(
             "(all inputs)",
             f"backward returns {len(d_inputs)} gradients for {len(names)} inputs "
             f"({', '.join(names)}): return one for each, None for data",
@@ -305,29 +209,5 @@ def _named(
     return {n: d for n, d in zip(names, d_inputs, strict=True) if n not in data}
 
 
-def _argument_names(function: Any, n: int) -> list[str]:
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        parameters = []
-    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return [names[i] if i < len(names) else f"input {i}" for i in range(n)]
-
-
-def _is_data(x: Any) -> bool:
-    """Only floating arrays have a gradient; integers, booleans, text and settings have none."""
-    return np.asarray(x).dtype.kind != "f"
-
-
-def _flat(outputs: Any) -> list[Array]:
-    if isinstance(outputs, (tuple, list)):
-        return [array for item in outputs for array in _flat(item)]
-    return [np.asarray(outputs)]
-
-
 def _as_tuple(d_inputs: Any) -> tuple[Any, ...]:
     return tuple(d_inputs) if isinstance(d_inputs, (tuple, list)) else (d_inputs,)
-
-
-def _weights(outputs: list[Array], rng: np.random.Generator) -> list[Array]:
-    return [rng.normal(size=o.shape) for o in outputs]

@@ -106,7 +106,8 @@ def verify(seed: int = 0) -> Verification:
             continue
         for title, objective in _objectives().items():
             reports[f"{name} under {title}"] = check_gradients(cls, objective=objective, seed=seed)
-        reports.update(_with_other_priors(name, cls, seed))
+        reports.update(_with_others(name, cls, "posterior", seed))
+        reports.update(_with_others(name, cls, "prior", seed))
     reports.update(_levels(seed))
     return Verification(reports, identities(seed))
 
@@ -122,17 +123,17 @@ def _levels(seed: int) -> dict[str, Report]:
     }
 
 
-def _with_other_priors(name: str, cls: Any, seed: int) -> dict[str, Report]:
-    """The model with each prior that its example has not: of some, the gradient is in both."""
+def _with_others(name: str, cls: Any, family: str, seed: int) -> dict[str, Report]:
+    """The model with each prior or posterior that its example has not."""
     rng, reports = np.random.default_rng(seed), {}
     config = cls.example(rng)[0].config
-    for prior, part in registered("prior").items():
-        if config.get("prior") in (None, prior):
+    for other, part in registered(family).items():
+        if config.get(family) in (None, other):
             continue
-        model = cls(**{**config, "prior": part.example(rng)[0].config})
+        model = cls(**{**config, family: part.example(rng)[0].config})
         for title, objective in _objectives().items():
             if model.levels[0].kl is not None or not getattr(objective, "free_bits", 0):
-                key = f"{name} under {title}, prior {prior}"
+                key = f"{name} under {title}, {family} {other}"
                 reports[key] = check_gradients(model, objective=objective, seed=seed)
     return reports
 

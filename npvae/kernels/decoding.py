@@ -104,7 +104,7 @@ def beta_shapes(logits: Array, log_concentration: Array) -> Pair:
 def beta_mode(logits: Array, log_concentration: Array) -> Array:
     """(a - 1) / (a + b - 2) where a and b are above 1; else the edge that the density rises to."""
     a, b = beta_shapes(logits, log_concentration)
-    inside = (a > 1) & (b > 1)
+    inside = np.minimum(a, b) > 1
     peak = (a - 1) / np.where(inside, a + b - 2, 1)
     return np.where(inside, peak, a > b).astype(logits.dtype)
 
@@ -127,6 +127,5 @@ def _softmax(logits: Array) -> Array:
 def _log_p(log_mean: Array, x: Array, log_dispersion: Array) -> Array:
     """The negative binomial's log p of each entry: each is given as a row of one column."""
     spread = np.broadcast_to(log_dispersion, log_mean.shape)
-    one = (1, -1, 1)
-    log_p, *_ = negative_binomial(log_mean.reshape(one), x.reshape(-1, 1), spread.reshape(one), 0)
-    return log_p.reshape(x.shape)
+    log_mean, spread = log_mean.ravel()[None, :, None], spread.ravel()[None, :, None]
+    return negative_binomial(log_mean, x.ravel()[:, None], spread, 0)[0].reshape(x.shape)

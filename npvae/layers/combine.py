@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels as k
-from ..core import Part
+from ..core import Part, n_parameters
 from ..core.errors import ConfigError, DataError
 from .dense import Dense
 from .layer import Layer, as_layer
@@ -32,13 +32,20 @@ class Sequential(Layer):
     Raises
     ------
     ConfigError
-        If a layer takes rows of another size than the layer before it gives.
+        If a layer takes rows of another size than the layer before it gives, or if a layer with
+        parameters is given twice.
     DataError
         By `forward`, if its rows or what a layer makes of them are of another size than it says.
     """
 
     def __init__(self, layers: Sequence[Any]) -> None:
         self.layers: list[Any] = [as_layer(layer) for layer in layers]
+        for i, layer in enumerate(self.layers):
+            if any(layer is other for other in self.layers[:i]) and n_parameters(layer):
+                raise ConfigError(
+                    f"{self._place(i)} is in it already, and no config could say that the two "
+                    "share their parameters; give a copy, such as npvae.core.clone(layer)."
+                )
         sized = [i for i, layer in enumerate(self.layers) if layer.in_shape is not None]
         for before, after in pairwise(sized):
             self._check_fit(before, after)
@@ -77,7 +84,7 @@ class Sequential(Layer):
             )
 
     def _place(self, i: int) -> str:
-        return f"layer {i} ({type(self.layers[i]).__name__}) of a Sequential"
+        return f"layer {i} ({self.layers[i].__class__.__name__}) of a Sequential"
 
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
@@ -92,7 +99,10 @@ def mlp(
     init: str = "glorot_uniform",
     out_gain: float = 1.0,
 ) -> Sequential:
-    """Hidden layers with the activation and a last one without, with `out_gain` on its weights."""
+    """Dense layers: the hidden ones with the activation, and a last one without.
+
+    The last one's initial weights are multiplied by `out_gain`.
+    """
     widths = [n_in, *hidden]
     layers = [Dense(a, b, activation, init) for a, b in pairwise(widths)]
     return Sequential([*layers, Dense(widths[-1], n_out, "identity", init, out_gain)])

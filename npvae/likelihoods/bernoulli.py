@@ -68,8 +68,8 @@ class Bernoulli(Likelihood):
 class ContinuousBernoulli(Likelihood):
     """log p(x given l) = Σ_D x·l - A(l),  A(l) = log((exp(l) - 1) / l),  for x in [0, 1].
 
-    The density over [0, 1] that is proportional to λ^x (1 - λ)^(1 - x), with λ = σ(l): what the
-    Bernoulli's log p of a grey image lacks to be one is its normaliser.
+    The density over [0, 1] that is proportional to λ^x (1 - λ)^(1 - x), with λ = σ(l). It is the
+    Bernoulli's log p of a grey image, with the normaliser that makes it a density.
 
     Derivation:
       (1) λ^x (1 - λ)^(1 - x) = (1 - λ) exp(x l), and ∫₀¹ exp(x l) dx = (exp(l) - 1) / l, so

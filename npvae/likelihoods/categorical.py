@@ -54,7 +54,7 @@ class Categorical(Groups):
     Parameters
     ----------
     classes : int or sequence of int
-        C: that of all columns, or one for each. Labels are 0 to C - 1.
+        C, the number of classes of every column, or a number for each. Labels are 0 to C - 1.
     """
 
     def __init__(self, classes: Any = 2) -> None:
@@ -131,7 +131,7 @@ class OneHot(Groups):
     Parameters
     ----------
     classes : int or sequence of int, optional
-        Columns of all groups, or of each. All columns are one group where it is not given.
+        How many columns every group has, or a number for each. None: all columns are one group.
     """
 
     def __init__(self, classes: Any = None) -> None:

@@ -1,9 +1,9 @@
 """Likelihoods for counts: Poisson, negative binomial, and that with additional zeros.
 
-**Library size.** Rows of counts often have totals that say more of the measuring (a cell's reads,
-a document's length) than of what is measured. With ``library=L`` the decoder's rates are those of
-a row whose total is L, and `forward` multiplies them by Σ_D x / L, from the row's own total, which
-is that of its known entries.
+**Library size.** The total of a row of counts often says more about the measurement (a cell's
+reads, a document's length) than about what is measured. With ``library=L`` the decoder's rates are
+those of a row whose total is L, and `forward` multiplies them by Σ_D x / L, the sum of the row's
+known entries over L.
 ``library=True`` is L = 1: rates are then shares of the total. `mean`, `mode` and `sample`, which
 know no row, speak of rows with a total of L. The total is plugged in as if it were known before x,
 like the observed library size of Lopez et al. 2018; log p is no density of x alone, so compare it
@@ -31,7 +31,7 @@ _MOST = 1e18
 
 
 class Counts(Likelihood, abstract=True):
-    """Base of the likelihoods for whole numbers from 0 on, of which theta gives the log-means."""
+    """Base of the likelihoods of counts: theta gives the logarithms of their means."""
 
     takes_missing = True
 
@@ -75,7 +75,7 @@ class Poisson(Counts):
     Parameters
     ----------
     library : bool or float
-        The total of the rows that the decoder's rates are of; see the module. False: of each row.
+        L, the total of the rows that the decoder's rates are for (see the module); False for none.
     """
 
     def __init__(self, library: bool | float = False) -> None:
@@ -108,8 +108,8 @@ class NegativeBinomial(Counts, Spread):
     """log p(x given m, d) = Σ_D log Γ(x + d) - log Γ(d) - log x! + d log(d/(d+m)) + x log(m/(d+m)).
 
     Counts of mean m = exp(log_mean) and variance m + m²/d: Poisson counts of which the rate itself
-    varies, as a gamma variable. The dispersion d = exp(log_dispersion) is the one of which ∞ means
-    Poisson (scVI's θ, R's size).
+    varies, as a gamma variable. The greater the dispersion d = exp(log_dispersion), the more it is
+    like Poisson's (d is scVI's θ, and R's size).
 
     Derivation, with σ = m / (d + m) and ψ the derivative of log Γ:
       (1) ∂m/∂log_mean = m  ->  ∂log p/∂log_mean = x - (x + d) σ = x (1 - σ) - d σ = r
@@ -132,7 +132,7 @@ class NegativeBinomial(Counts, Spread):
     dispersion : {"column", "decoder"}
         Whether each column learns one dispersion or the decoder gives one for each entry.
     library : bool or float
-        The total of the rows that the decoder's means are of; see the module. False: of each row.
+        L, the total of the rows that the decoder's means are for (see the module); False for none.
     """
 
     log_dispersion: Array
@@ -231,7 +231,7 @@ class ZeroInflatedNegativeBinomial(Counts, Spread):
         return np.where(rng.random(gate.shape) < k.sigmoid(gate), 0, counts).astype(theta.dtype)
 
     def output_bias(self, mean: Array, n: int) -> Array:
-        """It starts from few additional zeros, π = 0.12, made up for by the mean of the rest."""
+        """Few additional zeros, π = 0.12, and a mean of the counts that makes up for them."""
         gate = np.full(len(mean), -2.0)
         start = self.beside_zeros(self._start(mean, n) + softplus(gate))
         start[len(mean) : 2 * len(mean)] = gate

@@ -144,8 +144,8 @@ class _Scaled(LocationScale, abstract=True):
 class GaussianColumnScale(_Scaled):
     """log p(x given mean) = Σ_D -½ u² - log s - ½ log 2π,  u = (x - mean) / s,  s = exp(log_scale).
 
-    One scale for each column, learnt with the weights: columns of other units, or of which less
-    can be foretold, weigh as much as they should.
+    One scale for each column, learnt with the weights. So columns in other units, and columns that
+    are harder to predict, weigh as much as they should.
 
     Derivation, with t = log_scale:
       (1) ∂u/∂mean = -1/s   ->  ∂log p/∂mean = u/s = r    ->  dmean = d_log_px r

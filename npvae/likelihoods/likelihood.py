@@ -27,7 +27,7 @@ class Likelihood(Part, abstract=True):
     real: ClassVar[bool] = False
     """Whether its data are real numbers, of which origin and unit are free: see `standardise`."""
     takes_missing: ClassVar[bool] = False
-    """Whether NaN in x is to `forward` a missing entry, which adds 0 to log p and its gradients."""
+    """Whether `forward` takes NaN in x for a missing entry, which adds 0 to log p and gradients."""
 
     def declare(self, x_dim: int) -> None:
         """Declare the parameters of which each column has its own; a model calls it once.
@@ -104,9 +104,9 @@ class Likelihood(Part, abstract=True):
         """Raise `DataError` if x, (B, D), lies outside the support; NaN, missing, does not."""
 
     def clearly_supports(self, x: Array) -> bool:
-        """Whether a glance shows that x, (B, D), is finite and lies in the support.
+        """Whether a quick look shows that x, (B, D), is finite and lies in the support.
 
-        Where it does not, the costlier checks say whether it is so, and what is wrong.
+        Where it does not show that, slower checks decide, and say what is wrong.
         """
         return False
 
@@ -121,6 +121,6 @@ class Likelihood(Part, abstract=True):
 
         The mean is that of the entries that are known.
 
-        Starting there spares the first steps of training from finding it.
+        Training then need not spend its first steps on finding the mean.
         """
         return None

@@ -22,8 +22,8 @@ class Mixed(Likelihood):
     """log p(x given theta) = Σ_g log p_g(x_g given theta_g), x_g being the columns of group g.
 
     Given z the columns are independent, so each group of them may have a likelihood of its own.
-    theta has the groups' outputs side by side, in their order; x, and all that is given out, has
-    the columns as the table has them.
+    theta has the groups' outputs side by side, in the groups' order; x, means, modes and draws have
+    the columns in the table's order.
 
     Derivation:
       (1) theta_g is in the g-th term alone  ->  dtheta_g is that of group g's backward
@@ -34,8 +34,8 @@ class Mixed(Likelihood):
     Parameters
     ----------
     groups : sequence of (likelihood, columns)
-        A likelihood, by name, config or as an object, of which each group takes a copy, and the
-        numbers of its columns, counted from 0. Every column of x is in exactly one group.
+        For each group a likelihood, of which it takes a copy, and the numbers of its columns,
+        counted from 0. Every column of x is in exactly one group.
 
     Raises
     ------

@@ -65,7 +65,7 @@ class Beta(Spread):
         return k.beta_mode(*self.heads(theta))
 
     def sample(self, theta: Array, rng: np.random.Generator) -> Array:
-        """The nearest number inside stands for one that rounding puts on an edge."""
+        """A draw that rounding puts on an edge becomes the nearest number inside."""
         x = rng.beta(*k.beta_shapes(*self.heads(theta))).astype(theta.dtype)
         least = np.finfo(theta.dtype).tiny
         return np.clip(x, least, np.nextafter(theta.dtype.type(1), theta.dtype.type(0)))

@@ -19,9 +19,9 @@ AnySpread = TypeVar("AnySpread", bound="Spread")
 class Spread(Likelihood, abstract=True):
     """Base of the likelihoods with a scale, dispersion or concentration beside their location.
 
-    Its logarithm t is the parameter ``log_scale`` (or the like) of shape (D,), or, given by the
-    decoder, the last D of its outputs, ``raw``, bent smoothly into (-bound, bound). A subclass says
-    what it is called and gives the density of both; the way back is the same for all.
+    Its logarithm t is a parameter of shape (D,), such as ``log_scale``. Or the decoder gives it, as
+    the last D of its outputs, ``raw``, which are bent smoothly into (-bound, bound). A subclass
+    names it and gives the density; the way back is the same for all.
 
     Derivation, from ∂log p/∂location = r and ∂log p/∂t = slope, that `density` gives:
       (1) log_px is weighed by d_log_px            ->  dlocation = d_log_px r
@@ -34,8 +34,8 @@ class Spread(Likelihood, abstract=True):
     Parameters
     ----------
     given_by : {"column", "decoder"}
-        Whether each column has its own, learnt with the weights, or each row and column, given by
-        the decoder.
+        Whether each column has one, learnt with the weights, or the decoder gives one for each
+        entry.
     """
 
     takes_missing = True
@@ -121,7 +121,7 @@ class Spread(Likelihood, abstract=True):
 
 
 class LocationScale(Spread, abstract=True):
-    """Base of those of real numbers, x = location + scale · noise, the noise symmetric around 0."""
+    """Base of the likelihoods of x = location + scale · noise, the noise symmetric around 0."""
 
     real = True
     quantity = "scale"
@@ -146,6 +146,6 @@ class LocationScale(Spread, abstract=True):
 
 
 def log_rms(residual: Array, axis: int | None) -> Array:
-    """log of the root mean square along an axis, NaN left out, which is no less than 1e-10."""
+    """log of the root mean square along an axis, which is taken as 1e-10 or more; without NaN."""
     square = np.nanmean(np.square(residual, dtype=np.float64), axis=axis)
     return 0.5 * np.log(np.maximum(square, 1e-20))

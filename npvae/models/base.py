@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import likelihoods, posteriors, priors  # noqa: F401  (their names get registered)
+from .. import flows, likelihoods, posteriors, priors  # noqa: F401  (their names get registered)
 from ..core import Terms
 from ..core.checks import relative_weights, whole
 from ..core.errors import ConfigError, DataError
@@ -189,7 +189,7 @@ class Model(Owner, abstract=True):
 
         With several latent levels it is a list of such pairs, that of the level next to x first.
         """
-        levels = self._encoded(x, context)
+        levels = [params[:2] for params in self._encoded(x, context)]
         return levels[0] if len(levels) == 1 else levels
 
     def centres(self, x: Any, context: Any = None) -> list[Array]:

@@ -15,6 +15,7 @@ from ..data.units import Units
 from ..layers import Concat, mlp
 from ..layers.layer import as_layer
 from ..levels import Level
+from ..posteriors import DiagonalGaussian
 from .base import Model
 
 Array = np.ndarray
@@ -51,17 +52,17 @@ class VAE(Model):
     scale : float, optional
         What integer input is divided by; `fit` finds it where it is not given.
     missing : {None, "mask"}
-        With "mask", NaN in x is an entry that is missing: log p is that of the others, and the
-        encoder gets 0 in its place and a mask, 1 where an entry is known, beside x. Else NaN is
-        refused.
+        With "mask", NaN in x is a missing entry: log p is that of the other entries, and the
+        encoder gets 0 in its place, and beside x a mask, 1 where an entry is known. With None, NaN
+        is refused.
     standardise : bool or dict
         With True, the first `fit` finds the mean and the standard deviation of each column that the
-        likelihood takes for real numbers, and the model works on (x - mean) / scale from then on;
-        all that goes in and comes out, log p too, stays in the units of x. A dict has them already:
+        likelihood takes for real numbers, and the model works on (x - mean) / scale from then on.
+        What goes in and comes out, log p too, stays in the units of x. A dict gives the two:
         ``{"mean": [...], "scale": [...]}``.
     schema : Schema or dict, optional
-        What the columns are, of a table that `npvae.tables.read` has read. The model computes
-        nothing with it: it keeps it for those who want rows in the table's own terms.
+        The columns of a table, as `npvae.tables.read` gives them. The model keeps it, so that rows
+        can be given in the table's own terms, and computes nothing with it.
     encoder, decoder : Layer, optional
         Networks of your own, such as ``Sequential([Dense(6, 5, "gelu"), Dense(5, 4)])``. An encoder
         maps rows of features of x, with the mask and the context beside them where there are any,
@@ -133,6 +134,12 @@ class VAE(Model):
         n_z, n_theta = self.z_dim + self.context_dim, self.likelihood.n_outputs(self.x_dim)
         self.decoder = self._network("decoder", decoder, n_z, n_theta, self.hidden[::-1], OUT_GAIN)
         self.prior.build(self.z_dim, n_inputs)
+        made_of_posteriors = self.prior.pseudo_inputs is not None
+        if made_of_posteriors and not isinstance(self.posterior, DiagonalGaussian):
+            raise ConfigError(
+                f"prior {self.prior.name!r} is made of Gaussian posteriors; got "
+                f"{self.posterior.name!r}. Take posterior='gaussian', or prior='mixture'."
+            )
         self.levels = [Level(self.posterior, self.prior)]
         self._own(dtype, self.seed, parameters)
 

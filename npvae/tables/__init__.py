@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 from .assess import column_nats, guess, impute, nats_saved
-from .columns import Column, Constant, Count, Date, Number
+from .column import Column, Constant
 from .kinds import KINDS
 from .labelled import Category, Flag
+from .numeric import Count, Date, Number
 from .on_disk import SUFFIXES, Table, read, write
 from .schema import Schema
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels as k
-from .columns import Column
+from .kinds import Column
 from .schema import LIKELIHOODS
 
 Array = np.ndarray

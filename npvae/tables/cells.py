@@ -13,7 +13,7 @@ from ..core.errors import DataError
 from ..datasets.rows import MISSING
 
 if TYPE_CHECKING:
-    from .columns import Column
+    from .column import Column
 
 Array = np.ndarray
 

@@ -37,10 +37,11 @@ import numpy as np
 from ..core.errors import DataError
 from ..datasets.numerals import are_plain, is_number
 from .cells import Cells, Unfit, refusal
-from .columns import LARGEST_COUNT, Column, Constant, Count, Date, Number, say
+from .column import Column, Constant, say
 from .formats import PLAIN, DateFormat, NumberFormat
 from .kinds import KINDS, SKIP, Said
 from .labelled import Category, Flag, flag_key, flag_pair
+from .numeric import LARGEST_COUNT, Count, Date, Number
 from .recognise import MOST_LABELS, Format, are_versions
 
 Array = np.ndarray

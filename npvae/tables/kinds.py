@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..core.errors import ConfigError, DataError, nearest
-from .columns import Column, Constant, Count, Date, Number
+from .column import Column, Constant
 from .formats import ORDERS
 from .labelled import Category, Flag
+from .numeric import Count, Date, Number
 
 KINDS: dict[str, type[Column]] = {c.kind: c for c in (Number, Date, Flag, Count, Category)}
 """The kinds that x has."""

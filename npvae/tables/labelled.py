@@ -12,7 +12,7 @@ import numpy as np
 
 from ..datasets.numerals import is_number, is_plain
 from .cells import Unfit, shown
-from .columns import Column, say
+from .column import Column, say
 
 Array = np.ndarray
 

@@ -19,7 +19,7 @@ from ..datasets import Dataset
 from ..datasets.delimited import as_labels, label_position
 from ..datasets.readers import existing, readable
 from .cells import Cells, is_missing
-from .columns import Column
+from .column import Column
 from .infer import infer
 from .kinds import LABEL, said_of
 from .recognise import formats_of, notes_of

@@ -14,7 +14,7 @@ import numpy as np
 from ..core.errors import DataError
 from ..datasets.numerals import are_plain, holds, is_number, is_plain
 from .cells import Cells, Unfit, refusal
-from .columns import Column, Date, Number, mend, say
+from .column import Column, mend, say
 from .formats import (
     PLAIN,
     Ambiguous,
@@ -26,6 +26,7 @@ from .formats import (
     reading,
 )
 from .kinds import Said
+from .numeric import Date, Number
 
 Array = np.ndarray
 Format = NumberFormat | DateFormat | None

@@ -10,7 +10,7 @@ import numpy as np
 from ..core.errors import ConfigError, DataError
 from ..datasets.rows import Layout
 from .cells import Unfit, is_missing, refusal
-from .columns import Column, Constant
+from .column import Column, Constant
 from .kinds import column
 
 Array = np.ndarray

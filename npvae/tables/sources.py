@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..core.errors import DataError
 from ..datasets.delimited import row_error
-from ..datasets.rows import Layout, Row, Rows, names_of, open_rows
+from ..datasets.rows import Layout, Row, TextRows, names_of, open_rows
 from .cells import Cells
 
 NAMELESS = "index"
@@ -44,7 +44,7 @@ def read_cells(path: Path, where: str, encoding: str | None, likely: str | None)
         return _found(rows)
 
 
-def _found(rows: Rows) -> Found:
+def _found(rows: TextRows) -> Found:
     width = len(rows.head[0][1])
     named = names_of(rows)
     line, names = named or (0, [f"x{i}" for i in range(width)])

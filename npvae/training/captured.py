@@ -13,14 +13,17 @@ import numpy as np
 
 from ..core.progress import notice_if_slow
 from ..core.threads import blas_threads
+from ..core.trees import leaves
 from ..executor.describe import why_eager
 from ..executor.graph import NotCapturable
 from ..executor.program import Program
-from ..executor.record import record, rehearsed
+from ..executor.purity import attributes
+from ..executor.record import record, watch
+from ..executor.rehearsal import Rehearsal, randomness_kept
 from ..models import Model
 from ..objectives import ELBO
 from .rows import Rows
-from .sources import Table
+from .sources import RowSources
 from .steps import Done, EagerSteps, NotFinite, Training, along
 
 Array = np.ndarray
@@ -69,48 +72,43 @@ class CapturedSteps:
 
     def __init__(self, training: Training, threads: int) -> None:
         self.training, self.threads = training, threads
-        self.table = Table(training.rows)
+        self.table = RowSources(training.rows)
         self.bounds: _Bounds | None = None
         self.steps_per_chunk = 4
         self._capture()
 
     def _capture(self) -> None:
         t = self.training
-        worker, objective, gradient = rehearsed(t.worker, t.settings.objective)
-        settings = dataclasses.replace(t.settings, objective=objective)
-        copies = dataclasses.replace(t, settings=settings, worker=worker, gradient=gradient)
+        self.rehearsal = Rehearsal(t.worker, t.settings.objective)
+        self.bounds = None
         n = len(t.rows)
         full = min(n, t.settings.batch_size)
-        with _no_other_threads():
-            self.full = self._program(full, copies)
-            self.short = self._program(n % full, copies) if n % full else None
+        with _no_other_threads(), randomness_kept():
+            watch(self.rehearsal, _examples(t.worker, t.rows, t.settings.objective.n_samples))
+            self.full = self._program(full)
+            self.short = self._program(n % full) if n % full else None
         self.recorded = self._recorded()
 
-    def _recorded(self) -> list[tuple[str, Any]]:
+    def _recorded(self) -> list[Any]:
         """What a callback may change between two epochs, and what a recording has in it."""
-        plain = (int, float, str, type(None))
-        settings = self.training.settings
-        both = [*vars(settings.objective).items(), *vars(settings.optimiser).items()]
-        return [(name, value) for name, value in both if isinstance(value, plain)]
+        return [*self.rehearsal.settings(), attributes(self.training.settings.optimiser)]
 
-    def _program(self, batch: int, copies: Training) -> Program:
+    def _program(self, batch: int) -> Program:
         """A program for batches of this size, tried out on another batch than the recorded one."""
-        t, objective = self.training, self.training.settings.objective
-        x, context, weights = t.rows.batch(slice(0, batch))
-        eps = t.worker.draw_noise(batch, objective.n_samples, np.random.default_rng(0))
-        with np.errstate(all="ignore"):
-            graph = record(
-                t.worker, objective, x, eps, context, copies.worker, copies.settings.objective,
-                weights=weights,
-            )  # fmt: skip
+        t, n_samples = self.training, self.training.settings.objective.n_samples
+        example = _example(t.worker, t.rows, slice(0, batch), n_samples)
         update = t.gradient, t.state, t.settings.optimiser
+        graph = record(self.rehearsal, *example)
         program = Program(graph, t.worker, update, self.table.sources, self.threads)
-        self._compare(program, copies)
+        self._compare(program)
         return program
 
-    def _compare(self, program: Program, copies: Training) -> None:
+    def _compare(self, program: Program) -> None:
         """Another batch than the recorded one must give what it gives eagerly."""
-        t, objective = self.training, copies.settings.objective
+        t, on = self.training, self.rehearsal
+        objective = on.objective_copy
+        settings = dataclasses.replace(t.settings, objective=objective)
+        copies = dataclasses.replace(t, settings=settings, worker=on.copy, gradient=on.gradient)
         rows = np.arange(len(t.rows) - program.batch, len(t.rows))
         losses, now = np.zeros((1, len(t.settings.losses))), np.zeros(1)
         noise = _noise(t.worker, program, objective.n_samples, 1, np.random.default_rng(1))
@@ -205,19 +203,18 @@ class _Bounds:
 
     def __init__(self, training: Training, rows: Rows, threads: int) -> None:
         self.worker, self.threads = training.worker, threads
-        self.table = Table(rows)
+        self.table = RowSources(rows)
+        self.rehearsal = Rehearsal(training.worker, ELBO())
         n = len(rows)
         full = min(n, training.settings.batch_size)
-        with _no_other_threads():
+        with _no_other_threads(), randomness_kept():
+            watch(self.rehearsal, _examples(self.worker, rows), learn=False)
             self.full = self._program(full)
             self.short = self._program(n % full) if n % full else None
 
     def _program(self, batch: int) -> Program:
-        x, context, _ = self.table.rows.batch(slice(0, batch))
-        eps = self.worker.draw_noise(batch, 1, np.random.default_rng(0))
-        copy, objective, _ = rehearsed(self.worker, ELBO())
-        with np.errstate(all="ignore"):
-            graph = record(self.worker, objective, x, eps, context, copy, objective, learn=False)
+        example = _example(self.worker, self.table.rows, slice(0, batch))
+        graph = record(self.rehearsal, *example, learn=False)
         return Program(graph, self.worker, None, self.table.sources, self.threads)
 
     def sums(self, noise: np.random.Generator, draws: np.random.Generator | None) -> Array:
@@ -243,10 +240,21 @@ def _no_other_threads() -> contextlib.AbstractContextManager[None]:
     return blas_threads(1, matters=False)
 
 
-def _most_steps(program: Program, table: Table) -> int:
+def _example(worker: Model, rows: Rows, which: slice, n_samples: int = 1) -> tuple[Any, ...]:
+    """What a step is recorded on: x, noise, context and weights."""
+    x, context, weights = rows.batch(which)
+    eps = worker.draw_noise(len(x), n_samples, np.random.default_rng(0))
+    return x, eps, context, weights
+
+
+def _examples(worker: Model, rows: Rows, n_samples: int = 1) -> list[tuple[Any, ...]]:
+    """Two small batches, on which parts are watched."""
+    ends = slice(0, 2), slice(max(len(rows) - 2, 0), None)
+    return [_example(worker, rows, end, n_samples) for end in ends]
+
+
+def _most_steps(program: Program, table: RowSources) -> int:
     """How many steps' noise and copied rows are kept at a time."""
-    if program.several_levels:
-        return 1
     most = max(1, NOISE_NUMBERS // max(1, program.noise_size))
     return most if table.most_rows is None else min(most, max(1, table.most_rows // program.batch))
 
@@ -254,7 +262,8 @@ def _most_steps(program: Program, table: Table) -> int:
 def _noise(
     worker: Model, program: Program, samples: int, steps: int, rng: np.random.Generator
 ) -> Array:
-    """The noise of some steps, as drawing it step by step would give it."""
-    drawn: Any = worker.draw_noise(program.batch, samples * steps, rng)
-    levels = drawn if program.several_levels else [drawn]
-    return np.concatenate([np.ascontiguousarray(level).reshape(-1) for level in levels])
+    """The noise of some steps, as drawing it step by step gives it."""
+    if type(worker).draw_noise is Model.draw_noise:  # one draw a step, and so one of all steps
+        return rng.standard_normal(program.noise_size * steps, worker.flat.dtype)
+    drawn = [worker.draw_noise(program.batch, samples, rng) for _ in range(steps)]
+    return np.concatenate([np.ravel(level) for levels in drawn for level in leaves(levels)])

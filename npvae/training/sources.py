@@ -16,7 +16,7 @@ STAGED_ROWS = 4096
 """The most rows that are converted at a time."""
 
 
-class Table:
+class RowSources:
     """Rows of data: bytes and float32 are read in place, all else is copied by and by.
 
     Attributes

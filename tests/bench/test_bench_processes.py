@@ -55,6 +55,7 @@ print("imported")
     assert fresh(code)[1] == "imported\n"
 
 
+@pytest.mark.slow
 def test_training_is_measured_and_a_missing_peer_is_one_line(without_frameworks, capsys, tmp_path):
     argv = ["--quick", "--peers", "npvae,torch_fused,jax_scan", "--nets", "12-8-2"]
     path = tmp_path / "train.json"

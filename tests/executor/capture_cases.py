@@ -10,7 +10,8 @@ import npvae as nv
 from npvae.core import layout
 from npvae.executor.lower import Source
 from npvae.executor.program import Program
-from npvae.executor.record import record, rehearsed
+from npvae.executor.record import record
+from npvae.executor.rehearsal import Rehearsal
 from npvae.objectives import Losses
 
 Array = np.ndarray
@@ -81,9 +82,7 @@ def recorded(model: nv.VAE, objective: Any, example: Batch) -> Any:
     """The graph of a step, the worker that it is of, and the worker's gradient."""
     gradient = np.zeros_like(model.flat)
     worker = model.with_gradients(gradient)
-    copy, objectives_copy, _ = rehearsed(worker, objective)
-    graph = record(worker, objective, *example, copy, objectives_copy)
-    return graph, worker, gradient
+    return record(Rehearsal(worker, objective), *example), worker, gradient
 
 
 class Step:

@@ -10,7 +10,6 @@ import npvae as nv
 from npvae import kernels
 from npvae.core import layout
 from npvae.executor.graph import Graph, Value
-from npvae.executor.record import _python
 
 WIDTHS = (1, 3, 6)
 BIASED = [name.removeprefix("bias_") for name in vars(kernels) if name.startswith("bias_")]
@@ -289,13 +288,12 @@ class RandomStep:
         z, c = self.pick(self.samples, 3), self.rows_of(self.pick(1, 3))
         b = self.parameter("b3")
 
-        def run(state: Any, arrays: list[Any]) -> list[Any]:
-            z, c, b, w = arrays
+        def run(state: Any, z: Any, c: Any, b: Any, w: Any) -> list[Any]:
             z = np.tanh(z) * w[..., None] / 20 + c
             z -= b
             return [z, z[..., :1], z[..., 0], z.sum((0, 1))]
 
-        y, view, density, db = _python(self.graph, "python", run, (z, c, b, self.weight()))
+        y, view, density, db = self.graph.run("python", (z, c, b, self.weight()), run, "a test")
         self.wide.append(density)
         self.keep(y, view)
         self.gradient("b3", db)

@@ -114,9 +114,9 @@ def test_the_short_batch_is_compared_as_well(monkeypatch, attempts):
     compared = []
     compare = steps.CapturedSteps._compare
 
-    def spy(self, program, copies):
+    def spy(self, program):
         compared.append(program.batch)
-        compare(self, program, copies)
+        compare(self, program)
 
     monkeypatch.setattr(steps.CapturedSteps, "_compare", spy)
     nv.fit(network(), X, **OPTIONS)

@@ -118,7 +118,7 @@ def by_hand(model, objective, batches, lr, **settings):
     state = optimiser.start(model.flat)
     for given in batches:
         now, gradients = eager(model, objective, given)
-        losses.append(now)
+        losses.append(list(now.values()))
         for name, slot in layout(model).items():
             slot.view(gradient)[...] = gradients[name]
         optimiser.step(state, model.flat, gradient, lr)

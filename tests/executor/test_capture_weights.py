@@ -50,7 +50,6 @@ def test_with_a_context_and_data_that_are_staged(alike, x):
 class Sampled(nv.ELBO, abstract=True):
     """Takes the KL from the samples, as for a prior without a closed form of it."""
 
-    capturable = True
     needs = ("log_px", "log_pz", "log_qz")
 
 
@@ -63,10 +62,13 @@ def test_a_sampled_kl(alike, share_all, weights, n_samples):
 
 
 class Own(nv.ELBO, abstract=True):
-    """Python runs it, since it may do anything: it finds the weights in the terms."""
+    """Python runs it, since it counts: it finds the weights in the terms."""
+
+    count = 0
 
     def __call__(self, terms, epoch=np.inf):
         assert terms.weights.shape == terms.log_px.shape[1:]
+        self.count += 1
         return super().__call__(terms, epoch)
 
 

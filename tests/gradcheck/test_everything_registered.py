@@ -78,6 +78,7 @@ def test_model_under_each_objective(objective):
 # Whose parts are proven by all methods above; here it is how they go together.
 
 
+@pytest.mark.smoke(6)
 @pytest.mark.parametrize("name", LIKELIHOODS)
 def test_model_with_each_likelihood(name):
     methods = ["taylor" if name in KINKED else "complex"]
@@ -114,6 +115,7 @@ def test_verify_covers_the_registry_and_reads_as_json(monkeypatch):
     levels |= {f"{name}, conditioned" for name in levels}
     assert covered == set(registered_parts()) | levels
     assert "model.vae under IWAE, prior vamp" in verification.reports
+    assert "model.vae under ELBO, posterior flowed" in verification.reports
     assert len(verification.identities) == 2
     assert json.loads(json.dumps(verification.as_dict()))["ok"] is True
 

@@ -54,7 +54,15 @@ def only(monkeypatch, *names):
     monkeypatch.setattr(estimators, "registered", lambda family: {n: known[n] for n in names})
 
 
-@pytest.mark.parametrize("check", QUICK, ids=lambda check: check.__name__)
+@pytest.mark.parametrize(
+    "check",
+    [
+        pytest.param(check, marks=pytest.mark.slow) if check.__name__ == "likelihood_samplers"
+        else check
+        for check in QUICK
+    ],
+    ids=lambda check: check.__name__,
+)  # fmt: skip
 def test_identity(check):
     found = check(np.random.default_rng(1))
     assert found
@@ -72,6 +80,7 @@ def test_linear_vae_is_ppca_on_digits():
     assert math.degrees(math.asin(sine.measured)) < 5
 
 
+@pytest.mark.slow
 def test_directions_below_the_noise_collapse_on_digits():
     x = nv.datasets.digits()[0].astype(float)
     found = ppca.collapse(x, z_dim=6, seed=1, epochs=250)

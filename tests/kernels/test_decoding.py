@@ -148,5 +148,5 @@ def test_modes_at_an_edge():
         kernels.zero_inflated_mode(log_mean, np.array([[9.0, -9.0]]), np.array([5.0, 5.0])),
         [[0, 19]],
     )
-    logits, low = np.array([[-3.0, 3.0]]), np.array([0.1, 0.1])
-    np.testing.assert_array_equal(kernels.beta_mode(logits, low), [[0, 1]])
+    logits, log_concentration = np.array([-3.0, 3.0, 0.0, -1.0, 0.0]), np.log([1, 1, 2, 2, 1])
+    np.testing.assert_array_equal(kernels.beta_mode(logits, log_concentration), [0, 1, 0, 0, 0])

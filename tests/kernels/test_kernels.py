@@ -124,6 +124,7 @@ def test_odd_sizes(name, dtype, n):
     check_precision(name, n, dtype)
 
 
+@pytest.mark.smoke(24)
 @each_kernel
 def test_memory_order_does_not_matter(name):
     n = sizes(batch=5, width=19)

@@ -18,7 +18,6 @@ from npvae.executor import program
 from npvae.executor.graph import Graph, Value
 from npvae.executor.lower import RULES, Source
 from npvae.executor.program import Program
-from npvae.executor.record import _python
 
 EAGER = {"adam", "importance_weights"}
 """Kernels that have no compiled operation of a call's: Adam ends a step, and Python runs others."""
@@ -87,7 +86,7 @@ def operate(name, arrays, n, threads):
     for key, example in (("x", np.zeros((n["B"], 1), np.float32)), ("beta", beta)):
         graph.inputs[key] = Value(graph, example, key)
     values = dict(
-        zip(given, _python(graph, "in", lambda *_: list(given.values()), ()), strict=True)
+        zip(given, graph.run("in", (), lambda _: list(given.values()), "a test"), strict=True)
     )
     result = graph.call(
         getattr(kernels, name),
@@ -101,11 +100,11 @@ def operate(name, arrays, n, threads):
     graph.gradients += [(parameter, outputs[i]) for i, parameter in targets.items()]
     taken = [o for i, o in enumerate(outputs) if i not in targets]
 
-    def take(state, found):
+    def take(state, *found):
         kept[:] = found
         return [np.zeros(())] * 3
 
-    graph.losses = _python(graph, "out", take, tuple(taken))
+    graph.losses = graph.run("out", taken, take, "a test")
     gradient, optimiser = np.full_like(weights.flat, np.nan), nv.Adam()
     update = gradient, optimiser.start(weights.flat), optimiser
     step = Program(graph, weights, update, {"x": Source(1, 1.0, 1)}, threads)

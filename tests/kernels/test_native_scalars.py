@@ -138,6 +138,7 @@ def test_limits_are_exact():
         np.testing.assert_array_equal(over(STATED[name][0])(at_0), value, name)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     ("function", "sign"), [(scalars.soft_minimum, 1), (scalars.soft_maximum, -1)]
 )
@@ -192,6 +193,7 @@ REFERENCE = {
 }
 
 
+@pytest.mark.smoke(3)
 @pytest.mark.parametrize("kind", REFERENCE)
 def test_activations_over_their_whole_range(kind):
     x, c = everywhere(), f32(0.01)

@@ -15,13 +15,6 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "kernels.dense.take_columns": [
             "return x.take(np.asarray(columns, np.intp), axis=1)",
         ],
-        "kernels.latent.gaussian_heads": [
-            "z_dim = stats.shape[1] // 2",
-        ],
-        "kernels.latent.gaussian_heads_backward": [
-            "raw = stats[..., stats.shape[1] // 2:]",
-            "return np.concatenate([dmu, dlogvar], axis=1)",
-        ],
         "kernels.likelihoods._n_known": [
             "return x.shape[1] - (np.count_nonzero(missing, axis=-1) if missing.any() else 0)",
             "return x.shape[-1] - (np.count_nonzero(missing, axis=1) if missing.any() else 0)",
@@ -36,11 +29,6 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     "NumPy makes an array of integers of the tuple itself, which is never empty.": {
         "kernels.dense.take_columns": [
             "return x.take(columns, axis=-1)",
-        ],
-    },
-    "The axis has length one, so its first entry is its last.": {
-        "kernels.latent.gaussian_kl_backward": [
-            "dkl = dkl[-1].astype(mu.dtype)",
         ],
     },
     "The VAE has one latent level, so the first entry of the list is its last.": {
@@ -110,6 +98,11 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "-0.0 equals 0.0, and nothing divides by it.": {
+        "kernels.decoding.zero_inflated_mode": [
+            "zero = -np.zeros_like(mode)",
+            "log_p_zero = np.logaddexp(gate, _log_p(log_mean, -zero, log_dispersion))",
+            "return np.where(log_p > log_p_zero, mode, -zero)",
+        ],
         "core.numerics.kept": [
             "return product if all_finite(product) else np.where(where, x, -np.zeros((), x.dtype))",
         ],
@@ -152,6 +145,9 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "The sign of an argument does not matter to its size, its type or its finiteness.": {
+        "kernels.decoding.zero_inflated_mode": [
+            "zero = np.zeros_like(-mode)",
+        ],
         "optim.Adam.accepts": [
             "if np.isfinite(-np.dot(gradient, gradient)):",
             "if np.isfinite(np.dot(-gradient, gradient)):",
@@ -469,6 +465,9 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "What is computed where the other form holds is thrown away.": {
+        "kernels.decoding.beta_mode": [
+            "peak = (a - 1) / np.where(inside, a + b - 2, 2)",
+        ],
         "core.numerics.stirling_error": [
             "small = y",
             "small = np.where(np.ones((), y.dtype), y, below)",
@@ -493,6 +492,21 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     "It is done eight times, and an even number of sign changes is none.": {
         "core.numerics.stirling_error": [
             "ratio = -(ratio * (1 + (_FROM - i) / (small + i)))",
+        ],
+    },
+    "It is divided by the sum of numbers whose sign changes with its own.": {
+        "kernels.decoding._softmax": [
+            "e = -np.exp(logits - logits.max(-1, keepdims=True))",
+        ],
+    },
+    "A sum's terms may stand in any order.": {
+        "kernels.decoding.zero_inflated_mode": [
+            "log_p_zero = np.logaddexp(_log_p(log_mean, zero, log_dispersion), gate)",
+        ],
+    },
+    "Of two values that are equally probable either is a mode.": {
+        "kernels.decoding.zero_inflated_mode": [
+            "return np.where(log_p >= log_p_zero, mode, zero)",
         ],
     },
     "Weights that are equal stay so, and their softmax with them.": {

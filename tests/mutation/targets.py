@@ -166,6 +166,8 @@ def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
 def _is_mathematics(module: ModuleType, qualname: str) -> bool:
     if module.__name__.startswith(WHOLE):
         return True
+    if hasattr(getattr(module, qualname, None), "__wrapped__"):  # a kernel
+        return True
     owner, _, method = qualname.rpartition(".")
     cls = getattr(module, owner, None) if owner else None
     if not isinstance(cls, type) or cls in (Part, Objective):

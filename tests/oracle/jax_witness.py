@@ -82,6 +82,19 @@ def gaussian_kl(mu, logvar):
     return jnp.einsum("n,n...->...", weights / weights.sum(), log_ratio)[None]
 
 
+def planar(z, w, u, b):
+    """z moved along û, and minus the log-determinant of that map's Jacobian."""
+    s = jnp.dot(w, u)
+    u = u + (nn.softplus(s) - 1 - s) * w / jnp.dot(w, w)
+
+    def move(z):
+        return z + u * jnp.tanh(jnp.dot(w, z) + b[0])
+
+    rows = z.reshape(-1, z.shape[-1])
+    change = -jnp.linalg.slogdet(jax.vmap(jax.jacfwd(move))(rows))[1]
+    return jax.vmap(move)(rows).reshape(z.shape), change.reshape(z.shape[:-1])
+
+
 def bernoulli(logits, x):
     return jnp.sum(x * nn.log_sigmoid(logits) + (1 - x) * nn.log_sigmoid(-logits), -1)
 

@@ -76,6 +76,12 @@ def mixture(draw: Draw) -> nv.Part:
     return draw.parameters(prior)
 
 
+def flowed(draw: Draw) -> Any:
+    posterior = nv.Flowed([nv.Planar()])
+    posterior.build(Z)
+    return draw.parameters(posterior)
+
+
 def activation(name: str) -> Entry:
     return Entry(
         lambda draw: (
@@ -299,6 +305,14 @@ PARTS = {
     "posterior.gaussian": Entry(
         lambda draw: (nv.DiagonalGaussian(), (draw.numbers(B, 2 * Z, far=25),)),
         lambda w, part, p, stats: w.heads(stats),
+    ),
+    "posterior.flowed": Entry(
+        lambda draw: (flowed(draw), (draw.numbers(B, 2 * Z, far=25),)),
+        lambda w, part, p, stats: w.heads(stats),
+    ),
+    "flow.planar": Entry(
+        lambda draw: (flowed(draw).flows[0], (draw.numbers(draw.K, B, Z, far=3),)),
+        lambda w, part, p, z: w.planar(z, p["w"], p["u"], p["b"]),
     ),
     "posterior_step.reparameterise": Entry(
         lambda draw: (

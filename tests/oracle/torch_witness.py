@@ -91,6 +91,20 @@ def gaussian_kl(mu, logvar):
     return kl_divergence(posterior(mu, logvar), standard_normal(mu))[None]
 
 
+def planar(z, w, u, b):
+    """z moved along û, and minus the log-determinant of that map's Jacobian."""
+    s = w @ u
+    u = u + (functional.softplus(s) - 1 - s) * w / (w @ w)
+
+    def move(z):
+        return z + u * torch.tanh(w @ z + b[0])
+
+    rows = z.reshape(-1, z.shape[-1])
+    jacobians = torch.func.vmap(torch.func.jacrev(move))(rows)
+    change = -torch.linalg.slogdet(jacobians)[1].reshape(z.shape[:-1])
+    return torch.func.vmap(move)(rows).reshape(z.shape), change
+
+
 def bernoulli(logits, x):
     x = x.expand_as(logits)
     return -functional.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)

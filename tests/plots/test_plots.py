@@ -69,6 +69,7 @@ def test_loss_curves_mark_the_epoch_that_they_cut():
     assert not axes.texts
 
 
+@pytest.mark.smoke(2)
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf", "PNG"])
 def test_save_writes_the_same_bytes_and_leaves_nothing_else(tmp_path, suffix):
     def write(name):

@@ -45,13 +45,11 @@ def lower(to: Lowering, call: Call) -> None:
     arrays = [v for v in given.values() if not isinstance(v, Real)]
     read = dict(zip(declared.reads, arrays, strict=False))
     written = dict(zip(declared.writes, call.outputs, strict=False))
-    if any(id(value) in to.last_use for value in call.outputs[len(written) :]):
-        raise NotCapturable(f"operation {call.kernel} does not give all of the kernel's results")
     emit(to, call.kernel, read | written, constants)
 
 
 for _name, _declared in OPERATIONS.items():
-    if _declared.reads and hasattr(kernels, _name):
+    if _declared.reads and hasattr(kernels, _name) and not _declared.ends:
         RULES.setdefault(_name, lower)
 
 
@@ -143,15 +141,7 @@ def _place(
         return to.as_doubles(operand)
     if axes == "P":
         return to.by_row(operand)
-    return _vector(to, operand) if axes == "F" else to.by_feature(operand)
-
-
-def _vector(to: Lowering, value: Any) -> Ref:
-    """Where one number for each feature lies: in a parameter, or what was computed."""
-    if isinstance(value, Value) and id(value.base) in to.names and value.base.ndim == 1:
-        whole = to.parameter(value.base)
-        return Ref(whole.buffer, whole.offset + 4 * value.start)
-    return to.by_feature(value)
+    return to.by_feature(operand)
 
 
 def _sizes(name: str, axes: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, int]:

@@ -58,7 +58,7 @@ def _linear_dw(to: Lowering, call: Call) -> None:
     dy, x = call.inputs
     (dw,) = call.outputs
     a, b = to.by_feature(dy), to.by_row(x)
-    c = to.new(dw)
+    c = to.new_by_row(dw)
     _product(
         to, a, 4 * dy.size, dy.per_feature, 1, b, c, dy.n_features, x.n_features, dy.per_feature
     )

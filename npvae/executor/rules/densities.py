@@ -101,7 +101,8 @@ def _mixture(to: Lowering, call: Call) -> None:
 def _mixture_backward(to: Lowering, call: Call) -> None:
     d, z, mu, logvar, logits, r = call.inputs
     dz, dmu, dlogvar, dlogits = call.outputs
-    operands = dict(d=d, z=z, r=r, dz=dz, dmu=to.new(dmu), dlogvar=to.new(dlogvar))
+    new = to.new_by_row if id(mu) in to.names else to.new
+    operands = dict(d=d, z=z, r=r, dz=dz, dmu=new(dmu), dlogvar=new(dlogvar))
     operands |= _components(to, mu, logvar) | dict(z_dim=z.n_features)
     emit(to, "mixture_backward", operands, work=0.4 * z.size * mu.per_feature)
     if id(logits) in to.names:  # else the weights are not learnt

@@ -1,0 +1,126 @@
+"""The contract of a flow, and the posterior that flows make."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from .. import kernels as k
+from ..core import Part, resolve
+from ..core.errors import ConfigError
+from ..posteriors import DiagonalGaussian, Params, Posterior
+
+Array = np.ndarray
+
+
+class Flow(Part, abstract=True):
+    """Base of the flows: an invertible map of z, and by how much it changes the log-density.
+
+    The contract, where `stats` (B, S) are what the encoder gives a flow with S = n_outputs > 0,
+    and left out of both for one that has only parameters of its own::
+
+        forward(z, stats)               -> (f(z), change), cache  # change = -log|det ∂f/∂z|, (K, B)
+        backward(cache, dz, d_change)   -> dz, dstats
+    """
+
+    family = "flow"
+
+    def build(self, z_dim: int) -> None:
+        """Declare parameters, for a latent of z_dim dimensions."""
+        return
+
+    def n_outputs(self, z_dim: int) -> int:
+        """S, how many numbers of each row the encoder gives the flow."""
+        return 0
+
+
+class Flowed(Posterior):
+    """q(z given x) of z = f_T(... f_1(z_0) ...), where z_0 has a diagonal Gaussian's density.
+
+    Derivation, with change_t = -log|det ∂f_t/∂z_{t-1}|:
+      (1) log q(z) = log q_0(z_0) + Σ_t change_t   ->  the gradient of each change is that of log q
+      (2) z_{t-1} is used by f_t and its change    ->  dz_{t-1} as f_t's backward gives it
+      (3) z_0 is drawn, and used by log q_0        ->  the Gaussian's own `draw_backward`
+    Density and sample are known together; there is no log q of another z, and no closed-form KL.
+    Shapes: z (K, B, Z); stats (B, 2Z + Σ S_t): the Gaussian's, and then those of each flow.
+    Source: Rezende & Mohamed 2015, equations 5 to 7 and 13.
+
+    Parameters
+    ----------
+    flows : sequence of Flow, str or dict
+        In the order in which z goes through them.
+    """
+
+    def __init__(self, flows: Sequence[Any]) -> None:
+        self.flows = [resolve("flow", flow) for flow in flows]
+        self.base = DiagonalGaussian()
+
+    def build(self, z_dim: int) -> None:
+        for flow in self.flows:
+            flow.build(z_dim)
+        widths = [self.base.n_outputs(z_dim), *(flow.n_outputs(z_dim) for flow in self.flows)]
+        self._ends = [0, *np.cumsum(widths).tolist()]
+
+    def n_outputs(self, z_dim: int) -> int:
+        own = sum(flow.n_outputs(z_dim) for flow in self.flows)
+        return self.base.n_outputs(z_dim) + own
+
+    def forward(self, stats: Array) -> tuple[Params, Any]:
+        pieces = [stats[..., start:end] for start, end in pairwise(self._ends) if end > start]
+        params, cache = self.base.forward(pieces[0])
+        return (*params, *pieces[1:]), cache
+
+    def backward(self, cache: Any, dmu: Array, dlogvar: Array, *dstats: Array) -> Array:
+        whole = self.base.backward(cache, dmu, dlogvar)
+        for piece in dstats:
+            whole = k.concat(whole, piece)
+        return whole
+
+    def draw(self, params: Params, eps: Array, density: bool) -> tuple[tuple[Array, Any], Any]:
+        (z, log_q), c_base = self.base.draw(params[:2], eps, density)
+        z, changes, caches = self._through(z, params)
+        for change in changes if density else ():
+            log_q = k.add(log_q, change)  # (1)
+        return (z, log_q), (c_base, caches)
+
+    def draw_backward(
+        self, cache: Any, dz: Array, d_log_q: Any = None, score: bool = True, dz_scale: Any = None
+    ) -> Params:
+        if not score or dz_scale is not None:
+            raise ConfigError(
+                "this objective takes log q's gradient by the sample apart from that by the "
+                "posterior's parameters, which flows do not give; take posterior='gaussian'."
+            )
+        c_base, caches = cache
+        if d_log_q is None:
+            d_log_q = np.zeros(dz.shape[:2])
+            d_log_q.flags.writeable = False  # a constant, for a step that is recorded
+        dstats: list[Array] = []
+        for flow, c_flow in zip(reversed(self.flows), reversed(caches), strict=True):
+            gradients = flow.backward(c_flow, dz, d_log_q)  # (2)
+            dz, *own = gradients if isinstance(gradients, tuple) else (gradients,)
+            dstats[:0] = own
+        return (*self.base.draw_backward(c_base, dz, d_log_q), *dstats)  # (3)
+
+    def centre(self, params: Params) -> Array:
+        """What the flows make of the Gaussian's mean."""
+        return self._through(params[0][None], params)[0][0]
+
+    def _through(self, z: Array, params: Params) -> tuple[Array, list[Array], list[Any]]:
+        """z after all flows, the change of log q by each, and their caches."""
+        stats, changes, caches = iter(params[2:]), [], []
+        for flow, (start, end) in zip(self.flows, pairwise(self._ends[1:]), strict=True):
+            (z, change), cache = flow.forward(z, next(stats)) if end > start else flow.forward(z)
+            changes.append(change)
+            caches.append(cache)
+        return z, changes, caches
+
+    @classmethod
+    def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
+        part = cls(["planar", "planar"])
+        part.build(3)
+        part.allocate(rng)
+        return part, (rng.normal(size=(3, 6)),)

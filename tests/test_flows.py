@@ -1,0 +1,175 @@
+"""Flows: densities by the change of variables, models that are saved, and what they refuse."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import npvae as nv
+from npvae.core import LevelTerms, registered
+from npvae.flows import Flow, Flowed, Planar
+from npvae.gradcheck import check_gradients
+from npvae.gradcheck.whole_level import level_of
+from npvae.levels import Level
+
+FLOWS = {n: c for n, c in registered("flow").items() if c.__module__.startswith("npvae.")}
+
+
+class Scaled(Flow, abstract=True):
+    """f(z) = z exp(s) + t elementwise, with s and t from the encoder: a Gaussian stays one."""
+
+    def n_outputs(self, z_dim):
+        return 2 * z_dim
+
+    def forward(self, z, stats):
+        s, t = np.split(stats, 2, axis=-1)
+        change = np.broadcast_to(-s.sum(-1), z.shape[:2])
+        return (z * np.exp(s) + t, change), (z, s)
+
+    def backward(self, cache, dz, d_change):
+        z, s = cache
+        ds = (dz * z * np.exp(s)).sum(0) - d_change.sum(0)[:, None]
+        return dz * np.exp(s), np.concatenate([ds, dz.sum(0)], axis=-1)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(4)
+
+
+def allocated(posterior, z_dim, rng, spread=1.0):
+    posterior.build(z_dim)
+    posterior.allocate(rng)
+    for flow in posterior.flows:
+        for name in getattr(flow, "_declared", {}):
+            getattr(flow, name)[...] += spread * rng.normal(size=getattr(flow, name).shape)
+    return posterior
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_the_change_is_that_of_the_jacobian(name, rng):
+    flow, (z, *own) = FLOWS[name].example(rng)
+    (moved, change), _ = flow.forward(z, *own)
+    step, z_dim = 1e-6, z.shape[-1]
+    jacobian = np.empty((*z.shape, z_dim))
+    for j, unit in enumerate(step * np.eye(z_dim)):
+        ahead, behind = flow.forward(z + unit, *own)[0][0], flow.forward(z - unit, *own)[0][0]
+        jacobian[..., j] = (ahead - behind) / (2 * step)
+    sign, log_det = np.linalg.slogdet(jacobian)
+    np.testing.assert_allclose(change, -log_det, atol=1e-8)
+    assert moved.shape == z.shape
+    assert (sign == sign[0, 0]).all(), "f folds space"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_planar_flow_is_invertible(seed):
+    """However u and w point: along û, z + û h is strictly monotone."""
+    rng = np.random.default_rng(seed)
+    flow = allocated(Flowed([Planar()]), 2, rng, spread=4.0).flows[0]
+    s = flow.w @ flow.u
+    u_hat = flow.u + (np.log1p(np.exp(s)) - 1 - s) * flow.w / (flow.w @ flow.w)
+    assert u_hat @ flow.w > -1
+    along = np.linspace(-9, 9, 4001)[None, :, None] * flow.w / np.linalg.norm(flow.w)
+    (moved, _), _ = flow.forward(along)
+    assert (np.diff(moved[0] @ flow.w) > 0).all()
+
+
+def test_flows_that_scale_and_shift_leave_a_gaussian(rng):
+    """And log q, the sample and the centre are those of the Gaussian that comes out."""
+    posterior = allocated(Flowed([Scaled(), Scaled()]), 2, rng)
+    numbers = 0.5 * rng.normal(size=(3, 12))
+    params, _ = posterior.forward(numbers)
+    mu, logvar, first, second = params
+    (z, log_q), _ = posterior.draw(params, rng.normal(size=(5, 3, 2)), density=True)
+    (s, t), (s2, t2) = np.split(first, 2, axis=-1), np.split(second, 2, axis=-1)
+    mean = (mu * np.exp(s) + t) * np.exp(s2) + t2
+    std = np.exp(logvar / 2 + s + s2)
+    np.testing.assert_allclose(log_q, stats.norm.logpdf(z, mean, std).sum(-1), rtol=1e-12)
+    np.testing.assert_allclose(posterior.centre(params), mean, rtol=1e-12)
+
+
+def test_the_gradients_of_flows_that_the_encoder_steers(rng):
+    class Steered(Flowed, abstract=True):
+        @classmethod
+        def example(cls, rng):
+            posterior = allocated(cls([Scaled(), Planar(), Scaled()]), 3, rng)
+            return posterior, (0.5 * rng.normal(size=(2, 18)),)
+
+    report = check_gradients(*level_of(Steered, nv.Mixture, rng))
+    assert report.ok, str(report)
+
+
+def test_the_density_is_one_in_all(rng):
+    """E_q[p(z) / q(z)] = 1 for any density p, within standard errors."""
+    posterior = allocated(Flowed(["planar"] * 3), 2, rng)
+    params, _ = posterior.forward(0.3 * rng.normal(size=(1, 4)) + [0, 0, 1, 1])
+    (z, log_q), _ = posterior.draw(params, rng.standard_normal((100_000, 1, 2)), density=True)
+    log_p = stats.multivariate_normal(z[:, 0].mean(0), 0.3 * np.cov(z[:, 0].T)).logpdf(z[:, 0])
+    w = np.exp(log_p - log_q[:, 0])
+    assert abs(w.mean() - 1) < 4.5 * w.std() / np.sqrt(len(w))
+    assert w.std() / np.sqrt(len(w)) < 0.02
+
+
+def test_without_flows_it_is_the_gaussian(rng):
+    numbers, eps = rng.normal(size=(3, 4)), rng.normal(size=(2, 3, 2))
+    flowed, plain = allocated(Flowed([]), 2, rng), nv.DiagonalGaussian()
+    levels = [Level(q, nv.Mixture(2)) for q in (flowed, plain)]
+    (z, terms), (wanted_z, wanted) = (
+        level.forward(numbers, eps, ("log_qz",))[0] for level in levels
+    )
+    np.testing.assert_array_equal(z, wanted_z)
+    np.testing.assert_array_equal(terms.log_qz, wanted.log_qz)
+
+
+def flowed_model(**options):
+    return nv.VAE(5, 2, hidden=(6,), posterior=Flowed([Planar(), "planar"]), **options)
+
+
+@pytest.mark.parametrize("objective", ["elbo:n_samples=2", "iwae:n_samples=3"])
+@pytest.mark.parametrize("prior", ["standard", "mixture"])
+def test_the_gradient_of_a_model(objective, prior):
+    model = flowed_model(prior=prior, dtype="float64", activation="tanh")
+    model.flat += 0.3 * np.random.default_rng(0).normal(size=model.n_params)
+    report = check_gradients(model, objective=objective)
+    assert report.ok, str(report)
+
+
+def test_a_model_is_trained_saved_and_read(tmp_path, rng):
+    x = rng.random((60, 5)).astype("float32")
+    model = flowed_model()
+    before = model.copy().params
+    history = nv.fit(model, x, epochs=4, batch_size=16, lr=1e-2, valid=x[:20])
+    assert history.records[-1]["train_loss"] < history.records[0]["train_loss"]
+    for name, value in model.params.items():
+        assert (value != before[name]).any(), name
+    model.save(tmp_path / "model.npz")
+    twin = nv.load(tmp_path / "model.npz")
+    assert repr(twin.posterior) == "Flowed(flows=[Planar(), Planar()])"
+    for array, other in zip(model.encode(x), twin.encode(x), strict=True):
+        np.testing.assert_array_equal(array, other)
+    np.testing.assert_array_equal(model.elbo(x, 3), twin.elbo(x, 3))
+    assert model.reconstruct(x).shape == (60, 5)
+    (centre,) = model.centres(x)
+    np.testing.assert_array_equal(model.reconstruct(x), model.decode(centre))
+    assert np.abs(centre - model.encode(x)[0]).max() > 0
+
+
+def test_a_models_posterior_is_its_own():
+    given = Flowed(["planar"])
+    one, other = (nv.VAE(5, z, hidden=(3,), posterior=given) for z in (2, 3))
+    assert one.params["posterior.flows.0.w"].shape == (2,)
+    assert other.params["posterior.flows.0.w"].shape == (3,)
+
+
+def test_what_flows_refuse(rng):
+    with pytest.raises(nv.ConfigError, match="which flows do not give"):
+        nv.fit(flowed_model(), rng.random((9, 5)), objective=nv.DReG(2))
+    with pytest.raises(nv.ConfigError, match="made of Gaussian posteriors; got 'flowed'"):
+        flowed_model(prior="vamp")
+    with pytest.raises(nv.ConfigError, match="free bits need the KL"):
+        nv.fit(flowed_model(), rng.random((9, 5)), objective=nv.ELBO(free_bits=0.1))
+    level = Level(allocated(Flowed(["planar"]), 2, rng), nv.StandardNormal())
+    _, cache = level.forward(rng.normal(size=(3, 4)), rng.normal(size=(2, 3, 2)), ("z",))
+    with pytest.raises(nv.ConfigError):
+        level.backward(cache, np.ones((2, 3, 2)), LevelTerms(dz_scale=np.ones((2, 3))))
