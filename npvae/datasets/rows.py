@@ -23,7 +23,7 @@ MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
 DELIMITERS = "\t;|,"
 """The likeliest first: a decimal comma needs another delimiter."""
 HEAD = 200
-"""TextRows that are looked at to see whether the first one has names."""
+"""Rows that are looked at to see whether the first one has names."""
 _SAMPLE = 1 << 17
 _LONGEST_CELL = (1 << 31) - 1
 _SEP_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)

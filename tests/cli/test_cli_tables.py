@@ -156,7 +156,8 @@ def test_other_data_need_the_columns_in_any_order(run, npvae, refused, tmp_path)
 def test_a_table_as_people_have_them(npvae, refused, tmp_path):
     path, out = tmp_path / "t.csv", tmp_path / "run"
     rows = [
-        f"{1 + i % 9}.{100 + i},50 €;{1 + i % 12}/{1 + i % 9}/2024;{'-ßa'[i % 3]}" for i in range(1, 61)
+        f"{1 + i % 9}.{100 + i},50 €;{1 + i % 12}/{1 + i % 9}/2024;{'-ßa'[i % 3]}"
+        for i in range(1, 61)
     ]
     path.write_bytes("\n".join(["sum;day;kind", *rows]).encode("cp1250"))
     line = ("train --epochs 1 --no-plots --data", path, "--out", out)
