@@ -57,7 +57,7 @@ def check_model(objective, methods=("central", "complex", "taylor"), **options):
     assert {row.argument for row in report} == set(model.params)
 
 
-@pytest.mark.smoke(2)
+@pytest.mark.smoke(1)
 @pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
 def test_model_under_each_objective(objective):
     check_model(objective, activation="silu", x_dim=3, context_dim=2)

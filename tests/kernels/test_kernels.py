@@ -189,6 +189,7 @@ def test_sums_that_users_see_are_taken_in_float64(kernels, name, axis):
         np.testing.assert_allclose(whole[i], pieces[0][i] + pieces[1][i], rtol=1e-12)
 
 
+@pytest.mark.smoke
 @each_kernel
 @each_dtype
 def test_types_are_the_same(name, dtype):
@@ -220,6 +221,7 @@ def test_what_is_not_finite_goes_the_same_way(name, planted):
             assert any(np.isnan(o).any() for o in ours), f"NaN in {argument} got lost"
 
 
+@pytest.mark.smoke
 @each_kernel
 @each_set
 def test_inputs_are_never_written(kernels, name):
