@@ -273,4 +273,4 @@ def test_no_two_classes_have_one_name():
             if isinstance(node, ast.ClassDef):
                 homes.setdefault(node.name, []).append(name)
     twice = {name: found for name, found in homes.items() if len(found) > 1}
-    assert twice == {"Constant": ["core.schedules", "tables.kinds"]}
+    assert twice == {"Constant": ["core.schedules", "tables.column"]}

@@ -90,6 +90,11 @@ def column_kinds(text: str) -> dict[str, str]:
     return kinds
 
 
+def texts(text: str) -> list[str]:
+    """Texts with commas between them: NA,-."""
+    return [part.strip() for part in text.split(",")]
+
+
 def output(*suffixes: str) -> Callable[[str], Path]:
     """A file to write, of one of these kinds, in a folder that exists and can be written."""
 

@@ -138,7 +138,7 @@ def test_other_tables_must_fit_the_schema(table, write, refusal, change, words):
         ("a,b\n", ["a header alone"]),
         ("a,b\n1\n", ["line 2", "needs 2 cells", "got 1"]),
         ("a,a\n1,2\n", ["line 1", "a name of its own; got 'a' twice"]),
-        (",a\n1,2\n", ["line 1", "name every column"]),
+        ("b,,a\n1,3,2\n", ["line 1", "name every column", "column 2 of 3"]),
         ("y,a,label\n1,2,3\n", ["one column at most"]),
     ],
 )
