@@ -13,12 +13,13 @@ from ..optim import Adam, AdamState
 from . import rules  # noqa: F401  (they enter themselves)
 from .cores import own_core
 from .graph import Graph
-from .lower import Lowering, Source
+from .lower import Lowering
 from .memory import Access, Buffer, Operation, Ref, place, synchronise
 from .operations import loop as executor
 from .operations import sync
 from .operations.declare import OPERATIONS
 from .operations.dispatch import BETA
+from .places import Source
 
 Array = np.ndarray
 

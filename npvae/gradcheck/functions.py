@@ -67,7 +67,10 @@ def _of_number(
         return arguments.gradients(problem, d, lone_is_first)
 
     outputs = Outputs(forward, gradient, [np.ones(())])
-    problem = Problem(name_of(named), arguments.values, outputs.loss, outputs.gradient, False)
+    problem = Problem(
+        name_of(named), arguments.values, outputs.loss, outputs.gradient, False,
+        functions=(named, grad_f),
+    )  # fmt: skip
     forward_is_clean(problem, forward, arguments.values)
     return only_claimed(problem)
 
@@ -94,8 +97,9 @@ def _of_cached(
     weights = [np.ones(o.shape) for o in here] if backward.alone else random_weights(here, rng)
     outputs = outputs._replace(weights=weights)
     problem = Problem(
-        name_of(first), arguments.values, outputs.loss, outputs.gradient, False, outputs=outputs
-    )
+        name_of(first), arguments.values, outputs.loss, outputs.gradient, False, outputs=outputs,
+        functions=(first, backward.function),
+    )  # fmt: skip
     forward_is_clean(problem, outputs.forward, arguments.values)
     _cache_is_kept(problem, run, backward, weights)
     return only_claimed(problem)

@@ -106,6 +106,7 @@ class Measure:
         self.max_entries = max_entries
         self.here = self._point(problem.values)
         self._near: dict[float, Point] = {}
+        self.memo: dict[Any, Any] = {}  # what a diagnosis of one argument found, for the others
 
     def _point(self, values: Values) -> Point:
         direction = {n: self.rng.normal(size=v.shape) * scale(v) for n, v in values.items()}

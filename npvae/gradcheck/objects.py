@@ -65,8 +65,9 @@ def of_object(target: Any, inputs: Any, rng: np.random.Generator) -> Problem:
     outputs = Outputs(lambda values: run(values)[1], gradient, weights)
     values = {n: np.array(_places(target)[n].get(), np.float64) for n in own} | arguments.values
     problem = Problem(
-        type(target).__name__, values, outputs.loss, outputs.gradient, False, outputs=outputs
-    )
+        type(target).__name__, values, outputs.loss, outputs.gradient, False, outputs=outputs,
+        functions=(type(target).forward, type(target).backward),
+    )  # fmt: skip
     forward_is_clean(problem, outputs.forward, values)
     for name in constants:
         problem.note(

@@ -34,6 +34,8 @@ class Problem:
     """Why complex step does not apply."""
     outputs: Outputs | None = None
     """Where the target has them, so that a wrong gradient can be traced to single outputs."""
+    functions: tuple[Any, ...] = ()
+    """Those of somebody's own that it is made of, whose variables may be looked at."""
     violations: list[Row] = field(default_factory=list)
     """Breaches of the contract other than a wrong number."""
 

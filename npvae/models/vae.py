@@ -39,7 +39,7 @@ class VAE(Model):
         Widths of the encoder's hidden layers; the decoder has them mirrored.
     activation : str or Activation
     likelihood : str or Likelihood
-    posterior : str or posterior part
+    posterior : str or Posterior
     prior : str or Prior
         The model copies likelihood, posterior, prior and networks: their parameters become its own.
     dtype : {"float32", "float64"}

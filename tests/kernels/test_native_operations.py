@@ -16,7 +16,8 @@ from npvae import kernels
 from npvae.core import Part, layout
 from npvae.executor import program
 from npvae.executor.graph import Graph, Value
-from npvae.executor.lower import RULES, Source
+from npvae.executor.lower import RULES
+from npvae.executor.places import Source
 from npvae.executor.program import Program
 
 EAGER = {"adam", "importance_weights"}

@@ -20,6 +20,7 @@ The axes of an operand say where it lies and which part of it a thread touches:
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ class Declaration:
     def parameters(self) -> tuple[str, ...]:
         return tuple(inspect.signature(self.function.py_func).parameters)
 
-    @property
+    @functools.cached_property
     def operands(self) -> tuple[str, ...]:
         """Its columns of the table."""
         other = {*EVERYWHERE, *IN_LOOP, *self.constants}
