@@ -97,6 +97,7 @@ from .likelihoods import (
     sum_rows,
     zero_inflated_negative_binomial,
 )
+from .ordinal import ordinal_logits, ordinal_logits_backward
 from .seam import kernel, recording
 from .training import (
     adam,
