@@ -19,5 +19,6 @@ from .decoding import *
 from .dense import *
 from .latent import *
 from .likelihoods import *
+from .ordinal import *
 from .seam import kernel, recording
 from .training import *
