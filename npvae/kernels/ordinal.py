@@ -9,6 +9,8 @@ import numpy as np
 from ..core.numerics import sigmoid, softplus
 from .seam import Array, Pair, kernel
 
+__all__ = ["ordinal_logits", "ordinal_logits_backward"]
+
 
 @kernel
 def ordinal_logits(eta: Array, cuts: Array, sizes: Sequence[int]) -> Array:

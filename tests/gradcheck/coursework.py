@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 
-# ruff: noqa: N806
-
 
 def softmax(a):
     e = np.exp(a - a.real.max(-1, keepdims=True))
