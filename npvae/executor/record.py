@@ -239,8 +239,16 @@ class _Watched:
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         if self._name not in self._step.on.python:
-            with self._step.recording(self._name):
-                return self._part.forward(*inputs, **options)
+            calls = self._step.graph.calls
+            mark = len(calls)
+            try:
+                with self._step.recording(self._name):
+                    return self._part.forward(*inputs, **options)
+            except _Refused as refused:  # its own: those within have seen to theirs
+                if self._step.watch is not None and self._step.watch.closely:
+                    raise  # what it has drawn, the part that it is in would be blamed for
+                self._step.on.leave_to_python(refused.part, refused.why)
+                del calls[mark:]
         run_on, key, given = self._run_on, _Cache(), (inputs, options)
 
         def run(state: State, *arrays: Any) -> Any:
