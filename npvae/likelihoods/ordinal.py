@@ -77,7 +77,7 @@ class Ordinal(Categorical):
         return self._labels(self._logits(eta))
 
     def sample(self, eta: Array, rng: np.random.Generator) -> Array:
-        return self._draw(self._logits(eta), rng)
+        return self._draw(self._logits(eta), rng).astype(eta.dtype)
 
     def start_from(self, rows: Array) -> None:
         """The cutpoints start where η = 0 gives each class its share of the known labels."""
