@@ -246,9 +246,10 @@ class _Watched:
                     result = self._part.forward(*inputs, **options)
                 vars(self)["_recorded"] = True
                 return result
-            except _Refused as refused:  # its own: those within have seen to theirs
+            except _Refused as refused:
                 closely = self._step.watch is not None and self._step.watch.closely
-                if closely or self._recorded:  # it has drawn numbers, or given a cache, already
+                begun = closely or self._recorded  # it has drawn numbers, or given a cache, already
+                if begun or refused.part != self._name:
                     raise
                 self._step.on.leave_to_python(refused.part, refused.why)
                 del calls[mark:]
