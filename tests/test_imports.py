@@ -46,6 +46,8 @@ OPTIONAL = {
     "matplotlib": {"plots", "cli"},
     "threadpoolctl": {"core.threads"},
     "tqdm": {"core.progress"},
+    "openpyxl": {"tables"},
+    "pyarrow": {"tables"},
 }
 """Who may import an optional package; at its top level only the compiled operations may."""
 

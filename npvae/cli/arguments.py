@@ -12,6 +12,8 @@ from ..core.files import WriteError, check_folder
 
 PICTURES = (".png", ".svg", ".pdf")
 ARRAYS = (".npy", ".csv")
+TABLES = (".tsv", ".xlsx", ".parquet")
+"""Of rows of a table, beside a .csv."""
 
 
 def whole(least: int) -> Callable[[str], int]:

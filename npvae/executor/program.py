@@ -99,7 +99,7 @@ class Program:
         order : (steps · B,) int64, the rows of the data
         noise : float32, all noise of all steps, one after the other
         scalars : (steps, 4) float64, see `executor`
-        losses : (steps, 3) float64, which is written
+        losses : (steps, losses) float64, which is written
         epochs : (steps,) float64, for what Python computes of the epoch
         rehearsal : bool
             Leaves the weights as they are, and makes Python's calls on the copies.

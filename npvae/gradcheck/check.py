@@ -16,6 +16,7 @@ from .measure import Index, Measure, Numeric, Point, Slope
 from .methods import EPS
 from .problem import Problem
 from .report import Report, Row, Verdict
+from .stages import stage_problems
 from .targets import problem_of
 
 Array = np.ndarray
@@ -26,6 +27,10 @@ RTOL = {"central": 1e-8, "complex": 1e-11, "taylor": 1e-8}
 TAYLOR_ORDER = 1.9
 """The least order at which the Taylor remainder should shrink."""
 
+ALL_STAGES_RIGHT = (
+    "each is right by itself, so that the slip is in what backward does between them: the order, "
+    "a gradient that is not handed on, two uses that are not added"
+)
 ONLY_HERE = (
     "{} entries are off at this very point and right all around it, where the function is smooth: "
     "kinks that cancel each other (relu(x) - relu(-x) at 0), or a value treated apart (x == 0)? "
@@ -42,6 +47,7 @@ def check_gradients(
     rtol: float | None = None,
     seed: int = 0,
     max_entries: int = 200,
+    stages: Any = None,
 ) -> Report:
     """Prove, or refute, a hand-derived gradient.
 
@@ -56,10 +62,17 @@ def check_gradients(
         * a `Model`, with its `objective`: every parameter (a float32 model is checked in float64);
         * ``(forward, backward)`` with ``forward(*inputs) -> outputs, cache`` and
           ``backward(cache, *d_outputs) -> d_inputs``;
-        * ``(f, grad_f)`` with ``f(*inputs) -> number`` and ``grad_f(*inputs) -> gradient(s)``.
-    inputs : tuple of arrays, optional
-        What forward takes; a model's are ``(x, eps)`` or ``(x, eps, context)``. Parts and models
-        have examples of their own. Integer inputs are constants.
+          ``backward(d_outputs, cache)`` is known by the name ``cache``, and ``backward(cache)``
+          is enough where forward ends in the loss;
+        * ``(f, grad_f)`` with ``f(*inputs) -> number`` and ``grad_f(*inputs) -> gradient(s)``;
+        * ``f(*inputs) -> (loss, gradients)``, of the first argument, or a tuple of all;
+        * an object of any class with ``forward(*inputs) -> outputs`` and ``backward(d_outputs)``,
+          whose parameters have gradients beside them: ``W`` with ``dW``, ``params`` with ``grads``.
+    inputs : tuple, optional
+        What forward takes: arrays, and dicts or lists of arrays, whose gradients look the same or
+        have keys with a d in front. A model's are ``(x, eps)`` or ``(x, eps, context)``. Parts and
+        models have examples of their own. Integers, and arrays of which no gradient is given
+        where gradients are named, are constants.
     objective : optional
         A model's objective, by default ``ELBO()``.
     methods : sequence of {"central", "complex", "taylor"}
@@ -73,17 +86,23 @@ def check_gradients(
         Of the random directions, and of the entries where there are too many to check them all.
     max_entries : int
         How many entries of each argument "central" and "complex" check.
+    stages : list or dict of pairs (forward, backward), or of classes or objects, optional
+        Functions that the target's forward calls: each call is checked by itself as well, at what
+        it was given, so that the report names the one that is wrong.
 
     Returns
     -------
     Report
         ``.ok``, ``.worst``, ``.rows``; a table when printed. It also has a row for every breach of
         the contract: a backward that overwrites instead of adding, a changed input, and the like.
+        For functions of your own a wrong gradient is followed through the variables of backward to
+        the first wrong value, and small changes of that line are tried until one mends it: your
+        functions run often, and must have no side effects.
 
     Raises
     ------
     ConfigError
-        If the target or a method is none of these, or no argument is a floating array.
+        If the target, a method or a stage is none of these, or no argument is a floating array.
     """
     if not methods:
         raise ConfigError(f"methods is empty: name at least one of {', '.join(sorted(RTOL))}.")
@@ -99,9 +118,17 @@ def check_gradients(
             "a gradient check needs a floating array, and got none: integers count as constants. "
             "Pass x.astype(float)."
         )
+    limit = whole("max_entries", max_entries)
     with np.errstate(all="ignore"):  # steps may leave the function's domain
-        check = _Check(problem, Measure(problem, rng, whole("max_entries", max_entries)), rtol)
-        return Report(check.run(methods))
+        parts = [] if stages is None else stage_problems(stages, problem, rng)
+        reports = [
+            Report(_Check(p, Measure(p, rng, limit), rtol).run(methods)) for p in (problem, *parts)
+        ]
+    if parts and not reports[0].ok:
+        wrong = [p.name for p, report in zip(parts, reports[1:], strict=True) if not report.ok]
+        note = ALL_STAGES_RIGHT if not wrong else f"wrong by themselves: {', '.join(wrong)}"
+        reports[0].rows.append(Row(problem.name, "(stages)", "contract", "n/a", note=note))
+    return Report([row for report in reports for row in report.rows])
 
 
 class _Check:

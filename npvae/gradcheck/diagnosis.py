@@ -6,13 +6,16 @@ identities many a wrong gradient is a constant times the right one.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from .formulas import formulas
-from .locate import changed_in_place, wrong_step
+from .locate import Step, changed_in_place, walk, wrong_step
 from .measure import Measure, Numeric, Point
 from .outputs import explain_outputs
-from .slips import Evidence, explained, place, slips, zeros
+from .repair import Mended, all_lines, function_with, repair, unwrapped
+from .slips import Evidence, explained, place, plain, slips, zeros
 
 Array = np.ndarray
 
@@ -31,30 +34,81 @@ def diagnose(measure: Measure, argument: str, result: Numeric, own: Array, at: P
                 "an approximation? If that is meant, allow for it with rtol="
             )
         return "it is off by little more than rounding is here: try other inputs, or larger ones"
+    case = Case(measure, argument, first, _elsewhere(measure, argument))
+    if not measure.problem.functions:
+        return _reason(case)
     if text := changed_in_place(measure, argument, first):
         return text
-    step = wrong_step(measure, argument)
-    if step and not step.is_last:
-        return f"{step}: {_reason(step.evidence(measure.here), step.evidence(measure.elsewhere()))}"
-    second = _elsewhere(measure, argument)
-    reason = (
+    step = wrong_step(measure, argument, first.numeric)
+    if step is None or step.is_last:
+        text = _reason(case, step)
+        return f"{text} ({step.d.source})" if step and "line " not in text else text
+    if step.number not in measure.memo:
+        measure.memo[step.number] = f"{step}: {_reason_of_step(case, step)}"
+    return str(measure.memo[step.number])
+
+
+class Case(NamedTuple):
+    """A wrong gradient, and what is known of it at two points."""
+
+    measure: Measure
+    argument: str
+    first: Evidence
+    second: Evidence | None
+
+
+def _reason(case: Case, step: Step | None = None) -> str:
+    measure, argument, first, second = case
+    if text := explained(first, second, plain(first)):
+        return text
+    text = (
         explained(first, second, slips(first))
         or _forgotten_uses(argument, first, second)
         or zeros(first)
         or explain_outputs(measure, argument)
-        or explained(first, second, formulas(first))
-        or place(first)
     )
-    return f"{reason} ({step.d.source})" if step else reason
-
-
-def _reason(first: Evidence, second: Evidence | None) -> str:
+    if text and not text.endswith("?") and "term" not in text:
+        return text
+    mended = _mended(case, step)
     return (
-        explained(first, second, slips(first))
-        or zeros(first)
+        "; ".join(filter(None, (text, mended and mended.full)))
         or explained(first, second, formulas(first))
-        or place(first)
+        or place(first, second)
     )
+
+
+def _reason_of_step(case: Case, step: Step) -> str:
+    """The same for a value inside of the backward."""
+    first, second = step.evidence(case.measure.here), step.evidence(case.measure.elsewhere())
+    if first is None:
+        return "it is not the gradient that its name says"
+    text = explained(first, second, plain(first)) or zeros(first)
+    if not text and (mended := _mended(case, step)):
+        return mended.full if mended.line != step.d.number else mended.short
+    return (
+        text
+        or explained(first, second, slips(first))
+        or explained(first, second, formulas(first))
+        or place(first, second)
+    )
+
+
+def _mended(case: Case, step: Step | None) -> Mended | None:
+    """The change of a line that makes the gradient right at both points."""
+    measure, argument, first, second = case
+    functions = measure.problem.functions
+    if second is None or not functions:
+        return None
+
+    def mends() -> bool:
+        for at, e in ((measure.here, first), (measure.elsewhere(), second)):
+            d = np.asarray(measure.problem.gradient(at.values)[argument])
+            if d.shape != e.value.shape or not e.equals(d):
+                return False
+        return True
+
+    function = function_with(step.d.code, functions) if step else unwrapped(functions[-1])
+    return repair(function, step.lines if step else all_lines(function), mends)
 
 
 def _evidence(measure: Measure, argument: str, result: Numeric, own: Array, at: Point) -> Evidence:
@@ -62,7 +116,8 @@ def _evidence(measure: Measure, argument: str, result: Numeric, own: Array, at: 
     terms = dict(at.values)
     if outputs:
         terms |= {f"d_outputs[{i}]": w for i, w in enumerate(outputs.weights)}
-    lengths = {n for t in terms.values() for n in (*t.shape, t.size)} - {0, 1}
+    arrays = terms | _outputs(measure, at) | _variables(measure, at)
+    lengths = {n for x in arrays.values() for n in (*x.shape, x.size)} - {0, 1}
     return Evidence(
         result.analytic,
         result.numeric,
@@ -72,7 +127,7 @@ def _evidence(measure: Measure, argument: str, result: Numeric, own: Array, at: 
         {n: t for n, t in terms.items() if t.shape == value.shape},
         {n: at.gradient[n] for n in at.values if n != argument and _fits(n, at, value)},
         lengths,
-        terms | _outputs(measure, at),
+        arrays,
     )
 
 
@@ -80,6 +135,13 @@ def _outputs(measure: Measure, at: Point) -> dict[str, Array]:
     outputs = measure.problem.outputs
     found = outputs.forward(at.values) if outputs else []
     return {f"outputs[{i}]": y for i, y in enumerate(found)}
+
+
+def _variables(measure: Measure, at: Point) -> dict[str, Array]:
+    if not measure.problem.functions:
+        return {}
+    found = walk(measure, at)
+    return {v.label: v.value for v in (*found.forward, *found.backward)}
 
 
 def _fits(name: str, at: Point, value: Array) -> bool:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .slips import Evidence, Slip, ratio
+from .slips import Evidence, Slip, nice, ratio
 
 Array = np.ndarray
 
@@ -50,15 +50,17 @@ def formulas(e: Evidence) -> Iterator[Slip]:
     for f in found:
         yield Slip(f"it should be {f.text}", f.of)
     for f in found:
-        if "softmax" in f.text:
-            continue
-        times = ratio(f.of(e), e.numeric, e.known)
-        yield Slip(f"it should be {times:.6g} * {f.text}", _scaled(times, f), fitted=True)
+        if "softmax" not in f.text:
+            times = ratio(f.of(e), e.numeric, e.known)
+            yield Slip(f"it should be {nice(times)} * {f.text}", _scaled(times, f), fitted=True)
     for f in (*_terms(e), *found):
-        times = ratio(f.of(e), e.numeric - e.analytic, e.known)
-        what = "a term is missing: " if times == 1 else f"a term is missing: {times:.6g} times "
-        hint = f", or {f.text} has the wrong sign in it" if f.names[1:] == () else ""
-        yield Slip(what + f.text + hint, _added(times, f), fitted=True)
+        term = np.broadcast_to(f.of(e), e.value.shape)
+        times = ratio(term, e.numeric - e.analytic, e.known)
+        what = f.text if abs(times - 1) < 1e-6 else f"{nice(times)} times {f.text}"
+        hint = ""
+        if len(f.names) == 1:
+            hint = f" (if {f.text} is in it, then with a wrong sign or factor)"
+        yield Slip(f"a term is missing: {what}{hint}", _added(times, f), fitted=True)
 
 
 def _scaled(times: float, f: Formula) -> Callable[[Evidence], Array]:
@@ -74,7 +76,7 @@ def _formulas(e: Evidence) -> Iterator[Formula]:
     shape = e.value.shape
     for (d, D), (f, F) in permutations(arrays.items(), 2):
         yield from _matrices(d, D, f, F)
-        if D.shape == shape and F.shape in (shape, shape[-1:], (*shape[:-1], 1)):
+        if D.shape == shape and F.shape in _broadcastable(shape):
             yield from (Formula((d, f), do, text.format(d, f)) for text, do in PRODUCTS)
             yield Formula((d, f), np.subtract, f"({d} - {f})")
             yield from _softmax(d, f, F)
@@ -120,5 +122,9 @@ def _sums(n: str, x: Array, shape: tuple[int, ...]) -> Iterator[Formula]:
 
 def _terms(e: Evidence) -> Iterator[Formula]:
     for n, x in e.arrays.items():
-        if x.shape == e.value.shape:
+        if x.shape in _broadcastable(e.value.shape):
             yield from (Formula((n,), do, text.format(n)) for text, do in TERMS)
+
+
+def _broadcastable(shape: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    return shape, shape[-1:], (*shape[:-1], 1)

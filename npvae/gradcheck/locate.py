@@ -55,8 +55,8 @@ class Walk:
             estimate = central(self._line(of, v), 1.0, self.at.noise)
             self._slopes[key] = v, estimate.value, estimate.error
         v, slope, error = self._slopes[key]
-        if not np.isfinite(error):
-            return None
+        if not np.isfinite(error) or (abs(slope) <= error and d.value.any()):
+            return None  # as where it was changed too late, on a line of many statements
         terms = d.value * v
         near = 4 * error + 1e-6 * max(abs(slope), float(np.linalg.norm(terms)))
         return bool(abs(terms.sum() - slope) <= near)
@@ -78,27 +78,47 @@ class Walk:
             if True in verdicts:
                 found.append((*tried[verdicts.index(True)], True))
             elif False in verdicts:
-                found.append((*tried[-1], False))
+                plain = [pair for pair in tried if not pair[1].in_place]
+                found.append((*(plain or tried)[-1], False))
         return found
 
     def evidence(self, d: Variable, of: Variable, at_most: int = 60) -> Evidence:
         """The gradient of one variable, entry by entry."""
-        numeric, error = np.full(of.value.size, np.nan), np.zeros(of.value.size)
-        for i in self.rng.permutation(of.value.size)[:at_most]:
-            unit = np.zeros(of.value.size)
+        shape, size = of.value.shape, of.value.size
+        entries, errors = np.full(size, np.nan), np.zeros(size)
+        for i in self.rng.permutation(size)[:at_most]:
+            unit = np.zeros(size)
             unit[i] = 1.0
-            line = self._line(of, unit.reshape(of.value.shape))
+            line = self._line(of, unit.reshape(shape))
             step = float(scale(of.value.ravel()[i]))
-            numeric[i], error[i], *_ = central(line, step, self.at.noise)
-        numeric, error = numeric.reshape(of.value.shape), error.reshape(of.value.shape)
-        size = np.fmax(np.abs(numeric), np.abs(d.value))
+            entries[i], errors[i], *_ = central(line, step, self.at.noise)
+        numeric, error = entries.reshape(shape), errors.reshape(shape)
+        tolerance = np.maximum(16 * error, 1e-6 * np.fmax(np.abs(numeric), np.abs(d.value)))
         arrays = self.arrays(d)
         alike = {n: x for n, x in arrays.items() if x.shape == of.value.shape}
         lengths = {n for x in arrays.values() for n in (*x.shape, x.size)} - {0, 1}
         return Evidence(
-            d.value, numeric, np.maximum(16 * error, 1e-6 * size), of.value,
+            d.value, numeric, tolerance, of.value,
             float(self.problem.loss(self.at.values)), alike, {}, lengths, arrays,
         )  # fmt: skip
+
+    def is_to_blame(self, d: Variable, of: Variable, argument: str, numeric: Array) -> bool:
+        """Whether the argument's gradient is right with what this variable should have been."""
+        if of.value.size > 1000:
+            return False
+        due = np.empty(of.value.shape)
+        for index in np.ndindex(of.value.shape):
+            unit = np.zeros(of.value.shape)
+            unit[index] = 1e-5 * scale(of.value[index])
+            line = self._line(of, unit)
+            due[index] = (line(1.0) - line(-1.0)) / (2 * unit[index])
+        change = Change(d.event, d.path, lambda _: due.copy())
+        found: Any = self.tracer.change(self._gradient, [change]).get(argument)
+        known = np.isfinite(numeric)
+        if np.shape(found) != numeric.shape:
+            return False
+        off = np.linalg.norm((np.asarray(found) - numeric)[known])
+        return bool(off <= 1e-3 * np.linalg.norm(numeric[known]))
 
     def arrays(self, d: Variable) -> dict[str, Array]:
         """What the backward had at hand when it made this, by name: the last values of each."""
@@ -138,55 +158,76 @@ class Step(NamedTuple):
 
     @property
     def d(self) -> Variable:
-        return _walk(self.measure, self.measure.here).steps[self.number][0]
+        return walk(self.measure, self.measure.here).steps[self.number][0]
+
+    @property
+    def before(self) -> Variable | None:
+        """The last gradient before it, which is right."""
+        steps = walk(self.measure, self.measure.here).steps[: self.number]
+        right = [d for d, of, ok in steps if ok and of.name not in ends(self.measure)]
+        return right[-1] if right else None
+
+    @property
+    def lines(self) -> range:
+        """Those of the function between the two, in which the slip must be."""
+        first = self.d.code.co_firstlineno
+        if self.before and self.before.code is self.d.code:
+            first = min(self.before.number, self.d.number - 1)
+        return range(first + 1, self.d.number + 1)
 
     def evidence(self, at: Point) -> Evidence | None:
         """Of this step at any point; None where the backward runs otherwise there."""
-        d, of, _ = _walk(self.measure, self.measure.here).steps[self.number]
-        walk = _walk(self.measure, at)
-        twin_d = next((v for v in walk.backward if v[:1] + v[2:4] == d[:1] + d[2:4]), None)
-        twin_of = next((v for v in walk.forward if (v.path, v.event) == (of.path, of.event)), None)
-        return walk.evidence(twin_d, twin_of) if twin_d and twin_of else None
+        d, of, _ = walk(self.measure, self.measure.here).steps[self.number]
+        there = walk(self.measure, at)
+        twin_d = next((v for v in there.backward if _place(v) == _place(d)), None)
+        twin_of = next((v for v in there.forward if _place(v) == _place(of)), None)
+        return there.evidence(twin_d, twin_of) if twin_d and twin_of else None
 
     def __str__(self) -> str:
-        steps = _walk(self.measure, self.measure.here).steps
-        right = list(dict.fromkeys(d.label for d, _, ok in steps[: self.number] if ok))
         text = f"the first wrong value in backward is {self.d.label} ({self.d.source})"
-        return f"{text}, after {', '.join(right)}, which are right" if right else text
+        return f"{text}; {self.before.label} before it is right" if self.before else text
 
 
-def wrong_step(measure: Measure, argument: str) -> Step | None:
+def wrong_step(measure: Measure, argument: str, numeric: Array) -> Step | None:
     """Where a gradient of the argument went wrong, if the backward's variables tell.
 
     The gradients of other arguments are ends, from which nothing is made.
     """
-    if not measure.problem.functions:
-        return None
-    ends = {_last_name(n) for n in measure.problem.values}
-    for number, (_, of, right) in enumerate(_walk(measure, measure.here).steps):
+    here = walk(measure, measure.here)
+    for number, (d, of, right) in enumerate(here.steps):
         own = of.name == _last_name(argument)
-        if not right and (own or of.name not in ends):
+        inner = not own and of.name not in ends(measure)
+        if not right and (own or (inner and here.is_to_blame(d, of, argument, numeric))):
             return Step(measure, number, own)
     return None
 
 
+def ends(measure: Measure) -> set[str]:
+    """The variables that are arguments."""
+    return {_last_name(n) for n in measure.problem.values}
+
+
 def changed_in_place(measure: Measure, argument: str, evidence: Evidence) -> str:
     """What a line changes in place that is needed as it was: a copy makes the gradient right."""
-    if not measure.problem.functions:
-        return ""
-    for v, labels, gradient in _walk(measure, measure.here).in_place():
-        d = gradient.get(argument)
+    for v, labels, gradient in walk(measure, measure.here).in_place():
+        d: Any = gradient.get(argument)
         if np.shape(d) == evidence.value.shape and evidence.equals(np.asarray(d)):
-            what = ", ".join(labels)
-            return f"{v.source} changes {what} in place, which is needed as it was: use a copy"
+            what = " and ".join(labels)
+            needed = "needed as it was" if len(labels) == 1 else "which are needed as they were"
+            return f"{v.source}, changes {what} in place, {needed}: work on a copy"
     return ""
 
 
-def _walk(measure: Measure, at: Point) -> Walk:
+def walk(measure: Measure, at: Point) -> Walk:
+    """The walk at a point, which is done once."""
     if id(at) not in measure.memo:
         measure.memo[id(at)] = Walk(measure, at)
-    walk: Walk = measure.memo[id(at)]
-    return walk
+    found: Walk = measure.memo[id(at)]
+    return found
+
+
+def _place(v: Variable) -> tuple[Any, ...]:
+    return v.path, v.event, v.number
 
 
 def _last_name(argument: str) -> str:

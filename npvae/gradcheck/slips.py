@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -91,7 +92,7 @@ def slips(e: Evidence) -> Iterator[Slip]:
     yield Slip(off, _times(factor), fitted=True)
     for name, term in e.terms.items():
         times = ratio(term, e.numeric - e.analytic, e.known)
-        what = f"a term is missing: {times:.6g} times {name}"
+        what = f"a term is missing: {nice(times)} times {name}"
         if name.startswith("d_outputs"):
             what += ", as from a skip connection or a second use"
         yield Slip(what, _plus(times, name), fitted=True)
@@ -141,6 +142,11 @@ def ratio(base: Array, target: Array, known: Array) -> float:
     return float(b @ t) / square if square > 0 else 0.0
 
 
+def plain(e: Evidence) -> Iterator[Slip]:
+    """Those to which no number was fitted."""
+    return (slip for slip in slips(e) if not slip.fitted)
+
+
 def explained(first: Evidence, second: Evidence | None, found: Iterator[Slip]) -> str:
     """The first slip that holds at both points; empty where there is none."""
     for slip in found:
@@ -161,17 +167,39 @@ def zeros(e: Evidence) -> str:
     )
 
 
-def place(e: Evidence) -> str:
+def place(e: Evidence, other: Evidence | None = None) -> str:
+    """Where it is wrong, if not everywhere, and if by the same number at both points."""
     bad = e.known & (np.abs(e.analytic - e.numeric) > e.tolerance)
     dead = e.known & (e.analytic == 0) & (np.abs(e.numeric) <= e.tolerance)
-    if (e.known & ~bad & ~dead).any():
+    if not (e.known & ~bad & ~dead).any():
         return (
-            f"it is wrong in {bad.sum()} of {e.known.sum()} checked entries"
-            f"{_pattern(bad, e.known)} and right in the rest"
+            "none of the usual slips (sign, factor, transpose, mean or sum, dropped term) explains "
+            "it"
         )
-    return (
-        "none of the usual slips (sign, factor, transpose, mean or sum, dropped term) explains it"
-    )
+    where = f"it is wrong in {bad.sum()} of {e.known.sum()} checked entries{_pattern(bad, e.known)}"
+    lack = _lacking(e)
+    if lack is not None and other is not None and lack == _lacking(other):
+        return f"{where} and right in the rest: there {nice(lack)} is missing"
+    return f"{where} and right in the rest"
+
+
+def _lacking(e: Evidence) -> float | None:
+    """The number by which all wrong entries are off."""
+    off = (e.numeric - e.analytic)[e.known & (np.abs(e.analytic - e.numeric) > e.tolerance)]
+    return round(float(off.mean()), 6) if off.size > 1 and np.allclose(off, off.mean()) else None
+
+
+def nice(x: float) -> str:
+    """A number as a fraction or a root where it is one."""
+    if not np.isfinite(x):
+        return f"{x:g}"
+    fraction = Fraction(x).limit_denominator(200)
+    if abs(float(fraction) - x) <= 2e-6 * abs(x):
+        return str(fraction)
+    square = Fraction(x * x).limit_denominator(200)
+    if abs(float(square) - x * x) <= 4e-6 * x * x:
+        return f"{'-' if x < 0 else ''}sqrt({square})"
+    return f"{x:.6g}"
 
 
 def _pattern(bad: Array, known: Array) -> str:

@@ -27,8 +27,9 @@ class Variable(NamedTuple):
     """The number of the line, counted over all that ran, before which it had this value first."""
     before: int
     """The number of the line that gave it this value."""
-    line: tuple[str, int]
-    """The file and the number of that line in it."""
+    code: CodeType
+    number: int
+    """Of that line in its file."""
     in_place: bool
     """Whether it is the same array as before, with other contents."""
 
@@ -47,9 +48,8 @@ class Variable(NamedTuple):
     @property
     def source(self) -> str:
         """Where it got its value, to be read."""
-        file, number = self.line
-        text = linecache.getline(file, number).strip()
-        return f"line {number}, `{text}`" if text else f"line {number}"
+        text = linecache.getline(self.code.co_filename, self.number).strip()
+        return f"line {self.number}, `{text}`" if text else f"line {self.number}"
 
 
 class Change(NamedTuple):
@@ -80,8 +80,8 @@ class Tracer:
                 if was is x and np.array_equal(x, copy, equal_nan=True):
                     continue
                 seen[id(frame), path] = x, x.copy()
-                line = (frame.f_code.co_filename, number)
-                found.append(Variable(path, x.copy(), event, before, line, was is x))
+                known = path, x.copy(), event, before, frame.f_code, number
+                found.append(Variable(*known, was is x))
             last[id(frame)] = event, frame.f_lineno
 
         return self._run(function, at), found

@@ -24,10 +24,11 @@ from .infer import infer
 from .kinds import LABEL, said_of
 from .recognise import formats_of, notes_of
 from .schema import Schema
+from .sheets import SHEETS, write_sheet
 from .sources import Found, read_cells
 
 Array = np.ndarray
-SUFFIXES = (".csv", ".tsv")
+SUFFIXES = (".csv", ".tsv", *SHEETS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,8 @@ def read(
     Parameters
     ----------
     path : str or path
-        A ``.csv`` or ``.tsv``.
+        A ``.csv`` or ``.tsv``; with ``pip install "npvae[tables]"`` also an ``.xlsx``, of which the
+        first sheet is read, or a ``.parquet``.
     columns : mapping, optional
         The kind of some columns: number, date, flag, count or category; label, which makes it y; or
         skip. "date:dmy", "date:mdy" and "date:ymd" say what comes first in dates,
@@ -91,6 +93,8 @@ def read(
         has no known value, cells that can be read in two ways, or a file that is no table.
     ConfigError
         If `columns` is no mapping, a kind in it is none, or there is no such encoding.
+    MissingDependency
+        If a package that reads the file is not installed.
     """
     if columns is not None and not isinstance(columns, Mapping):
         raise ConfigError(f"columns is a mapping such as {{'id': 'skip'}}; got {columns!r}.")
@@ -99,7 +103,9 @@ def read(
     source = existing(path)
     where = f"'{source}'"
     if source.suffix.lower() not in SUFFIXES:
-        raise DataError(f"{where}: a table is a .csv or .tsv file; got {source.suffix!r}.")
+        raise DataError(
+            f"{where}: a table is a .csv or .tsv file, or .xlsx or .parquet; got {source.suffix!r}."
+        )
     if schema is not None:
         schema = Schema.of(schema)
     with readable(source):
@@ -122,10 +128,18 @@ def read(
 def write(path: Any, schema: Schema, x: Any) -> None:
     """Write x (N, D) as a table with the schema's header, whole or not at all.
 
-    The text is laid out as that of the table that the schema is of; tabs part the cells of a .tsv.
+    Text is laid out as that of the table that the schema is of; tabs part the cells of a .tsv. An
+    .xlsx or .parquet has numbers, dates and labels as such.
     """
+    suffix = Path(path).suffix.lower()
+    if suffix in SHEETS:
+        names = [c.name for c in schema.columns]
+        rows = [list(row.values()) for row in schema.rows(x)]
+        with replacing(path) as file:
+            write_sheet(file, suffix, names, rows)
+        return
     layout = schema.layout
-    tabs = Path(path).suffix.lower() == ".tsv"
+    tabs = suffix == ".tsv"
     text = io.StringIO(newline="")
     delimiter = "\t" if tabs else layout.delimiter
     if layout.sep_line and not tabs:

@@ -11,6 +11,7 @@ from ..core.errors import DataError
 from ..datasets.delimited import row_error
 from ..datasets.rows import Layout, Row, TextRows, names_of, open_rows
 from .cells import Cells
+from .sheets import SHEETS, sheet_rows
 
 NAMELESS = "index"
 """What a first column is called that has no name, as R and pandas write the rows' names."""
@@ -39,7 +40,17 @@ class Found:
 
 
 def read_cells(path: Path, where: str, encoding: str | None, likely: str | None) -> Found:
-    """The cells of a text file, which has this encoding or likely that; raises `DataError`."""
+    """The cells of a file, if it is text of this encoding or likely of that.
+
+    Raises
+    ------
+    DataError
+        If it is no table.
+    MissingDependency
+        If a package that reads it is not installed.
+    """
+    if path.suffix.lower() in SHEETS:
+        return _found(sheet_rows(path, where))
     with open_rows(path, where, encoding, likely) as rows:
         return _found(rows)
 

@@ -203,6 +203,20 @@ def test_what_does_more_is_run_by_python(alike, kind, why):
     assert f"{name} (" in describe(network(activation=kind()), nv.ELBO(), batch=4)
 
 
+class Saying(Tanh, abstract=True):
+    """Depends on what nobody can see, and says so."""
+
+    capturable = False
+
+
+def test_what_says_so_is_run_by_python(alike):
+    captured = alike(network(activation=Saying()), X, **OPTIONS)
+    assert len(python_calls(captured)) == 4
+    objective = nv.ELBO()
+    objective.capturable = False
+    assert python_calls(alike(network(), X, objective=objective, **OPTIONS)) == ["ELBO"]
+
+
 class Inside(Layer, abstract=True):
     """A layer that counts within one that only composes."""
 

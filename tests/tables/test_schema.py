@@ -152,7 +152,9 @@ def test_files_that_are_no_tables(tmp_path, refusal, text, words):
 
 def test_only_text_files_are_tables(tmp_path, refusal):
     np.save(tmp_path / "x.npy", np.zeros((3, 2)))
-    assert "a table is a .csv or .tsv file; got '.npy'" in refusal(tmp_path / "x.npy")
+    assert "a table is a .csv or .tsv file, or .xlsx or .parquet; got '.npy'" in refusal(
+        tmp_path / "x.npy"
+    )
     assert "no file or folder" in refusal(tmp_path / "y.csv")
 
 

@@ -1,0 +1,249 @@
+"""Which small change of a line would make a gradient right: the slip, named by its mending."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import inspect
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from types import CodeType, FunctionType
+from typing import Any, NamedTuple
+
+SECONDS = 3.0
+"""So long are changes tried for one wrong gradient."""
+
+CONSTANTS = (0, 1, 2, 0.5, -1, 3)
+OPERATORS: dict[type[ast.operator], tuple[type[ast.operator], ...]] = {
+    ast.Add: (ast.Sub,),
+    ast.Sub: (ast.Add,),
+    ast.Mult: (ast.Div,),
+    ast.Div: (ast.Mult,),
+    ast.MatMult: (ast.Mult,),
+}
+COMPARISONS = (ast.Gt, ast.GtE, ast.Lt, ast.LtE)
+METHODS = {"sum": "mean", "mean": "sum", "max": "sum", "std": "var", "var": "std"}
+FACTORS = ("* {}", "* (1 - {}**2)", "* {} * (1 - {})", "* ({} > 0)", "/ {}", "+ {}", "- {}")
+"""What a value may lack, as Python has it, of other variables."""
+
+
+class Mended(NamedTuple):
+    """A line, and how it would be right."""
+
+    line: int
+    old: str
+    new: str
+
+    @property
+    def full(self) -> str:
+        return f"line {self.line}, `{self.old}`, should be `{self.new}`"
+
+    @property
+    def short(self) -> str:
+        return f"it should be `{self.new}`"
+
+
+def repair(function: Any, lines: range, mends: Callable[[], bool]) -> Mended | None:
+    """The first change of one of these lines with which `mends` holds; None where there is none.
+
+    While `mends` is asked, the function runs with the change.
+    """
+    tree = _tree(function) if isinstance(function, FunctionType) else None
+    if tree is None:
+        return None
+    original, end = function.__code__, time.monotonic() + SECONDS
+    try:
+        for old, new in _edits(tree, lines):
+            code = _compiled(tree, old, new, original)
+            if time.monotonic() > end:
+                break
+            if code is None:
+                continue
+            function.__code__ = code
+            if _holds(mends):
+                return Mended(old.lineno, _text(old), _text(new))
+    finally:
+        function.__code__ = original
+    return None
+
+
+def function_with(code: CodeType, functions: tuple[Any, ...]) -> FunctionType | None:
+    """The function that has this code: one of these, or one that their files define."""
+    seen = [unwrapped(f) for f in functions]
+    for f in list(seen):
+        for x in getattr(f, "__globals__", {}).values():
+            seen += [x] if isinstance(x, FunctionType) else []
+            seen += list(vars(x).values()) if isinstance(x, type) else []
+    return next((f for f in seen if getattr(f, "__code__", None) is code), None)
+
+
+def unwrapped(function: Any) -> Any:
+    """The function in a method or a decorated one."""
+    return inspect.unwrap(getattr(function, "__func__", function))
+
+
+def all_lines(function: Any) -> range:
+    """Those of a function in its file."""
+    try:
+        lines, first = inspect.getsourcelines(function)
+    except (OSError, TypeError):
+        return range(0)
+    return range(first, first + len(lines))
+
+
+def _holds(mends: Callable[[], bool]) -> bool:
+    try:
+        return mends()
+    except Exception:  # most changes make no sense
+        return False
+
+
+def _tree(function: FunctionType) -> ast.FunctionDef | None:
+    """The function's definition, with the line numbers of its file."""
+    try:
+        lines, first = inspect.getsourcelines(function)
+        body = ast.parse(textwrap.dedent("".join(lines))).body[0]
+    except (OSError, TypeError, SyntaxError, IndexError):
+        return None
+    if not isinstance(body, ast.FunctionDef):
+        return None
+    body.decorator_list = []
+    return ast.increment_lineno(body, first - 1)
+
+
+def _compiled(
+    tree: ast.FunctionDef, old: ast.stmt, new: ast.stmt, original: CodeType
+) -> CodeType | None:
+    """The code of the function with one statement for another."""
+    holder = next(
+        (body, i)
+        for node in ast.walk(tree)
+        for body in (getattr(node, name, None) for name in ("body", "orelse"))
+        if isinstance(body, list)
+        for i, statement in enumerate(body)
+        if statement is old
+    )
+    body, i = holder
+    body[i] = ast.copy_location(new, old)
+    try:
+        arguments = ast.arguments(
+            posonlyargs=[], args=[ast.arg(n) for n in original.co_freevars], kwonlyargs=[],
+            kw_defaults=[], defaults=[],
+        )  # fmt: skip
+        outer = ast.FunctionDef("outer", arguments, [tree], [], lineno=1, col_offset=0)
+        module = ast.fix_missing_locations(ast.Module([outer], []))
+        outer_code = compile(module, original.co_filename, "exec").co_consts[0]
+        code = next(c for c in outer_code.co_consts if isinstance(c, CodeType))
+    except (SyntaxError, ValueError):
+        return None
+    finally:
+        body[i] = old
+    return code if code.co_freevars == original.co_freevars else None
+
+
+def _edits(tree: ast.FunctionDef, lines: range) -> Iterator[tuple[ast.stmt, ast.stmt]]:
+    """Statements on these lines, and what they might have been meant to be, the likely first."""
+    simple = (ast.Assign, ast.AugAssign, ast.Return)
+    statements = [s for s in ast.walk(tree) if isinstance(s, simple) and s.lineno in lines]
+    names = _names(tree, lines)
+    for kind in (_signs_and_operators, _pieces, _other_names, _insertions):
+        for statement in sorted(statements, key=lambda s: -s.lineno):
+            yield from ((statement, new) for new in kind(statement, names))
+
+
+def _names(tree: ast.FunctionDef, lines: range) -> list[str]:
+    """The variables that are known by then, the newest first."""
+    stored = [
+        (node.lineno, node.id)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name)
+        and isinstance(node.ctx, ast.Store)
+        and node.lineno < lines.stop
+    ]
+    given = [a.arg for a in (*tree.args.posonlyargs, *tree.args.args)]
+    return list(dict.fromkeys([*(name for _, name in sorted(stored, reverse=True)), *given]))
+
+
+def _with(statement: ast.stmt, node: ast.AST, new: ast.AST) -> ast.stmt:
+    """A copy of the statement, with another node in place of one."""
+    memo = {id(node): new}
+    return copy.deepcopy(statement, memo)
+
+
+def _loads(statement: ast.stmt) -> Iterator[ast.expr]:
+    value = getattr(statement, "value", None)
+    if value is not None:
+        yield from (n for n in ast.walk(value) if isinstance(n, ast.expr))
+
+
+def _signs_and_operators(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
+    """+ for -, * for /, the order of factors, = for +=, a sign too many or too few."""
+    if isinstance(statement, ast.AugAssign):
+        yield ast.Assign([statement.target], statement.value)
+        for op in OPERATORS.get(type(statement.op), ()):
+            yield ast.AugAssign(statement.target, op(), statement.value)
+    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        target = statement.targets[0]
+        if isinstance(target, (ast.Name, ast.Subscript)):
+            yield ast.AugAssign(target, ast.Add(), statement.value)
+    for node in _loads(statement):
+        if isinstance(node, ast.BinOp):
+            for op in OPERATORS.get(type(node.op), ()):
+                yield _with(statement, node, ast.BinOp(node.left, op(), node.right))
+            if isinstance(node.op, (ast.MatMult, ast.Sub, ast.Div)):
+                yield _with(statement, node, ast.BinOp(node.right, node.op, node.left))
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            yield _with(statement, node, node.operand)
+        if isinstance(node, ast.Compare) and isinstance(node.ops[0], COMPARISONS):
+            for compare in COMPARISONS:
+                other = ast.Compare(node.left, [compare()], node.comparators)
+                yield _with(statement, node, other)
+
+
+def _pieces(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
+    """A transpose, a factor or a term too many or too few; constants, axes, sum for mean."""
+    for node in _loads(statement):
+        if isinstance(node, ast.Attribute):
+            if node.attr == "T":
+                yield _with(statement, node, node.value)
+            elif node.attr in METHODS:
+                other = ast.Attribute(node.value, METHODS[node.attr], node.ctx)
+                yield _with(statement, node, other)
+        if isinstance(node, ast.BinOp):
+            yield _with(statement, node, node.left)
+            yield _with(statement, node, node.right)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+            for side in (node.left, node.right):
+                yield _with(statement, side, ast.Attribute(side, "T", ast.Load()))
+            left, right = (ast.Attribute(s, "T", ast.Load()) for s in (node.left, node.right))
+            yield _with(statement, node, ast.BinOp(right, node.op, left))
+        if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
+            for value in CONSTANTS:
+                if value != node.value:
+                    yield _with(statement, node, ast.Constant(value))
+        if isinstance(node, ast.Call) and len(node.args) == 1:
+            yield _with(statement, node, node.args[0])
+
+
+def _other_names(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
+    for node in _loads(statement):
+        if isinstance(node, ast.Name) and node.id in names:
+            for name in names:
+                if name != node.id:
+                    yield _with(statement, node, ast.Name(name, ast.Load()))
+
+
+def _insertions(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
+    """A factor or a term of another variable, behind any value."""
+    for node in _loads(statement):
+        if isinstance(node, (ast.Name, ast.BinOp, ast.Call)):
+            for name in names:
+                for factor in FACTORS:
+                    more = ast.parse(f"HERE {factor.replace('{}', name)}", mode="eval").body
+                    here = next(n for n in ast.walk(more) if getattr(n, "id", "") == "HERE")
+                    yield _with(statement, node, copy.deepcopy(more, {id(here): node}))
+
+
+def _text(statement: ast.stmt) -> str:
+    return ast.unparse(ast.fix_missing_locations(statement))
