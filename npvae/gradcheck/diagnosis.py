@@ -14,10 +14,13 @@ from .formulas import formulas
 from .locate import Step, changed_in_place, walk, wrong_step
 from .measure import Measure, Numeric, Point
 from .outputs import explain_outputs
-from .repair import Mended, all_lines, function_with, repair, unwrapped
+from .repair import Mended, all_lines, frozen, function_with, repair, unwrapped
 from .slips import Evidence, explained, place, plain, slips, zeros
 
 Array = np.ndarray
+
+MAX_EDITS = 5000
+"""As many changes of the code are tried for one target, half of them for one gradient."""
 
 
 def diagnose(measure: Measure, argument: str, result: Numeric, own: Array, at: Point) -> str:
@@ -34,7 +37,16 @@ def diagnose(measure: Measure, argument: str, result: Numeric, own: Array, at: P
                 "an approximation? If that is meant, allow for it with rtol="
             )
         return "it is off by little more than rounding is here: try other inputs, or larger ones"
-    case = Case(measure, argument, first, _elsewhere(measure, argument))
+    key = "note", argument, id(at)
+    if key not in measure.memo:  # by another method
+        measure.memo[key] = _diagnosis(
+            Case(measure, argument, first, _elsewhere(measure, argument))
+        )
+    return str(measure.memo[key])
+
+
+def _diagnosis(case: Case) -> str:
+    measure, argument, first, _ = case
     if not measure.problem.functions:
         return _reason(case)
     if text := changed_in_place(measure, argument, first):
@@ -102,13 +114,21 @@ def _mended(case: Case, step: Step | None) -> Mended | None:
 
     def mends() -> bool:
         for at, e in ((measure.here, first), (measure.elsewhere(), second)):
-            d = np.asarray(measure.problem.gradient(at.values)[argument])
+            values = {n: v.copy() for n, v in at.values.items()}
+            d = np.asarray(measure.problem.gradient(values)[argument])
             if d.shape != e.value.shape or not e.equals(d):
                 return False
         return True
 
     function = function_with(step.d.code, functions) if step else unwrapped(functions[-1])
-    return repair(function, step.lines if step else all_lines(function), mends)
+    lines = step.lines if step else all_lines(function)
+    left = measure.memo.get("edits", MAX_EDITS)
+    violations = list(measure.problem.violations)
+    with frozen(functions):
+        found, tried = repair(function, lines, mends, min(left, MAX_EDITS // 2))
+    measure.problem.violations[:] = violations  # without those of the changed function
+    measure.memo["edits"] = left - tried
+    return found
 
 
 def _evidence(measure: Measure, argument: str, result: Numeric, own: Array, at: Point) -> Evidence:
