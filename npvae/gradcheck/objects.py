@@ -71,9 +71,7 @@ def of_object(target: Any, inputs: Any, rng: np.random.Generator) -> Problem:
     )  # fmt: skip
     forward_is_clean(problem, outputs.forward, values)
     for name in constants:
-        problem.note(
-            name, "it is taken as a constant: no array goes with it as dW does with W", "n/a"
-        )
+        problem.note(name, "taken as a constant, as no array goes with it as dW does with W", "n/a")
     return only_claimed(problem)
 
 

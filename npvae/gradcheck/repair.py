@@ -147,12 +147,11 @@ def _tree(function: FunctionType) -> ast.FunctionDef | None:
 
 def _module(tree: ast.FunctionDef, outside: tuple[str, ...]) -> ast.Module:
     """The function in one that has the variables which it knows from outside."""
-    arguments = ast.arguments(
-        posonlyargs=[], args=[ast.arg(n) for n in outside], kwonlyargs=[], kw_defaults=[],
-        defaults=[],
-    )  # fmt: skip
-    outer = ast.FunctionDef("outer", arguments, [tree], [], lineno=1, col_offset=0)
-    return ast.fix_missing_locations(ast.Module([outer], []))
+    module = ast.parse(f"def outer({', '.join(outside)}): pass")
+    outer = module.body[0]
+    assert isinstance(outer, ast.FunctionDef)
+    outer.body = [tree]
+    return ast.fix_missing_locations(module)
 
 
 def _bodies(tree: ast.FunctionDef) -> Iterator[list[ast.stmt]]:
