@@ -28,7 +28,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from npvae.threads import usable_cores
+
+from npvae.core.threads import usable_cores
 
 from . import measure
 from .nets import NETS, Net

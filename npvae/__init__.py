@@ -26,7 +26,7 @@ _NAMES = {
     "likelihoods": (
         "Bernoulli", "Beta", "Categorical", "ContinuousBernoulli", "Gaussian",
         "GaussianColumnScale", "GaussianHeteroscedastic", "GaussianLearntScale", "Laplace",
-        "Likelihood", "Mixed", "NegativeBinomial", "OneHot", "Poisson", "StudentT",
+        "Likelihood", "Mixed", "NegativeBinomial", "OneHot", "Ordinal", "Poisson", "StudentT",
         "ZeroInflatedNegativeBinomial",
     ),
     "flows": ("Flow", "Flowed", "Planar"),

@@ -64,8 +64,8 @@ def _counting(progress: bool, total: int) -> AbstractContextManager[Any]:
 def active_units(model: Model, x: Any, threshold: float = 0.01, context: Any = None) -> Array:
     """Which latent dimensions are used: those whose posterior mean varies over the data, (Z,) bool.
 
-    A dimension is active where the variance over x of E[z given x] is above `threshold`. Of several
-    latent levels, Z are the dimensions of all, those of the level next to x first.
+    A dimension is active where the variance over x of E[z given x] is above `threshold`. With
+    several latent levels, Z counts the dimensions of all; those of the level next to x come first.
     Source: Burda et al. 2016, section 5.2.
     """
     threshold = number("threshold", threshold, least=0)

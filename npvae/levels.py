@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from functools import reduce
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -62,11 +62,22 @@ class GaussianKL(Part):
         return cls(), (rng.normal(size=(2, 3)), rng.normal(size=(2, 3)))
 
 
+class Drawn(NamedTuple):
+    """A sample z (K, B, Z), the posterior's parameters, and log q(z) (K, B) where it is needed."""
+
+    z: Array
+    params: Arrays
+    log_qz: Any
+
+
 class Level(Part, abstract=True):
     """z ~ q(z given stats), and the terms in which q and the prior p are compared.
 
     The KL is taken in closed form where posterior and prior have one together, see `closed_form`;
     else log q(z) and log p(z) of the sample stand for it.
+
+    `forward` is `draw` and then `compare`, `backward` the same from the end. A model in which the
+    prior's inputs depend on z calls them one by one.
 
     Derivation: z, the posterior's parameters and the prior's inputs each have several uses, and a
     variable's gradient is the sum over its uses.
@@ -96,44 +107,67 @@ class Level(Part, abstract=True):
         prior_inputs: Arrays = (),
     ) -> tuple[tuple[Array, LevelTerms], Any]:
         """((z, terms), cache): the sample of the noise eps, and the terms that `needs` names."""
-        closed = "kl" in needs and self.kl is not None
-        sampled = {"log_qz", "log_pz"} if "kl" in needs and not closed else set(needs)
-        params, c_params = self.posterior.forward(stats)
-        (z, log_qz), c_draw = self.posterior.draw(params, eps, "log_qz" in sampled)
-        terms = LevelTerms(log_qz=log_qz)
-        c_kl = c_log_pz = None
-        if closed:
-            terms.kl, c_kl = self.kl.forward(*params, *prior_inputs)
-        if "log_pz" in sampled:
-            terms.log_pz, c_log_pz = self.prior.forward(z, *prior_inputs)
-        if "z" in needs:
-            terms.z = z
-        if "posterior" in needs:
-            terms.posterior = params
-        return (z, terms), (c_params, c_draw, c_kl, c_log_pz, len(params))
+        drawn, c_draw = self.draw(stats, eps, needs)
+        terms, c_compare = self.compare(drawn, needs, prior_inputs)
+        return (drawn.z, terms), (c_draw, c_compare)
 
     def backward(self, cache: Any, dz: Array, d_level: LevelTerms) -> tuple[Array, Arrays]:
         """The gradients of stats and of the prior's inputs (those that were used, else none)."""
-        c_params, c_draw, c_kl, c_log_pz, n_params = cache
-        d_inputs: list[Arrays] = []
-        if d_level.z is not None:
-            dz = k.add(dz, d_level.z)  # (1)
+        c_draw, c_compare = cache
+        d_drawn, d_inputs = self.compare_backward(c_compare, d_level)
+        return self.draw_backward(c_draw, dz, d_level, d_drawn), d_inputs
+
+    def draw(self, stats: Array, eps: Array, needs: Collection[str]) -> tuple[Drawn, Any]:
+        """(drawn, cache): the sample of the noise eps."""
+        params, c_params = self.posterior.forward(stats)
+        (z, log_qz), c_z = self.posterior.draw(params, eps, self._gives("log_qz", needs))
+        return Drawn(z, params, log_qz), (c_params, c_z)
+
+    def draw_backward(self, cache: Any, dz: Array, d_level: LevelTerms, d_drawn: Any) -> Array:
+        """The gradient of stats; `d_drawn` is what `compare_backward` gave."""
+        c_params, c_z = cache
+        dz_compared, d_compared = d_drawn
+        for use in (d_level.z, dz_compared):
+            dz = dz if use is None else k.add(dz, use)  # (1)
+        d_params = self.posterior.draw_backward(
+            c_z, dz, d_level.log_qz, d_level.score, d_level.dz_scale
+        )  # (2)
+        return self.posterior.backward(c_params, *_sums([d_params, *d_compared]))  # (3)
+
+    def compare(
+        self, drawn: Drawn, needs: Collection[str], prior_inputs: Arrays
+    ) -> tuple[LevelTerms, Any]:
+        """(terms, cache): what `needs` names of a sample."""
+        terms = LevelTerms(log_qz=drawn.log_qz)
+        c_kl = c_log_pz = None
+        if "kl" in needs and self.kl is not None:
+            terms.kl, c_kl = self.kl.forward(*drawn.params, *prior_inputs)
+        if self._gives("log_pz", needs):
+            terms.log_pz, c_log_pz = self.prior.forward(drawn.z, *prior_inputs)
+        if "z" in needs:
+            terms.z = drawn.z
+        if "posterior" in needs:
+            terms.posterior = drawn.params
+        return terms, (c_kl, c_log_pz, len(drawn.params))
+
+    def compare_backward(self, cache: Any, d_level: LevelTerms) -> tuple[Any, Arrays]:
+        """What the terms add to the sample's gradients, and the gradients of the prior's inputs."""
+        c_kl, c_log_pz, n_params = cache
+        dz, d_params, d_inputs = None, [], []
         if d_level.log_pz is not None:
-            d_used = _tuple(self.prior.backward(c_log_pz, d_level.log_pz))
-            dz = k.add(dz, d_used[0])  # (1)
-            d_inputs.append(d_used[1:])
-        d_params = [
-            self.posterior.draw_backward(
-                c_draw, dz, d_level.log_qz, d_level.score, d_level.dz_scale
-            )
-        ]  # (2)
+            dz, *own = _tuple(self.prior.backward(c_log_pz, d_level.log_pz))
+            d_inputs.append(own)
         if d_level.kl is not None:
-            d_used = _tuple(self.kl.backward(c_kl, d_level.kl))
-            d_params.append(d_used[:n_params])
-            d_inputs.append(d_used[n_params:])
+            uses = _tuple(self.kl.backward(c_kl, d_level.kl))
+            d_params.append(uses[:n_params])
+            d_inputs.append(list(uses[n_params:]))
         if d_level.posterior is not None:
             d_params.append(d_level.posterior)
-        return self.posterior.backward(c_params, *_sums(d_params)), _sums(d_inputs)  # (3), (4)
+        return (dz, d_params), _sums(d_inputs)  # (4)
+
+    def _gives(self, density: str, needs: Collection[str]) -> bool:
+        """Whether log_qz or log_pz is needed, by itself or for a KL without a closed form."""
+        return density in needs or ("kl" in needs and self.kl is None)
 
 
 def _tuple(gradients: Any) -> Arrays:

@@ -140,7 +140,7 @@ class Mixture(Prior):
 
 
 class PseudoInputs(Part):
-    """u, the inputs (M, I) that a VampPrior has the encoder encode: parameters, as it is given x.
+    """u (M, I): learnt rows of the encoder's input. Their posteriors make up a VampPrior.
 
     Derivation: u is copied  ->  its gradient is du.
     """
@@ -186,17 +186,17 @@ class VampPrior(Prior):
       (2) dz, dmu_m and dlogvar_m are those of `Mixture`, (2) to (4)
       (3) the model takes dmu and dlogvar back through its encoder: the gradient that its weights
           get here is added to that of encoding x, and what arrives at u is du
-    The KL has no closed form. The pseudo-inputs lie in the space of the encoder's input: features
-    of x, such as log(1 + x) of counts, and where that has a mask or a context beside them, each u_m
-    has one of its own, and p(z) depends on none.
+    The KL has no closed form. The pseudo-inputs are rows of the encoder's input: features of x,
+    such as log(1 + x) of counts. Where a mask or a context stands beside the features, each u_m has
+    its own, so that p(z) depends on no row's.
     Shapes: z (K, B, Z); mu, logvar (M, Z); u (M, I); log p (K, B).
     Source: Tomczak & Welling 2018, section 3.
 
     Parameters
     ----------
     n_components : int
-        M, the pseudo-inputs. `fit` starts them from rows of the training data. Each step encodes
-        them besides the batch.
+        M, the number of pseudo-inputs. `fit` starts them from rows of the training data. Each step
+        encodes them as well as the batch.
     """
 
     name = "vamp"

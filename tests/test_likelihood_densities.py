@@ -132,6 +132,37 @@ def test_categorical_and_one_hot_are_scipys_softmax(rng):
     np.testing.assert_array_equal(nv.Categorical(3).log_prob(far, np.array([[2.0]])), [-2e4])
 
 
+def test_ordinal_is_the_logistic_mass_between_cutpoints(rng):
+    sizes, cuts = (3, 2, 4), ([-1.0, 0.5], [0.25], [-2.0, -1.5, 3.0])
+    likelihood = nv.Ordinal(sizes)
+    likelihood.declare(3)
+    likelihood.allocate(rng)
+    likelihood.cuts[...] = np.concatenate([[c[0], *np.log(np.diff(c))] for c in cuts])
+    eta = rng.normal(0, 3, (K, B, 3))
+    labels = np.stack([rng.integers(c, size=B) for c in sizes], -1).astype(float)
+    want, mean = 0.0, np.empty_like(eta)
+    for j, own in enumerate(cuts):
+        edges = stats.logistic.cdf(np.array([-np.inf, *own, np.inf]) - eta[..., j, None])
+        p = np.diff(edges)
+        want = want + np.log(p[:, np.arange(B), labels[:, j].astype(int)])
+        mean[..., j] = p @ np.arange(sizes[j])
+    np.testing.assert_allclose(likelihood.log_prob(eta, labels), want, rtol=1e-10)
+    np.testing.assert_allclose(likelihood.mean(eta), mean, rtol=1e-10)
+    far = np.array([[-700.0, 700.0, 0.0]])
+    log_p = likelihood.log_prob(far, np.array([[2.0, 0.0, 0.0]]))
+    np.testing.assert_allclose(log_p, -700.5 - 699.75 + stats.logistic.logcdf(-2.0), rtol=1e-12)
+
+
+def test_ordinal_starts_from_the_shares_of_the_labels():
+    likelihood = nv.Ordinal(3)
+    likelihood.declare(1)
+    likelihood.allocate(np.random.default_rng(0))
+    rows = np.repeat([0.0, 1.0, 2.0, np.nan], [20, 50, 30, 7])[:, None]
+    likelihood.start_from(rows)
+    p = np.exp([likelihood.log_prob(np.zeros((1, 1)), np.array([[v]])) for v in (0.0, 1.0, 2.0)])
+    np.testing.assert_allclose(p.ravel(), np.array([20.5, 50.5, 30.5]) / 101.5)
+
+
 LOGITS = [-700.0, -40.0, -3.0, -1.0001, -0.9999, -0.1, -1e-8, 0.0, 1e-8, 0.5, 1.0, 5.0, 60.0]
 
 

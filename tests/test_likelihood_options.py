@@ -50,7 +50,7 @@ def a_table(name, n=64):
         return rng.poisson(3, (n, 5)).astype(np.int32)
     if name == "one_hot":
         return np.eye(5)[rng.integers(5, size=n)]
-    if name in ("categorical", "bernoulli"):
+    if name in ("categorical", "ordinal", "bernoulli"):
         return rng.integers(2, size=(n, 5))
     return rng.uniform(0.05, 0.95, (n, 5))
 

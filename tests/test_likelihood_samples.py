@@ -25,6 +25,7 @@ CONTINUOUS = {
 DISCRETE = {
     "bernoulli": (nv.Bernoulli, 3, [-3.0, 0.0, 1.0]),
     "categorical": (lambda: nv.Categorical((3, 2, 4)), 3, np.linspace(-2, 2, 9)),
+    "ordinal": (lambda: nv.Ordinal((3, 2, 4)), 3, [-1.0, 0.5, 2.0]),
     "poisson": (nv.Poisson, 4, [-2.0, 0.0, 2.0, 4.5]),
     "negative_binomial": (nv.NegativeBinomial, 3, [-2.0, 0.5, 2.0]),
     "negative_binomial by the decoder": (

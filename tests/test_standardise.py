@@ -11,7 +11,7 @@ import npvae as nv
 from npvae.data.reader import Reader
 from npvae.gradcheck import check_gradients
 from npvae.training.rows import Rows
-from npvae.training.sources import Table
+from npvae.training.sources import RowSources
 
 SCALE = np.array([1e-3, 1.0, 7.0, 1e4])
 MEAN = np.array([5.0, -3.0, 0.0, 1e5])
@@ -168,7 +168,7 @@ def test_float32_tables_are_not_read_as_they_are():
     model = small()
     nv.fit(model, x, epochs=0)
     rows = Rows(model.reader(x), None)
-    source = Table(rows)
+    source = RowSources(rows)
     assert source.sources["x"].address == 0
     np.testing.assert_allclose(rows.batch(np.arange(120))[0].std(0), 1, rtol=1e-5)
     for a, b in zip(*(fit_twice(x, kernels) for kernels in (None, "numpy")), strict=True):

@@ -75,6 +75,7 @@ def test_results_share_no_memory_with_the_input_or_each_other(n, hidden):
     assert not (model.flat == 7).any()
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("likelihood", LIKELIHOODS)
 @pytest.mark.parametrize("n", [1, 7])

@@ -117,6 +117,7 @@ BAD_X = [
 ]
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(("x", "fragments"), BAD_X)
 @pytest.mark.parametrize(
     "call",
@@ -182,6 +183,7 @@ def test_thresholds_that_make_no_sense(threshold):
     refused(nv.ConfigError, lambda: nv.active_units(small(), X, threshold), "threshold")
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     ("context_dim", "context", "fragments"),
     [

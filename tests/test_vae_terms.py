@@ -60,6 +60,7 @@ def model(context_dim=0):
     return nv.VAE(5, 2, hidden=(4,), activation="tanh", dtype="float64", context_dim=context_dim)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("context_dim", [0, 3])
 @pytest.mark.parametrize("needs", [*((name,) for name in NEEDS), NEEDS], ids="+".join)
 def test_the_gradient_through_every_term(needs, context_dim):

@@ -12,6 +12,8 @@ from ..core.files import WriteError, check_folder
 
 PICTURES = (".png", ".svg", ".pdf")
 ARRAYS = (".npy", ".csv")
+TABLES = (".tsv", ".xlsx", ".parquet")
+"""Of rows of a table, beside a .csv."""
 
 
 def whole(least: int) -> Callable[[str], int]:
@@ -88,6 +90,11 @@ def column_kinds(text: str) -> dict[str, str]:
     if name or not all(kinds):
         raise _refusal("names of columns with their kinds, such as age=count,sex=flag", text)
     return kinds
+
+
+def texts(text: str) -> list[str]:
+    """Texts with commas between them: NA,-."""
+    return [part.strip() for part in text.split(",")]
 
 
 def output(*suffixes: str) -> Callable[[str], Path]:

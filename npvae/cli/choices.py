@@ -76,11 +76,13 @@ def _check(choices: Choices) -> None:
             f"--likelihood mixed is for tables, .csv or .tsv files; got {choices['data']}. Choose "
             "another, or leave it out."
         )
-    if choices["columns"] and not table:
-        raise ConfigError(
-            "--columns gives the kinds of a table's columns, in a .csv or .tsv file, and each kind "
-            "has its likelihood; leave out --likelihood and --image-shape, or --columns."
-        )
+    for name in ("columns", "missing_cells", "encoding"):
+        if choices[name] and not table:
+            typed = SETTINGS[name].typed
+            raise ConfigError(
+                f"{typed} is for tables, .csv or .tsv files, whose kinds of columns have a "
+                f"likelihood each; leave out --likelihood and --image-shape, or {typed}."
+            )
     for option in SETTINGS.values():
         chosen = choices[option.name]
         if option.family not in (None, "objective") and chosen not in (None, MIXED):

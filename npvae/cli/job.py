@@ -211,7 +211,8 @@ def _read(choices: Choices, schema: Any) -> tuple[Dataset, Dataset | None]:
     if choices["holdout"] is None:
         choices["holdout"] = 0.1
     if choices["likelihood"] == MIXED:
-        return read_table(name, choices["columns"], schema), None
+        options = choices["columns"], schema, choices["missing_cells"], choices["encoding"]
+        return read_table(name, *options), None
     return read(name), None
 
 

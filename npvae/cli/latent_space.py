@@ -16,7 +16,7 @@ from .. import plots, tables
 from ..core.errors import ConfigError
 from ..core.files import replacing
 from ..datasets import Dataset
-from .arguments import PICTURES
+from .arguments import PICTURES, TABLES
 from .console import count
 from .gallery import Gallery, walks
 from .inputs import draw, image_shape_of, rows_for
@@ -109,9 +109,14 @@ def _write(
     if _is_picture(path):
         plots.save(picture(), path)
         return
-    if schema is not None and path.suffix.lower() == ".csv":
+    if schema is not None and path.suffix.lower() in tables.SUFFIXES:
         tables.write(path, schema, array)
         return
+    if path.suffix.lower() in TABLES:
+        raise ConfigError(
+            f"a {path.suffix} is written for a model of a table; this one is of bare rows. "
+            "Write a .csv or .npy."
+        )
     with replacing(path) as file:
         if path.suffix.lower() == ".npy":
             np.save(file, array, allow_pickle=False)

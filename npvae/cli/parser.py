@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from .._version import __version__
 from ..core.errors import nearest
-from .arguments import ARRAYS, PICTURES, image_shape, one_of, output, whole
+from .arguments import ARRAYS, PICTURES, TABLES, image_shape, one_of, output, whole
 from .console import BAD_INPUT, tell
 from .train_options import DEFAULT_RUN, GROUPS
 
@@ -160,7 +160,7 @@ def _sample(commands: Any) -> None:
     parser = commands.add_parser("sample", help="new examples", description=_SAMPLE)
     _run(parser)
     parser.add_argument("-n", type=whole(1), default=64, metavar="N", help="how many (default: 64)")
-    _output(parser, "samples.png")
+    _output(parser, "samples.png", *PICTURES, *ARRAYS, *TABLES)
     _image_shape(parser)
     _seed(parser)
 
@@ -181,7 +181,7 @@ def _reconstruct(commands: Any) -> None:
         action="store_true",
         help="for a table: keep the known cells as they are, and fill in the missing ones",
     )
-    _output(parser, "reconstructions.png")
+    _output(parser, "reconstructions.png", *PICTURES, *ARRAYS, *TABLES)
     _image_shape(parser)
 
 

@@ -45,10 +45,13 @@ def complete(choices: Choices, table: Table) -> list[str]:
     stops = choices["epochs"] is None and choices["holdout"] and n > 1
     _fill(choices, epochs=min(1000, max(10, 30_000 // -(-n // choices["batch_size"]))))
     if not stops:
-        return []
+        return list(table.notes)
     _fill(choices, patience=max(5, choices["epochs"] // 10))
     patience = count(choices["patience"], "epoch")
-    return [f"training stops {patience} after the best validation loss, since small tables overfit"]
+    return [
+        *table.notes,
+        f"training stops {patience} after the best validation loss, since small tables overfit",
+    ]
 
 
 def _fill(choices: Choices, **defaults: Any) -> None:

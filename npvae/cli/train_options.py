@@ -10,7 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .arguments import column_kinds, fraction, image_shape, not_negative, positive, whole, widths
+from .arguments import (
+    column_kinds,
+    fraction,
+    image_shape,
+    not_negative,
+    positive,
+    texts,
+    whole,
+    widths,
+)
 
 DEFAULT_RUN = "npvae-run"
 DIGITS = "digits"
@@ -63,7 +72,14 @@ GROUPS = {
                default=DIGITS, free=True),
         Option("columns", "NAME=KIND,..", column_kinds,
                "the kinds of these columns of a .csv or .tsv, in place of those that npvae infers: "
-               "number, flag, count, category, label (colours the latent space) or skip"),
+               "number, date, flag, count, category, label (colours the latent space) or skip; "
+               "date:dmy, date:mdy, number:decimal-comma and number:decimal-point say how it is "
+               "written"),
+        Option("missing_cells", "TEXT,..", texts,
+               "the cells of a .csv or .tsv that stand for a value that is not known, beside empty "
+               "ones (default: NA, N/A, NaN, null, none and ?)"),
+        Option("encoding", "NAME", str,
+               "of a .csv or .tsv, such as utf-8 or cp1250, where npvae does not recognise it"),
         Option("holdout", "F", fraction,
                "the share of the rows to validate on: --seed draws them, and they are not trained "
                "on (default: the source's test rows if it has any, otherwise 0.1)"),

@@ -49,7 +49,7 @@ class Terms:
     log_px : (K, B), log p(x given z)
     levels : list of LevelTerms, one for each latent level, the one next to x first
     log_qy : (C, B), log q(y given x) of a label that is summed out; the others then lead with C
-    weights : (B,), how much each row counts in the losses; whoever has the batch sets it
+    weights : (B,), how much each row counts in the losses, as the caller of the model sets it
     """
 
     log_px: Any = None

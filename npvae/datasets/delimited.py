@@ -1,86 +1,51 @@
-"""Tables of text: ``.csv`` with commas, semicolons or tabs."""
+"""Tables of plain numbers: ``.csv`` with commas, semicolons, tabs or bars."""
 
 from __future__ import annotations
 
-import csv
 import re
 from array import array
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NoReturn, TextIO
+from typing import NoReturn
 
 import numpy as np
 
 from ..core.errors import DataError
 from .dataset import Array, Dataset
+from .numerals import is_number, is_plain
+from .rows import MISSING, Row, TextRows, names_of, open_rows
 
 _LABEL_NAMES = ("label", "y", "target", "class")
-MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
-_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_INTEGER = re.compile(r"[+-]?(0|[1-9][0-9]{0,17})")
 
 
 def read_csv(path: Path) -> Dataset:
     """Read a table: one row per line, numbers in every column but the labels'.
 
-    A first row with a cell that is not a number is a header. Where it names the first or the last
-    column label, y, target or class, that column becomes y: integers, other numbers, or text.
+    `names_of` says which row has names. Where they call the first or the last column label, y,
+    target or class, that column becomes y: integers, other numbers, or text.
     """
     where = f"'{path}'"
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        rows = text_rows(stream, where)
-        first = next(rows, None)
-        if first is None:
-            raise DataError(f"{where}: a table needs rows; got an empty file. Write it again.")
-        names = header(first, where)
-        if names is None:
-            rows = chain([first], rows)
+    with open_rows(path, where) as rows:
+        width = len(rows.head[0][1])
+        names = _header(rows)
         label = label_position(names or [], where)
-        return _read_rows(rows, names, label, len(first[1]), where)
+        return _read_rows(rows, names, label, width, where)
 
 
-def text_rows(stream: TextIO, where: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that are not blank, each with its line number."""
-    line = 0
-    try:
-        delimiter = _delimiter(next((text for text in stream if text.strip()), ""))
-        stream.seek(0)
-        lines = (text if text.strip(" \r\n") else "\n" for text in stream)
-        reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
-        for row in reader:
-            line = reader.line_num
-            if row:
-                yield line, row
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{where}: a table must be UTF-8 text; got the byte 0x{error.object[error.start]:02x} "
-            f"some lines after line {line}. Save it as UTF-8."
-        ) from error
-    except csv.Error as error:
-        raise DataError(
-            f"{where}: a table must be well-formed CSV; got after line {line}: {error}. "
-            "Check the quotes of the next row."
-        ) from error
-
-
-def _delimiter(line: str) -> str:
-    """Choose tab before semicolon before comma: a decimal comma needs another delimiter."""
-    bare = re.sub(r'"[^"]*"', "", line)
-    return next((mark for mark in "\t;" if mark in bare), ",")
-
-
-def header(first: tuple[int, list[str]], where: str) -> list[str] | None:
-    line, row = first[0], [cell.strip() for cell in first[1]]
-    # Numbers with a gap or a decimal comma are data: to take them for a header would lose a row.
-    if all(is_number(cell.replace(",", ".")) or cell.lower() in MISSING for cell in row):
+def _header(rows: TextRows) -> list[str] | None:
+    """The names of the columns; every one must have a name."""
+    found = names_of(rows)
+    if found is None:
         return None
-    if "" in row:
+    line, names = found
+    if "" in names:
         raise DataError(
-            f"{where}, line {line}: a header must name every column; got no name for column "
-            f"{row.index('') + 1} of {len(row)}. Name it, or leave out the row numbers "
+            f"{rows.where}, line {line}: a header must name every column; got no name for column "
+            f"{names.index('') + 1} of {len(names)}. Name it, or leave out the row numbers "
             "(pandas: index=False)."
         )
-    return row
+    return names
 
 
 def label_position(names: list[str], where: str) -> int | None:
@@ -95,7 +60,7 @@ def label_position(names: list[str], where: str) -> int | None:
 
 
 def _read_rows(
-    rows: Iterator[tuple[int, list[str]]],
+    rows: Iterable[Row],
     names: list[str] | None,
     label: int | None,
     width: int,
@@ -148,19 +113,10 @@ def _refuse(cell: str, place: str) -> NoReturn:
     shown = repr(cell if len(cell) <= 40 else cell[:40] + "...")
     fix = (
         "Turn it into numbers or remove the column (labels go in a last column named 'label'), or "
-        "read the table with nv.tables.read."
+        "read the table with nv.tables.read, which knows text, dates, and other ways to write "
+        "numbers."
     )
-    if is_number(cell.replace(",", ".")):
-        fix = "Write decimals with a point."
     raise DataError(f"{place}: every cell must hold a number; got {shown}. {fix}")
-
-
-def is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return "_" not in cell
 
 
 def _as_float32(values: Array, lines: array[int], shown: list[str], where: str) -> Array:
@@ -179,7 +135,10 @@ def _as_float32(values: Array, lines: array[int], shown: list[str], where: str) 
 
 
 def as_labels(labels: list[str], lines: Sequence[int], where: str) -> Array:
-    """Return integers where all labels are, or else numbers where all are, or else text."""
+    """Return integers where all labels are, or else numbers where all are, or else text.
+
+    A label that only looks like a number, such as 007, is text.
+    """
     if all(_INTEGER.fullmatch(label) for label in labels):
         return np.array([int(label) for label in labels], np.int64)
     if "" in labels:
@@ -187,6 +146,6 @@ def as_labels(labels: list[str], lines: Sequence[int], where: str) -> Array:
             f"{where}, line {lines[labels.index('')]}: every row needs a label; got an empty cell. "
             "Fill it, or remove the row."
         )
-    if all(is_number(label) for label in labels):
+    if all(map(is_plain, labels)):
         return np.array([float(label) for label in labels])
     return np.array(labels)

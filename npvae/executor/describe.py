@@ -62,7 +62,8 @@ def describe(model: Model, objective: Objective, optimiser: Any = None, batch: i
 def _python_calls(model: Model, objective: Objective, batch: int) -> list[PythonCall]:
     """The calls that Python makes in a captured step."""
     from . import rules  # noqa: F401
-    from .lower import Lowering, Source
+    from .lower import Lowering
+    from .places import Source
 
     graph = trace(model, objective, batch)
     sources = {"x": Source(1, 1.0, model.x_dim)}

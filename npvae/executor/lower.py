@@ -1,77 +1,29 @@
-"""From a recorded step to a program for the compiled executor: one function per kernel.
-
-An activation (K, B, F) lies by feature: (F, K·B), the numbers of one feature side by side. Threads
-divide the features among them, of activations and of weights' gradients alike, so that no gradient
-is added up over threads. What is one number per row of data, log p(x given z) say, is float64, as
-are the losses.
-"""
+"""From a recorded step to a program for the compiled executor: one function per kernel."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from .. import kernels
-from .calls import Given, PythonCall
-from .graph import Call, Graph, NotCapturable, Value
-from .memory import Access, Buffer, Operation, Ref
-
-Array = np.ndarray
+from .graph import Call, NotCapturable, Value
+from .memory import Ref
+from .places import Places
 
 RULES: dict[str, Callable[[Lowering, Call], None]] = {}
 """What lowers each kernel's calls; `rules` fills it."""
 
 
-@dataclass
-class Source:
-    """A table of rows that the gather operation reads: its kind is 0 for bytes, 1 for float32."""
-
-    kind: int
-    divisor: float
-    width: int
-    address: int = 0
-
-
-@dataclass
-class Lowering:
-    """The operations of a graph so far, and where its values are.
-
-    Parameters
-    ----------
-    graph : Graph
-    gradient : (n_params,) float32 array, which the gradients go to, or None
-    slots : dict, the start and size of each parameter in it
-    sources : dict of Source by name: "x", and "context" and "weights" where there are some
-    threads : int, the most that may leave partial sums
-    """
-
-    graph: Graph
-    gradient: Array | None
-    slots: dict[str, tuple[int, int]]
-    sources: dict[str, Source]
-    threads: int
-    operations: list[Operation] = field(default_factory=list)
-    python_calls: list[PythonCall] = field(default_factory=list)
-    constants: list[Array] = field(default_factory=list)
+class Lowering(Places):
+    """Turns a graph into operations, call by call."""
 
     def __post_init__(self) -> None:
-        self.now = -1
+        super().__post_init__()
         self.checked = False
-        self._by_feature: dict[int, Ref] = {}
-        self._by_row: dict[int, Ref] = {}
-        self._doubles: dict[int, Ref] = {}
-        self._copies: dict[int, Value] = {}
-        self._placed: dict[int, str] = {}
-        self.from_python: dict[int, PythonCall] = {}
-        self.names = {id(v): name for name, v in self.graph.parameters.items()}
-        self.inputs = {id(v): name for name, v in self.graph.inputs.items()}
-        self.last_use = _last_uses(self.graph)
         self.used = {*self.last_use, *(id(value.base) for _, value in self.graph.gradients)}
-        self.targets = self._targets()
         self.batch = self.graph.inputs["x"].per_feature
 
     def run(self) -> None:
@@ -87,45 +39,35 @@ class Lowering:
 
     def _lower(self, call: Call) -> None:
         """A call's operations; where it has none, Python makes the call."""
-        why = call.why
-        if not why:
-            why = f"kernel {call.kernel} has no compiled operation"
-            own = inspect.unwrap(call.function) is inspect.unwrap(getattr(kernels, call.kernel, id))
-            if own and call.kernel in RULES:  # and no user's kernel of the same name
-                mark = [len(kept) for kept in self._kept]
-                try:
-                    RULES[call.kernel](self, call)
-                    self._check_outputs(call)
-                    return
-                except NotCapturable as refusal:
-                    self._rewind(mark)
-                    why = str(refusal)
-        self._python(call, why)
+        why, rule = call.why, self._rule(call)
+        if rule is not None:
+            mark = self.mark()
+            try:
+                rule(self, call)
+                self._check_outputs(call)
+                return
+            except NotCapturable as refusal:
+                self.rewind(mark)
+                why = str(refusal)
+        self.python(call, why or f"kernel {call.kernel} has no compiled operation")
+
+    def _rule(self, call: Call) -> Any:
+        """What lowers a call, if it is one of npvae's kernels: a user's may have such a name."""
+        kernel = getattr(kernels, call.kernel, None)
+        if kernel is None or inspect.unwrap(kernel) is not inspect.unwrap(call.function):
+            return None
+        return RULES.get(call.kernel)
 
     def _check_outputs(self, call: Call) -> None:
         """Refuse where something is asked for that the operations do not give."""
         for i, value in enumerate(call.outputs):
-            if id(value) in self.used and not self._is_there(value):
+            if id(value) in self.used and not self.is_there(value):
                 raise NotCapturable(f"output {i} of {call.kernel} is asked for")
-
-    @property
-    def _kept(self) -> list[Any]:
-        """All that lowering a call adds to, at the end of each."""
-        places = [self._by_feature, self._by_row, self._doubles, self._copies, self._placed]
-        lists = [self.operations, self.python_calls, self.constants]
-        return [*lists, *places, self.from_python]
-
-    def _rewind(self, mark: list[int]) -> None:
-        """Take back what a rule has begun."""
-        for kept, n in zip(self._kept, mark, strict=True):
-            remove = kept.popitem if isinstance(kept, dict) else kept.pop
-            while len(kept) > n:
-                remove()
 
     def _check_losses(self) -> None:
         """Look at the losses as soon as they are there, before the way back is taken."""
         losses = self.graph.losses
-        if self.checked or not all(self._is_there(v) for v in losses if isinstance(v, Value)):
+        if self.checked or not all(self.is_there(v) for v in losses if isinstance(v, Value)):
             return
         self.checked = True
         first, *others = (
@@ -137,216 +79,6 @@ class Lowering:
         self.emit("check", 1, dict(loss=first), [(first, 8, 0)])
         for column, ref in enumerate(others, 1):
             self.emit("report", 1, dict(value=ref, column=column), [(ref, 8, 0)])
-
-    def _is_there(self, value: Value) -> bool:
-        places = (self._doubles, self._by_feature, self._by_row, self.from_python, self.inputs)
-        return any(id(value.base) in place for place in places)
-
-    def emit(
-        self,
-        name: str,
-        n_items: int,
-        operands: dict[str, Any],
-        reads: list[tuple[Ref, int, int]] = (),  # type: ignore[assignment]
-        writes: list[tuple[Ref, int, int]] = (),  # type: ignore[assignment]
-        work: float = 0.0,
-        constants: Any = (),
-    ) -> None:
-        """Add an operation; reads and writes are (place, bytes, bytes per item or 0 for all).
-
-        Raises
-        ------
-        NotCapturable
-            If it would touch what lies beyond a buffer: its operands are of other shapes than the
-            operation takes, as where NumPy broadcasts.
-        """
-        accesses = [Access(*r, False) for r in reads] + [Access(*w, True) for w in writes]
-        if any(ref.offset + size > ref.buffer.size for ref, size, *_ in accesses):
-            raise NotCapturable(f"operation {name} has no form for operands of these shapes")
-        self.operations.append(Operation(name, operands, n_items, accesses, work, constants))
-
-    # Where values are
-
-    def new(self, value: Value, dying: Value | None = None) -> Ref:
-        """Memory by feature for a value; that of `dying` if no later call reads it."""
-        ref = self._own_slot(value) if value.ndim < 2 else None
-        if ref is None and dying is not None and self._dies(dying, value):
-            ref = self._by_feature[id(dying.base)]
-        self._by_feature[id(value)] = ref = ref or Ref(Buffer(4 * value.size))
-        return ref
-
-    def new_by_row(self, value: Value) -> Ref:
-        """Memory by row for a value: as the parameters lie, whose gradient it may be."""
-        self._by_row[id(value)] = ref = self._own_slot(value) or Ref(Buffer(4 * value.size))
-        return ref
-
-    def _own_slot(self, value: Value) -> Ref | None:
-        """The parameter's gradient that the value is and can be computed into."""
-        name = self.targets.get(id(value))
-        if name is None:
-            return None
-        self._placed[id(value)] = name
-        return self._slot(name)
-
-    def _dies(self, value: Value, successor: Value) -> bool:
-        return (
-            value is value.base
-            and value.size == successor.size
-            and id(value) in self._by_feature
-            and self.last_use.get(id(value)) == self.now
-            and id(value) not in self.targets
-            and id(value) not in self.from_python
-        )
-
-    def new_doubles(self, value: Value) -> Ref:
-        """Memory for float64 numbers."""
-        self._doubles[id(value)] = ref = Ref(Buffer(8 * value.size))
-        return ref
-
-    def by_feature(self, value: Value) -> Ref:
-        """Where a value lies by feature, (F, K·B)."""
-        base = _recorded(value).base
-        if value.start is not None and id(base) not in self._doubles:
-            whole = self._by_feature[id(base)] if self._has_features(base) else self._turned(base)
-            return Ref(whole.buffer, whole.offset + 4 * value.start * base.per_feature)
-        return self._by_feature[id(value)] if self._has_features(value) else self._turned(value)
-
-    def _has_features(self, value: Value) -> bool:
-        if id(value) in self.inputs and id(value) not in self._by_feature:
-            self._load(value)
-        return id(value) in self._by_feature
-
-    def _turned(self, value: Value) -> Ref:
-        """By feature what lies by row: a prior's pseudo-inputs, say."""
-        source = self.by_row(value)
-        ref = self._transpose(source, value.per_feature, value.n_features)
-        self._by_feature[id(value)] = ref
-        return ref
-
-    def by_row(self, value: Value) -> Ref:
-        """Where a value lies by row, (K·B, F), its last axis the fastest."""
-        base = _recorded(value).base
-        if id(base) in self._doubles or (value.start is None and not value.in_order):
-            return self._take(self._copied(value), np.float32)
-        if not value.in_order:  # some features
-            return self._transpose(self.by_feature(value), value.n_features, value.per_feature)
-        if id(base) in self.names:
-            return self.parameter(base)
-        if id(base) in self.from_python and id(base) not in self._by_row:
-            self._by_row[id(base)] = self._take(base, np.float32)
-        elif id(base) not in self._by_row:
-            whole = self.by_feature(base)  # which has data lie by row as well
-            if id(base) not in self._by_row:
-                whole = self._transpose(whole, base.n_features, base.per_feature)
-                self._by_row[id(base)] = whole
-        return self._by_row[id(base)]
-
-    def is_doubles(self, value: Value) -> bool:
-        """Whether it lies as float64 numbers so far."""
-        return id(value.base) in self._doubles
-
-    def as_doubles(self, value: Value) -> Ref:
-        """Where a value lies as float64 numbers, its last axis the fastest."""
-        base = _recorded(value).base
-        if not value.in_order or not (id(base) in self._doubles or id(base) in self.from_python):
-            return self.as_doubles(self._copied(value))
-        if id(base) not in self._doubles:
-            self._doubles[id(base)] = self._take(base, np.float64)
-        return self._doubles[id(base)]
-
-    def _transpose(self, source: Ref, rows: int, columns: int) -> Ref:
-        """(rows, columns) as (columns, rows)."""
-        if rows == 1 or columns == 1:
-            return source
-        n, out = rows * columns, Ref(Buffer(4 * rows * columns))
-        self.emit(
-            "transpose",
-            columns,
-            dict(source=source, out=out, rows=rows, columns=columns),
-            [(source, 4 * n, 0)],
-            [(out, 4 * n, 4 * rows)],
-            0.3 * n,
-        )
-        return out
-
-    def constant(self, numbers: Any, dtype: Any) -> Ref:
-        """Where numbers lie that never change."""
-        self.constants.append(np.ascontiguousarray(numbers, dtype))
-        array = self.constants[-1]
-        return Ref(Buffer(array.nbytes, array.ctypes.data))
-
-    def parameter(self, value: Any) -> Ref:
-        """Where a parameter lies."""
-        if id(value) not in self.names:
-            raise NotCapturable(f"{value!r} stands where a parameter is needed")
-        return Ref(Buffer(value.example.nbytes, value.example.ctypes.data))
-
-    def needs_the_schedule(self, beta: Any) -> None:
-        """Refuse a beta of the objective's own: the compiled operations take the schedule's."""
-        if not self._is_beta(beta):
-            raise NotCapturable(f"beta is {beta!r} instead of what the objective's schedule gives")
-
-    def _is_beta(self, value: Any) -> bool:
-        return self.inputs.get(id(value)) == "beta"
-
-    # What comes from outside
-
-    def _load(self, value: Value) -> None:
-        name, n, n_features = self.inputs[id(value)], value.per_feature, value.n_features
-        if value.ndim == 1:  # a number for each row
-            n, n_features = n_features, n
-        out = self._by_feature[id(value)] = Ref(Buffer(4 * value.size))
-        if name in self.sources:
-            whole = self._by_row[id(value)] = Ref(Buffer(4 * value.size))
-            self.emit(
-                "gather",
-                n,
-                dict(
-                    source=self.sources[name],
-                    kind=self.sources[name].kind,
-                    out=whole,
-                    both=out,
-                    batch=n,
-                    width=n_features,
-                ),
-                writes=[(whole, 4 * value.size, 4 * n_features), (out, 4 * value.size, 0)],
-                work=0.4 * value.size,
-                constants=(self.sources[name].divisor,),
-            )
-        elif name.startswith("eps"):
-            offset, stride = 4 * self._noise_before(name), 4 * self.noise_size
-            self.emit(
-                "noise",
-                n_features,
-                dict(offset=offset, out=out, n=value.per_feature, stride=stride),
-                writes=[(out, 4 * value.size, 4 * value.per_feature)],
-                work=0.4 * value.size,
-            )
-        else:
-            raise NotCapturable(f"{name} is used in a way that has no compiled operation")
-
-    @property
-    def noise_size(self) -> int:
-        """The numbers in a step's noise."""
-        return sum(v.size for name, v in self.graph.inputs.items() if name.startswith("eps"))
-
-    def _noise_before(self, name: str) -> int:
-        """The numbers of a step's noise before a level's."""
-        names = [n for n in self.graph.inputs if n.startswith("eps")]
-        return sum(self.graph.inputs[n].size for n in names[: names.index(name)])
-
-    def _targets(self) -> dict[int, str]:
-        """Values that can be computed straight into the gradient: a parameter's first, if neither
-        a call nor another parameter reads it as well."""
-        targets: dict[int, str] = {}
-        taken = set(self.graph.zeroed)
-        added = [id(value.base) for _, value in self.graph.gradients]
-        for name, value in self.graph.gradients:
-            plain = value is value.base and added.count(id(value)) == 1
-            if name not in taken and plain and self.last_use.get(id(value)) is None:
-                targets[id(value)] = name
-            taken.add(name)
-        return targets
 
     def _add_gradients(self) -> None:
         """Add what was not computed straight into the gradient; a parameter's first is copied."""
@@ -364,73 +96,6 @@ class Lowering:
         operands, size = dict(a=out, b=given, out=out, n=n), 4 * n
         self.emit("add", 1, operands, [(out, size, 0), (given, size, 0)], [(out, size, 0)], 0.1 * n)
 
-    def _slot(self, name: str) -> Ref:
-        """Where a parameter's gradient goes."""
-        assert self.gradient is not None
-        start, size = self.slots[name]
-        return Ref(Buffer(4 * size, self.gradient.ctypes.data + 4 * start))
-
     def _zero(self, out: Ref) -> None:
         size = out.buffer.size
         self.emit("fill", 1, dict(out=out, n=size // 4), writes=[(out, size, size)])
-
-    # Python's calls
-
-    def _python(self, call: Call, why: str) -> None:
-        """A call that Python makes: the program is cut in two here, but where it is already."""
-        inputs = [self._given(v) if isinstance(v, Value) else v for v in call.inputs]
-        if not self.python_calls or self.python_calls[-1].at != len(self.operations) - 1:
-            # An operation of no items, so that the buffers that Python reads live until here.
-            self.emit("fill", 0, dict(out=0, n=0))
-        made = PythonCall(len(self.operations) - 1, call, why, inputs)
-        self.python_calls.append(made)
-        self.from_python.update({id(value): made for value in call.outputs})
-        refs = [g.ref for g in inputs if isinstance(g, Given) and g.ref is not None]
-        self.operations[made.at].extra += [ref.buffer for ref in refs]
-
-    def _given(self, value: Value) -> Given:
-        base = value.base
-        if id(base) in self.from_python or id(base) in self.names or self._is_beta(base):
-            return Given(value, None, None)
-        if id(base) in self._doubles:
-            return Given(value, self._doubles[id(base)], np.float64)
-        return Given(value, self.by_row(base), np.float32)
-
-    def _take(self, value: Value, dtype: Any) -> Ref:
-        """A place for what Python gives, by row, in the type that is needed."""
-        made = self.from_python[id(value)]
-        ref = Ref(Buffer(np.dtype(dtype).itemsize * value.size))
-        made.places.setdefault(id(value), []).append((ref, dtype))
-        self.operations[made.at].extra.append(ref.buffer)
-        return ref
-
-    def _copied(self, value: Value) -> Value:
-        """What lies nowhere as it is needed, a transposed view say, copied by Python."""
-        if id(value) not in self._copies:
-            copy = Value(self.graph, value.example, value.source)
-            call = Call("copy", (value,), (copy,), lambda array: array)
-            self._python(call, f"a view of {value.source} has no compiled operation")
-            self._copies[id(value)] = copy
-        return self._copies[id(value)]
-
-
-def _recorded(value: Any) -> Value:
-    if not isinstance(value, Value):
-        raise NotCapturable(f"the constant {value!r} stands where a recorded value is needed")
-    return value
-
-
-def _last_uses(graph: Graph) -> dict[int, int]:
-    """The index of the last call that reads each value, by the id of its base."""
-    uses: dict[int, int] = {}
-    for i, call in enumerate(graph.calls):
-        for argument in call.inputs:
-            if isinstance(argument, Value):
-                uses[id(argument.base)] = i
-    for value in graph.losses:
-        if isinstance(value, Value):
-            uses[id(value.base)] = len(graph.calls)
-    for _, value in graph.gradients:
-        if id(value.base) in uses:  # read by a call as well: it must last until it is added
-            uses[id(value.base)] = len(graph.calls)
-    return uses

@@ -66,7 +66,7 @@ class Operation:
 
     Attributes
     ----------
-    name : one of `executor.OPS`
+    name : str, that of a declaration, `operations.declare.OPERATIONS`
     operands : numbers and places, as that names them
     n_items : int, what the threads divide among them: features, mostly
     work : float

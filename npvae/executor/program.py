@@ -13,12 +13,13 @@ from ..optim import Adam, AdamState
 from . import rules  # noqa: F401  (they enter themselves)
 from .cores import own_core
 from .graph import Graph
-from .lower import Lowering, Source
+from .lower import Lowering
 from .memory import Access, Buffer, Operation, Ref, place, synchronise
 from .operations import loop as executor
 from .operations import sync
 from .operations.declare import OPERATIONS
 from .operations.dispatch import BETA
+from .places import Source
 
 Array = np.ndarray
 
@@ -98,7 +99,7 @@ class Program:
         order : (steps · B,) int64, the rows of the data
         noise : float32, all noise of all steps, one after the other
         scalars : (steps, 4) float64, see `executor`
-        losses : (steps, 3) float64, which is written
+        losses : (steps, losses) float64, which is written
         epochs : (steps,) float64, for what Python computes of the epoch
         rehearsal : bool
             Leaves the weights as they are, and makes Python's calls on the copies.

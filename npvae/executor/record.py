@@ -21,7 +21,7 @@ from ..core.losses import LOSSES
 from ..core.trees import leaves, refilled
 from ..models import Model
 from .graph import Gradient, Graph, NotCapturable, Value
-from .purity import LookCloser, PurityWatch, first_difference
+from .purity import LookCloser, PurityWatch, attributes, first_difference
 from .rehearsal import OBJECTIVE, Rehearsal, randomness_kept
 
 Array = np.ndarray
@@ -177,7 +177,7 @@ class _Step:
             return self.by_python(type(on.objective).__name__, terms, run, OBJECTIVE)
         twin: Any = copy.copy(on.objective_copy)
         twin.beta = lambda epoch: beta
-        seen = None if self.watch is None else self.watch.attributes(twin)
+        seen = None if self.watch is None else attributes(twin)
         with self.recording(OBJECTIVE):
             results = twin(terms, self.graph.epoch)
             if self.watch is not None:
@@ -229,7 +229,7 @@ class _Watched:
     def begin(self) -> None:
         """Look at the part's attributes, for `check`."""
         if self._step.watch is not None:
-            vars(self)["_seen"] = self._step.watch.attributes(self._part)
+            vars(self)["_seen"] = attributes(self._part)
 
     def check(self) -> None:
         """Refuse what has other attributes than at first."""

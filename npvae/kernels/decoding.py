@@ -13,6 +13,12 @@ from ..core import numerics
 from .likelihoods import negative_binomial
 from .seam import Array, Pair, kernel
 
+__all__ = [
+    "beta_mode", "beta_shapes", "continuous_bernoulli_mean", "exp", "floor", "likeliest_label",
+    "mean_label", "negative_binomial_mode", "restored", "sigmoid", "softmax", "step",
+    "wide_exp", "zero_inflated_mean", "zero_inflated_mode",
+]  # fmt: skip
+
 
 @kernel
 def exp(x: Array) -> Array:

@@ -18,6 +18,15 @@ from ..core.numerics import (
 )
 from .seam import Array, Pair, kernel
 
+__all__ = [
+    "add", "bias_elu", "bias_elu_backward", "bias_gelu", "bias_gelu_backward", "bias_identity",
+    "bias_identity_backward", "bias_leaky_relu", "bias_leaky_relu_backward", "bias_relu",
+    "bias_relu_backward", "bias_sigmoid", "bias_sigmoid_backward", "bias_silu",
+    "bias_silu_backward", "bias_softplus", "bias_softplus_backward", "bias_tanh",
+    "bias_tanh_backward", "concat", "concat_backward", "linear", "linear_dw", "linear_dx",
+    "take_columns",
+]  # fmt: skip
+
 LOG_2PI = float(np.log(2 * np.pi))
 
 # Products by the method, which for a single row takes half the time of the operator.

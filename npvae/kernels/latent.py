@@ -16,6 +16,13 @@ from ..core.numerics import (
 from .dense import LOG_2PI
 from .seam import Array, Pair, Triple, kernel
 
+__all__ = [
+    "gaussian_heads", "gaussian_heads_backward", "gaussian_kl", "gaussian_kl_backward",
+    "gaussian_log_prob", "gaussian_log_prob_backward", "mixture_log_prob",
+    "mixture_log_prob_backward", "reparameterise", "reparameterise_backward",
+    "standard_normal_log_prob", "standard_normal_log_prob_backward",
+]  # fmt: skip
+
 _MARGINS = {np.dtype(t): -float(np.log(np.finfo(t).eps)) for t in (np.float32, np.float64)}
 """By type, how far below 0 an exponential is lost beside a 1."""
 

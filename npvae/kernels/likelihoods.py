@@ -28,6 +28,13 @@ from ..core.numerics import (
 from .dense import LOG_2PI
 from .seam import Array, Pair, Triple, kernel
 
+__all__ = [
+    "bernoulli", "beta", "bounded", "bounded_backward", "categorical", "continuous_bernoulli",
+    "filled", "gaussian", "gaussian_learnt", "gaussian_learnt_backward", "gaussian_scaled",
+    "in_units", "known", "laplace", "log1p", "negative_binomial", "one_hot", "poisson",
+    "scale_rows", "student_t", "sum_rows", "zero_inflated_negative_binomial",
+]  # fmt: skip
+
 LOG_2 = float(np.log(2))
 
 

@@ -11,6 +11,11 @@ import numpy as np
 from ..core.numerics import logmeanexp, logsumexp, wide
 from .seam import Array, Pair, Triple, kernel
 
+__all__ = [
+    "adam", "importance_weights", "iwae", "kl_loss", "mean_loss", "sampled_kl_loss",
+    "weighted_loss",
+]  # fmt: skip
+
 
 def _weighted(values: Array, weights: Array | None) -> Array:
     """Values (..., B) of rows, times the rows' weights."""

@@ -11,10 +11,11 @@ from .gaussian import Gaussian, GaussianColumnScale, GaussianHeteroscedastic, Ga
 from .heavy_tailed import Laplace, StudentT
 from .likelihood import Likelihood
 from .mixed import Mixed
+from .ordinal import Ordinal
 from .rates import Beta
 
 __all__ = [
     "Bernoulli", "Beta", "Categorical", "ContinuousBernoulli", "Gaussian", "GaussianColumnScale",
     "GaussianHeteroscedastic", "GaussianLearntScale", "Laplace", "Likelihood", "Mixed",
-    "NegativeBinomial", "OneHot", "Poisson", "StudentT", "ZeroInflatedNegativeBinomial",
+    "NegativeBinomial", "OneHot", "Ordinal", "Poisson", "StudentT", "ZeroInflatedNegativeBinomial",
 ]  # fmt: skip

@@ -24,14 +24,14 @@ START_ROWS = 1000
 """How many rows a model can start from, besides their mean."""
 
 _DRAWS = 1
-"""With the seed it makes the stream of draws of x, so that it is no stream that z comes from."""
+"""Draws of x come from the stream of (seed, _DRAWS), so that they are not those of z."""
 
 
 class Model(Owner, abstract=True):
     """Base of the models: what every model offers people, and what training asks of it.
 
-    A model of one's own has a `forward`, a `backward`, `start_from`, and the three steps of which
-    everything that people ask of it is made: `posteriors`, `theta` and `draw_z`.
+    A new model defines `forward`, `backward` and `start_from`, and three steps from which all that
+    people ask of it is built: `posteriors`, `theta` and `draw_z`.
 
     Attributes
     ----------
@@ -69,10 +69,10 @@ class Model(Owner, abstract=True):
 
     @abstractmethod
     def start_from(self, mean: Array, n: int, rows: Array, context: Array | None = None) -> None:
-        """Begin training, unless it was trained before, from the mean (D,) of n rows.
+        """Set what training starts from, unless the model was trained before.
 
-        The mean is that of the entries that are known; `rows` are some of the rows, (at most
-        `START_ROWS`, D), with their context.
+        `mean` (D,) is that of the known entries of all n rows; `rows` are some of them, at most
+        `START_ROWS`, with their context.
         """
 
     @abstractmethod
@@ -94,7 +94,7 @@ class Model(Owner, abstract=True):
 
     @property
     def largest_row(self) -> int:
-        """Numbers that the largest array of a forward has per sample and row, roughly."""
+        """How many numbers the largest array of a forward holds per sample and row, roughly."""
         return self.x_dim
 
     def __repr__(self) -> str:
@@ -151,7 +151,7 @@ class Model(Owner, abstract=True):
     def draw_noise(self, batch: int, n_samples: int, rng: np.random.Generator) -> Any:
         """Standard normal eps, (K, B, Z): what `forward` takes for K = n_samples.
 
-        A model of several levels takes a list, one array a level; together they are one draw.
+        With several latent levels it is a list of one array for each level, cut from one draw.
         """
         size = n_samples * batch
         widths = self.noise_widths
@@ -188,12 +188,13 @@ class Model(Owner, abstract=True):
         """Mean and log-variance of q(z given x), each (N, Z).
 
         With several latent levels it is a list of such pairs, that of the level next to x first.
+        Where the posterior has flows, they are those of the Gaussian that the flows start from.
         """
         levels = [params[:2] for params in self._encoded(x, context)]
         return levels[0] if len(levels) == 1 else levels
 
     def centres(self, x: Any, context: Any = None) -> list[Array]:
-        """The z (N, Z) of each level that stand for the rows: the posteriors' means."""
+        """For each level the z (N, Z) at the centre of each row's posterior: `Posterior.centre`."""
         encoded = zip(self.levels, self._encoded(x, context), strict=True)
         return [level.posterior.centre(params) for level, params in encoded]
 
@@ -230,14 +231,14 @@ class Model(Owner, abstract=True):
         return _joined(taken)
 
     def reconstruct(self, x: Any, context: Any = None, take: str = "mean", seed: int = 0) -> Array:
-        """`decode` at the posterior's mean, (N, D), the entries that are missing in x included."""
+        """`decode` at the posterior's centre, (N, D); entries that are missing in x are filled."""
         return self.decode(self.centres(x, context)[0], context, take, seed)
 
     def sample(self, n: int, seed: int = 0, context: Any = None, take: str = "mean") -> Array:
         """New examples, (n, D): `decode` at z drawn from the prior.
 
-        With ``take="draw"`` they are distributed as the model says that x is; means vary less. A
-        context of one row serves all n.
+        With ``take="draw"`` they follow the model's distribution of x; means vary less. A context
+        of one row serves all n.
         """
         n = whole("n", n)
         rng = np.random.default_rng(whole("seed", seed, least=0))

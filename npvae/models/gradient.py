@@ -35,7 +35,7 @@ def value_and_grad(
         The noise, as ``model.draw_noise(B, K, rng)`` gives it.
     context : (B, C) array, optional
     weights : (B,) array, optional
-        What each row's loss is multiplied by, as they are: 0 or more, and not all 0.
+        Each row's loss is multiplied by its weight: 0 or more, and not all 0.
 
     Returns
     -------

@@ -39,7 +39,7 @@ class VAE(Model):
         Widths of the encoder's hidden layers; the decoder has them mirrored.
     activation : str or Activation
     likelihood : str or Likelihood
-    posterior : str or posterior part
+    posterior : str or Posterior
     prior : str or Prior
         The model copies likelihood, posterior, prior and networks: their parameters become its own.
     dtype : {"float32", "float64"}
@@ -116,14 +116,7 @@ class VAE(Model):
         self.likelihood = clone(resolve("likelihood", likelihood))
         self.likelihood.declare(self.x_dim)
         self.missing = _missing(missing, self.likelihood)
-        self._standardise = isinstance(standardise, bool) and standardise
-        if not isinstance(standardise, bool):
-            self.units = Units.given(standardise, self.x_dim)
-        if self._standardise and not self.likelihood.real_columns(self.x_dim).any():
-            raise ConfigError(
-                f"standardise=True needs columns of real numbers; {self.likelihood.name} has none. "
-                "Leave it out, or take a likelihood such as GaussianColumnScale()."
-            )
+        self._standardise, self.units = _units(standardise, self.likelihood, self.x_dim)
         self.schema = None if schema is None else _schema(schema, self.x_dim)
         self.join = Concat()
         n_inputs = self.likelihood.n_features(self.x_dim) + self.context_dim
@@ -268,6 +261,18 @@ def _missing(missing: Any, likelihood: Any) -> str | None:
             "are 0 where x is NaN."
         )
     return missing
+
+
+def _units(standardise: Any, likelihood: Any, x_dim: int) -> tuple[bool, Units | None]:
+    """Whether `fit` is to find the units, and those that were given."""
+    if not isinstance(standardise, bool):
+        return False, Units.given(standardise, x_dim)
+    if standardise and not likelihood.real_columns(x_dim).any():
+        raise ConfigError(
+            f"standardise=True needs columns of real numbers; {likelihood.name} has none. "
+            "Leave it out, or take a likelihood such as GaussianColumnScale()."
+        )
+    return standardise, None
 
 
 def _schema(schema: Any, x_dim: int) -> Any:

@@ -90,7 +90,7 @@ def _log_p_alone(column: Column, known: Array, x: Array) -> Array:
         shares = np.bincount(known.astype(int), minlength=len(column.labels)) + 0.5
         place = np.where(np.isnan(x), 0, x).astype(int)
         return np.where(np.isnan(x), np.nan, np.log(shares / shares.sum())[place])
-    if column.kind == "number":
+    if column.modelled_as == "number":
         mean, scale, df = _student_t(known)
         log_p = k.student_t(*_as_kernel(x, mean, np.log(scale)), df)[0][0]
     else:

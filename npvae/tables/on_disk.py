@@ -5,24 +5,30 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 
 from ..core.errors import ConfigError, DataError
 from ..core.files import replacing
 from ..datasets import Dataset
-from ..datasets.delimited import as_labels, header, label_position, row_error, text_rows
+from ..datasets.delimited import as_labels, label_position
 from ..datasets.readers import existing, readable
-from .infer import LABEL, SKIP, Cells, check_kinds, infer
+from .cells import Cells, is_missing
+from .column import Column
+from .infer import infer
+from .kinds import LABEL, said_of
+from .recognise import formats_of, notes_of
 from .schema import Schema
+from .sheets import SHEETS, write_sheet
+from .sources import Found, read_cells
 
 Array = np.ndarray
-SUFFIXES = (".csv", ".tsv")
+SUFFIXES = (".csv", ".tsv", *SHEETS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,125 +44,155 @@ class Table(Dataset):
     columns : list of D str
         The names of x's columns.
     schema : Schema
+    notes : tuple of str
+        What was found that is not plain: an encoding, how a column is written.
     """
 
     schema: Schema = field(kw_only=True)
+    notes: tuple[str, ...] = field(default=(), kw_only=True)
 
 
 def read(
     path: str | os.PathLike[str],
     columns: Mapping[str, str] | None = None,
     schema: Any = None,
+    missing: Iterable[str] | None = None,
+    encoding: str | None = None,
 ) -> Table:
-    """Read a table of numbers, flags, counts, categories and missing cells.
+    """Read a table of numbers, dates, flags, counts, categories and missing cells.
 
-    A first row with a cell that is not a number is a header; columns without one are x0, x1, ....
-    The kinds are inferred by the rules that ``help(nv.tables.infer)`` lists.
+    What can be seen in the file is seen: its encoding, delimiter and names, and how each column is
+    written, as decimal commas, thousands, currencies and dates; the schema keeps it, so that
+    `write` writes the like. The kinds are inferred by the rules that ``help(nv.tables.infer)``
+    lists. ``table.notes`` says what is not plain.
 
     Parameters
     ----------
     path : str or path
-        A ``.csv`` with commas, semicolons or tabs, or a ``.tsv``.
+        A ``.csv`` or ``.tsv``; with ``pip install "npvae[tables]"`` also an ``.xlsx``, of which the
+        first sheet is read, or a ``.parquet``.
     columns : mapping, optional
-        The kind of some columns: number, flag, count or category; label, which makes it y; or
-        skip. A first or last column label, y, target or class is y unless it is named here.
+        The kind of some columns: number, date, flag, count or category; label, which makes it y; or
+        skip. "date:dmy", "date:mdy" and "date:ymd" say what comes first in dates,
+        "number:decimal-comma" and "number:decimal-point" what a comma is. In a column that is said
+        to be a category only empty cells are missing, and NA is a label. A first or last column
+        label, y, target or class is y unless it is named here.
     schema : Schema, optional
         That of a table read earlier, such as ``model.schema``. Then nothing is inferred: the table
         needs those columns, in any order and beside any others.
+    missing : iterable of str, optional
+        The cells that say that a value is not known, exactly as written; empty ones do anyway. By
+        default na, n/a, nan, null, none and ?, in capitals or not.
+    encoding : str, optional
+        The codec of the text, as Python names it, where it is not to be recognised.
 
     Raises
     ------
     DataError
         With file, line and column: a cell that its column can't have, a column that is missing or
-        has no known value, text that is no category, or a file that is no table.
+        has no known value, cells that can be read in two ways, or a file that is no table.
     ConfigError
-        If `columns` is no mapping, or a kind in it is none.
+        If `columns` is no mapping, a kind in it is none, or there is no such encoding.
+    MissingDependency
+        If a package that reads the file is not installed.
     """
     if columns is not None and not isinstance(columns, Mapping):
         raise ConfigError(f"columns is a mapping such as {{'id': 'skip'}}; got {columns!r}.")
+    if isinstance(missing, str):
+        raise ConfigError(f"missing is a list of texts such as ['NA', '-']; got {missing!r}.")
     source = existing(path)
     where = f"'{source}'"
     if source.suffix.lower() not in SUFFIXES:
-        raise DataError(f"{where}: a table is a .csv or .tsv file; got {source.suffix!r}.")
-    with readable(source):
-        table = _read_cells(source, where)
-    if schema is None:
-        schema, label = _infer(table, dict(columns or {}), where)
-    else:
+        raise DataError(
+            f"{where}: a table is a .csv or .tsv file, or .xlsx or .parquet; got {source.suffix!r}."
+        )
+    if schema is not None:
         schema = Schema.of(schema)
-        _check_columns(table, schema, where)
-        label = schema.label if schema.label in table else None
-    x = np.column_stack([table[c.name].values(c, where) for c in schema.modelled])
-    y = None if label is None else as_labels(*_by_row(table[label]), where)
-    return Table(x, y, columns=schema.names, schema=schema)
+    with readable(source):
+        likely = None if schema is None else schema.layout.encoding
+        found = read_cells(source, where, encoding, likely)
+    if schema is None:
+        given = None if missing is None else list(dict.fromkeys(missing))
+        schema, label = _infer(found, dict(columns or {}), given, where)
+    else:
+        _check_columns(found.cells, schema, where)
+        label = schema.label if schema.label in found.cells else None
+        for column in found.cells.values():
+            column.missing = schema.missing if missing is None else list(missing)
+    cells = {normalize("NFC", name): cells for name, cells in found.cells.items()}
+    x = np.column_stack([cells[normalize("NFC", c.name)].values(c, where) for c in schema.modelled])
+    y = None if label is None else as_labels(*_by_row(found.cells[label]), where)
+    return Table(x, y, columns=schema.names, schema=schema, notes=tuple(found.notes))
 
 
 def write(path: Any, schema: Schema, x: Any) -> None:
     """Write x (N, D) as a table with the schema's header, whole or not at all.
 
-    Tabs part the cells of a .tsv, commas those of other files.
+    Text is laid out as that of the table that the schema is of; tabs part the cells of a .tsv. An
+    .xlsx or .parquet has numbers, dates and labels as such.
     """
-    delimiter = "\t" if Path(path).suffix.lower() == ".tsv" else ","
+    suffix = Path(path).suffix.lower()
+    if suffix in SHEETS:
+        names = [c.name for c in schema.columns]
+        rows = [list(row.values()) for row in schema.rows(x)]
+        with replacing(path) as file:
+            write_sheet(file, suffix, names, rows)
+        return
+    layout = schema.layout
+    tabs = suffix == ".tsv"
     text = io.StringIO(newline="")
-    writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+    delimiter = "\t" if tabs else layout.delimiter
+    if layout.sep_line and not tabs:
+        text.write(f"sep={delimiter}{layout.line_end}")
+    writer = csv.writer(text, delimiter=delimiter, lineterminator=layout.line_end)
     writer.writerow([c.name for c in schema.columns])
     writer.writerows(schema.cells(x))
     with replacing(path) as file:
-        file.write(text.getvalue().encode())
+        file.write(text.getvalue().encode(layout.encoding))
 
 
-def _read_cells(path: Path, where: str) -> dict[str, Cells]:
-    """The cells of every column, by its name."""
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        rows = text_rows(stream, where)
-        first = next(rows, None)
-        if first is None:
-            raise DataError(f"{where}: a table needs rows; got an empty file. Write it again.")
-        names = header(first, where)
-        if names is None:
-            names = [f"x{i}" for i in range(len(first[1]))]
-            rows = chain([first], rows)
-        elif len(set(names)) < len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise DataError(
-                f"{where}, line {first[0]}: every column needs a name of its own; got {twice!r} "
-                "twice. Rename one of them."
-            )
-        columns = [Cells() for _ in names]
-        _fill(columns, rows, where)
-    return dict(zip(names, columns, strict=True))
-
-
-def _fill(columns: list[Cells], rows: Iterable[tuple[int, list[str]]], where: str) -> None:
-    for line, row in rows:
-        if len(row) != len(columns):
-            raise row_error(len(columns), len(row), f"{where}, line {line}")
-        for column, text in zip(columns, row, strict=True):
-            column.add(text, line)
-    if not len(columns[0]):
-        raise DataError(f"{where}: a table needs rows; got a header alone. Add rows below it.")
-
-
-def _infer(table: dict[str, Cells], kinds: dict[str, str], where: str) -> tuple[Schema, str | None]:
-    names = list(table)
-    check_kinds(kinds, names, where)
-    given = [name for name in names if kinds.get(name) == LABEL]
-    free = [name if name not in kinds else "" for name in names]
+def _infer(
+    found: Found, kinds: dict[str, str], missing: list[str] | None, where: str
+) -> tuple[Schema, str | None]:
+    names = list(found.cells)
+    said = said_of(kinds, names, where)
+    given = [name for name in names if name in said and said[name].kind == LABEL]
+    free = [name if name not in said else "" for name in names]
     position = None if given else label_position(free, where)
     label = given[0] if given else None if position is None else names[position]
     if len(given) > 1:
         raise DataError(f"{where}: one column may be the label; got {given[0]!r} and {given[1]!r}.")
-    columns, skipped = infer({n: c for n, c in table.items() if n != label}, kinds, where)
+    table = {name: cells for name, cells in found.cells.items() if name != label}
+    for name, cells in table.items():
+        is_said = missing is None and name in said and said[name].kind == "category"
+        cells.missing = [] if is_said else missing
+    formats = formats_of(table, said, found.layout.delimiter, where)
+    columns, skipped = infer(table, said, formats, found.nameless, where)
+    found.notes += notes_of(table, formats)
+    found.notes += _labels_like_missing(columns)
     if all(column.kind == "constant" for column in columns):
+        why = "; ".join(f"{name!r}: {reason}" for name, reason in skipped.items())
         raise DataError(
             f"{where}: a table needs a column to model; got only constants, labels and columns "
-            f"that are left out ({SKIP}). Add columns."
+            f"that are left out ({why or 'none'}). Add columns, or say what these are with "
+            "--columns name=kind."
         )
-    return Schema(columns, label, skipped), label
+    return Schema(columns, label, skipped, missing, found.layout.config), label
+
+
+def _labels_like_missing(columns: Iterable[Column]) -> Iterator[str]:
+    """Labels that would be missing cells if their column was not said to be a category."""
+    for column in columns:
+        for label in filter(is_missing, column.labels):
+            yield (
+                f"{label!r} is a label of {column.name!r}, as its kind was said; --missing-cells "
+                f"{label} (missing=[{label!r}]) takes it for not known"
+            )
 
 
 def _check_columns(table: Mapping[str, Cells], schema: Schema, where: str) -> None:
-    missing = [c.name for c in schema.modelled if c.name not in table]
+    there = {normalize("NFC", name) for name in table}
+    missing = [c.name for c in schema.modelled if normalize("NFC", c.name) not in there]
     if missing:
         raise DataError(
             f"{where}: the model needs the columns that it was trained on; missing is "
@@ -167,7 +203,7 @@ def _check_columns(table: Mapping[str, Cells], schema: Schema, where: str) -> No
 
 def _by_row(cells: Cells) -> tuple[list[str], list[int]]:
     """Every row's text, and the line where that text came first."""
-    line = dict(zip(cells.texts, cells.lines, strict=True))
+    line = {text: cells.line_of(text) for text in cells.texts}
     texts = cells.all
     return texts, [line[text] for text in texts]
 

@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import ConfigError, DataError
-from .kinds import Column, Constant, Unfit, column, is_missing, refusal
+from ..datasets.rows import Layout
+from .cells import Unfit, is_missing, refusal
+from .column import Column, Constant
+from .kinds import column
 
 Array = np.ndarray
 
@@ -32,6 +35,10 @@ class Schema:
         The column of the rows' labels, which is not modelled.
     skipped : mapping, optional
         The columns that were left out, each with the reason.
+    missing : sequence of str, optional
+        The cells that say that a value is not known, beside empty ones; by default `MISSING`.
+    layout : mapping, optional
+        How the table was laid out as text, as `Layout` has it, where not as by default.
 
     Attributes
     ----------
@@ -44,11 +51,15 @@ class Schema:
         columns: Iterable[Any],
         label: str | None = None,
         skipped: Mapping[str, str] | None = None,
+        missing: Sequence[str] | None = None,
+        layout: Mapping[str, Any] | None = None,
     ) -> None:
         self.columns = tuple(c if isinstance(c, Column) else column(c) for c in columns)
         self.modelled = tuple(c for c in self.columns if not isinstance(c, Constant))
         self.label = label
         self.skipped = dict(skipped or {})
+        self.missing = None if missing is None else tuple(missing)
+        self.layout = Layout(**(layout or {}))
         if len({c.name for c in self.columns}) < len(self.columns) or not self.modelled:
             raise ConfigError(
                 "a schema needs columns of different names, one of them no constant; got "
@@ -72,7 +83,10 @@ class Schema:
     def config(self) -> dict[str, Any]:
         """What `of` rebuilds it from; JSON can hold it."""
         columns = [c.config for c in self.columns]
-        return {"columns": columns, "label": self.label, "skipped": self.skipped}
+        more: dict[str, Any] = {} if self.missing is None else {"missing": list(self.missing)}
+        if self.layout != Layout():
+            more["layout"] = self.layout.config
+        return {"columns": columns, "label": self.label, "skipped": self.skipped, **more}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Schema) and other.config == self.config
@@ -89,8 +103,8 @@ class Schema:
         return [c.name for c in self.modelled]
 
     def where(self, *kinds: str) -> list[int]:
-        """Which columns of x are of these kinds."""
-        return [i for i, c in enumerate(self.modelled) if c.kind in kinds]
+        """Which columns of x are of these kinds, or modelled as they are: dates are as numbers."""
+        return [i for i, c in enumerate(self.modelled) if {c.kind, c.modelled_as} & set(kinds)]
 
     def likelihood(self, **of_kind: Any) -> Any:
         """`Mixed`: for the columns of each kind the likelihood that `LIKELIHOODS` has.
@@ -126,7 +140,8 @@ class Schema:
         """The rows of x (N, D) in the table's own terms: ``[{name: value}, ...]``.
 
         A number has the table's decimals, a count is whole, a flag and a category are their labels,
-        a missing value is None. Draws keep their meaning exactly; of the means of p(x given z) that
+        a date is Python's, a
+        missing value is None. Draws keep their meaning exactly; of the means of p(x given z) that
         of a category has none, so give this the modes or draws.
         """
         return [
@@ -157,13 +172,13 @@ class Schema:
                         f"row {i} (counted from 0) needs a value for {c.name!r}; it has none. "
                         "Give None where it is not known."
                     )
-                text = str(row[c.name]).strip()
-                if not is_missing(text):
+                value = row[c.name]
+                if not _is_unknown(value, self.missing):
                     try:
-                        x[i, j] = c.parse(text)
+                        x[i, j] = c.number(value)
                     except Unfit as unfit:
                         place = f"row {i} (counted from 0), column {c.name!r}"
-                        raise refusal(place, text, unfit) from None
+                        raise refusal(place, unfit) from None
         return x
 
     def _with_constants(self, x: Any) -> list[list[float]]:
@@ -177,3 +192,7 @@ class Schema:
         values = np.zeros((len(x), len(self.columns)))
         values[:, [not isinstance(c, Constant) for c in self.columns]] = x
         return values.tolist()
+
+
+def _is_unknown(value: Any, missing: Sequence[str] | None) -> bool:
+    return value is None or value != value or is_missing(str(value).strip(), missing)

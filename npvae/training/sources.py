@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..data.reader import Reader
-from ..executor.lower import Source
+from ..executor.places import Source
 from .rows import Rows
 
 Array = np.ndarray

@@ -88,6 +88,7 @@ def test_ctrl_c_keeps_the_last_epoch_and_says_how_to_go_on(tmp_path, unbroken):
     assert_same_run(tmp_path, unbroken)
 
 
+@pytest.mark.slow
 def test_on_a_terminal_a_bar_and_the_same_bytes(tmp_path, unbroken):
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -152,9 +153,31 @@ def test_other_data_need_the_columns_in_any_order(run, npvae, refused, tmp_path)
     assert "got 'pink'" in line
 
 
+def test_a_table_as_people_have_them(npvae, refused, tmp_path):
+    path, out = tmp_path / "t.csv", tmp_path / "run"
+    rows = [
+        f"{1 + i % 9}.{100 + i},50 €;{1 + i % 12}/{1 + i % 9}/2024;{'-ßa'[i % 3]}"
+        for i in range(1, 61)
+    ]
+    path.write_bytes("\n".join(["sum;day;kind", *rows]).encode("cp1250"))
+    line = ("train --epochs 1 --no-plots --data", path, "--out", out)
+    assert "--columns day=date:dmy or --columns day=date:mdy" in refused(*line)
+    said = npvae(
+        *line, "--columns", "day=date:mdy", "--missing-cells", "-", "--encoding", "cp1250"
+    ).out
+    assert "'2.101,50 €' is read as 2101.5 in 'sum'" in said
+    assert "cells missing" in said
+    assert npvae("sample", out, "-n", 3, "--out", tmp_path / "new.csv").code == 0
+    header, row, *_ = (tmp_path / "new.csv").read_text(encoding="cp1250").splitlines()
+    assert header == "sum;day;kind"
+    assert re.fullmatch(r"-?[0-9.]+,[0-9]{2} €;[0-9]+/[0-9]+/20[0-9]{2};[ßa]", row)
+    assert npvae("evaluate", out, "--samples", 2).code == 0, "the schema knows what is missing"
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        ("--data digits --missing-cells NA", ["--missing-cells is for tables"]),
         ("--columns visits=counts", ["'visits' can't be", "did you mean 'count'?"]),
         ("--columns vists=count", ["got 'vists'", "did you mean 'visits'?"]),
         ("--columns visits", ["names of columns with their kinds"]),
@@ -163,7 +186,7 @@ def test_other_data_need_the_columns_in_any_order(run, npvae, refused, tmp_path)
         ("--columns size=count --likelihood gaussian", ["leave out --likelihood"]),
         ("--likelihood gaussian", ["line 2, column 'size'", "a missing value"]),
         ("--data digits --likelihood mixed", ["mixed is for tables"]),
-        ("--data digits --columns a=count", ["--columns gives the kinds of a table's columns"]),
+        ("--data digits --columns a=count", ["--columns is for tables"]),
     ],
 )
 def test_refused(refused, folder, tmp_path, options, words):

@@ -8,7 +8,7 @@ import numpy as np
 
 import npvae as nv
 from npvae.core import layout
-from npvae.executor.lower import Source
+from npvae.executor.places import Source
 from npvae.executor.program import Program
 from npvae.executor.record import record
 from npvae.executor.rehearsal import Rehearsal

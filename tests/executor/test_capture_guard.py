@@ -34,7 +34,7 @@ def swapped(monkeypatch, operation, one, other):
     names = list(OPERATIONS[operation].operands)
     i, j = names.index(one), names.index(other)
     names[i], names[j] = names[j], names[i]
-    right = Declaration.operands.fget
+    right = Declaration.operands.func
 
     def operands(self):
         return tuple(names) if self.name == operation else right(self)

@@ -47,6 +47,12 @@ def test_steps_with_each_likelihood(likelihood, threads):
     assert not step.program.python_calls
 
 
+def test_ordinal_s_kernels_are_python_s_in_the_middle_of_a_step():
+    model = network(likelihood=nv.Ordinal((3, 2, 4, 2, 5)))
+    step = assert_agreement(model, nv.ELBO(n_samples=2), 7, 2)
+    assert len(step.program.python_calls) == 2
+
+
 @pytest.mark.smoke
 @pytest.mark.usefixtures("share_all")
 @pytest.mark.parametrize("context_dim", [0, 2])

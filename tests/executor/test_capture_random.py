@@ -9,7 +9,7 @@ from random_graphs import RandomStep
 import npvae as nv
 from npvae.core import layout
 from npvae.executor.graph import replay
-from npvae.executor.lower import Source
+from npvae.executor.places import Source
 from npvae.executor.program import Program
 
 

@@ -69,7 +69,7 @@ def test_the_level_of_each_pair(posterior, prior, conditioned):
     assert len({row.argument for row in report}) >= len(inputs)
 
 
-@pytest.mark.smoke(2)
+@pytest.mark.smoke(1)
 @pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
 def test_model_under_each_objective(objective):
     check_model(objective, activation="silu", x_dim=3, context_dim=2)

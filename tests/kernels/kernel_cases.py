@@ -66,7 +66,7 @@ def sizes(batch: int = 7, samples: int = 3, width: int = 37) -> Sizes:
     return {
         "B": batch, "K": samples, "R": batch * samples, "D": width, "H": width, "I": width,
         "O": width // 2, "Z": latent, "S": 2 * latent, "C": context, "Y": width + context,
-        "N": batch * width, "P": 2 * width, "M": 4, "1": 1,
+        "N": batch * width, "P": 2 * width, "T": 3 * width, "M": 4, "1": 1,
     }  # fmt: skip
 
 
@@ -265,6 +265,19 @@ def every_other(n: Sizes) -> tuple[int, ...]:
     return (*range(1, n["D"], 2), *range(0, n["D"], 2))
 
 
+def ordinal_terms(eta: Array, cuts: Array) -> Array:
+    """Of each log-probability: |η|, the cutpoints, and the digits that small gaps lose in 1 - e."""
+    spread = 1 + np.abs(cuts[::2]) + np.exp(cuts[1::2]) + np.abs(cuts[1::2])
+    return np.repeat(np.abs(eta) + spread, 3, axis=-1)
+
+
+def ordinal_backward_terms(d: Array, eta: Array, cuts: Array, sizes: Any) -> tuple[Array, Array]:
+    slack = 1 + np.abs(eta) + np.abs(cuts[::2]) + np.exp(cuts[1::2])
+    triple = np.abs(d).reshape(*eta.shape, 3).sum(-1) * slack
+    whole = triple.sum((0, 1))
+    return triple, np.stack([whole, whole * (1 + np.exp(cuts[1::2]))], -1).ravel()
+
+
 def categorical_terms(logits: Array, x: Array, sizes: Any) -> tuple[Array, Array]:
     """Of a softmax exp magnifies the rounding of logit - maximum."""
     off = 2 * np.abs(logits).max(-1, keepdims=True, initial=0) + np.log(1 + x.shape[-1])
@@ -400,6 +413,20 @@ KERNELS: dict[str, Kernel] = {
         scales=categorical_terms,
         domain={"x": unit},
         hides=("x",),
+    ),
+    "ordinal_logits": Kernel(
+        dict(eta="KBD", cuts="P"),
+        4,
+        dict(sizes=lambda n: (3,) * n["D"]),
+        domain={"eta": gentle, "cuts": gentle},
+        scales=lambda eta, cuts, sizes: (ordinal_terms(eta, cuts),),
+    ),
+    "ordinal_logits_backward": Kernel(
+        dict(d="KBT", eta="KBD", cuts="P"),
+        8,
+        dict(sizes=lambda n: (3,) * n["D"]),
+        domain={"eta": gentle, "cuts": gentle},
+        scales=ordinal_backward_terms,
     ),
     "bounded": Kernel(dict(raw="KBD"), 3, HEADS, scales=lambda raw, low, high: (1 + np.abs(raw),)),
     "bounded_backward": Kernel(

@@ -168,6 +168,7 @@ def test_sums_that_users_see_are_taken_in_float64(name, axis):
         np.testing.assert_allclose(whole[i], pieces[0][i] + pieces[1][i], rtol=1e-12)
 
 
+@pytest.mark.smoke
 @each_kernel
 @each_dtype
 def test_types(name, dtype):
@@ -199,6 +200,7 @@ def test_what_is_not_finite_goes_the_same_way_in_both_types(name, planted):
             assert any(np.isnan(o).any() for o in ours), f"NaN in {argument} got lost"
 
 
+@pytest.mark.smoke
 @each_kernel
 def test_inputs_are_never_written(name):
     kernel, n = KERNELS[name], sizes(batch=5, width=19)

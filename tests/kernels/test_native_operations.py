@@ -16,10 +16,11 @@ from npvae import kernels
 from npvae.core import Part, layout
 from npvae.executor import program
 from npvae.executor.graph import Graph, Value
-from npvae.executor.lower import RULES, Source
+from npvae.executor.lower import RULES
+from npvae.executor.places import Source
 from npvae.executor.program import Program
 
-EAGER = {"adam", "importance_weights"}
+EAGER = {"adam", "importance_weights", "ordinal_logits", "ordinal_logits_backward"}
 """Kernels that have no compiled operation of a call's: Adam ends a step, and Python runs others."""
 NATIVE = [name for name in KERNELS if name not in EAGER]
 ODD = {
@@ -150,6 +151,7 @@ WITH_TWO = [name for name in NATIVE if any(a.startswith("log_") for a in KERNELS
             and "D" in KERNELS[name].shapes.values()]  # fmt: skip
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("name", WITH_TWO)
 def test_a_second_parameter_for_each_entry(name, threads, monkeypatch):
     shapes = {a: "KBD" if axes == "D" else axes for a, axes in KERNELS[name].shapes.items()}
@@ -173,6 +175,7 @@ def test_library_sizes(name, threads, monkeypatch):
         check_operations(name, inputs(kernel, n, np.float32), n, threads)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("name", DENSITIES)
 def test_missing_entries(name, threads):
     """Their slopes are 0; all else is as it is without them."""

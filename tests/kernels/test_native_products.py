@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from npvae.executor.operations import products
-from npvae.executor.operations.products import K_BLOCK, LANES, ROWS, multiply, product
+from npvae.executor.operations.products import K_BLOCK, LANES, ROWS, product
 
 f32 = np.float32
 GUARD = f32(-12345.0)
@@ -29,7 +29,7 @@ def multiplied(a, b, transposed=False):
 
     at, bt, ct = guarded(*stored.shape, stored), guarded(k, n, b), guarded(m, n)
     a_row, a_k = (1, m) if transposed else (k, 1)
-    multiply(at.ctypes.data, a_row, a_k, bt.ctypes.data, n, ct.ctypes.data, n, m, n, k)
+    product(at.ctypes.data, a_row, a_k, bt.ctypes.data, n, ct.ctypes.data, n, n, k, 0, m)
     for buffer, inner, fill in memory:
         assert (buffer[:64] == GUARD).all()
         assert (buffer[-64:] == GUARD).all()
@@ -78,7 +78,7 @@ def test_rows_of_c_may_lie_apart():
     """A thread writes its rows, and those columns alone."""
     a, b = np.ones((5, 3), f32), np.ones((3, 6), f32)
     c = np.full((5, 9), GUARD)
-    multiply(a.ctypes.data, 3, 1, b.ctypes.data, 6, c.ctypes.data, 9, 5, 6, 3)
+    product(a.ctypes.data, 3, 1, b.ctypes.data, 6, c.ctypes.data, 9, 6, 3, 0, 5)
     assert (c[:, :6] == 3).all()
     assert (c[:, 6:] == GUARD).all()
 

@@ -173,12 +173,10 @@ def test_against_the_unchanged_package():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("judges", "exit_code", "score"),
-    [
-        pytest.param([GOOD], 0, "100 %", marks=pytest.mark.slow),
-        ([EMPTY, APART], 1, "0 %"),
-    ],
+    [([GOOD], 0, "100 %"), ([EMPTY, APART], 1, "0 %")],
     ids=["good", "empty and apart"],
 )
 def test_only_a_test_that_judges_kills(tmp_path, judges, exit_code, score):

@@ -158,6 +158,14 @@ def categorical(logits, one_hot):
     return jnp.sum(one_hot * (logits - logsumexp(logits, -1, keepdims=True)), -1)
 
 
+def ordinal(eta, first, gaps, one_hot):
+    """The logistic distribution's mass between the cutpoints around a class."""
+    far = jnp.array([jnp.inf])
+    cuts = jnp.concatenate([-far, jnp.cumsum(jnp.concatenate([first, gaps])), far])
+    below = nn.sigmoid(cuts - eta[..., None])
+    return jnp.log((one_hot * (below[..., 1:] - below[..., :-1])).sum(-1))
+
+
 def elbo_loss(terms, beta=1.0, free_bits=0.0):
     per_dimension = terms["kl"].mean((0, 1))
     return -terms["log_px"].mean() + beta * jnp.maximum(per_dimension, free_bits).sum()

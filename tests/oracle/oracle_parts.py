@@ -82,6 +82,11 @@ def flowed(draw: Draw) -> Any:
     return draw.parameters(posterior)
 
 
+def declared(part: Any, x_dim: int) -> Any:
+    part.declare(x_dim)
+    return part
+
+
 def activation(name: str) -> Entry:
     return Entry(
         lambda draw: (
@@ -141,6 +146,7 @@ FEATURES = {
     "negative_binomial": lambda w, x: w.log1p(x),
     "zero_inflated_negative_binomial": lambda w, x: w.log1p(x),
     "categorical": lambda w, x: 1.0 * w.join(w.is_class(x[:, 0], 3), w.is_class(x[:, 1], 2)),
+    "ordinal": lambda w, x: 1.0 * w.join(w.is_class(x[:, 0], 3), w.is_class(x[:, 1], 2)),
     "mixed": lambda w, x: w.join(
         w.join(x[:, MIXED[0]], x[:, MIXED[1]]), 1.0 * w.is_class(x[:, 2], 3)
     ),
@@ -286,6 +292,19 @@ PARTS = {
         lambda w, part, p, logits, x: sum(
             w.categorical(logits[..., columns], w.is_class(x[:, j], len(range(5)[columns])))
             for j, columns in enumerate((slice(0, 3), slice(3, 5)))
+        ),
+    ),
+    "likelihood.ordinal": Entry(
+        lambda draw: (
+            draw.parameters(declared(nv.Ordinal((3, 2)), 2)),
+            (
+                draw.gentle(draw.K, B, 2),
+                np.stack([draw.rng.integers(c, size=B) for c in (3, 2)], -1).astype(float),
+            ),
+        ),
+        lambda w, part, p, eta, x: (
+            w.ordinal(eta[..., 0], p["cuts"][:1], w.exp(p["cuts"][1:2]), w.is_class(x[:, 0], 3))
+            + w.ordinal(eta[..., 1], p["cuts"][2:], p["cuts"][:0], w.is_class(x[:, 1], 2))
         ),
     ),
     "likelihood.one_hot": Entry(

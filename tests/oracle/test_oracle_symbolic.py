@@ -103,6 +103,16 @@ def log_beta(m, log_whole):
 IS_CLASS = ((1 - label) * (2 - label) / 2, label * (2 - label), label * (label - 1) / 2)
 """1 where the label is 0, 1 or 2, and else 0."""
 LOG_CATEGORICAL = sum(h * sp.log(p) for h, p in zip(IS_CLASS, softmax(classes), strict=True))
+CUTS = sp.symbols("c0 log_gap", real=True)
+BELOW_CUTS = logistic(CUTS[0] - tilt), logistic(CUTS[0] + sp.exp(CUTS[1]) - tilt)
+LOG_ORDINAL = sum(
+    h * sp.log(p)
+    for h, p in zip(
+        IS_CLASS,
+        (BELOW_CUTS[0], BELOW_CUTS[1] - BELOW_CUTS[0], 1 - BELOW_CUTS[1]),
+        strict=True,
+    )
+)
 FROM_LIBRARY = sp.log(sp.Max(count, 1) / 30)
 
 
@@ -199,6 +209,9 @@ FORMULAS = {
         {"log_concentration": (log_size,)},
     ),
     "likelihood.categorical": Formula(nv.Categorical(3), LOG_CATEGORICAL, (classes, (label,))),
+    "likelihood.ordinal": Formula(
+        on_one_column(nv.Ordinal(3), -0.75, 0.5), LOG_ORDINAL, ((tilt,), (label,)), {"cuts": CUTS}
+    ),
     "likelihood.one_hot": Formula(nv.OneHot(3), LOG_CATEGORICAL, (classes, IS_CLASS)),
     "likelihood.mixed": Formula(
         nv.Mixed([(nv.Categorical(3), (1,)), (nv.Bernoulli(), (0,))]),

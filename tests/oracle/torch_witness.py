@@ -161,6 +161,14 @@ def categorical(logits, one_hot):
     return (one_hot * functional.log_softmax(logits, -1)).sum(-1)
 
 
+def ordinal(eta, first, gaps, one_hot):
+    """The logistic distribution's mass between the cutpoints around a class."""
+    far = torch.full((1,), math.inf, dtype=eta.dtype)
+    cuts = torch.cat([-far, torch.cumsum(torch.cat([first, gaps]), 0), far])
+    below = torch.sigmoid(cuts - eta[..., None])
+    return torch.log((one_hot * (below[..., 1:] - below[..., :-1])).sum(-1))
+
+
 def elbo_loss(terms, beta=1.0, free_bits=0.0):
     per_dimension = terms["kl"].mean((0, 1))
     return -terms["log_px"].mean() + beta * per_dimension.clamp(min=free_bits).sum()

@@ -129,6 +129,7 @@ def test_a_bad_argument_gets_one_clear_sentence(call, message):
         call()
 
 
+@pytest.mark.slow
 def test_pyplot_is_never_imported_and_settings_are_left_alone():
     code = """
 import sys
@@ -159,6 +160,7 @@ def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
         plots.latent([[1.0, 2.0]])
 
 
+@pytest.mark.slow
 def test_threads_draw_at_once_and_restore_the_settings(tmp_path):
     before = matplotlib.rcParams.copy()
 

@@ -20,9 +20,11 @@ The axes of an operand say where it lies and which part of it a thread touches:
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -77,22 +79,22 @@ class Declaration:
     ends: bool
     library: str
 
-    @property
+    @cached_property
     def parameters(self) -> tuple[str, ...]:
         return tuple(inspect.signature(self.function.py_func).parameters)
 
-    @property
+    @functools.cached_property
     def operands(self) -> tuple[str, ...]:
         """Its columns of the table."""
         other = {*EVERYWHERE, *IN_LOOP, *self.constants}
         return tuple(name for name in self.parameters if name not in other)
 
-    @property
+    @cached_property
     def leaves_sums(self) -> bool:
         """Whether each thread leaves its own sums, instead of adding up what all have left."""
         return "partial" in self.operands and "parts" not in self.operands
 
-    @property
+    @cached_property
     def code(self) -> int:
         """Its number in its library."""
         return in_library(self.library).index(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .declare import operation
-from .options import doubles, fast, floats, moved, octets
+from .options import choice, doubles, fast, floats, moved, octets
 from .scalars import ONE, ZERO
 
 f32 = np.float32
@@ -103,7 +103,7 @@ def transpose(source, out, lo, hi, rows, columns):
 
 
 @operation()
-@fast
+@choice
 def noise(offset, out, n, stride, lo, hi, n_items, noise, step):
     """Features lo to hi of this step's noise, which is drawn by row."""
     transpose(noise + step * stride + offset, out, lo, hi, n, n_items)

@@ -31,7 +31,7 @@ def density(
     gated: bool = False,
     constants: Callable[..., tuple[float, ...]] = lambda **own: tuple(own.values()),
 ) -> Callable[[Any], Any]:
-    """Declare the function beneath, ``entry(theta, gate, x, t, prepared, c0, c1)``, as a density.
+    """Declare the function beneath, ``entry(theta, gate, x, t, fixed, c0, c1)``, as a density.
 
     It gives log p and its slopes along theta, gate and t. Each density is a library of its own,
     since a model has one of them.
@@ -40,7 +40,7 @@ def density(
     ----------
     name : str, the kernel's
     cost : float, nanoseconds for an entry, about
-    prepare : ``prepare(x, t, c0)`` -> 5 numbers for `prepared`, or None
+    prepare : ``prepare(x, t, c0)``, which gives the 5 numbers of `fixed`, or None
     gated : bool, whether theta (K, B, 2D) has a gate beside each column, and r alike
     constants : function from the kernel's own numbers, by name, to c0 and c1
     """

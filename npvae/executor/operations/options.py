@@ -24,8 +24,8 @@ exact = numba.njit(fastmath=_FLAGS, **_OPTIONS)
 """Without `reassoc`, which undoes range reductions and turns b v + (1 - b) g² into b (v - g²)."""
 
 choice = numba.njit(inline="always", **_OPTIONS)
-"""For what only chooses between operations: merged into its caller before LLVM sees it, since each
-level of calls would have all the code below it optimised once more."""
+"""For what only chooses between operations, or calls another: merged into its caller before LLVM
+sees it, since each level of calls would have all the code below it optimised once more."""
 
 
 def _pointer_to(numba_type, llvm_type):

@@ -210,19 +210,12 @@ _one, _one_masked = _column(1, False), _column(1, True)
 @operation()
 @fast
 def product(a, a_row, a_k, b, b_k, c, c_row, n, k, lo, hi):
-    """Rows lo to hi of the product."""
-    if hi > lo:
-        a_at, c_at = a + 4 * lo * a_row, c + 4 * lo * c_row
-        multiply(a_at, a_row, a_k, b, b_k, c_at, c_row, hi - lo, n, k)
-
-
-@fast
-def multiply(a, a_row, a_k, b, b_k, c, c_row, m, n, k):
-    """C (m, n) = A (m, k) B (k, n); addresses, and strides in numbers.
+    """Rows lo to hi of C (m, n) = A (m, k) B (k, n); addresses, and strides in numbers.
 
     `a_row` and `a_k` are A's strides along m and k, `b_k` and `c_row` those of B's and C's rows.
     """
-    a_row, a_k, b_k, c_row = 4 * a_row, 4 * a_k, 4 * b_k, 4 * c_row
+    m, a_row, a_k, b_k, c_row = hi - lo, 4 * a_row, 4 * a_k, 4 * b_k, 4 * c_row
+    a, c = a + lo * a_row, c + lo * c_row
     start = 0
     while start < k:
         some, add = min(K_BLOCK, k - start), min(start, 1)

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from .declare import operation
-from .options import doubles, exact, fast, floats
+from .options import choice, doubles, exact, fast, floats
 from .scalars import ZERO
 
 f32 = np.float32
@@ -125,14 +125,14 @@ def iwae(
 
 
 @operation(reads=dict(value="1"), alone=True)
-@fast
+@choice
 def report(value, column, losses, step):
     """Write a loss down."""
     losses[step, column] = doubles(value, 1)[0]
 
 
 @operation(reads=dict(loss="1"), alone=True, ends=True)
-@fast
+@choice
 def check(loss, losses, step):
     """Write down the loss that is minimised; False where it is not finite."""
     losses[step, 0] = doubles(loss, 1)[0]
@@ -140,7 +140,7 @@ def check(loss, losses, step):
 
 
 @operation(reads=dict(g="F"), cost=0.05)
-@fast
+@choice
 def norm(g, partial, lo, hi, thread, sharing):
     """This thread's share of Σ g²."""
     doubles(partial, sharing)[thread] = square_sum(g, lo, hi)

@@ -98,19 +98,18 @@ def emit(
         summed = [key for key in declared.writes if axes[key] in ("N", "KB")]
         result = given.pop(summed[0], None) if summed else None
         given["partial"] = partial
-    places = dict.fromkeys(declared.operands, 0) | sizes
-    reads: list[tuple[Ref, int, int]] = []
-    writes: list[tuple[Ref, int, int]] = []
+    row = dict.fromkeys(declared.operands, 0) | sizes
+    touched: dict[bool, list[tuple[Ref, int, int]]] = {False: [], True: []}
     for key, operand in sorted(given.items(), key=lambda pair: pair[0] in declared.writes):
-        places[key] = ref = _place(to, declared, axes.get(key, ""), key, given)
+        row[key] = ref = _place(to, declared, axes.get(key, ""), key, given)
         if isinstance(ref, Ref):
             size = ref.buffer.size if isinstance(operand, Ref) else _bytes(axes[key], operand)
             own = axes.get(key) in OWN and not declared.alone
-            access = ref, size, size // n_items if own else 0
-            (writes if key in declared.writes or ref is partial else reads).append(access)
+            writes = key in declared.writes or ref is partial
+            touched[writes].append((ref, size, size // n_items if own else 0))
+    row = {key: row[key] for key in declared.operands}
     work = declared.cost * sizes["n"] * sizes["n_features"] if work is None else work
-    row = {key: places[key] for key in declared.operands}
-    to.emit(name, n_items, row, reads, writes, work, constants)
+    to.emit(name, n_items, row, touched[False], touched[True], work, constants)
     if result is not None:
         emit(to, "row_sums", dict(partial=partial, out=result), (declared.factor,))
     return partial

@@ -1,0 +1,264 @@
+"""From text to rows of cells: delimiter, comments, line ends, and which row has the names."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from io import StringIO
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any
+from unicodedata import normalize
+
+from ..core.errors import DataError
+from .numerals import is_number
+from .text import encoding_of
+
+MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
+"""Cells that say, in capitals or not, that a value is not known."""
+DELIMITERS = "\t;|,"
+"""The likeliest first: a decimal comma needs another delimiter."""
+HEAD = 200
+"""Rows that are looked at to see whether the first one has names."""
+_SAMPLE = 1 << 17
+_LONGEST_CELL = (1 << 31) - 1
+_SEP_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+_LIKE_DATA = re.compile(r"[^a-z]*[0-9][^a-z]*", re.IGNORECASE)
+
+Row = tuple[int, list[str]]
+"""The line where a row begins, and its cells."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a table is laid out as text.
+
+    Attributes
+    ----------
+    encoding : str
+        The name of Python's codec.
+    delimiter : str
+    line_end : str
+    sep_line : bool
+        Whether a first line says what the delimiter is, as Excel writes it: ``sep=;``.
+    """
+
+    encoding: str = "utf-8"
+    delimiter: str = ","
+    line_end: str = "\n"
+    sep_line: bool = False
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The attributes that differ from the defaults."""
+        return {name: v for name, v in asdict(self).items() if v != getattr(Layout, name)}
+
+
+@dataclass
+class TextRows:
+    """The rows of an open file that are neither blank nor comments.
+
+    Attributes
+    ----------
+    head : list of Row
+        The first `HEAD` rows; iterating yields them, then the others.
+    comment : list of str
+        The cells of a comment just above the first row, as ``numpy.savetxt`` writes names.
+    layout : Layout
+    notes : list of str
+        What was found that the user should know.
+    """
+
+    where: str
+    rows: Iterator[Row]
+    layout: Layout = Layout()
+    comment: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.head = list(islice(self.rows, HEAD))
+        if not self.head:
+            raise DataError(f"{self.where}: a table needs rows; got an empty file. Write it again.")
+
+    def __iter__(self) -> Iterator[Row]:
+        yield from self.head
+        yield from self.rows
+
+
+@contextmanager
+def open_rows(
+    path: Path, where: str, encoding: str | None = None, likely: str | None = None
+) -> Iterator[TextRows]:
+    """The rows of a text file, as `encoding_of`, which has the arguments, and its first lines say.
+
+    Raises
+    ------
+    DataError
+        If it is empty, no text, or no well-formed CSV.
+    """
+    codec, note = encoding_of(path, where, encoding, likely)
+    with path.open(encoding=codec, newline="") as stream:
+        sample = stream.read(_SAMPLE)
+        lines = list(StringIO(sample, newline=""))
+        sep_line = _SEP_LINE.fullmatch(lines[0]) if lines else None
+        skipped, comment = _comments(lines, 1 if sep_line else 0)
+        whole = len(sample) < _SAMPLE
+        delimiter = sep_line[1] if sep_line else _delimiter(lines[skipped:], whole)
+        layout = Layout(codec, delimiter, _line_end(sample), bool(sep_line))
+        cells = next(csv.reader([comment], delimiter=delimiter, skipinitialspace=True), [])
+        stream.seek(0)
+        rows = _rows(islice(stream, skipped, None), skipped, delimiter, where)
+        yield TextRows(where, rows, layout, cells, [note] if note else [])
+
+
+def _comments(lines: Sequence[str], start: int) -> tuple[int, str]:
+    """How many lines there are before the table, and the comment just above it."""
+    for i in range(start, len(lines)):
+        if lines[i].strip(" \r\n") and not lines[i].startswith("#"):
+            return i, lines[i - 1].strip("# \r\n") if i > start else ""
+    return start, ""  # a table of #, such as colours
+
+
+def _rows(lines: Iterator[str], skipped: int, delimiter: str, where: str) -> Iterator[Row]:
+    # A limit of the module, for all threads. It guards against quotes that are never closed, which
+    # strict=True finds; a cell of a megabyte is a cell.
+    csv.field_size_limit(_LONGEST_CELL)
+    reader = csv.reader(_lines(lines), delimiter=delimiter, skipinitialspace=True, strict=True)
+    width, line = 0, skipped + 1
+    try:
+        for row in reader:
+            if row:
+                width = width or len(row)
+                if len(row) == width or not row[0].startswith("#"):
+                    yield line, row
+            line = skipped + reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(
+            f"{where}: a table must be well-formed CSV; got after line {line - 1}: {error}. "
+            "Check the quotes of the next row."
+        ) from error
+
+
+def _lines(lines: Iterator[str]) -> Iterator[str]:
+    """The lines, accents composed: what looks the same is the same; blank ones without blanks."""
+    for text in lines:
+        if not text.isascii():
+            text = normalize("NFC", text)
+        yield text if text.strip(" \r\n") else "\n"
+
+
+def _delimiter(lines: Sequence[str], whole: bool) -> str:
+    """The first of `DELIMITERS` that parts all rows alike, or that the first line has."""
+    lines = [line for line in lines if line.strip(" \r\n")]
+    for mark in DELIMITERS:
+        rows = list(islice(_parsed(lines, mark), 50))
+        if len(rows) > 1 and not whole and len(rows) < 50:
+            rows.pop()  # may be cut off
+        if rows and len(rows[0]) > 1 and len({len(row) for row in rows}) == 1:
+            return mark
+    bare = re.sub(r'"[^"]*"', "", lines[0]) if lines else ""
+    return next((mark for mark in DELIMITERS if mark in bare), ",")
+
+
+def _parsed(lines: Sequence[str], mark: str) -> Iterator[list[str]]:
+    try:
+        yield from csv.reader(lines, delimiter=mark, skipinitialspace=True)
+    except csv.Error:  # the reader of the whole file says what is wrong
+        return
+
+
+def _line_end(sample: str) -> str:
+    ends = {"\r\n": sample.count("\r\n")}
+    ends |= {end: sample.count(end) - ends["\r\n"] for end in "\r\n"}
+    return max(ends, key=ends.__getitem__) if any(ends.values()) else "\n"
+
+
+def names_of(rows: TextRows) -> tuple[int, list[str]] | None:
+    """The names of the columns and their line, which `rows` then begins after; None without any.
+
+    The first row has names where a cell of it is text, unless that looks like the cells below: no
+    column has numbers below text, and a text of it comes again in its column. Numbers are names
+    where they go up and no row below does, and are 0, 1, 2, ... or, as wavelengths are, beyond all
+    numbers of their columns. Names may also stand in a comment just above the rows.
+    """
+    (line, first), below = rows.head[0], [row for _, row in rows.head[1:]]
+    names = [cell.strip() for cell in first]
+    if below and all(len(row) == len(names) + 1 for row in below):
+        names = ["", *names]  # R's write.table names no row names
+    below = [row for row in below if len(row) == len(names)]
+    if not _are_names(names, below):
+        comment = [cell.strip() for cell in rows.comment]
+        if len(comment) != len(names) or not _has_words(comment):
+            if _has_words(names):
+                rows.notes.append(
+                    "the first row looks like the others, so it is data, and the columns are "
+                    "x0, x1, ..."
+                )
+            return None
+        return line - 1, comment
+    if not _has_words(names):
+        rows.notes.append(f"the first row, {_few(names)}, is taken for the columns' names")
+    del rows.head[0]
+    return line, names
+
+
+def _are_names(first: list[str], below: list[list[str]]) -> bool:
+    if not _has_words(first):
+        return _are_steps(first, below)
+    columns = [[cell.strip() for cell in column] for column in zip(*below, strict=True)]
+    for name, column in zip(first, columns, strict=False):
+        if not like_data(name) and any(column) and all(map(like_data, column)):
+            return True
+    return not any(
+        name in column
+        for name, column in zip(first, columns, strict=False)
+        if name and not like_data(name)
+    )
+
+
+def _has_words(cells: list[str]) -> bool:
+    return not all(map(like_data, cells))
+
+
+def _are_steps(first: list[str], below: list[list[str]]) -> bool:
+    """Whether numbers are names: they go up (or down), and are unlike the rows below."""
+    skip = 0 if first[0] else 1  # the rows' numbers have no name
+    steps = _numbers(first[skip:])
+    rows = [row for cells in below if (row := _numbers(cells[skip:])) is not None]
+    if steps is None or len(steps) < 3 or not rows:
+        return False
+    if not any(unlike(steps) and not any(map(unlike, rows)) for unlike in (_even, _monotone)):
+        return False
+    if first[skip:] == [str(i) for i in range(len(steps))]:
+        return True
+    columns = zip(steps, zip(*rows, strict=True), strict=True)
+    return all(step < min(column) or step > max(column) for step, column in columns)
+
+
+def _even(numbers: list[float]) -> bool:
+    steps = [b - a for a, b in pairwise(numbers)]
+    return steps[0] != 0 and all(math.isclose(step, steps[0], rel_tol=0.05) for step in steps)
+
+
+def _monotone(numbers: list[float]) -> bool:
+    return all(a < b for a, b in pairwise(numbers)) or all(a > b for a, b in pairwise(numbers))
+
+
+def _numbers(cells: list[str]) -> list[float] | None:
+    try:
+        return [float(cell.replace(",", ".")) for cell in cells]
+    except ValueError:
+        return None
+
+
+def like_data(cell: str) -> bool:
+    """Whether a cell is no name: missing, a number, or figures and signs alone."""
+    return cell.lower() in MISSING or is_number(cell) or bool(_LIKE_DATA.fullmatch(cell))
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= 4 else f"{names[0]}, {names[1]}, ..., {names[-1]}"

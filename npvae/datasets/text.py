@@ -1,0 +1,113 @@
+"""From bytes to text: which encoding a file has, and where it breaks."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+
+from ..core.errors import ConfigError, DataError
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_CHUNK = 1 << 20
+_UNDEFINED = frozenset(b"\x81\x8d\x8f\x90\x9d")
+"""Bytes that stand for nothing in Windows' Western code page."""
+
+
+def encoding_of(
+    path: Path, where: str, given: str | None = None, likely: str | None = None
+) -> tuple[str, str]:
+    """The codec that a text file is read with, and what the user should know of it, or "".
+
+    A byte order mark decides; without one it is UTF-16 where every other byte is 0, UTF-8 where the
+    whole file is that, and else Latin-1, or Windows' code page 1252 where that has a sign for a
+    byte that Latin-1 has none for.
+
+    Parameters
+    ----------
+    path : Path
+    where : what the file is called in errors
+    given : the codec, where the user says it
+    likely : that of a file like this one, which goes before Latin-1
+
+    Raises
+    ------
+    DataError
+        With line and column of the byte that the encoding does not have.
+    ConfigError
+        If Python knows no codec of the given name.
+    """
+    if given is not None:
+        try:
+            codecs.lookup(given)
+        except LookupError:
+            raise ConfigError(
+                f"encoding is one that Python knows, such as utf-8 or cp1252; got {given!r}."
+            ) from None
+    codec = given or _marked(path)
+    error = _first_error(path, codec or "utf-8")
+    if error is None:
+        return codec or "utf-8", ""
+    if codec is None and likely and _first_error(path, likely) is None:
+        return likely, ""
+    data = path.read_bytes()
+    if codec is None and not _is_damaged_utf8(data) and not _UNDEFINED & set(data):
+        codec = "cp1252" if any(0x80 <= byte < 0xA0 for byte in set(data)) else "latin-1"
+        name = "Windows' code page 1252" if codec == "cp1252" else "Latin-1"
+        return codec, f"the text is no UTF-8, and was read as {name} (encoding {codec!r})"
+    raise _undecodable(data, error, codec or "utf-8", where)
+
+
+def _marked(path: Path) -> str | None:
+    """The codec that the first bytes name or betray."""
+    with path.open("rb") as file:
+        start = file.read(4096)
+    for mark, codec in _MARKS:
+        if start.startswith(mark):
+            return codec
+    for first, codec in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if start[first::2].count(0) > 0.3 * len(start):  # of half of the bytes
+            return codec
+    return None
+
+
+def _first_error(path: Path, codec: str) -> int | None:
+    """The position of the first byte that the codec can't read; None where it reads all."""
+    # utf-8-sig counts positions from after its mark.
+    decoder = codecs.getincrementaldecoder("utf-8" if codec == "utf-8-sig" else codec)()
+    before = 0
+    with path.open("rb") as file:
+        while True:
+            chunk = file.read(_CHUNK)
+            pending = len(decoder.getstate()[0])
+            try:
+                decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError as error:
+                return before - pending + error.start
+            if not chunk:
+                return None
+            before += len(chunk)
+
+
+def _is_damaged_utf8(data: bytes) -> bool:
+    """Whether most of what is not ASCII is UTF-8: a few bytes are lost, and the rest is not."""
+    text = data.decode("utf-8", "replace")
+    bad = text.count("\ufffd")
+    return sum(not char.isascii() for char in text) - bad > bad
+
+
+def _undecodable(data: bytes, at: int, codec: str, where: str) -> DataError:
+    before = data[:at].decode(codec, "replace").replace("\r\n", "\n").replace("\r", "\n")
+    line = before.count("\n") + 1
+    column = len(before) - before.rfind("\n")
+    byte = f"the byte 0x{data[at]:02x}" if at < len(data) else "the end of the file"
+    return DataError(
+        f"{where}, line {line}, column {column}: text that is read as {codec} must be that "
+        f"throughout; got {byte}. Save the file as UTF-8, or name its encoding: --encoding cp1250 "
+        "(in Python encoding='cp1250')."
+    )

@@ -1,0 +1,11 @@
+"""How the cells of a column are written: texts to numbers and back."""
+
+from __future__ import annotations
+
+from .dates import ORDERS, DateFormat, dates_as, reading
+from .numbers import PLAIN, Ambiguous, NumberFormat, number_format, numbers_as, parts_of
+
+__all__ = [
+    "ORDERS", "PLAIN", "Ambiguous", "DateFormat", "NumberFormat", "dates_as", "number_format",
+    "numbers_as", "parts_of", "reading",
+]  # fmt: skip

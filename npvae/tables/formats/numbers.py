@@ -1,0 +1,299 @@
+"""How numbers are written: decimal mark, thousands, currency, percent, signs, exponents."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
+from typing import Any, NamedTuple
+from unicodedata import category
+
+BLANKS = " \u00a0\u202f\u2009"
+APOSTROPHES = "'’"
+_CODES = """
+    AED ARS AUD BGN BRL CAD CHF CLP CNY COP CZK DKK EGP EUR GBP HKD HUF IDR ILS INR ISK JPY KRW MAD
+    MXN MYR NGN NOK NZD PEN PHP PKR PLN RON RSD RUB SAR SEK SGD THB TRY TWD UAH USD VND ZAR
+    US$ A$ C$ CA$ AU$ NZ$ HK$ S$ R$ kr kr. Kr zł Kč Ft lei Rs Rs. Fr. SFr. Rp RM TL
+"""
+CURRENCIES = frozenset(_CODES.split())
+PERCENT = frozenset("%‰")
+LONGEST = 64
+"""Characters of a text that is no prose."""
+_MINUS = "-−–"
+_SIGNS = "+" + _MINUS
+_NUMBER = re.compile(
+    rf"(?P<head>(?:[^0-9.,]|(?<=[A-Za-z])\.)*)(?P<body>[0-9](?:[0-9.,{BLANKS}{APOSTROPHES}]*[0-9])?|[.,][0-9]+)"
+    r"(?P<exponent>[eE][+-]?[0-9]{1,3})?(?P<tail>[^0-9]*)"
+)
+_LAKH = re.compile(r"[0-9]{1,2}[^0-9][0-9]{2}[^0-9][0-9]")
+
+
+class Ambiguous(ValueError):
+    """Cells that can be read in two ways; the texts of the two options that say which."""
+
+
+class Parts(NamedTuple):
+    """The pieces of a number's text, which put together are the text."""
+
+    head: str
+    body: str
+    exponent: str
+    tail: str
+
+
+def parts_of(text: str) -> Parts | None:
+    """The pieces of a text that can be a number; None of another."""
+    match = _NUMBER.fullmatch(text) if len(text) <= LONGEST else None
+    if match is None or surroundings(match["head"], match["tail"]) is None:
+        return None
+    return Parts(match["head"], match["body"], match["exponent"] or "", match["tail"])
+
+
+class Surroundings(NamedTuple):
+    """What stands around a number's figures: the sign, "" without one, and the unit."""
+
+    sign: str
+    unit: str
+
+
+@lru_cache(1 << 10)
+def surroundings(head: str, tail: str) -> Surroundings | None:
+    """What head and tail mean; None if they belong to no number."""
+    before, after = head.strip(), tail.strip()
+    negative = before.startswith("(") and after.endswith(")")
+    if negative:
+        before, after = before[1:].strip(), after[:-1].strip()
+    signs = [char for char in before if char in _SIGNS]
+    before = before.strip(_SIGNS + BLANKS)
+    unit = before or after
+    if len(signs) + negative > 1 or (before and after) or (unit and not _is_unit(unit)):
+        return None
+    if head[-1:].isalpha():  # TL1 is a code, TL 1 is money
+        return None
+    sign = "-" if negative else signs[0] if signs else ""
+    return Surroundings("-" if sign and sign in _MINUS else sign, unit)
+
+
+def _is_unit(text: str) -> bool:
+    return text in PERCENT or text in CURRENCIES or (len(text) == 1 and category(text) == "Sc")
+
+
+@dataclass(frozen=True)
+class NumberFormat:
+    """How the numbers of a column are written.
+
+    Attributes
+    ----------
+    decimal : str
+        The decimal mark.
+    group : str
+        What parts thousands, or "".
+    positive, negative : str
+        How a number is written, {} being the figures: "-{}", "({} €)".
+    exponent : str
+        That of scientific notation, as 0 has it: "E+00"; or "".
+    lakh : bool
+        Whether thousands are parted by two figures: 12,34,567.
+    """
+
+    decimal: str = "."
+    group: str = ""
+    positive: str = "{}"
+    negative: str = "-{}"
+    exponent: str = ""
+    lakh: bool = False
+
+    def parse(self, text: str) -> float:
+        """The number that a text stands for; raises ValueError.
+
+        A sign and a currency may stand elsewhere, or not at all; the marks may not.
+        """
+        pieces = parts_of(text)
+        if pieces is None:
+            raise ValueError(text)
+        sign, unit = surroundings(pieces.head, pieces.tail) or ("", "")
+        if unit != self.unit and (unit or self.unit in PERCENT):
+            raise ValueError(text)
+        if not _figures(self.decimal, self.group).fullmatch(pieces.body):
+            raise ValueError(text)
+        number = float(self._plain(pieces.body) + pieces.exponent)
+        return -number if sign == "-" else number
+
+    def write(self, number: float, decimals: int | None) -> str:
+        """The text of a number, with so many decimals, or as many as it takes."""
+        size, exponent = abs(number), ""
+        if self.exponent and decimals is not None:
+            figures, _, power = f"{size:.{decimals}e}".partition("e")
+            exponent = self._power(int(power))
+        else:
+            figures = repr(size) if decimals is None else f"{size:,.{decimals}f}"
+            figures = _by_two(figures) if self.lakh else figures
+        template = self.negative if number < 0 and _is_nonzero(figures) else self.positive
+        if not _is_nonzero(figures):
+            template = template.replace("+", "")
+        marks = str.maketrans({",": self.group, ".": self.decimal})
+        figures = figures.translate(marks) + exponent
+        return template.replace("{}", figures)
+
+    def decimals(self, text: str) -> int:
+        """How many figures stand after the decimal mark."""
+        if self is PLAIN:
+            return len(text.partition(".")[2])
+        pieces = parts_of(text)
+        return len(pieces.body.partition(self.decimal)[2]) if pieces else 0
+
+    def plain(self, text: str) -> str:
+        """A text that `parse` takes, as Python writes it: without unit and sign."""
+        pieces = parts_of(text)
+        return self._plain(pieces.body) + pieces.exponent if pieces else text
+
+    @property
+    def unit(self) -> str:
+        """The currency or percent sign, or ""."""
+        head, _, tail = self.positive.partition("{}")
+        return (surroundings(head, tail) or Surroundings("", "")).unit
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The attributes that differ from those of a plain number."""
+        default = {f.name: f.default for f in fields(self)}
+        return {name: value for name, value in asdict(self).items() if value != default[name]}
+
+    def _plain(self, body: str) -> str:
+        if self.group:
+            for mark in _alike(self.group):
+                body = body.replace(mark, "")
+        return body.replace(self.decimal, ".")
+
+    def _power(self, power: int) -> str:
+        letter, digits = self.exponent[0], self.exponent.lstrip("eE+")
+        plus = "+" if "+" in self.exponent else ""
+        return f"{letter}{'-' if power < 0 else plus}{abs(power):0{len(digits)}d}"
+
+
+PLAIN = NumberFormat()
+
+
+def number_format(config: dict[str, Any] | None) -> NumberFormat:
+    """The format that a config describes; raises TypeError or ValueError."""
+    if not config:
+        return PLAIN
+    made = NumberFormat(**config)
+    if made.config != config or "{}" not in made.positive or "{}" not in made.negative:
+        raise ValueError(config)
+    return made
+
+
+def numbers_as(texts: Sequence[str], counts: Any, decimal: str | None = None) -> NumberFormat:
+    """The format that most of a column's different texts have.
+
+    Parameters
+    ----------
+    texts : sequence of str
+    counts : (N,) int array
+        In how many rows each is.
+    decimal : "." or ",", optional
+        The decimal mark, where it is known.
+
+    Raises
+    ------
+    Ambiguous
+        If commas can be decimal marks or part thousands: 94,075 is 94.075 or 94075.
+    ValueError
+        If none is a number.
+    """
+    found: list[tuple[Parts, Surroundings, int]] = []
+    for text, count in zip(texts, counts, strict=True):
+        if (parts := parts_of(text)) and (around := surroundings(parts.head, parts.tail)):
+            found.append((parts, around, int(count)))
+    units = Counter(around.unit for _, around, _ in found)
+    unit = max(units, key=lambda unit: (unit != "" and unit not in PERCENT, units[unit]))
+    found = [one for one in found if one[1].unit in ((unit,) if unit in PERCENT else (unit, ""))]
+    bodies = [parts.body for parts, _, _ in found]
+    point, group = _marks(bodies, decimal)
+    templates = Counter[tuple[bool, str]]()
+    for parts, around, count in found:
+        templates[around.sign == "-", f"{parts.head}{{}}{parts.tail}"] += count * _is_nonzero(
+            parts.body
+        )
+    lakh = bool(group) and any(_LAKH.match(body) for body in bodies)
+    exponent = _exponent([parts for parts, _, _ in found], point)
+    made = NumberFormat(point, group, *_templates(templates), exponent, lakh)
+    return PLAIN if made == PLAIN else made
+
+
+def _marks(bodies: Sequence[str], decimal: str | None) -> tuple[str, str]:
+    """Decimal mark and group mark of most of these figures."""
+    seen = set("".join(bodies)) - set("0123456789")
+    fits: dict[tuple[str, str], int] = {}
+    for point in [decimal] if decimal else [".", ","]:
+        for group in _groups(seen, point):
+            pattern = _figures(point, group)
+            fits[point, group] = sum(pattern.fullmatch(body) is not None for body in bodies)
+    most = max(fits.values())
+    best = [marks for marks, n in fits.items() if n == most]
+    if "," in seen and len({point for point, _ in best}) > 1:
+        raise Ambiguous("decimal-comma", "decimal-point")
+    point, group = best[0]
+    marks = Counter(char for body in bodies for char in body if char in _alike(group))
+    return point, marks.most_common(1)[0][0] if marks else ""
+
+
+def _groups(seen: Iterable[str], point: str) -> list[str]:
+    """The marks that can part thousands, none first; blanks are alike, and so are apostrophes."""
+    return ["", *{_alike(mark)[0]: mark for mark in seen if mark != point}.values()]
+
+
+def _alike(group: str) -> str:
+    """The marks that mean the same."""
+    return next((marks for marks in (BLANKS, APOSTROPHES) if group and group in marks), group)
+
+
+@lru_cache(64)
+def _figures(decimal: str, group: str) -> re.Pattern[str]:
+    """The figures that numbers with these marks have; in India, 12,34,567 is a number."""
+    whole, fraction = "0|[1-9][0-9]*", f"{re.escape(decimal)}[0-9]+"
+    if group:
+        mark = f"[{re.escape(_alike(group))}]"
+        whole += f"|[1-9][0-9]{{0,2}}({mark}[0-9]{{3}})+"
+        whole += f"|[1-9][0-9]?({mark}[0-9]{{2}})+{mark}[0-9]{{3}}"
+    return re.compile(f"({whole})({fraction})?|{fraction}")
+
+
+def _is_nonzero(figures: str) -> bool:
+    return not set("123456789").isdisjoint(figures)
+
+
+def _by_two(figures: str) -> str:
+    """1,234,567.8 as 12,34,567.8."""
+    whole, point, fraction = figures.replace(",", "").partition(".")
+    thousands, rest = whole[:-3], whole[-3:]
+    pairs = [thousands[max(0, end - 2) : end] for end in range(len(thousands), 0, -2)]
+    return ",".join([*reversed(pairs), rest]) + point + fraction
+
+
+def _templates(around: Counter[tuple[bool, str]]) -> tuple[str, str]:
+    """How positive and negative numbers are written most often."""
+    signs: dict[bool, str] = {}
+    for (is_negative, template), _ in around.most_common():
+        signs.setdefault(is_negative, template)
+    positive = signs.get(False) or _without_sign(signs[True])
+    return positive, signs.get(True) or "-" + positive.replace("+", "")
+
+
+def _without_sign(negative: str) -> str:
+    head, _, tail = negative.partition("{}")
+    return f"{head.strip('(' + _MINUS)}{{}}{tail.strip(')' + _MINUS)}"
+
+
+def _exponent(pieces: Sequence[Parts], decimal: str) -> str:
+    """That of numbers which all are in scientific notation, with one figure before the mark."""
+    found = Counter(parts.exponent for parts in pieces)
+    if "" in found or any(len(p.body.partition(decimal)[0]) != 1 for p in pieces):
+        return ""
+    exponents = list(found)
+    plus = "+" if any("+" in e for e in exponents) else ""
+    digits = min(len(e.lstrip("eE+-")) for e in exponents)
+    return exponents[0][0] + plus + "0" * digits

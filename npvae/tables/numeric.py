@@ -1,0 +1,222 @@
+"""The kinds of columns whose cells are numbers, or dates, which are numbers of days."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Sequence
+from datetime import date, time
+from typing import Any
+
+import numpy as np
+
+from ..datasets.numerals import is_number
+from .cells import Unfit
+from .column import Column, mend, say
+from .formats import PLAIN, DateFormat, NumberFormat, number_format
+
+Array = np.ndarray
+
+LARGEST_COUNT = 1 << 24
+"""Up to here float32 has all whole numbers."""
+MOST_DECIMALS = 12
+"""A column with more was computed, and its numbers are floats in full."""
+LARGEST_NUMBER = float(np.finfo(np.float32).max)
+
+
+class NumericColumn(Column):
+    """Base of the kinds whose cells are numbers, which a format may say how to write."""
+
+    def __init__(self, name: str, format: dict[str, Any] | None = None) -> None:
+        super().__init__(name)
+        self.format: NumberFormat = number_format(format)
+
+    def parsed(self, texts: Sequence[str]) -> Array:
+        if self.format is PLAIN and not any("_" in text for text in texts):
+            try:
+                numbers = np.fromiter(map(float, texts), float, len(texts))
+            except ValueError:
+                return super().parsed(texts)
+            if self._allows(numbers).all():
+                return numbers
+        return super().parsed(texts)
+
+    def _parsed(self, text: str) -> float:
+        """The number that a cell is; raises ValueError."""
+        if self.format is not PLAIN:
+            return self.format.parse(text)
+        if not is_number(text):
+            raise ValueError(text)
+        return float(text)
+
+    def number(self, value: Any) -> float:
+        if isinstance(value, (int, float, np.number)) and not isinstance(value, bool):
+            return self._checked(float(value))
+        return super().number(value)
+
+    @abstractmethod
+    def _allows(self, number: Any) -> Any:
+        """Whether the column can have a number, or each of an array."""
+
+    @abstractmethod
+    def _checked(self, number: float, text: str | None = None) -> float:
+        """A number that the column can have; raises `Unfit`."""
+
+    @property
+    def config(self) -> dict[str, Any]:
+        written = {"format": self.format.config} if self.format is not PLAIN else {}
+        return {**super().config, **written}
+
+
+class Number(NumericColumn):
+    """Real numbers, with `decimals` digits after the point; None: with as many as it takes."""
+
+    kind = "number"
+
+    def __init__(
+        self, name: str, decimals: int | None = None, format: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(name, format)
+        self.decimals = decimals
+
+    @classmethod
+    def of(cls, name: str, texts: Sequence[str], counts: Array, written: Any = None) -> Column:
+        column = cls(name, format=(written or PLAIN).config)
+        numbers = column.parsed(texts)
+        if column.format is PLAIN and (numbers == np.floor(numbers)).all():
+            column.decimals = 0
+        elif column.format.exponent or not any("e" in text.lower() for text in texts):
+            decimals = max(map(column.format.decimals, texts))
+            column.decimals = decimals if decimals <= MOST_DECIMALS else None
+        return column
+
+    def parse(self, text: str) -> float:
+        try:
+            number = self._parsed(text)
+        except ValueError:
+            like = "" if self.format is PLAIN else f", such as {self.format.write(1234.5, 2)}"
+            rule = f"every known cell must hold a number{like}"
+            raise Unfit(rule, mend(self.name, text), text) from None
+        return self._checked(number, text)
+
+    def _allows(self, number: Any) -> Any:
+        return abs(number) <= LARGEST_NUMBER
+
+    def _checked(self, number: float, text: str | None = None) -> float:
+        if not self._allows(number):
+            raise Unfit(
+                "every number must be finite, and at most 3.4e38",
+                mend(self.name, text or str(number)),
+                text or str(number),
+            )
+        return number
+
+    def value(self, number: float) -> float:
+        if self.decimals is None or self.format.exponent:
+            return float(number)
+        return round(float(number), self.decimals)
+
+    def text(self, number: float) -> str:
+        if self.format is not PLAIN:
+            return self.format.write(float(number), self.decimals)
+        if self.decimals is None:
+            return repr(float(number))
+        return f"{self.value(number) + 0.0:.{self.decimals}f}"  # + 0.0: never -0
+
+    def describe(self, values: Array) -> str:
+        if self.format is not PLAIN:
+            return super().describe(values)
+        return f"{values.min():.6g} to {values.max():.6g}"
+
+    @property
+    def config(self) -> dict[str, Any]:
+        config = super().config
+        return {"name": self.name, "kind": self.kind, "decimals": self.decimals, **config}
+
+
+class Count(NumericColumn):
+    """Whole numbers from 0 on."""
+
+    kind = "count"
+
+    @classmethod
+    def of(cls, name: str, texts: Sequence[str], counts: Array, written: Any = None) -> Column:
+        column = cls(name, format=(written or PLAIN).config)
+        column.parsed(texts)
+        return column
+
+    def parse(self, text: str) -> float:
+        try:
+            number = self._parsed(text)
+        except ValueError:
+            number = math.nan
+        return self._checked(number, text)
+
+    def _allows(self, number: Any) -> Any:
+        return (number == np.floor(number)) & (number >= 0) & (number <= LARGEST_COUNT)
+
+    def _checked(self, number: float, text: str | None = None) -> float:
+        if not self._allows(number):
+            raise Unfit(
+                f"a count is a whole number from 0 to {LARGEST_COUNT:,}",
+                f"Correct it, or train with {say(f'{self.name}=number')}.",
+                text or str(number),
+            )
+        return number
+
+    def value(self, number: float) -> int:
+        return max(0, round(float(number)))
+
+    def text(self, number: float) -> str:
+        return self.format.write(self.value(number), 0)
+
+
+class Date(Column):
+    """Dates, times or both: days since `origin`, and of times alone since midnight.
+
+    Its other arguments are those of `DateFormat`.
+    """
+
+    kind = "date"
+    modelled_as = "number"
+
+    def __init__(
+        self, name: str, pattern: str, origin: str = "1970-01-01", zone: int | None = None
+    ) -> None:
+        super().__init__(name)
+        self.format = DateFormat(pattern, origin, zone)
+
+    @classmethod
+    def of(cls, name: str, texts: Sequence[str], counts: Array, written: Any = None) -> Column:
+        if not isinstance(written, DateFormat):
+            raise Unfit(
+                "dates are written such as 2024-12-31, 31.12.2024, 12/31/2024 or 2024-12-31 23:59",
+                f"Take it as text with {say(f'{name}=category')}, or leave it out with "
+                f"{name}=skip.",
+            )
+        column = cls(name, **written.config)
+        column.parsed(texts)
+        return column
+
+    def parse(self, text: str) -> float:
+        try:
+            return self.format.parse(text)
+        except ValueError:
+            raise Unfit(
+                f"every known cell must hold a date, written as {self.format.pattern}",
+                mend(self.name, text),
+                text,
+            ) from None
+
+    def number(self, value: Any) -> float:
+        return self.parse(value.isoformat() if isinstance(value, (date, time)) else str(value))
+
+    def value(self, number: float) -> Any:
+        return self.format.moment(number)
+
+    def text(self, number: float) -> str:
+        return self.format.write(number)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {**super().config, **self.format.config}

@@ -1,0 +1,224 @@
+"""How the cells of each column are written: as numbers, as dates, or as text.
+
+A column's own cells decide, and where they can be read in two ways those of the other columns: a
+table has one decimal mark, and one order of days and months.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from ..core.errors import DataError
+from ..datasets.numerals import are_plain, holds, is_number, is_plain
+from .cells import Cells, Unfit, refusal
+from .column import Column, mend, say
+from .formats import (
+    PLAIN,
+    Ambiguous,
+    DateFormat,
+    NumberFormat,
+    dates_as,
+    numbers_as,
+    parts_of,
+    reading,
+)
+from .kinds import Said
+from .numeric import Date, Number
+
+Array = np.ndarray
+Format = NumberFormat | DateFormat | None
+"""None of text."""
+
+MOST_ODD = 10
+"""A column with more numbers than this, and more than half, has mistakes rather than labels."""
+MOST_LABELS = 20
+"""Labels that are taken for a category's even where most of them come only once."""
+_FRACTION = re.compile(r"-?[0-9]+\.([0-9]*[1-9])(0*)")
+_GROUPED = re.compile(r"-?[1-9][0-9]{0,2}(\.[0-9]{3})+")
+_DECIMAL = {"decimal-comma": ",", "decimal-point": "."}
+
+
+def formats_of(
+    table: Mapping[str, Cells], said: Mapping[str, Said], delimiter: str, where: str
+) -> dict[str, Format]:
+    """The format of every column, by its name.
+
+    Raises
+    ------
+    DataError
+        With the first cell of a column that can be read in two ways, and how to say which.
+    """
+    found = {name: _found(cells, said.get(name, Said(""))) for name, cells in table.items()}
+    decimals, orders = _evidence(found, table)
+    if not decimals and delimiter != ";":  # where commas part the cells, decimals have points
+        decimals = {"decimal-point"}
+    formats: dict[str, Format] = {}
+    for name, written in found.items():
+        ways = written.args if isinstance(written, Ambiguous) else ()
+        if "decimal-comma" in decimals and written is PLAIN and name not in said:
+            ways = tuple(_DECIMAL) if _are_grouped(table[name].known()[0]) else ()
+        if ways:
+            kind = "number" if ways[0] in _DECIMAL else "date"
+            how = (decimals if kind == "number" else orders) & set(ways)
+            if len(how) != 1:
+                raise _which(name, kind, ways, table[name], where)
+            formats[name] = _format(table[name], Said(kind, *how))
+        elif not isinstance(written, Ambiguous):
+            formats[name] = written
+    for name in formats.keys() - said.keys():
+        _check(name, formats[name], table[name], where)
+    return formats
+
+
+def notes_of(table: Mapping[str, Cells], formats: Mapping[str, Format]) -> list[str]:
+    """What is said of cells that are not plain numbers or ISO dates: how one of them is read."""
+    alike: dict[str, list[str]] = {}
+    for name, written in formats.items():
+        if isinstance(written, NumberFormat) and written is not PLAIN:
+            alike.setdefault(str(written.config), []).append(name)
+        elif isinstance(written, DateFormat) and not written.pattern.startswith("yyyy-MM-dd"):
+            alike.setdefault(written.pattern, []).append(name)
+    notes = []
+    for names in alike.values():
+        written = formats[names[0]]
+        if written is None:
+            continue
+        text = max(table[names[0]].known()[0][:100], key=len)
+        number = written.parse(text)
+        value = written.moment(number) if isinstance(written, DateFormat) else f"{number:.15g}"
+        more = f" and {len(names) - 3} more columns" if len(names) > 3 else ""
+        notes.append(f"{text!r} is read as {value} in {', '.join(map(repr, names[:3]))}{more}")
+    return notes
+
+
+def are_versions(texts: Sequence[str], counts: Array) -> bool:
+    """Whether a few numbers are codes: zeros at the end of some, and fewer digits in others."""
+    if len(texts) > min(MOST_LABELS, counts.sum() / 5):
+        return False
+    found = [match for text in texts if (match := _FRACTION.fullmatch(text))]
+    return any(match[2] for match in found) and len({len(m[1] + m[2]) for m in found}) > 1
+
+
+def _found(cells: Cells, said: Said) -> Format | Ambiguous:
+    try:
+        return _format(cells, said)
+    except Ambiguous as ambiguous:
+        return ambiguous
+
+
+def _format(cells: Cells, said: Said) -> Format:
+    """The format of one column; raises `Ambiguous` if its cells can be read in two ways."""
+    texts, counts = cells.known()
+    written: Format = None
+    if texts and said.kind in ("", "number", "count"):
+        written = _as_numbers(texts, counts, said)
+    if texts and written is None and said.kind in ("", "date"):
+        written = _as_dates(texts, said)
+    return written
+
+
+def _check(name: str, written: Format, cells: Cells, where: str) -> None:
+    """Raise `DataError` with the first cell that is none in a column of numbers or dates."""
+    if written is not None and not (written is PLAIN and are_plain(cells.known()[0])):
+        odd = next((text for text in cells.known()[0] if not _fits(written, text)), None)
+        if odd is not None:
+            place = f"{where}, line {cells.line_of(odd)}, column {name!r}"
+            raise refusal(place, _unfit(name, written, odd))
+
+
+def _as_numbers(texts: Sequence[str], counts: Array, said: Said) -> NumberFormat | None:
+    """The format of most of these texts; None where they are no numbers, or codes."""
+    decimal = _DECIMAL.get(said.how)
+    plain = are_plain(texts)
+    if decimal != "," and (plain or all(map(is_number, texts))):
+        if not (plain or said.kind):
+            return None
+        if not set("".join(texts)) & set("+eE"):
+            return PLAIN
+        written = numbers_as(texts, counts, ".")
+        return written if all(_fits(written, text) for text in texts) else PLAIN
+    like = np.array([parts_of(text) is not None for text in texts])
+    if not like.any() or not (said.kind or like.sum() > len(texts) / 2):
+        return None
+    written = numbers_as(
+        [t for t, yes in zip(texts, like, strict=True) if yes], counts[like], decimal
+    )
+    if said.kind:
+        return written
+    fits = [text for text in texts if _fits(written, text)]
+    if len(fits) == len(texts):
+        return written if all(holds(written.plain(text)) for text in texts) else None
+    return written if len(fits) > max(0 if written.unit else MOST_ODD, len(texts) / 2) else None
+
+
+def _as_dates(texts: Sequence[str], said: Said) -> DateFormat | None:
+    """The format of most of these texts; None where they are no dates."""
+    dates = [text for text in texts if reading(text, "dmy") or reading(text, "mdy")]
+    if not dates or not (said.kind or len(dates) > len(texts) / 2):
+        return None
+    return dates_as(dates, said.how or None)
+
+
+def _fits(written: NumberFormat | DateFormat, text: str) -> bool:
+    if written is PLAIN:
+        return is_plain(text)
+    try:
+        written.parse(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _unfit(name: str, written: NumberFormat | DateFormat, text: str) -> Unfit:
+    """What is said of a cell in a column of numbers or dates."""
+    of_it: Column = (
+        Date(name, **written.config)
+        if isinstance(written, DateFormat)
+        else Number(name, None, written.config)
+    )
+    try:
+        of_it.parse(text)
+    except Unfit as unfit:
+        return unfit
+    return Unfit("a number must be no code such as 007", mend(name, text), text)
+
+
+def _evidence(
+    formats: Mapping[str, Format | Ambiguous], table: Mapping[str, Cells]
+) -> tuple[set[str], set[str]]:
+    """The ways in which decimals and dates are certainly written somewhere."""
+    decimals, orders = set(), set()
+    for name, written in formats.items():
+        if isinstance(written, DateFormat) and "MMM" not in written.pattern:
+            orders.add(written.order)
+        elif written is PLAIN and not are_versions(*table[name].known()):
+            points = [text for text in table[name].texts if "." in text]
+            if not all(map(_GROUPED.fullmatch, points)):
+                decimals.add("decimal-point")
+        elif isinstance(written, NumberFormat) and "," in (written.decimal, written.group):
+            decimals.add("decimal-comma" if written.decimal == "," else "decimal-point")
+    return decimals, orders
+
+
+def _are_grouped(texts: Iterable[str]) -> bool:
+    """Whether points part thousands in all numbers that have any."""
+    points = [text for text in texts if "." in text]
+    return bool(points) and all(map(_GROUPED.fullmatch, points))
+
+
+def _which(name: str, kind: str, ways: Sequence[str], cells: Cells, where: str) -> DataError:
+    """The error for a column that can be read in two ways."""
+    texts = cells.known()[0]
+    text = next((text for text in texts if set(text) & set(",./-")), texts[0])
+    what = {
+        "number": "the mark can be a decimal mark or part thousands in every cell",
+        "date": "day and month can be either way round in every cell",
+    }[kind]
+    options = " or ".join(say(f"{name}={kind}:{way}") for way in ways)
+    return DataError(
+        f"{where}, line {cells.line_of(text)}, column {name!r}: {what}; got {text!r}. "
+        f"Say which it is: {options}."
+    )

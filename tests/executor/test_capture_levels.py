@@ -1,0 +1,148 @@
+"""Several latent levels in captured training, and noise that a model draws in its own way."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from capture_cases import numbers
+
+import npvae as nv
+from npvae import kernels as k
+from npvae.core import Losses, Terms
+from npvae.layers import mlp
+from npvae.levels import Level
+from npvae.training import captured as steps
+
+X = numbers((50, 5))
+OPTIONS = dict(epochs=3, batch_size=16, lr=3e-3, seed=4)
+
+pytestmark = pytest.mark.usefixtures("share_all")
+
+
+class TwoLevels(nv.VAE, abstract=True):
+    """x -> z1 -> z2, and back from z1 + z2."""
+
+    def __init__(self, *arguments, **options):
+        self.second = Level(nv.DiagonalGaussian(), nv.StandardNormal())
+        self.upward = mlp(2, (3,), 4, nv.layers.Tanh())
+        super().__init__(*arguments, **options)
+
+    @property
+    def noise_widths(self):
+        return (2, 2)
+
+    def forward(self, x, eps, context=None, needs=("log_px", "kl")):
+        stats, c_encoder = self.encoder.forward(x)
+        (z, first), c_first = self.levels[0].forward(stats, eps[0], needs)
+        upper, c_upward = self.upward.forward(z)
+        (y, second), c_second = self.second.forward(upper, eps[1], needs)
+        theta, c_decoder = self.decoder.forward(k.add(z, y))
+        log_px, c_likelihood = self.likelihood.forward(theta, x)
+        caches = (c_encoder, c_first, c_upward, c_second, c_decoder, c_likelihood)
+        return Terms(log_px, [first, second]), caches
+
+    def backward(self, caches, d_terms):
+        c_encoder, c_first, c_upward, c_second, c_decoder, c_likelihood = caches
+        dtheta, _ = self.likelihood.backward(c_likelihood, d_terms.log_px)
+        dz = self.decoder.backward(c_decoder, dtheta)
+        d_upper, _ = self.second.backward(c_second, dz, d_terms.levels[1])
+        dz = k.add(dz, self.upward.backward(c_upward, d_upper))
+        d_stats, _ = self.levels[0].backward(c_first, dz, d_terms.levels[0])
+        self.encoder.backward(c_encoder, d_stats, wrt_input=False)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    "objective",
+    [nv.ELBO(), nv.ELBO(nv.Linear(0, 2, epochs=2), n_samples=3), nv.IWAE(3)],
+    ids=["elbo", "3 samples", "iwae"],
+)
+def test_two_levels(alike, objective, threads):
+    model = TwoLevels(5, 2, hidden=(6,), activation="tanh", seed=1)
+    alike(model, X, objective=objective, threads=threads, valid=X[:9], **OPTIONS)
+
+
+def test_two_levels_of_which_python_runs_one(alike):
+    class Own(nv.StandardNormal, abstract=True):
+        def forward(self, z):
+            return -0.5 * (z * z + np.log(2 * np.pi)).sum(-1, dtype=float), z
+
+        def backward(self, z, d):
+            return -(d[..., None] * z).astype(z.dtype)
+
+    model = TwoLevels(5, 2, hidden=(6,), activation="tanh", prior=Own())
+    captured = alike(model, X, **OPTIONS)
+    names = [made.call.kernel for made in captured.full.python_calls]
+    assert names == ["Own.forward", "Own.backward"]
+
+
+def test_noise_of_several_levels_is_drawn_for_a_chunk_of_steps(attempts):
+    nv.fit(TwoLevels(5, 2, hidden=(6,)), X, **OPTIONS)
+    program, worker = attempts[0].full, attempts[0].training.worker
+    assert steps._most_steps(program, attempts[0].table) > 1
+    drawn = steps._noise(worker, program, 1, 4, np.random.default_rng(3))
+    rng = np.random.default_rng(3)
+    levels = [worker.draw_noise(16, 1, rng) for _ in range(4)]
+    np.testing.assert_array_equal(drawn, np.concatenate([np.ravel(n) for n in levels]))
+    assert drawn.size == 4 * program.noise_size == 4 * 16 * 4
+
+
+class Antithetic(nv.VAE, abstract=True):
+    """Each sample has a mirror image."""
+
+    def draw_noise(self, batch, n_samples, rng):
+        half = super().draw_noise(batch, n_samples // 2, rng)
+        return np.concatenate([half, -half])
+
+
+def test_noise_that_a_model_draws_in_its_own_way(alike):
+    alike(Antithetic(5, 2, hidden=(6,)), X, objective=nv.ELBO(n_samples=4), **OPTIONS)
+
+
+# Losses of other names and numbers
+
+
+class Named(nv.ELBO, abstract=True):
+    """Four losses, the first of which is what is minimised."""
+
+    losses = ("loss", "rec", "kl", "twice")
+
+    def __call__(self, terms, epoch=np.inf):
+        losses, d_terms = super().__call__(terms, epoch)
+        return Losses(**losses, twice=k.add(losses["kl"], losses["kl"])), d_terms
+
+
+class Alone(nv.ELBO, abstract=True):
+    """Without a KL, and with a constant among its losses."""
+
+    losses = ("loss", "rec", "weight")
+    needs = ("log_px",)
+
+    def __call__(self, terms, epoch=np.inf):
+        rec, d = k.mean_loss(terms.log_px, terms.weights)
+        level = nv.core.LevelTerms()
+        return Losses(rec, rec, weight=0.25), Terms(d, [level for _ in terms.levels])
+
+
+class InPython(Named, abstract=True):
+    def __call__(self, terms, epoch=np.inf):
+        losses, d_terms = super().__call__(terms, epoch)
+        return Losses(**{name: 1.0 * loss for name, loss in losses.items()}), d_terms
+
+
+@pytest.mark.parametrize(
+    ("objective", "calls"),
+    [(Named(), []), (Alone(), []), (InPython(), ["InPython"])],
+    ids=["four", "a constant", "by Python"],
+)
+def test_losses_of_any_names(alike, both, objective, calls):
+    options = dict(hidden=(6,), activation="tanh", likelihood="gaussian")
+    captured = alike(nv.VAE(5, 2, **options), X, objective=objective, **OPTIONS)
+    assert [made.call.kernel for made in captured.full.python_calls] == calls
+    (_, history), *_ = both(nv.VAE(5, 2, **options), X, objective=objective, **OPTIONS)
+    last = history.records[-1]
+    if isinstance(objective, Named):
+        assert last["train_twice"] == pytest.approx(2 * last["train_kl"], rel=1e-6)
+    else:
+        assert last["train_weight"] == 0.25
+        assert last["train_loss"] == last["train_rec"]
