@@ -162,7 +162,7 @@ def test_a_model_with_a_faulty_part_names_that_parts_weights(monkeypatch):
     assert {row.argument for row in report.failures()} == {"decoder.layers.1.b"}
 
 
-@pytest.mark.parametrize("method", ["central", "taylor"])
+@pytest.mark.parametrize("method", [pytest.param("central", marks=pytest.mark.slow), "taylor"])
 def test_compiled_kernels_are_proven_too(method):
     use_kernels("numba")
     try:
