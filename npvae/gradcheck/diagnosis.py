@@ -15,16 +15,13 @@ from .formulas import formulas
 from .locate import Step, changed_in_place, walk, wrong_step
 from .measure import Measure, Numeric, Point
 from .outputs import explain_outputs
-from .repair import Mended, all_lines, frozen, function_with, repair, unwrapped
+from .repair import Mended, Repairs, frozen, function_with, unwrapped
 from .slips import Evidence, explained, lengths_of, place, plain, slips, zeros
 
 Array = np.ndarray
 
 MAX_SECONDS = 0.05
 """Functions that take longer are not looked into, as that runs them some thousand times."""
-
-MAX_EDITS = 5000
-"""As many changes of the code are tried for one target, half of them for one gradient."""
 
 
 def diagnose(measure: Measure, argument: str, result: Numeric, own: Array, at: Point) -> str:
@@ -136,13 +133,11 @@ def _mended(case: Case, step: Step | None) -> Mended | None:
         return True
 
     function = function_with(step.d.code, functions) if step else unwrapped(functions[-1])
-    lines = step.lines if step else all_lines(function)
-    left = measure.memo.get("edits", MAX_EDITS)
+    repairs = measure.memo.setdefault("repairs", Repairs())
     violations = list(measure.problem.violations)
     with frozen(functions):
-        found, tried = repair(function, lines, mends, min(left, MAX_EDITS // 2))
+        found: Mended | None = repairs.mend(function, step.lines if step else range(0), mends)
     measure.problem.violations[:] = violations  # without those of the changed function
-    measure.memo["edits"] = left - tried
     return found
 
 

@@ -22,7 +22,7 @@ from .variables import Change, Tracer, Variable
 
 Array = np.ndarray
 
-MAX_VERSIONS = 12
+MAX_VERSIONS = 8
 """As many values of one variable are looked at: a loop may give it thousands."""
 
 
