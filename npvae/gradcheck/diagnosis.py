@@ -40,9 +40,10 @@ def diagnose(measure: Measure, argument: str, result: Numeric, own: Array, at: P
         return "it is off by little more than rounding is here: try other inputs, or larger ones"
     key = "note", argument, id(at)
     if key not in measure.memo:  # by another method
-        measure.memo[key] = _diagnosis(
-            Case(measure, argument, first, _elsewhere(measure, argument))
-        )
+        case = Case(measure, argument, first, _elsewhere(measure, argument))
+        violations = list(measure.problem.violations)
+        measure.memo[key] = _diagnosis(case)
+        measure.problem.violations[:] = violations  # without those of changed functions
     return str(measure.memo[key])
 
 
@@ -56,9 +57,10 @@ def _diagnosis(case: Case) -> str:
     if step is None or step.is_last:
         text = _reason(case, step)
         return f"{text} ({step.d.source})" if step and "line " not in text else text
-    if step.number not in measure.memo:
-        measure.memo[step.number] = f"{step}: {_reason_of_step(case, step)}"
-    return str(measure.memo[step.number])
+    key = "step", step.number
+    if key not in measure.memo:
+        measure.memo[key] = f"{step}: {_reason_of_step(case, step)}"
+    return str(measure.memo[key])
 
 
 def _own_code(measure: Measure) -> tuple[Any, ...]:
@@ -134,10 +136,8 @@ def _mended(case: Case, step: Step | None) -> Mended | None:
 
     function = function_with(step.d.code, functions) if step else unwrapped(functions[-1])
     repairs = measure.memo.setdefault("repairs", Repairs())
-    violations = list(measure.problem.violations)
     with frozen(functions):
         found: Mended | None = repairs.mend(function, step.lines if step else range(0), mends)
-    measure.problem.violations[:] = violations  # without those of the changed function
     return found
 
 

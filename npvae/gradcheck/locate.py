@@ -217,9 +217,10 @@ def changed_in_place(measure: Measure, argument: str, evidence: Evidence) -> str
 
 def walk(measure: Measure, at: Point) -> Walk:
     """The walk at a point, which is done once."""
-    if id(at) not in measure.memo:
-        measure.memo[id(at)] = Walk(measure, at)
-    found: Walk = measure.memo[id(at)]
+    key = "walk", id(at)
+    if key not in measure.memo:
+        measure.memo[key] = Walk(measure, at)
+    found: Walk = measure.memo[key]
     return found
 
 

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from npvae.core import Part
 from npvae.gradcheck import check_gradients, diagnosis
 from npvae.gradcheck.variables import Change, Tracer
 
@@ -124,6 +125,31 @@ def right(cache, dy):
     x, w, h = cache
     da = np.where(h < 0, 0, dy) * (1 - h**2)
     return da @ w, da.T @ x
+
+
+class Swish(Part, abstract=True):
+    """A part of one's own, with a slip in the derivative of tanh."""
+
+    def __init__(self):
+        self.parameter("w", (4,), lambda rng, shape: rng.normal(size=shape))
+
+    def forward(self, x):
+        a = self.w * x
+        t = np.tanh(a)
+        return a * t, (x, a, t)
+
+    def backward(self, cache, dy):
+        x, a, t = cache
+        dt = dy * a
+        da = dy * t + dt * (1 - t)
+        self.dw += (da * x).sum(0)
+        return da * self.w
+
+
+def test_parts_of_ones_own_are_looked_into_and_no_breach_of_a_changed_one_is_told():
+    report = check_gradients(Swish(), (X,))
+    assert not any(row.method == "contract" for row in report), str(report)
+    assert "`da = dy * t + dt * (1 - t)`, should be `da = dy * t + dt * (1 - t * t)`" in str(report)
 
 
 def test_a_variable_is_recorded_with_its_line_and_changed_on_the_way():
