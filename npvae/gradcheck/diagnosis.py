@@ -15,16 +15,13 @@ from .formulas import formulas
 from .locate import Step, changed_in_place, walk, wrong_step
 from .measure import Measure, Numeric, Point
 from .outputs import explain_outputs
-from .repair import Mended, all_lines, frozen, function_with, repair, unwrapped
+from .repair import Mended, Repairs, frozen, function_with, unwrapped
 from .slips import Evidence, explained, lengths_of, place, plain, slips, zeros
 
 Array = np.ndarray
 
 MAX_SECONDS = 0.05
 """Functions that take longer are not looked into, as that runs them some thousand times."""
-
-MAX_EDITS = 5000
-"""As many changes of the code are tried for one target, half of them for one gradient."""
 
 
 def diagnose(measure: Measure, argument: str, result: Numeric, own: Array, at: Point) -> str:
@@ -43,9 +40,10 @@ def diagnose(measure: Measure, argument: str, result: Numeric, own: Array, at: P
         return "it is off by little more than rounding is here: try other inputs, or larger ones"
     key = "note", argument, id(at)
     if key not in measure.memo:  # by another method
-        measure.memo[key] = _diagnosis(
-            Case(measure, argument, first, _elsewhere(measure, argument))
-        )
+        case = Case(measure, argument, first, _elsewhere(measure, argument))
+        violations = list(measure.problem.violations)
+        measure.memo[key] = _diagnosis(case)
+        measure.problem.violations[:] = violations  # without those of changed functions
     return str(measure.memo[key])
 
 
@@ -59,9 +57,10 @@ def _diagnosis(case: Case) -> str:
     if step is None or step.is_last:
         text = _reason(case, step)
         return f"{text} ({step.d.source})" if step and "line " not in text else text
-    if step.number not in measure.memo:
-        measure.memo[step.number] = f"{step}: {_reason_of_step(case, step)}"
-    return str(measure.memo[step.number])
+    key = "step", step.number
+    if key not in measure.memo:
+        measure.memo[key] = f"{step}: {_reason_of_step(case, step)}"
+    return str(measure.memo[key])
 
 
 def _own_code(measure: Measure) -> tuple[Any, ...]:
@@ -136,13 +135,9 @@ def _mended(case: Case, step: Step | None) -> Mended | None:
         return True
 
     function = function_with(step.d.code, functions) if step else unwrapped(functions[-1])
-    lines = step.lines if step else all_lines(function)
-    left = measure.memo.get("edits", MAX_EDITS)
-    violations = list(measure.problem.violations)
+    repairs = measure.memo.setdefault("repairs", Repairs())
     with frozen(functions):
-        found, tried = repair(function, lines, mends, min(left, MAX_EDITS // 2))
-    measure.problem.violations[:] = violations  # without those of the changed function
-    measure.memo["edits"] = left - tried
+        found: Mended | None = repairs.mend(function, step.lines if step else range(0), mends)
     return found
 
 

@@ -22,7 +22,7 @@ from .variables import Change, Tracer, Variable
 
 Array = np.ndarray
 
-MAX_VERSIONS = 12
+MAX_VERSIONS = 8
 """As many values of one variable are looked at: a loop may give it thousands."""
 
 
@@ -217,9 +217,10 @@ def changed_in_place(measure: Measure, argument: str, evidence: Evidence) -> str
 
 def walk(measure: Measure, at: Point) -> Walk:
     """The walk at a point, which is done once."""
-    if id(at) not in measure.memo:
-        measure.memo[id(at)] = Walk(measure, at)
-    found: Walk = measure.memo[id(at)]
+    key = "walk", id(at)
+    if key not in measure.memo:
+        measure.memo[key] = Walk(measure, at)
+    found: Walk = measure.memo[key]
     return found
 
 

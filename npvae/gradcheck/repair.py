@@ -16,6 +16,9 @@ import numpy as np
 
 from .arguments import arrays_of
 
+MAX_EDITS = 4000
+"""As many changes are tried for one target, half of them on the lines of one gradient."""
+
 CONSTANTS = (0, 1, 2, 0.5, -1, 3)
 OPERATORS: dict[type[ast.operator], tuple[type[ast.operator], ...]] = {
     ast.Add: (ast.Sub,),
@@ -34,46 +37,65 @@ class Mended(NamedTuple):
     """A line, and how it would be right."""
 
     line: int
-    old: str
-    new: str
+    old: ast.stmt
+    new: ast.stmt
 
     @property
     def full(self) -> str:
-        return f"line {self.line}, `{self.old}`, should be `{self.new}`"
+        return f"line {self.line}, `{ast.unparse(self.old)}`, should be `{ast.unparse(self.new)}`"
 
     @property
     def short(self) -> str:
-        return f"it should be `{self.new}`"
+        return f"it should be `{ast.unparse(self.new)}`"
 
 
-def repair(
-    function: Any, lines: range, mends: Callable[[], bool], at_most: int
-) -> tuple[Mended | None, int]:
-    """The first change of one of these lines with which `mends` holds, and how many were tried.
+class Repairs:
+    """All changes that are tried for one target."""
 
-    While `mends` is asked, the function runs with the change.
-    """
-    tree = _tree(function) if isinstance(function, FunctionType) else None
-    tried = 0
-    if tree is None:
-        return None, tried
-    original = function.__code__
-    module = _module(tree, original.co_freevars)
-    places = {s: (body, i) for body in _bodies(tree) for i, s in enumerate(body)}
-    try:
-        for tried, (old, new) in enumerate(islice(_edits(tree, lines), at_most), 1):
-            body, i = places[old]
-            body[i] = ast.fix_missing_locations(ast.copy_location(new, old))
-            code = _code(module, original)
-            body[i] = old
-            if code is None:
-                continue
-            function.__code__ = code
-            if _holds(mends):
-                return Mended(old.lineno, ast.unparse(old), ast.unparse(new)), tried
-    finally:
-        function.__code__ = original
-    return None, tried
+    def __init__(self) -> None:
+        self.left = MAX_EDITS
+        self.found: list[tuple[Any, CodeType, Mended]] = []
+
+    def mend(self, function: Any, lines: range, mends: Callable[[], bool]) -> Mended | None:
+        """The first change with which `mends` holds, of these lines or else of the whole function.
+
+        While `mends` is asked, the function runs with the change.
+        """
+        if not isinstance(function, FunctionType):
+            return None
+        original = function.__code__
+        try:
+            for code, mended in self._changes(function, lines):
+                function.__code__ = code
+                if _holds(mends):
+                    self.found.append((function, code, mended))
+                    return mended
+        finally:
+            function.__code__ = original
+        return None
+
+    def _changes(self, function: Any, lines: range) -> Iterator[tuple[CodeType, Mended]]:
+        """The changes that mended another gradient, then those of the lines, then all others."""
+        yield from ((code, mended) for of, code, mended in self.found if of is function)
+        tree = _tree(function)
+        if tree is None:
+            return
+        original = function.__code__
+        module = _module(tree, original.co_freevars)
+        places = {s: (body, i) for body in _bodies(tree) for i, s in enumerate(body)}
+        for some, at_most in ((lines, MAX_EDITS // 2), (_all_lines(tree), MAX_EDITS)):
+            for old, new in islice(_edits(tree, some), min(self.left, at_most)):
+                self.left -= 1
+                body, i = places[old]
+                body[i] = ast.fix_missing_locations(ast.copy_location(new, old))
+                code = _code(module, original)
+                body[i] = old
+                if code is not None:
+                    yield code, Mended(old.lineno, old, new)
+
+
+def _all_lines(tree: ast.FunctionDef) -> range:
+    return range(tree.lineno, (tree.end_lineno or tree.lineno) + 1)
 
 
 def function_with(code: CodeType, functions: tuple[Any, ...]) -> FunctionType | None:
@@ -114,15 +136,6 @@ def _known_outside(functions: Iterable[Any], depth: int = 3) -> Iterator[np.ndar
 def unwrapped(function: Any) -> Any:
     """The function in a method or a decorated one."""
     return inspect.unwrap(getattr(function, "__func__", function))
-
-
-def all_lines(function: Any) -> range:
-    """Those of a function in its file."""
-    try:
-        lines, first = inspect.getsourcelines(function)
-    except (OSError, TypeError):
-        return range(0)
-    return range(first, first + len(lines))
 
 
 def _holds(mends: Callable[[], bool]) -> bool:
@@ -254,6 +267,10 @@ def _pieces(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
                 yield _with(statement, side, ast.Attribute(side, "T", ast.Load()))
             left, right = (ast.Attribute(s, "T", ast.Load()) for s in (node.left, node.right))
             yield _with(statement, node, ast.BinOp(right, node.op, left))
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Name):
+            for op in (ast.Add, ast.Sub):
+                moved = ast.BinOp(node.slice, op(), ast.Constant(1))
+                yield _with(statement, node.slice, moved)
         if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
             for value in CONSTANTS:
                 if value != node.value:

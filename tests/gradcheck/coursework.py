@@ -233,6 +233,30 @@ def residual_backward(cache, dy):
     return dx, dW, db
 
 
+def rnn_forward(x, h0, Wx, Wh, b):
+    h, hs = h0, [h0]
+    for t in range(x.shape[1]):
+        a = x[:, t] @ Wx + h @ Wh + b
+        h = np.tanh(a)
+        hs.append(h)
+    return np.stack(hs[1:], 1), (x, hs, Wx, Wh)
+
+
+def rnn_backward(cache, dy):
+    x, hs, Wx, Wh = cache
+    dx, dWx, dWh, db = np.zeros_like(x), np.zeros_like(Wx), np.zeros_like(Wh), np.zeros(len(Wh))
+    dh_next = np.zeros_like(hs[0])
+    for t in reversed(range(x.shape[1])):
+        dh = dy[:, t] + dh_next
+        da = dh * (1 - hs[t + 1] ** 2)
+        dx[:, t] = da @ Wx.T
+        dWx += x[:, t].T @ da
+        dWh += hs[t].T @ da
+        db += da.sum(0)
+        dh_next = da @ Wh.T
+    return dx, dh_next, dWx, dWh, db
+
+
 def inputs(name, seed=0):
     """What a network takes."""
     rng = np.random.default_rng(seed)
@@ -255,6 +279,7 @@ def inputs(name, seed=0):
         "conv": lambda: (n(2, 2, 4, 4), n(3, 2, 3, 3), n(3)),
         "lstm": lambda: (n(4, 3), n(4, 2), n(4, 2), n(3, 8), n(2, 8), n(8)),
         "attention": lambda: (n(4, 3), n(3, 3), n(3, 3), n(3, 3), n(3, 3)),
+        "rnn": lambda: (n(3, 4, 2), n(3, 5), n(2, 5), n(5, 5), n(5)),
         "residual": lambda: (n(5, 4), n(4, 4), n(4)),
     }  # fmt: skip
     return made[name]()

@@ -13,7 +13,8 @@ from coursework import inputs
 from npvae.gradcheck import check_gradients
 
 SOURCE = inspect.getsource(coursework)
-NETWORKS = ["vae", "classifier", "batchnorm", "layernorm", "conv", "lstm", "attention", "residual"]
+NETWORKS = ["vae", "classifier", "batchnorm", "layernorm", "conv", "lstm", "attention", "residual",
+            "rnn"]  # fmt: skip
 
 
 def planted(name, right, wrong):
@@ -114,6 +115,15 @@ SLIPS = [
      "da = dy\n    da *= np.where(h > 0, 1, 0.1)\n    dh = da", "changes dy and da in place"),
     ("residual", "a = np.where(h.real > 0, h, 0.1 * h)", "a = h\n    a[a < 0] = 0",
      "dh|da before it is right|a mask is missing"),
+    ("rnn", "dh = dy[:, t] + dh_next", "dh = dy[:, t]",
+     "should be `da = (dh + dh_next) * (1 - hs[t + 1] ** 2)`"),
+    ("rnn", "(1 - hs[t + 1] ** 2)", "(1 - hs[t] ** 2)",
+     "should be `da = dh * (1 - hs[t + 1] ** 2)`"),
+    ("rnn", "dWh += hs[t].T", "dWh += hs[t + 1].T", "should be `dWh += hs[t].T @ da`"),
+    ("rnn", "dWx += x", "dWx = x", "should be `dWx += x[:, t].T @ da`"),
+    ("rnn", "dh_next = da @ Wh.T", "dh_next = da @ Wh", "should be `dh_next = da @ Wh.T`"),
+    ("rnn", "dh_next = da @ Wh.T", "dh_next = dh @ Wh.T", "should be `dh_next = da @ Wh.T`"),
+    ("rnn", "db += da.sum(0)", "db += da.mean(0)", "a mean where a sum over 3 is due"),
 ]  # fmt: skip
 QUICK = {("vae", "dmu = dz - mu / n"), ("attention", "do = dy @ Wo"), ("conv", "size] = dcols"),
          ("attention", "dscores = dp * p * (1 - p)"), ("residual", "a = h\n    a[a < 0] = 0"),
