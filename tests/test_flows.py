@@ -122,6 +122,18 @@ def test_without_flows_it_is_the_gaussian(rng):
     np.testing.assert_array_equal(terms.log_qz, wanted.log_qz)
 
 
+def test_its_log_variances_are_bounded_as_the_gaussians(rng):
+    numbers = rng.normal(size=(3, 4))
+    numbers[0, 2:] = [-21.0, 24.0]
+    flowed, plain = allocated(Flowed(["planar"]), 2, rng), nv.DiagonalGaussian()
+    (params, cache), (wanted, wanted_cache) = flowed.forward(numbers), plain.forward(numbers)
+    d_params = rng.normal(size=(2, 3, 2))
+    np.testing.assert_array_equal(params, wanted)
+    np.testing.assert_array_equal(
+        flowed.backward(cache, *d_params), plain.backward(wanted_cache, *d_params)
+    )
+
+
 def flowed_model(**options):
     return nv.VAE(5, 2, hidden=(6,), posterior=Flowed([Planar(), "planar"]), **options)
 

@@ -19,8 +19,8 @@ from .graph import Call, Gradient, Graph, NotCapturable, Value
 
 _PLAIN = (bool, int, str, bytes, type(None))
 _BY_IDENTITY = (type, FunctionType, MethodType, ModuleType, Value, Gradient)
-_OF_THE_TREE = ("flat", "_params", "_declared")
-"""Attributes that the parts' parameters are kept in."""
+NOT_LOOKED_AT = ("flat", "_params", "_declared", "schema")
+"""What parameters are kept in; and a table's schema, which is large and no computation's."""
 
 
 class LookCloser(Exception):
@@ -36,9 +36,6 @@ class PurityWatch:
 
     def __init__(self, closely: bool = False) -> None:
         self.closely, self.began = closely, _random_states()
-
-    def attributes(self, thing: Any) -> dict[str, Any]:
-        return attributes(thing)
 
     def compare(self, seen: Any, thing: Any) -> None:
         """Refuse what has other attributes than were seen."""
@@ -64,7 +61,7 @@ class PurityWatch:
 
 def attributes(thing: Any) -> dict[str, Any]:
     """What an object holds, to be compared: all but parameters and other parts."""
-    skipped = {*_OF_THE_TREE}
+    skipped = {*NOT_LOOKED_AT}
     for name in getattr(thing, "_declared", ()):
         skipped |= {name, "d" + name}
     seen: set[int] = set()
@@ -76,7 +73,7 @@ def _seen(value: Any, within: set[int]) -> Any:
     if isinstance(value, _PLAIN):
         return value
     if isinstance(value, (float, complex, np.generic)):
-        return type(value), repr(value)  # NaN is as it was
+        return type(value), value if value == value else "NaN"
     if isinstance(value, np.ndarray):
         return value.dtype.str, value.shape, hash(value.tobytes())
     if isinstance(value, Part):
@@ -92,7 +89,8 @@ def _seen(value: Any, within: set[int]) -> Any:
 
 def _inside(value: Any, within: set[int]) -> Any:
     if isinstance(value, (list, tuple)):
-        return [_seen(item, within) for item in value]
+        numbers = all(type(item) is float for item in value)  # thousands, in a table's units
+        return hash(tuple(value)) if numbers else [_seen(item, within) for item in value]
     if isinstance(value, dict):
         return [(_seen(key, within), _seen(item, within)) for key, item in value.items()]
     if isinstance(value, np.random.Generator):
@@ -109,20 +107,26 @@ def _inside(value: Any, within: set[int]) -> Any:
 
 def _random_states() -> Any:
     """Where the global random numbers are."""
-    numpys: Any = np.random.get_state()  # noqa: NPY002  (what is looked for)
-    return numpys[1].tobytes(), numpys[2:], random.getstate()
+    numpys = np.random.get_state(legacy=False)  # noqa: NPY002  (what is looked for)
+    return _seen(numpys, set()), random.getstate()
 
 
 def first_difference(one: Graph, other: Graph) -> str | None:
-    """The part that made the first call in which two recordings differ, or None."""
-    places: list[dict[int, Any]] = []
-    for graph in (one, other):
-        named = {**graph.inputs, **graph.parameters}
-        places.append({id(value): name for name, value in named.items()})
-    for i in range(max(len(one.calls), len(other.calls))):
-        pair = [graph.calls[i] for graph in (one, other) if i < len(graph.calls)]
-        if len(pair) == 1 or _form(pair[0], places[0]) != _form(pair[1], places[1]):
-            return pair[-1].part
+    """A part, the innermost, whose calls differ between two recordings, or None."""
+    own: list[dict[str, Any]] = [{}, {}]
+    for calls, graph in zip(own, (one, other), strict=True):
+        for call in graph.calls:
+            calls.setdefault(call.part, []).append(_form(call, {}))
+    differing = [part for part in own[0] | own[1] if own[0].get(part) != own[1].get(part)]
+    if differing:
+        return max(differing, key=lambda part: part.count("."))
+    places: list[dict[int, Any]] = [
+        {id(value): name for name, value in (graph.inputs | graph.parameters).items()}
+        for graph in (one, other)
+    ]
+    for i, pair in enumerate(zip(one.calls, other.calls, strict=True)):
+        if _form(pair[0], places[0]) != _form(pair[1], places[1]):
+            return pair[0].part
         for call, place in zip(pair, places, strict=True):
             place.update({id(value): (i, j) for j, value in enumerate(call.outputs)})
     ends = [

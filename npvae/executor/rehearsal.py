@@ -14,7 +14,7 @@ from ..core import Objective, Part, bind, children
 from ..core.schedules import Constant
 from ..models import Model
 from .graph import NotCapturable, never_changes
-from .purity import attributes
+from .purity import NOT_LOOKED_AT, attributes
 
 Array = np.ndarray
 
@@ -38,7 +38,8 @@ class Rehearsal:
         mistakes.
     gradient : (n_params,) array that the model's copy adds to
     python : dict of str
-        The parts that Python runs in each step, by name, and why.
+        The parts that Python runs in each step, by name, and why: those that say
+        ``capturable = False`` at first, and others as they are found.
 
     Raises
     ------
@@ -58,7 +59,9 @@ class Rehearsal:
         except Exception as error:  # whatever a class's own way of copying raises
             raise NotCapturable(f"a part or the objective can't be copied: {error}") from error
         self.objective_copy = copied
-        self.python: dict[str, str] = {}
+        named = {**self.parts, OBJECTIVE: objective}
+        refuse = (name for name, thing in named.items() if not getattr(thing, "capturable", True))
+        self.python = dict.fromkeys(refuse, "it has capturable = False")
 
     def leave_to_python(self, part: str, why: str) -> None:
         """Have a part run by Python from now on, or what it is in if it is already."""
@@ -108,8 +111,9 @@ def _own(model: Model, gradient: Array) -> None:
     own += [*bind(model, model.flat).values(), *bind(model, gradient, "d").values()]
     memo = {id(thing): thing for thing in own}
     for part in parts:
-        for value in vars(part).values():
-            if isinstance(value, np.ndarray) and never_changes(value):
+        for name, value in vars(part).items():
+            constant = isinstance(value, np.ndarray) and never_changes(value)
+            if constant or name in NOT_LOOKED_AT:
                 memo[id(value)] = value
         vars(part).update(copy.deepcopy(vars(part), memo))
 
@@ -117,7 +121,7 @@ def _own(model: Model, gradient: Array) -> None:
 @contextlib.contextmanager
 def randomness_kept() -> Iterator[None]:
     """Leave NumPy's and Python's global random numbers where they were."""
-    states = np.random.get_state(), random.getstate()  # noqa: NPY002
+    states = np.random.get_state(legacy=False), random.getstate()  # noqa: NPY002
     try:
         yield
     finally:

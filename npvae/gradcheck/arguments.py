@@ -36,8 +36,11 @@ class Arguments:
         }
 
     def at(self, values: Values) -> dict[str, Any]:
-        """The arguments with these values for leaves."""
-        leaves = self.leaves | values
+        """The arguments with these values for leaves; constants are copies, as nobody owns them."""
+        constants = {
+            n: x.copy() if isinstance(x, np.ndarray) else x for n, x in self.leaves.items()
+        }
+        leaves = constants | values
         return {name: _refilled(tree, name, leaves) for name, tree in self.trees.items()}
 
     def gradients(self, problem: Problem, given: Any, lone_is_first: bool = False) -> Values:

@@ -215,7 +215,7 @@ class _Check:
             return row
         beside = self.measure.off_kinks()
         if beside.usable(argument) and (
-            result.moved.any() or self.measure.on_kink(method, argument, (suspects or blind)[:8])
+            result.moved.any() or self.measure.on_kink(method, argument, (suspects or blind)[:4])
         ):
             result = self.measure.entrywise(
                 method, argument, result.entries, beside, moved=suspects or blind

@@ -6,7 +6,8 @@ identities many a wrong gradient is a constant times the right one.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import time
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,10 +15,16 @@ from .formulas import formulas
 from .locate import Step, changed_in_place, walk, wrong_step
 from .measure import Measure, Numeric, Point
 from .outputs import explain_outputs
-from .repair import Mended, all_lines, function_with, repair, unwrapped
-from .slips import Evidence, explained, place, plain, slips, zeros
+from .repair import Mended, all_lines, frozen, function_with, repair, unwrapped
+from .slips import Evidence, explained, lengths_of, place, plain, slips, zeros
 
 Array = np.ndarray
+
+MAX_SECONDS = 0.05
+"""Functions that take longer are not looked into, as that runs them some thousand times."""
+
+MAX_EDITS = 5000
+"""As many changes of the code are tried for one target, half of them for one gradient."""
 
 
 def diagnose(measure: Measure, argument: str, result: Numeric, own: Array, at: Point) -> str:
@@ -34,8 +41,17 @@ def diagnose(measure: Measure, argument: str, result: Numeric, own: Array, at: P
                 "an approximation? If that is meant, allow for it with rtol="
             )
         return "it is off by little more than rounding is here: try other inputs, or larger ones"
-    case = Case(measure, argument, first, _elsewhere(measure, argument))
-    if not measure.problem.functions:
+    key = "note", argument, id(at)
+    if key not in measure.memo:  # by another method
+        measure.memo[key] = _diagnosis(
+            Case(measure, argument, first, _elsewhere(measure, argument))
+        )
+    return str(measure.memo[key])
+
+
+def _diagnosis(case: Case) -> str:
+    measure, argument, first, _ = case
+    if not _own_code(measure):
         return _reason(case)
     if text := changed_in_place(measure, argument, first):
         return text
@@ -46,6 +62,17 @@ def diagnose(measure: Measure, argument: str, result: Numeric, own: Array, at: P
     if step.number not in measure.memo:
         measure.memo[step.number] = f"{step}: {_reason_of_step(case, step)}"
     return str(measure.memo[step.number])
+
+
+def _own_code(measure: Measure) -> tuple[Any, ...]:
+    """Functions whose inside may be looked at: somebody's own, and quick enough."""
+    if "own code" not in measure.memo:
+        start = time.perf_counter()
+        measure.problem.loss(measure.here.values)
+        quick = time.perf_counter() - start < MAX_SECONDS
+        measure.memo["own code"] = measure.problem.functions if quick else ()
+    found: tuple[Any, ...] = measure.memo["own code"]
+    return found
 
 
 class Case(NamedTuple):
@@ -96,19 +123,27 @@ def _reason_of_step(case: Case, step: Step) -> str:
 def _mended(case: Case, step: Step | None) -> Mended | None:
     """The change of a line that makes the gradient right at both points."""
     measure, argument, first, second = case
-    functions = measure.problem.functions
+    functions = _own_code(measure)
     if second is None or not functions:
         return None
 
     def mends() -> bool:
         for at, e in ((measure.here, first), (measure.elsewhere(), second)):
-            d = np.asarray(measure.problem.gradient(at.values)[argument])
+            values = {n: v.copy() for n, v in at.values.items()}
+            d = np.asarray(measure.problem.gradient(values)[argument])
             if d.shape != e.value.shape or not e.equals(d):
                 return False
         return True
 
     function = function_with(step.d.code, functions) if step else unwrapped(functions[-1])
-    return repair(function, step.lines if step else all_lines(function), mends)
+    lines = step.lines if step else all_lines(function)
+    left = measure.memo.get("edits", MAX_EDITS)
+    violations = list(measure.problem.violations)
+    with frozen(functions):
+        found, tried = repair(function, lines, mends, min(left, MAX_EDITS // 2))
+    measure.problem.violations[:] = violations  # without those of the changed function
+    measure.memo["edits"] = left - tried
+    return found
 
 
 def _evidence(measure: Measure, argument: str, result: Numeric, own: Array, at: Point) -> Evidence:
@@ -117,7 +152,6 @@ def _evidence(measure: Measure, argument: str, result: Numeric, own: Array, at: 
     if outputs:
         terms |= {f"d_outputs[{i}]": w for i, w in enumerate(outputs.weights)}
     arrays = terms | _outputs(measure, at) | _variables(measure, at)
-    lengths = {n for x in arrays.values() for n in (*x.shape, x.size)} - {0, 1}
     return Evidence(
         result.analytic,
         result.numeric,
@@ -126,7 +160,7 @@ def _evidence(measure: Measure, argument: str, result: Numeric, own: Array, at: 
         float(measure.problem.loss(at.values)),
         {n: t for n, t in terms.items() if t.shape == value.shape},
         {n: at.gradient[n] for n in at.values if n != argument and _fits(n, at, value)},
-        lengths,
+        lengths_of(arrays.values()),
         arrays,
     )
 
@@ -138,7 +172,7 @@ def _outputs(measure: Measure, at: Point) -> dict[str, Array]:
 
 
 def _variables(measure: Measure, at: Point) -> dict[str, Array]:
-    if not measure.problem.functions:
+    if not _own_code(measure):
         return {}
     found = walk(measure, at)
     return {v.label: v.value for v in (*found.forward, *found.backward)}

@@ -15,6 +15,9 @@ Array = np.ndarray
 MAX_ARRAYS = 40
 """Of more, the last: those nearest to the gradient in question."""
 
+MAX_SIZE = 100_000
+"""Of larger ones, all together, no formula is tried: there are thousands."""
+
 PRODUCTS: tuple[tuple[str, Callable[[Array, Array], Array]], ...] = (
     ("{0} * {1}", lambda d, f: d * f),
     ("{0} * (1 - {1}**2)", lambda d, f: d * (1 - f * f)),
@@ -46,6 +49,8 @@ class Formula(NamedTuple):
 
 def formulas(e: Evidence) -> Iterator[Slip]:
     """What the gradient should be, or lacks, in terms of the arrays at hand."""
+    if sum(x.size for x in e.arrays.values()) > MAX_SIZE:
+        return
     found = [f for f in _formulas(e) if f.of(e).shape == e.value.shape]
     for f in found:
         yield Slip(f"it should be {f.text}", f.of)

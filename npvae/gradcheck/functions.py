@@ -69,7 +69,7 @@ def _of_number(
     outputs = Outputs(forward, gradient, [np.ones(())])
     problem = Problem(
         name_of(named), arguments.values, outputs.loss, outputs.gradient, False,
-        functions=(named, grad_f),
+        functions=(named, named if lone_is_first else grad_f),
     )  # fmt: skip
     forward_is_clean(problem, forward, arguments.values)
     return only_claimed(problem)
@@ -157,7 +157,7 @@ def only_claimed(problem: Problem) -> Problem:
     """The same problem, in those arguments of which somebody claims to know the gradient."""
     if claimed := problem.gradient(problem.values):
         for name in [n for n in problem.values if n not in claimed]:
-            problem.note(name, "it is taken as a constant: no gradient of it is given", "n/a")
+            problem.note(name, "taken as a constant, as no gradient is given", "n/a")
             del problem.values[name]
     return problem
 

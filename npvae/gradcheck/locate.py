@@ -17,7 +17,7 @@ import numpy as np
 from .arguments import spellings
 from .measure import Measure, Point, scale
 from .methods import central
-from .slips import Evidence
+from .slips import Evidence, lengths_of
 from .variables import Change, Tracer, Variable
 
 Array = np.ndarray
@@ -96,11 +96,8 @@ class Walk:
         tolerance = np.maximum(16 * error, 1e-6 * np.fmax(np.abs(numeric), np.abs(d.value)))
         arrays = self.arrays(d)
         alike = {n: x for n, x in arrays.items() if x.shape == of.value.shape}
-        lengths = {n for x in arrays.values() for n in (*x.shape, x.size)} - {0, 1}
-        return Evidence(
-            d.value, numeric, tolerance, of.value,
-            float(self.problem.loss(self.at.values)), alike, {}, lengths, arrays,
-        )  # fmt: skip
+        loss, lengths = float(self._loss()), lengths_of(arrays.values())
+        return Evidence(d.value, numeric, tolerance, of.value, loss, alike, {}, lengths, arrays)
 
     def is_to_blame(self, d: Variable, of: Variable, argument: str, numeric: Array) -> bool:
         """Whether the argument's gradient is right with what this variable should have been."""

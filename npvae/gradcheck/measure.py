@@ -220,11 +220,13 @@ class Measure:
             return True
         for _ in range(3):
             p = {n: self.rng.normal(size=v.shape) * scale(v) for n, v in at.items()}
-            far, near = (
-                _spread([center, *(derivative({n: at[n] + t * p[n] for n in at}) for t in (d, -d))])
-                for d in (1e-3, 1e-5)
-            )
-            if near > far / 4 and near > 0:
+
+            def jump(far: float, p: Values = p) -> float:
+                sides = (derivative({n: at[n] + t * p[n] for n in at}) for t in (far, -far))
+                return _spread([center, *sides])
+
+            near = jump(1e-5)
+            if near > 0 and near > jump(1e-3) / 4:
                 return True
         return False
 

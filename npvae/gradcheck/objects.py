@@ -47,16 +47,17 @@ def of_object(target: Any, inputs: Any, rng: np.random.Generator) -> Problem:
     """
     arguments = Arguments(target.forward, inputs)
     weights: list[Array] = []
-    own, constants = _parameters(target, arguments, weights, rng)
+    due = _due(target.backward)
+    own, constants = _parameters(target, arguments, due, weights, rng)
 
     def run(values: Values) -> tuple[Any, list[Array], Any, dict[str, Any]]:
         twin, given = _twin(target, own, values), arguments.at(values)
-        return twin, *_forward(twin, given), given
+        return twin, *_forward(twin, given, due), given
 
     def gradient(values: Values, weights: list[Array]) -> dict[str, Any]:
         twin, _, cache, given = run(values)
         watched = Watch(problem, arrays_of(given), weights)
-        d = _backward(twin, cache, watched.weights)
+        d = _backward(twin, due, cache, watched.weights)
         watched.compare(d_outputs="n/a")  # which many a class overwrites, and no harm done
         found = {} if d is None else arguments.gradients(problem, d, lone_is_first=True)
         places = _places(twin)
@@ -70,14 +71,16 @@ def of_object(target: Any, inputs: Any, rng: np.random.Generator) -> Problem:
     )  # fmt: skip
     forward_is_clean(problem, outputs.forward, values)
     for name in constants:
-        problem.note(
-            name, "it is taken as a constant: no array goes with it as dW does with W", "n/a"
-        )
+        problem.note(name, "taken as a constant, as no array goes with it as dW does with W", "n/a")
     return only_claimed(problem)
 
 
 def _parameters(
-    target: Any, arguments: Arguments, weights: list[Array], rng: np.random.Generator
+    target: Any,
+    arguments: Arguments,
+    due: list[str],
+    weights: list[Array],
+    rng: np.random.Generator,
 ) -> tuple[dict[str, str], list[str]]:
     """Parameter -> where its gradient is, as one backward shows, and arrays that have none.
 
@@ -85,15 +88,15 @@ def _parameters(
     """
     twin = _twin(target, {}, {})
     before = {path: place.get() for path, place in _places(twin).items()}
-    outputs, cache = _forward(twin, arguments.at(arguments.values))
-    takes = [name for name in _due(twin.backward) if name != "cache"]
+    outputs, cache = _forward(twin, arguments.at(arguments.values), due)
+    takes = set(due) - {"cache"}
     if not takes and outputs[0].size != 1:
         raise ConfigError(
             f"{type(target).__name__}.backward takes nothing, and forward's output has shape "
             f"{outputs[0].shape}: let it take d_output, or let forward end in one number."
         )
     weights += random_weights(outputs, rng) if takes else [np.ones(o.shape) for o in outputs]
-    _backward(twin, cache, [w.copy() for w in weights])
+    _backward(twin, due, cache, [w.copy() for w in weights])
     after = _places(twin)
     kept = {
         path: x
@@ -110,17 +113,16 @@ def _parameters(
     return found, [path for path, x in kept.items() if id(x) not in known]
 
 
-def _forward(twin: Any, given: dict[str, Any]) -> tuple[list[Array], Any]:
+def _forward(twin: Any, given: dict[str, Any], due: list[str]) -> tuple[list[Array], Any]:
     """The outputs, and the cache where backward asks for one."""
     result = twin.forward(*given.values())
-    if "cache" in _due(twin.backward) and isinstance(result, tuple):
+    if "cache" in due and isinstance(result, tuple):
         *outputs, cache = result
         return flat(outputs), cache
     return flat(result), None
 
 
-def _backward(twin: Any, cache: Any, weights: list[Array]) -> Any:
-    due = _due(twin.backward)
+def _backward(twin: Any, due: list[str], cache: Any, weights: list[Array]) -> Any:
     if "cache" not in due:
         return twin.backward(*weights[: len(due)])
     return twin.backward(*weights, cache) if due[-1] == "cache" else twin.backward(cache, *weights)

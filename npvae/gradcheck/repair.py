@@ -6,13 +6,15 @@ import ast
 import copy
 import inspect
 import textwrap
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
-SECONDS = 3.0
-"""So long are changes tried for one wrong gradient."""
+import numpy as np
+
+from .arguments import arrays_of
 
 CONSTANTS = (0, 1, 2, 0.5, -1, 3)
 OPERATORS: dict[type[ast.operator], tuple[type[ast.operator], ...]] = {
@@ -44,28 +46,34 @@ class Mended(NamedTuple):
         return f"it should be `{self.new}`"
 
 
-def repair(function: Any, lines: range, mends: Callable[[], bool]) -> Mended | None:
-    """The first change of one of these lines with which `mends` holds; None where there is none.
+def repair(
+    function: Any, lines: range, mends: Callable[[], bool], at_most: int
+) -> tuple[Mended | None, int]:
+    """The first change of one of these lines with which `mends` holds, and how many were tried.
 
     While `mends` is asked, the function runs with the change.
     """
     tree = _tree(function) if isinstance(function, FunctionType) else None
+    tried = 0
     if tree is None:
-        return None
-    original, end = function.__code__, time.monotonic() + SECONDS
+        return None, tried
+    original = function.__code__
+    module = _module(tree, original.co_freevars)
+    places = {s: (body, i) for body in _bodies(tree) for i, s in enumerate(body)}
     try:
-        for old, new in _edits(tree, lines):
-            code = _compiled(tree, old, new, original)
-            if time.monotonic() > end:
-                break
+        for tried, (old, new) in enumerate(islice(_edits(tree, lines), at_most), 1):
+            body, i = places[old]
+            body[i] = ast.fix_missing_locations(ast.copy_location(new, old))
+            code = _code(module, original)
+            body[i] = old
             if code is None:
                 continue
             function.__code__ = code
             if _holds(mends):
-                return Mended(old.lineno, _text(old), _text(new))
+                return Mended(old.lineno, ast.unparse(old), ast.unparse(new)), tried
     finally:
         function.__code__ = original
-    return None
+    return None, tried
 
 
 def function_with(code: CodeType, functions: tuple[Any, ...]) -> FunctionType | None:
@@ -76,6 +84,31 @@ def function_with(code: CodeType, functions: tuple[Any, ...]) -> FunctionType | 
             seen += [x] if isinstance(x, FunctionType) else []
             seen += list(vars(x).values()) if isinstance(x, type) else []
     return next((f for f in seen if getattr(f, "__code__", None) is code), None)
+
+
+@contextmanager
+def frozen(functions: Iterable[Any]) -> Iterator[None]:
+    """Nothing can write into the arrays that these functions know from outside."""
+    arrays = [x for x in _known_outside(functions) if x.flags.writeable]
+    for x in arrays:
+        x.flags.writeable = False
+    try:
+        yield
+    finally:
+        for x in arrays:
+            x.flags.writeable = True
+
+
+def _known_outside(functions: Iterable[Any], depth: int = 3) -> Iterator[np.ndarray]:
+    """The arrays in the closures and globals of functions, and of the functions that they call."""
+    for function in map(unwrapped, functions):
+        if not isinstance(function, FunctionType):
+            continue
+        known = inspect.getclosurevars(function)
+        outside = {**known.globals, **known.nonlocals}
+        yield from arrays_of(list(outside.values()), "outside").values()
+        if depth:
+            yield from _known_outside(outside.values(), depth - 1)
 
 
 def unwrapped(function: Any) -> Any:
@@ -112,33 +145,30 @@ def _tree(function: FunctionType) -> ast.FunctionDef | None:
     return ast.increment_lineno(body, first - 1)
 
 
-def _compiled(
-    tree: ast.FunctionDef, old: ast.stmt, new: ast.stmt, original: CodeType
-) -> CodeType | None:
-    """The code of the function with one statement for another."""
-    holder = next(
-        (body, i)
-        for node in ast.walk(tree)
-        for body in (getattr(node, name, None) for name in ("body", "orelse"))
-        if isinstance(body, list)
-        for i, statement in enumerate(body)
-        if statement is old
-    )
-    body, i = holder
-    body[i] = ast.copy_location(new, old)
+def _module(tree: ast.FunctionDef, outside: tuple[str, ...]) -> ast.Module:
+    """The function in one that has the variables which it knows from outside."""
+    module = ast.parse(f"def outer({', '.join(outside)}): pass")
+    outer = module.body[0]
+    assert isinstance(outer, ast.FunctionDef)
+    outer.body = [tree]
+    return ast.fix_missing_locations(module)
+
+
+def _bodies(tree: ast.FunctionDef) -> Iterator[list[ast.stmt]]:
+    """The lists of statements in a function."""
+    for node in ast.walk(tree):
+        for name in ("body", "orelse", "finalbody"):
+            if isinstance(body := getattr(node, name, None), list):
+                yield body
+
+
+def _code(module: ast.Module, original: CodeType) -> CodeType | None:
+    """The function's code; None where it is none, or does not fit in the original's place."""
     try:
-        arguments = ast.arguments(
-            posonlyargs=[], args=[ast.arg(n) for n in original.co_freevars], kwonlyargs=[],
-            kw_defaults=[], defaults=[],
-        )  # fmt: skip
-        outer = ast.FunctionDef("outer", arguments, [tree], [], lineno=1, col_offset=0)
-        module = ast.fix_missing_locations(ast.Module([outer], []))
-        outer_code = compile(module, original.co_filename, "exec").co_consts[0]
-        code = next(c for c in outer_code.co_consts if isinstance(c, CodeType))
+        outer = compile(module, original.co_filename, "exec").co_consts[0]
     except (SyntaxError, ValueError):
         return None
-    finally:
-        body[i] = old
+    code: CodeType = next(c for c in outer.co_consts if isinstance(c, CodeType))
     return code if code.co_freevars == original.co_freevars else None
 
 
@@ -161,8 +191,14 @@ def _names(tree: ast.FunctionDef, lines: range) -> list[str]:
         and isinstance(node.ctx, ast.Store)
         and node.lineno < lines.stop
     ]
-    given = [a.arg for a in (*tree.args.posonlyargs, *tree.args.args)]
-    return list(dict.fromkeys([*(name for _, name in sorted(stored, reverse=True)), *given]))
+    given = [a.arg for a in (*tree.args.posonlyargs, *tree.args.args) if a.arg != "self"]
+    own = [ast.unparse(node) for node in ast.walk(tree) if _is_own(node)]
+    return list(dict.fromkeys([*(name for _, name in sorted(stored, reverse=True)), *given, *own]))
+
+
+def _is_own(node: ast.AST) -> bool:
+    """Whether it is like ``self.x``."""
+    return isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "self"
 
 
 def _with(statement: ast.stmt, node: ast.AST, new: ast.AST) -> ast.stmt:
@@ -228,22 +264,19 @@ def _pieces(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
 
 def _other_names(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
     for node in _loads(statement):
-        if isinstance(node, ast.Name) and node.id in names:
-            for name in names:
-                if name != node.id:
-                    yield _with(statement, node, ast.Name(name, ast.Load()))
+        if isinstance(node, ast.Name) or _is_own(node):
+            text = ast.unparse(node)
+            for name in names if text in names else ():
+                if name != text:
+                    yield _with(statement, node, ast.parse(name, mode="eval").body)
 
 
 def _insertions(statement: ast.stmt, names: list[str]) -> Iterator[ast.stmt]:
     """A factor or a term of another variable, behind any value."""
     for node in _loads(statement):
-        if isinstance(node, (ast.Name, ast.BinOp, ast.Call)):
+        if isinstance(node, (ast.Name, ast.BinOp, ast.Call)) or _is_own(node):
             for name in names:
                 for factor in FACTORS:
                     more = ast.parse(f"HERE {factor.replace('{}', name)}", mode="eval").body
                     here = next(n for n in ast.walk(more) if getattr(n, "id", "") == "HERE")
                     yield _with(statement, node, copy.deepcopy(more, {id(here): node}))
-
-
-def _text(statement: ast.stmt) -> str:
-    return ast.unparse(ast.fix_missing_locations(statement))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
@@ -37,7 +37,7 @@ class Evidence:
     others: dict[str, Array]
     """The analytic gradients of other arguments of this shape."""
     lengths: set[int]
-    """Over which a sum or mean may run: of the axes of arguments and outputs, and their sizes."""
+    """Over which a sum or mean may run."""
     arrays: dict[str, Array] = field(default_factory=dict)
     """Everything that a formula for the gradient may be made of."""
 
@@ -48,6 +48,12 @@ class Evidence:
     def equals(self, candidate: Array) -> bool:
         near = np.abs(candidate - self.numeric) <= self.tolerance
         return bool(near[self.known].all())
+
+
+def lengths_of(arrays: Iterable[Array]) -> set[int]:
+    """Over how many entries sums and means of them may run: along axes, leading ones or all."""
+    runs = (n for x in arrays for n in (*x.shape, *np.cumprod(x.shape, dtype=int).tolist()))
+    return set(runs) - {0, 1}
 
 
 Undo = Callable[[Evidence], Array]

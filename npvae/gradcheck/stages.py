@@ -98,9 +98,9 @@ def _watch(calls: dict[CodeType, list[tuple[Any, ...]]], function: Callable[[], 
                 given[-1:] = given[-1]
             calls[code].append(copy.deepcopy(tuple(given)))
 
-    before = sys.getprofile()
-    sys.setprofile(see)
+    before = sys.gettrace()
+    sys.settrace(see)
     try:
         function()
     finally:
-        sys.setprofile(before)
+        sys.settrace(before)

@@ -125,7 +125,7 @@ def layernorm_backward(cache, dy):
 
 
 def im2col(x, size):
-    n, channels, height, width = x.shape
+    n, _, height, width = x.shape
     rows, columns = height - size + 1, width - size + 1
     patches = [
         x[:, :, i : i + size, j : j + size].reshape(n, -1)
@@ -146,7 +146,7 @@ def conv_forward(x, w, b):
 
 def conv_backward(cache, dy):
     x_shape, w_shape, cols, w_flat, y = cache
-    n, _, height, width = x_shape
+    n, _, _, width = x_shape
     size = w_shape[-1]
     dout = dy * (1 - y**2)
     db = dout.sum((0, 1))

@@ -287,9 +287,12 @@ def log_probs_library(sources):
             log_probs.gaussian_log_prob_backward(d=p[0], z=p[1], mu=p[2], logvar=p[3], dz=p[4],
                 dmu=p[5], dlogvar=p[6], lo=lo, hi=hi, samples=p[7], batch=p[8], scratch=scratch)
         elif code == 2:
+            log_probs.importance_weights(log_px=p[0], log_pz=p[1], log_qz=p[2], shares=p[3],
+                samples=p[4], batch=p[5])
+        elif code == 3:
             log_probs.standard_normal_log_prob(z=p[0], partial=p[1], lo=lo, hi=hi, n=p[2],
                 thread=thread, scratch=scratch)
-        elif code == 3:
+        elif code == 4:
             elementwise.scale_rows(d=p[0], r=p[1], out=p[2], lo=lo, hi=hi, n=p[3], factor=c[0],
                 scratch=scratch)
 
