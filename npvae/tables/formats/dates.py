@@ -36,7 +36,6 @@ _SECOND = 1_000_000
 """Ticks, which are microseconds."""
 _DAY = 86_400 * _SECOND
 _FIRST, _LAST = date.min.toordinal(), date.max.toordinal()
-"""Days, which in some zone begin the day before or end the day after."""
 
 
 class Reading(NamedTuple):
@@ -62,7 +61,7 @@ def reading(text: str, order: str = "ymd") -> Reading | None:
         ticks, zone = _time(parts) if "hour" in parts else (0, None)
     except (ValueError, KeyError):
         return None
-    if zone is not None and not (day and _FIRST < day < _LAST):
+    if zone is not None and not (day and _FIRST <= day + ticks // _DAY <= _LAST):
         return None
     return Reading(day, ticks, zone, parts)
 
@@ -161,14 +160,11 @@ class DateFormat:
     def moment(self, number: float) -> date | datetime | time:
         """What a number of days stands for, to the last figure of the pattern."""
         ticks = self._start * _DAY + round(number * _DAY / self._step) * self._step
-        if not self.has_date:
-            ticks = min(max(ticks, 0), _DAY - self._step)
-        days, rest = divmod(ticks, _DAY)
-        zone = self.zone or 0
-        days = min(max(days, _FIRST + (zone < 0)), _LAST - (zone > 0))
-        moment = datetime.fromordinal(days) + timedelta(microseconds=rest)
-        if self._zone is not None:
-            moment = moment.replace(tzinfo=timezone.utc).astimezone(self._zone)
+        ticks += (self.zone or 0) * 60 * _SECOND
+        least, end = (_FIRST * _DAY, (_LAST + 1) * _DAY) if self.has_date else (0, _DAY)
+        days, rest = divmod(min(max(ticks, least), end - self._step), _DAY)
+        moment = datetime.fromordinal(max(days, _FIRST)) + timedelta(microseconds=rest)
+        moment = moment.replace(tzinfo=self._zone)
         if not self.has_time:
             return moment.date()
         return moment if self.has_date else moment.timetz()
