@@ -161,4 +161,6 @@ def _number_rows(cells: Cells) -> bool:
     if len(texts) < max(10, len(cells)) or not (are_plain(texts) or all(map(is_number, texts))):
         return False
     numbers = np.array(texts, float)  # in the rows' order, since all are different
+    if not np.isfinite(numbers).all():
+        return False
     return bool((np.diff(numbers) == 1).all()) and numbers[0] == np.floor(numbers[0])

@@ -108,8 +108,10 @@ def read(
     if schema is not None:
         schema = Schema.of(schema)
     with readable(source):
-        likely = None if schema is None else schema.layout.encoding
-        found = read_cells(source, where, encoding, likely)
+        if schema is None:
+            found = read_cells(source, where, encoding)
+        else:
+            found = read_cells(source, where, encoding, schema.layout.encoding, schema.names)
     if schema is None:
         given = None if missing is None else list(dict.fromkeys(missing))
         schema, label = _infer(found, dict(columns or {}), given, where)
