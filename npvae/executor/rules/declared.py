@@ -15,7 +15,6 @@ from ..memory import Buffer, Ref
 from ..operations import dispatch  # noqa: F401  (all that declares operations)
 from ..operations.declare import NOTHING, OPERATIONS, Declaration
 
-
 OWN = ("NF", "KBF", "BF", "F")
 """The axes of what is a thread's own for each feature that it has."""
 DOUBLES = ("N", "KB", "1")
