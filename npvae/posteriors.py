@@ -46,12 +46,13 @@ class Posterior(Part, abstract=True):
 
     @abstractmethod
     def draw_backward(
-        self, cache: Any, dz: Array, d_log_q: Any = None, score: bool = True, dz_scale: Any = None
+        self, cache: Any, dz: Array, d_log_q: Any, score: bool, dz_scale: Any
     ) -> Params:
         """The gradients of the parameters, through the sample z and through its log q.
 
-        With ``score=False`` log q's own gradient reaches z alone; `dz_scale` (K, B) multiplies the
-        gradient of z, that of log q included, before it goes on to the parameters.
+        d_log_q (K, B) is None where nobody uses log q. With ``score=False`` its own gradient
+        reaches z alone. `dz_scale` (K, B), or None, multiplies the gradient of z, that of log q
+        included, before it goes on to the parameters.
         """
 
     def centre(self, params: Params) -> Array:
@@ -151,7 +152,7 @@ class DiagonalGaussian(Posterior):
         return (z, log_q), (c_sample, c_log_q)
 
     def draw_backward(
-        self, cache: Any, dz: Array, d_log_q: Any = None, score: bool = True, dz_scale: Any = None
+        self, cache: Any, dz: Array, d_log_q: Any, score: bool, dz_scale: Any
     ) -> Params:
         c_sample, c_log_q = cache
         dmu_q: Any = None

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 import npvae as nv
-from npvae.core import LevelTerms, registered
+from npvae.core import LevelTerms, bind, registered
 from npvae.flows import Flow, Flowed, Planar
 from npvae.gradcheck import check_gradients
 from npvae.gradcheck.whole_level import level_of
@@ -120,6 +120,33 @@ def test_without_flows_it_is_the_gaussian(rng):
     )
     np.testing.assert_array_equal(z, wanted_z)
     np.testing.assert_array_equal(terms.log_qz, wanted.log_qz)
+
+
+def test_its_log_variances_are_bounded_as_the_gaussians(rng):
+    numbers = rng.normal(size=(3, 4))
+    numbers[0, 2:] = [-21.0, 24.0]
+    flowed, plain = allocated(Flowed(["planar"]), 2, rng), nv.DiagonalGaussian()
+    (params, cache), (wanted, wanted_cache) = flowed.forward(numbers), plain.forward(numbers)
+    d_params = rng.normal(size=(2, 3, 2))
+    np.testing.assert_array_equal(params, wanted)
+    np.testing.assert_array_equal(
+        flowed.backward(cache, *d_params), plain.backward(wanted_cache, *d_params)
+    )
+
+
+def test_without_log_q_the_gradient_is_that_of_the_sample(rng):
+    level = Level(allocated(Flowed(["planar"]), 2, rng), nv.StandardNormal())
+    numbers, eps, dz = rng.normal(size=(3, 4)), *rng.normal(size=(2, 2, 3, 2))
+    found = []
+    for needs, d_log_qz in ((("z",), None), (("z", "log_qz"), np.zeros((2, 3)))):
+        gradient = np.zeros(5)
+        bind(level.posterior, gradient, "d")
+        _, cache = level.forward(numbers, eps, needs)
+        d_numbers, _ = level.backward(cache, dz, LevelTerms(log_qz=d_log_qz))
+        found.append((d_numbers, gradient))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+        assert np.abs(one).min() > 0
 
 
 def flowed_model(**options):

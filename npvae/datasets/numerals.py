@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 _PADDED = re.compile(r"[+-]?0[0-9]|[+-]?0+(\.0*)?e[+-]?0*[1-9]", re.IGNORECASE)
 _SIMPLE = re.compile(r"(-?(0|[1-9][0-9]*)(\.[0-9]+)?(\n(?!\Z)|\Z))+")
@@ -40,6 +40,9 @@ def holds(number: str) -> bool:
     """Whether a float64 that was read from this number has all its digits."""
     if len(number) <= _EXACT:
         return True
-    exact = Decimal(number)
+    try:
+        exact = Decimal(number)
+    except InvalidOperation:  # an exponent of twenty digits
+        return False
     digits = len(exact.as_tuple().digits)
     return digits <= _EXACT or Decimal(f"{float(number):.{digits - 1}e}") == exact

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import csv
-import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from io import StringIO
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 
 from ..core.errors import DataError
-from .numerals import is_number
 from .text import encoding_of
 
 MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
@@ -27,7 +25,6 @@ HEAD = 200
 _SAMPLE = 1 << 17
 _LONGEST_CELL = (1 << 31) - 1
 _SEP_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
-_LIKE_DATA = re.compile(r"[^a-z]*[0-9][^a-z]*", re.IGNORECASE)
 
 Row = tuple[int, list[str]]
 """The line where a row begins, and its cells."""
@@ -175,90 +172,3 @@ def _line_end(sample: str) -> str:
     ends = {"\r\n": sample.count("\r\n")}
     ends |= {end: sample.count(end) - ends["\r\n"] for end in "\r\n"}
     return max(ends, key=ends.__getitem__) if any(ends.values()) else "\n"
-
-
-def names_of(rows: TextRows) -> tuple[int, list[str]] | None:
-    """The names of the columns and their line, which `rows` then begins after; None without any.
-
-    The first row has names where a cell of it is text, unless that looks like the cells below: no
-    column has numbers below text, and a text of it comes again in its column. Numbers are names
-    where they go up and no row below does, and are 0, 1, 2, ... or, as wavelengths are, beyond all
-    numbers of their columns. Names may also stand in a comment just above the rows.
-    """
-    (line, first), below = rows.head[0], [row for _, row in rows.head[1:]]
-    names = [cell.strip() for cell in first]
-    if below and all(len(row) == len(names) + 1 for row in below):
-        names = ["", *names]  # R's write.table names no row names
-    below = [row for row in below if len(row) == len(names)]
-    if not _are_names(names, below):
-        comment = [cell.strip() for cell in rows.comment]
-        if len(comment) != len(names) or not _has_words(comment):
-            if _has_words(names):
-                rows.notes.append(
-                    "the first row looks like the others, so it is data, and the columns are "
-                    "x0, x1, ..."
-                )
-            return None
-        return line - 1, comment
-    if not _has_words(names):
-        rows.notes.append(f"the first row, {_few(names)}, is taken for the columns' names")
-    del rows.head[0]
-    return line, names
-
-
-def _are_names(first: list[str], below: list[list[str]]) -> bool:
-    if not _has_words(first):
-        return _are_steps(first, below)
-    columns = [[cell.strip() for cell in column] for column in zip(*below, strict=True)]
-    for name, column in zip(first, columns, strict=False):
-        if not like_data(name) and any(column) and all(map(like_data, column)):
-            return True
-    return not any(
-        name in column
-        for name, column in zip(first, columns, strict=False)
-        if name and not like_data(name)
-    )
-
-
-def _has_words(cells: list[str]) -> bool:
-    return not all(map(like_data, cells))
-
-
-def _are_steps(first: list[str], below: list[list[str]]) -> bool:
-    """Whether numbers are names: they go up (or down), and are unlike the rows below."""
-    skip = 0 if first[0] else 1  # the rows' numbers have no name
-    steps = _numbers(first[skip:])
-    rows = [row for cells in below if (row := _numbers(cells[skip:])) is not None]
-    if steps is None or len(steps) < 3 or not rows:
-        return False
-    if not any(unlike(steps) and not any(map(unlike, rows)) for unlike in (_even, _monotone)):
-        return False
-    if first[skip:] == [str(i) for i in range(len(steps))]:
-        return True
-    columns = zip(steps, zip(*rows, strict=True), strict=True)
-    return all(step < min(column) or step > max(column) for step, column in columns)
-
-
-def _even(numbers: list[float]) -> bool:
-    steps = [b - a for a, b in pairwise(numbers)]
-    return steps[0] != 0 and all(math.isclose(step, steps[0], rel_tol=0.05) for step in steps)
-
-
-def _monotone(numbers: list[float]) -> bool:
-    return all(a < b for a, b in pairwise(numbers)) or all(a > b for a, b in pairwise(numbers))
-
-
-def _numbers(cells: list[str]) -> list[float] | None:
-    try:
-        return [float(cell.replace(",", ".")) for cell in cells]
-    except ValueError:
-        return None
-
-
-def like_data(cell: str) -> bool:
-    """Whether a cell is no name: missing, a number, or figures and signs alone."""
-    return cell.lower() in MISSING or is_number(cell) or bool(_LIKE_DATA.fullmatch(cell))
-
-
-def _few(names: list[str]) -> str:
-    return ", ".join(names) if len(names) <= 4 else f"{names[0]}, {names[1]}, ..., {names[-1]}"

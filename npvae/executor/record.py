@@ -212,7 +212,7 @@ class _Watched:
     """A part while a step is recorded; if it can't be, its original is run by Python."""
 
     def __init__(self, step: _Step, part: Part, original: Part, rehearsed: Part, name: str) -> None:
-        vars(self).update(_step=step, _part=part, _name=name, _seen=None)
+        vars(self).update(_step=step, _part=part, _name=name, _seen=None, _recorded=False)
         vars(self).update(_run_on={False: original, True: rehearsed})
 
     @property  # type: ignore[misc]
@@ -239,8 +239,20 @@ class _Watched:
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         if self._name not in self._step.on.python:
-            with self._step.recording(self._name):
-                return self._part.forward(*inputs, **options)
+            calls = self._step.graph.calls
+            mark = len(calls)
+            try:
+                with self._step.recording(self._name):
+                    result = self._part.forward(*inputs, **options)
+                vars(self)["_recorded"] = True
+                return result
+            except _Refused as refused:
+                closely = self._step.watch is not None and self._step.watch.closely
+                begun = closely or self._recorded  # it has drawn numbers, or given a cache, already
+                if begun or refused.part != self._name:
+                    raise
+                self._step.on.leave_to_python(refused.part, refused.why)
+                del calls[mark:]
         run_on, key, given = self._run_on, _Cache(), (inputs, options)
 
         def run(state: State, *arrays: Any) -> Any:

@@ -87,7 +87,7 @@ class Flowed(Posterior):
         return (z, log_q), (c_base, caches)
 
     def draw_backward(
-        self, cache: Any, dz: Array, d_log_q: Any = None, score: bool = True, dz_scale: Any = None
+        self, cache: Any, dz: Array, d_log_q: Any, score: bool, dz_scale: Any
     ) -> Params:
         if not score or dz_scale is not None:
             raise ConfigError(
@@ -95,15 +95,16 @@ class Flowed(Posterior):
                 "posterior's parameters, which flows do not give; take posterior='gaussian'."
             )
         c_base, caches = cache
+        d_change = d_log_q  # (1)
         if d_log_q is None:
-            d_log_q = np.zeros(dz.shape[:2])
-            d_log_q.flags.writeable = False  # a constant, for a step that is recorded
+            d_change = np.zeros(dz.shape[:2])
+            d_change.flags.writeable = False  # a constant, for a step that is recorded
         dstats: list[Array] = []
         for flow, c_flow in zip(reversed(self.flows), reversed(caches), strict=True):
-            gradients = flow.backward(c_flow, dz, d_log_q)  # (2)
+            gradients = flow.backward(c_flow, dz, d_change)  # (2)
             dz, *own = gradients if isinstance(gradients, tuple) else (gradients,)
             dstats[:0] = own
-        return (*self.base.draw_backward(c_base, dz, d_log_q), *dstats)  # (3)
+        return (*self.base.draw_backward(c_base, dz, d_log_q, True, None), *dstats)  # (3)
 
     def centre(self, params: Params) -> Array:
         """What the flows make of the Gaussian's mean."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels as k
-from ..core import Part
+from ..core import Part, bind
 from ..core.numerics import sigmoid, softplus, wide
 from .base import Flow
 
@@ -41,8 +41,8 @@ class Planar(Flow):
     db: Array
 
     def build(self, z_dim: int) -> None:
-        for name in ("w", "u"):
-            self.parameter(name, (z_dim,), lambda rng, shape: 0.1 * rng.normal(size=shape))
+        self.parameter("w", (z_dim,), lambda rng, shape: 0.1 * rng.normal(size=shape))
+        self.parameter("u", (z_dim,), lambda rng, shape: 0.1 * rng.normal(size=shape))
         self.parameter("b", (1,), lambda rng, shape: np.zeros(shape))
 
     def forward(self, z: Array) -> tuple[tuple[Array, Array], Any]:
@@ -59,9 +59,7 @@ class Planar(Flow):
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
         part = cls()
         part.build(3)
-        part.allocate(rng)
-        part.w += rng.normal(size=3)
-        part.u += rng.normal(size=3)
+        bind(part, rng.normal(size=7))
         return part, (rng.normal(size=(4, 2, 3)),)
 
 
@@ -69,8 +67,7 @@ class Planar(Flow):
 def planar(z: Array, w: Array, u: Array, b: Array) -> tuple[Array, Array]:
     """f(z) and -log det ∂f/∂z."""
     s = (w * u).sum()
-    m = softplus(s) - 1
-    h = np.tanh(z @ w + b)
+    m, h = softplus(s) - 1, np.tanh(z @ w + b)
     change = -np.log1p((1 - h * h) * m)
     u_hat = u + (m - s) / (w * w).sum() * w
     return z + h[..., None] * u_hat, change.astype(wide(change.dtype))

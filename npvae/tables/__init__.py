@@ -9,12 +9,12 @@ from __future__ import annotations
 from .assess import column_nats, guess, impute, nats_saved
 from .column import Column, Constant
 from .kinds import KINDS
-from .labelled import Category, Flag
+from .labelled import Category, Flag, Ordered
 from .numeric import Count, Date, Number
 from .on_disk import SUFFIXES, Table, read, write
 from .schema import Schema
 
 __all__ = [
     "KINDS", "SUFFIXES", "Category", "Column", "Constant", "Count", "Date", "Flag", "Number",
-    "Schema", "Table", "column_nats", "guess", "impute", "nats_saved", "read", "write",
+    "Ordered", "Schema", "Table", "column_nats", "guess", "impute", "nats_saved", "read", "write",
 ]  # fmt: skip

@@ -16,11 +16,11 @@ Array = np.ndarray
 def guess(model: Any, z: Any) -> Array:
     """The model's best guess of the rows of latent vectors z (N, Z): (N, D), as x has them.
 
-    The mean of p(x given z) for numbers and counts; for a category, of which a mean says nothing,
-    the likeliest label, and for a flag its probability.
+    The mean of p(x given z) for numbers and counts; for a category, ordered or not, the likeliest
+    label, since a mean is none; and for a flag its probability.
     """
     guesses = np.array(model.decode(z))
-    labels = model.schema.where("category")
+    labels = model.schema.where("category", "ordered")
     if labels:
         guesses[:, labels] = model.decode(z, take="mode")[:, labels]
     return guesses

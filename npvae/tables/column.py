@@ -24,7 +24,7 @@ class Column(ABC):
     Attributes
     ----------
     name : str
-    kind : "number", "date", "flag", "count", "category" or "constant"
+    kind : "number", "date", "flag", "count", "category", "ordered" or "constant"
     modelled_as : the kind whose likelihood it has
     labels : tuple of str
         What the numbers 0, 1, ... of a flag or a category stand for; empty for the other kinds.

@@ -22,8 +22,10 @@ first rule that fits decides:
    * whole numbers from 0 to 16,777,216 whose variance is at least half of their mean, since that of
      counts is the mean or more: a **count**. Years and heights vary less than that.
    * others: a **number**.
-5. Text: a **category**, if labels come back. It is left out where all cells are different, or more
-   than half of them and more than twenty, as names and ids are; and where there are more than
+5. Text of a common scale, as low, medium and high or never, sometimes and often, or ranges such as
+   under 18, 18-34 and 35+: an **ordered** category.
+6. Other text: a **category**, if labels come back. It is left out where all cells are different, or
+   more than half of them and more than twenty, as names and ids are; and where there are more than
    twenty of four words or more, as in remarks. Where all but a few cells are numbers or dates,
    those few are mistakes, and are refused.
 """
@@ -31,6 +33,7 @@ first rule that fits decides:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -40,9 +43,10 @@ from .cells import Cells, Unfit, refusal
 from .column import Column, Constant, say
 from .formats import PLAIN, DateFormat, NumberFormat
 from .kinds import KINDS, SKIP, Said
-from .labelled import Category, Flag, flag_key, flag_pair
+from .labelled import Category, Flag, Ordered, flag_key, flag_pair
 from .numeric import LARGEST_COUNT, Count, Date, Number
 from .recognise import MOST_LABELS, Format, are_versions
+from .scales import order_of
 
 Array = np.ndarray
 
@@ -97,11 +101,12 @@ def infer(
         if isinstance(kind, str):
             skipped[name] = kind
         else:
-            columns.append(_made(kind, name, cells, formats[name], where))
+            order = said[name].order if name in said else None
+            columns.append(_made(kind, name, cells, order or formats[name], where))
     return columns, skipped
 
 
-def _made(kind: type[Column], name: str, cells: Cells, written: Format, where: str) -> Column:
+def _made(kind: type[Column], name: str, cells: Cells, written: Any, where: str) -> Column:
     """A column of this kind; raises `DataError` with the first cell that is not of it."""
     try:
         return kind.of(name, *cells.known(), written)
@@ -129,7 +134,7 @@ def _kind(texts: Sequence[str], counts: Array, written: Format) -> type[Column] 
         return "it is different in (nearly) every row, as names and ids are"
     if len(texts) > MOST_LABELS and sum(len(t.split()) for t in texts) >= WORDS * len(texts):
         return "it is free text"
-    return Category
+    return Ordered if order_of(texts) else Category
 
 
 def _numbers(texts: Sequence[str], written: NumberFormat) -> Array:
@@ -156,4 +161,6 @@ def _number_rows(cells: Cells) -> bool:
     if len(texts) < max(10, len(cells)) or not (are_plain(texts) or all(map(is_number, texts))):
         return False
     numbers = np.array(texts, float)  # in the rows' order, since all are different
+    if not np.isfinite(numbers).all():
+        return False
     return bool((np.diff(numbers) == 1).all()) and numbers[0] == np.floor(numbers[0])

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 from ..core.errors import ConfigError, DataError, nearest
 from .column import Column, Constant
 from .formats import ORDERS
-from .labelled import Category, Flag
+from .labelled import Category, Flag, Ordered
 from .numeric import Count, Date, Number
 
-KINDS: dict[str, type[Column]] = {c.kind: c for c in (Number, Date, Flag, Count, Category)}
+KINDS: dict[str, type[Column]] = {c.kind: c for c in (Number, Date, Flag, Count, Category, Ordered)}
 """The kinds that x has."""
 LABEL, SKIP = "label", "skip"
 """What a column can be besides a kind: the rows' labels, which are not modelled, or left out."""
@@ -24,6 +24,11 @@ class Said(NamedTuple):
 
     kind: str
     how: str = ""
+
+    @property
+    def order(self) -> list[str] | None:
+        """The labels of an ordered category, where they are said: ordered:low<medium<high."""
+        return [label.strip() for label in self.how.split("<")] if "<" in self.how else None
 
 
 def said_of(kinds: Mapping[str, str], names: Iterable[str], where: str) -> dict[str, Said]:
@@ -44,8 +49,10 @@ def said_of(kinds: Mapping[str, str], names: Iterable[str], where: str) -> dict[
                 f"column {name!r} can't be of the kind {kind!r}. "
                 f"{nearest(kind, [*KINDS, LABEL, SKIP])}"
             )
-        if how and how not in HOW.get(kind, ()):
+        ordered = kind == Ordered.kind and all(map(str.strip, f"<{how}".split("<")[1:]))
+        if how and how not in HOW.get(kind, ()) and not ("<" in how and ordered):
             known = [f"{kind}:{how}" for kind, hows in HOW.items() for how in hows]
+            known.append("ordered:low<medium<high")
             raise ConfigError(f"column {name!r} can't be {text!r}. {nearest(str(text), known)}")
         if name not in names:
             raise DataError(

@@ -13,6 +13,7 @@ import numpy as np
 from ..datasets.numerals import is_number, is_plain
 from .cells import Unfit, shown
 from .column import Column, say
+from .scales import order_of
 
 Array = np.ndarray
 
@@ -101,6 +102,40 @@ class Category(Labelled):
 
     def describe(self, values: Array) -> str:
         shown = ", ".join(self.labels[:5]) + (", ..." if len(self.labels) > 5 else "")
+        return f"{len(self.labels)} labels: {shown}"
+
+
+class Ordered(Labelled):
+    """Labels in an order, such as low, medium and high; capitals do not matter."""
+
+    kind = "ordered"
+
+    @staticmethod
+    def key_of(labels: Iterable[str]) -> Callable[[str], str]:
+        return flag_key
+
+    @classmethod
+    def of(cls, name: str, texts: Sequence[str], counts: Array, written: Any = None) -> Column:
+        """`written` is the labels' order, where the user says it."""
+        by_key = _spellings(texts, counts, flag_key)
+        labels = list(by_key.values())
+        if written is not None:
+            column = cls(name, written)
+            for label in labels:
+                column.parse(label)
+            return column
+        numbers = sorted(labels, key=_order) if all(map(is_plain, labels)) else None
+        order = numbers or order_of(labels)
+        if order is None or len(order) < 2:
+            raise Unfit(
+                "an ordered category needs an order, and its labels are of no scale that npvae "
+                f"knows: {', '.join(map(repr, labels[:8]))}",
+                f"Say it: {say(f'{name}=ordered:low<medium<high')!s}, in quotes.",
+            )
+        return cls(name, order)
+
+    def describe(self, values: Array) -> str:
+        shown = " < ".join(self.labels[:6]) + (" < ..." if len(self.labels) > 6 else "")
         return f"{len(self.labels)} labels: {shown}"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -109,8 +108,10 @@ def read(
     if schema is not None:
         schema = Schema.of(schema)
     with readable(source):
-        likely = None if schema is None else schema.layout.encoding
-        found = read_cells(source, where, encoding, likely)
+        if schema is None:
+            found = read_cells(source, where, encoding)
+        else:
+            found = read_cells(source, where, encoding, schema.layout.encoding, schema.names)
     if schema is None:
         given = None if missing is None else list(dict.fromkeys(missing))
         schema, label = _infer(found, dict(columns or {}), given, where)
@@ -140,15 +141,22 @@ def write(path: Any, schema: Schema, x: Any) -> None:
         return
     layout = schema.layout
     tabs = suffix == ".tsv"
-    text = io.StringIO(newline="")
     delimiter = "\t" if tabs else layout.delimiter
-    if layout.sep_line and not tabs:
-        text.write(f"sep={delimiter}{layout.line_end}")
-    writer = csv.writer(text, delimiter=delimiter, lineterminator=layout.line_end)
+    lines: list[str] = [f"sep={delimiter}\r\n"] if layout.sep_line and not tabs else []
+    # With \r\n as its line end the writer puts both of its characters in quotes.
+    writer = csv.writer(_Appending(lines), delimiter=delimiter, lineterminator="\r\n")
     writer.writerow([c.name for c in schema.columns])
     writer.writerows(schema.cells(x))
+    text = "".join(line[:-2] + layout.line_end for line in lines)
     with replacing(path) as file:
-        file.write(text.getvalue().encode(layout.encoding))
+        file.write(text.encode(layout.encoding))
+
+
+class _Appending:
+    """A file of which every write is an item of a list."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.write = lines.append
 
 
 def _infer(

@@ -136,7 +136,7 @@ def _as_numbers(texts: Sequence[str], counts: Array, said: Said) -> NumberFormat
     if decimal != "," and (plain or all(map(is_number, texts))):
         if not (plain or said.kind):
             return None
-        if not set("".join(texts)) & set("+eE"):
+        if not set("".join(texts)) & set("+eE") or not any(map(parts_of, texts)):
             return PLAIN
         written = numbers_as(texts, counts, ".")
         return written if all(_fits(written, text) for text in texts) else PLAIN

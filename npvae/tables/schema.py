@@ -20,6 +20,7 @@ LIKELIHOODS: dict[str, Any] = {
     "flag": "bernoulli",
     "count": "negative_binomial",
     "category": "categorical",
+    "ordered": "ordinal",
 }
 """What models the columns of a kind; docs/training.md has what else was measured for numbers."""
 
@@ -111,16 +112,20 @@ class Schema:
 
         ``likelihood(number="student_t")`` takes another one for a kind.
         """
-        from ..likelihoods import Categorical, Mixed
+        from ..likelihoods import Categorical, Mixed, Ordinal
 
+        by_classes: dict[Any, Any] = {"categorical": Categorical, "ordinal": Ordinal}
         chosen = {**LIKELIHOODS, **of_kind}
+        places: dict[str, list[int]] = {kind: [] for kind in chosen}
+        for i, c in enumerate(self.modelled):
+            places[c.kind if c.kind in chosen else c.modelled_as].append(i)
         groups = []
-        for kind, likelihood in chosen.items():
-            places = self.where(kind)
-            if places and likelihood == "categorical":
-                likelihood = Categorical([len(self.modelled[i].labels) for i in places])
-            if places:
-                groups.append((likelihood, places))
+        for kind in filter(places.__getitem__, chosen):
+            likelihood = chosen[kind]
+            if isinstance(likelihood, str) and likelihood in by_classes:
+                classes = [len(self.modelled[i].labels) for i in places[kind]]
+                likelihood = by_classes[likelihood](classes)
+            groups.append((likelihood, places[kind]))
         return Mixed(groups)
 
     def options(self, **of_kind: Any) -> dict[str, Any]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from ..core.errors import DataError
 from ..datasets.delimited import row_error
-from ..datasets.rows import Layout, Row, TextRows, names_of, open_rows
+from ..datasets.headers import names_of
+from ..datasets.rows import Layout, Row, TextRows, open_rows
 from .cells import Cells
 from .sheets import SHEETS, sheet_rows
 
@@ -39,8 +40,16 @@ class Found:
     notes: list[str]
 
 
-def read_cells(path: Path, where: str, encoding: str | None, likely: str | None) -> Found:
+def read_cells(
+    path: Path,
+    where: str,
+    encoding: str | None = None,
+    likely: str | None = None,
+    known: Collection[str] = (),
+) -> Found:
     """The cells of a file, if it is text of this encoding or likely of that.
+
+    `known` are columns that it must have.
 
     Raises
     ------
@@ -50,14 +59,14 @@ def read_cells(path: Path, where: str, encoding: str | None, likely: str | None)
         If a package that reads it is not installed.
     """
     if path.suffix.lower() in SHEETS:
-        return _found(sheet_rows(path, where))
+        return _found(sheet_rows(path, where), known)
     with open_rows(path, where, encoding, likely) as rows:
-        return _found(rows)
+        return _found(rows, known)
 
 
-def _found(rows: TextRows) -> Found:
+def _found(rows: TextRows, known: Collection[str]) -> Found:
     width = len(rows.head[0][1])
-    named = names_of(rows)
+    named = names_of(rows, known)
     line, names = named or (0, [f"x{i}" for i in range(width)])
     cells = [Cells() for _ in names]
     _fill(cells, rows, rows.where)

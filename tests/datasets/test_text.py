@@ -7,6 +7,7 @@ import pytest
 
 from npvae.core.errors import ConfigError, DataError
 from npvae.datasets import read
+from npvae.datasets.headers import names_of
 from npvae.datasets.rows import open_rows
 from npvae.datasets.text import encoding_of
 
@@ -148,3 +149,12 @@ def test_rows_that_all_go_up_have_no_names_among_them(write_text):
     data = read(write_text("1,2,3\n2,3,4\n3,4,5\n10,20,30\n"))
     assert data.columns is None
     assert len(data.x) == 4
+
+
+def test_numbers_that_may_be_names_are_noted(write_text):
+    with open_rows(write_text("400,402,401,403,404\n" + SPECTRA), "t") as found:
+        assert names_of(found) is None
+    assert "is beyond all others" in found.notes[0]
+    with open_rows(write_text("400,402,401,403,404\n" + SPECTRA), "t") as found:
+        assert names_of(found, known=["401", "400"]) == (1, ["400", "402", "401", "403", "404"])
+    assert found.notes == []

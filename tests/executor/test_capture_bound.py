@@ -13,6 +13,7 @@ X, HELD_OUT = numbers((40, 5)), numbers((37, 5), seed=1)
 OPTIONS = dict(epochs=2, batch_size=16, lr=3e-3, seed=4)
 
 
+@pytest.mark.smoke(2)
 @pytest.mark.parametrize("rows", [1, 15, 16, 32, 37])
 def test_held_out_rows_of_any_number(alike, rows):
     captured = alike(network(), X, valid=HELD_OUT[:rows], **OPTIONS)

@@ -80,6 +80,7 @@ def test_training_with_each_likelihood(alike, likelihood):
     assert not captured.full.python_calls
 
 
+@pytest.mark.smoke(6)
 @each_likelihood
 def test_training_with_missing_entries_and_units_of_ones_own(alike, likelihood):
     part = likelihood()

@@ -203,6 +203,19 @@ def test_what_does_more_is_run_by_python(alike, kind, why):
     assert f"{name} (" in describe(network(activation=kind()), nv.ELBO(), batch=4)
 
 
+class Sometimes(Tanh, abstract=True):
+    """Kernels alone for some widths, arrays for another."""
+
+    def forward(self, a, b):
+        return super().forward(a, b) if a.shape[-1] == 6 else 2 * (np.tanh(a + b),)
+
+
+def test_what_can_be_recorded_at_some_of_its_places_is_run_by_python_at_all(alike):
+    captured = alike(network(activation=Sometimes(), hidden=(6, 5)), X, **OPTIONS)
+    names = 4 * ["Sometimes.forward"] + 4 * ["Sometimes.backward"]
+    assert python_calls(captured) == names
+
+
 class Saying(Tanh, abstract=True):
     """Depends on what nobody can see, and says so."""
 

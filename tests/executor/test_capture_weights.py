@@ -107,6 +107,7 @@ def drawn(monkeypatch):
     return taken
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("x", [X, X.astype("float64"), BYTES], ids=lambda x: x.dtype)
 @pytest.mark.parametrize("batch_size", [16, 7])
 def test_binarised_draws_are_the_eager_ones_bit_for_bit(drawn, x, batch_size):
@@ -121,6 +122,7 @@ def test_binarised_draws_are_the_eager_ones_bit_for_bit(drawn, x, batch_size):
     np.testing.assert_array_equal(*tables)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("x", [X, BYTES], ids=lambda x: x.dtype)
 @pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["equal", "weighted"])
 def test_binarised_training(alike, x, weights):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from npvae import kernels
+from npvae.executor.graph import Call, NotCapturable
 from npvae.executor.operations import dispatch, generate, loop
 from npvae.executor.operations.declare import EVERYWHERE, IN_LOOP, OPERATIONS, operation
 from npvae.executor.operations.elementwise import add
+from npvae.executor.rules.declared import lower
 
 each_operation = pytest.mark.parametrize("declared", OPERATIONS.values(), ids=OPERATIONS)
 
@@ -40,3 +43,9 @@ def test_what_is_declared_is_what_the_function_takes(declared):
 def test_an_operation_is_declared_once():
     with pytest.raises(ValueError, match="two operations 'add'"):
         operation("add")(add)
+
+
+def test_an_argument_that_the_operation_does_not_know_is_not_left_out():
+    call = Call("sum_rows", (0.5, 0.25), (), function=kernels.sum_rows)
+    with pytest.raises(NotCapturable, match="sum_rows takes fewer arguments than the kernel"):
+        lower(None, call)

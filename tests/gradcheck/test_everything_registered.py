@@ -103,6 +103,7 @@ def test_every_part_is_checked_on_all_its_inputs_and_parameters():
         assert report.rows, cls
 
 
+@pytest.mark.slow
 def test_verify_covers_the_registry_and_reads_as_json(monkeypatch):
     """By the quickest method, and with one of the identities, which have tests of their own."""
     quick = partial(check_gradients, methods=["taylor"])

@@ -40,6 +40,23 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "(z, level), c_level = self.levels[-1].forward(stats, eps, needs, prior_inputs)",
         ],
     },
+    "Only whether it is true is asked, and a minus leaves that as it is.": {
+        "levels.Level.draw": [
+            "(z, log_qz), c_z = self.posterior.draw(params, eps, -self._gives('log_qz', needs))",
+        ],
+        "levels.Level.draw_backward": [
+            "d_params = self.posterior.draw_backward("
+            "c_z, dz, d_level.log_qz, -d_level.score, d_level.dz_scale)",
+        ],
+        "flows.base.Flowed.draw": [
+            "(z, log_q), c_base = self.base.draw(params[:2], eps, -density)",
+        ],
+    },
+    "IWAE has no schedule, so the epoch is nothing to it.": {
+        "objectives.dreg.DReG.__call__": [
+            "losses, d_terms = super().__call__(terms, -epoch)",
+        ],
+    },
     "Without a context the decoder's input is z alone, and the first Z columns are all of it.": {
         "models.vae.VAE.backward": [
             "if self.context_dim: -> if True:",
@@ -105,6 +122,9 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
         "core.numerics.kept": [
             "return product if all_finite(product) else np.where(where, x, -np.zeros((), x.dtype))",
+        ],
+        "flows.base.Flowed.draw_backward": [
+            "d_change = -np.zeros(dz.shape[:2])",
         ],
         "core.numerics.erfc": [
             "a = b = -np.zeros_like(t)",

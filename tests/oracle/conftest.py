@@ -12,10 +12,19 @@ import pytest
 import npvae as nv
 
 # Users need no framework, so the ordinary suite leaves these tests out where the extra is missing.
-# Asked for by name (python -m pytest tests/oracle), they can't be left out silently: pytest fails
-# where it collects nothing.
+# Asked for by name (python -m pytest -m slow tests/oracle), they can't be left out silently: pytest
+# fails where it collects nothing.
 if not all(importlib.util.find_spec(name) for name in ("torch", "jax", "sympy")):
     collect_ignore_glob = ["test_*.py"]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """All are slow, whoever has the extra: the default run is the same for everybody."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.parent == here:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

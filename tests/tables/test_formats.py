@@ -218,7 +218,8 @@ def test_summer_time_is_one_hour_and_not_one_day_off():
 @pytest.mark.parametrize(
     "text",
     ["2024-02-30", "1.2.10", "10:75", "25:00", "13:00 PM", "2024-13-01", "2024-1", "Jan 2024",
-     "12.30", "5. Foo 2024", "2024-01-01x", "", "31.12.2024 ", "2024-01-01T"],
+     "12.30", "05:00-05:00", "0001-01-01T00:00+14:00", "2024-01-01T00:00+15:00",
+     "5. Foo 2024", "2024-01-01x", "", "31.12.2024 ", "2024-01-01T"],
 )  # fmt: skip
 def test_text_that_is_no_date(text):
     assert reading(text, "dmy") is None
@@ -227,6 +228,9 @@ def test_text_that_is_no_date(text):
 def test_days_beyond_the_calendar_are_its_ends():
     form = DateFormat("yyyy-MM-dd HH:mm", "2024-01-01", 0)
     assert form.write(1e9).startswith("9999-12")
+    assert (
+        DateFormat("yyyy-MM-dd").write(DateFormat("yyyy-MM-dd").parse("9999-12-31")) == "9999-12-31"
+    )
     assert form.write(-1e9).startswith("0001-01")
     assert DateFormat("HH:mm").write(7.0) == "23:59"
     assert DateFormat("HH:mm").write(-1.0) == "00:00"

@@ -174,3 +174,18 @@ def test_kinds_are_given_by_a_mapping(tmp_path):
     with pytest.raises(nv.ConfigError, match=r"a mapping such as \{'id': 'skip'\}; got 'id=skip'"):
         nv.tables.read(path, columns="id=skip")
     assert nv.tables.read(path, columns={"id": "skip"}).columns == ["a"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
+def test_names_and_labels_with_any_mark_are_read_back(tmp_path, mark, end):
+    names = ["a;b", "c\td", "e,f", "g|h", "i\rj", "k\nl", 'm"n', "#o"]
+    labels = [f"{name}{i}" for i, name in enumerate(names)]
+    columns = [tables.Category(name, labels) for name in names]
+    layout = {"delimiter": mark, "line_end": end}
+    schema = tables.Schema(columns, layout=layout)
+    x = np.array([[(i + j) % 8 for j in range(8)] for i in range(20)], float)
+    tables.write(tmp_path / "t.csv", schema, x)
+    again = tables.read(tmp_path / "t.csv", schema=schema)
+    np.testing.assert_array_equal(again.x, x)
+    assert tables.read(tmp_path / "t.csv").columns == names

@@ -83,47 +83,44 @@ def run(code, p, c, lo, hi, n_items, thread, sharing, scratch, step, order, nois
         densities.gaussian_sums(partial=p[0], parts=p[1], log_px=p[2], slope=p[3], n=p[4],
             log_scale=p[5], known_scale=c[0])
     elif code == 20:
-        updates.iwae(log_px=p[0], log_pz=p[1], log_qz=p[2], loss=p[3], rec=p[4], kl=p[5],
-            d_log_px=p[6], d_log_qz=p[7], samples=p[8], batch=p[9], weights=p[10])
-    elif code == 21:
         updates.kl_loss(kl=p[0], d_kl=p[1], out=p[2], n_features=p[3], samples=p[4], batch=p[5],
             weights=p[6], beta=scalars[step, BETA], free_bits=c[0])
-    elif code == 22:
+    elif code == 21:
         updates.mean_loss(log_px=p[0], d_log_px=p[1], rec=p[2], samples=p[3], batch=p[4],
             weights=p[5])
-    elif code == 23:
+    elif code == 22:
         elementwise.noise(offset=p[0], out=p[1], n=p[2], stride=p[3], lo=lo, hi=hi,
             n_items=n_items, noise=noise, step=step)
-    elif code == 24:
+    elif code == 23:
         updates.norm(g=p[0], partial=p[1], lo=lo, hi=hi, thread=thread, sharing=sharing)
-    elif code == 25:
+    elif code == 24:
         products.product(a=p[0], a_row=p[1], a_k=p[2], b=p[3], b_k=p[4], c=p[5], c_row=p[6],
             n=p[7], k=p[8], lo=lo, hi=hi)
-    elif code == 26:
+    elif code == 25:
         latent.reparameterise(mu=p[0], logvar=p[1], eps=p[2], z=p[3], std=p[4], lo=lo, hi=hi,
             samples=p[5], batch=p[6])
-    elif code == 27:
+    elif code == 26:
         latent.reparameterise_backward(dz=p[0], std=p[1], eps=p[2], dmu=p[3], dlogvar=p[4], lo=lo,
             hi=hi, samples=p[5], batch=p[6])
-    elif code == 28:
+    elif code == 27:
         elementwise.repeat(source=p[0], out=p[1], lo=lo, hi=hi, n=p[2], times=p[3])
-    elif code == 29:
+    elif code == 28:
         updates.report(value=p[0], column=p[1], losses=losses, step=step)
-    elif code == 30:
+    elif code == 29:
         densities.row_sums(partial=p[0], parts=p[1], out=p[2], n=p[3], factor=c[0])
-    elif code == 31:
+    elif code == 30:
         updates.sampled_kl_loss(log_qz=p[0], log_pz=p[1], out=p[2], d_log_qz=p[3], d_log_pz=p[4],
             samples=p[5], batch=p[6], weights=p[7], beta=scalars[step, BETA])
-    elif code == 32:
+    elif code == 31:
         elementwise.scale_rows(d=p[0], r=p[1], out=p[2], lo=lo, hi=hi, n=p[3], factor=c[0],
             scratch=scratch)
-    elif code == 33:
+    elif code == 32:
         elementwise.sum_repeats(source=p[0], out=p[1], lo=lo, hi=hi, n=p[2], times=p[3])
-    elif code == 34:
+    elif code == 33:
         elementwise.sum_rows(d=p[0], slope=p[1], out=p[2], lo=lo, hi=hi, n=p[3])
-    elif code == 35:
+    elif code == 34:
         elementwise.transpose(source=p[0], out=p[1], lo=lo, hi=hi, rows=p[2], columns=p[3])
-    elif code == 36:
+    elif code == 35:
         updates.weighted_loss(rec=p[0], kl=p[1], out=p[2], beta=scalars[step, BETA])
     return True
 
@@ -287,9 +284,15 @@ def log_probs_library(sources):
             log_probs.gaussian_log_prob_backward(d=p[0], z=p[1], mu=p[2], logvar=p[3], dz=p[4],
                 dmu=p[5], dlogvar=p[6], lo=lo, hi=hi, samples=p[7], batch=p[8], scratch=scratch)
         elif code == 2:
+            log_probs.importance_weights(log_px=p[0], log_pz=p[1], log_qz=p[2], shares=p[3],
+                samples=p[4], batch=p[5])
+        elif code == 3:
+            updates.iwae(log_px=p[0], log_pz=p[1], log_qz=p[2], loss=p[3], rec=p[4], kl=p[5],
+                d_log_px=p[6], d_log_qz=p[7], samples=p[8], batch=p[9], weights=p[10])
+        elif code == 4:
             log_probs.standard_normal_log_prob(z=p[0], partial=p[1], lo=lo, hi=hi, n=p[2],
                 thread=thread, scratch=scratch)
-        elif code == 3:
+        elif code == 5:
             elementwise.scale_rows(d=p[0], r=p[1], out=p[2], lo=lo, hi=hi, n=p[3], factor=c[0],
                 scratch=scratch)
 

@@ -86,6 +86,27 @@ def standard_normal_log_prob(z, partial, lo, hi, n, thread, scratch):
             add_up(sums, total, n)
 
 
+@operation(
+    reads=dict(log_px="KB", log_pz="KB", log_qz="KB"), writes=dict(shares="KB"), alone=True,
+    library="log_probs",
+)  # fmt: skip
+@fast
+def importance_weights(log_px, log_pz, log_qz, shares, samples, batch):
+    """w / Σ_K w of each row, with log w = log_px + log_pz - log_qz."""
+    n = samples * batch
+    px, pz, qz, w = doubles(log_px, n), doubles(log_pz, n), doubles(log_qz, n), doubles(shares, n)
+    for b in range(batch):
+        top, total = -math.inf, 0.0
+        for j in range(b, n, batch):
+            w[j] = px[j] + pz[j] - qz[j]
+            top = w[j] if not w[j] <= top else top  # NaN is kept
+        for j in range(b, n, batch):
+            w[j] = math.exp(w[j] - top)
+            total += w[j]
+        for j in range(b, n, batch):
+            w[j] /= total
+
+
 operation(
     "standard_normal_log_prob_backward", reads=dict(d="N", r="NF"), writes=dict(out="NF"),
     over=dict(out="r"), constants=dict(factor=-1.0), cost=0.1, library="log_probs",

@@ -91,6 +91,7 @@ def weighted_loss(rec, kl, out, beta):
 @operation(
     reads=dict(log_px="KB", log_pz="KB", log_qz="KB", weights="B"),
     writes=dict(loss="1", rec="1", kl="1", d_log_px="KB", d_log_qz="KB"), alone=True,
+    library="log_probs",  # which has what it never is without
 )  # fmt: skip
 @fast
 def iwae(

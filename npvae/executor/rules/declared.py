@@ -43,6 +43,8 @@ def lower(to: Lowering, call: Call) -> None:
         to.needs_the_schedule(given.pop("beta"))
     constants = [float(v) for v in given.values() if isinstance(v, Real)]
     arrays = [v for v in given.values() if not isinstance(v, Real)]
+    if len(arrays) > len(declared.reads) or len(constants) > len(declared.constants):
+        raise NotCapturable(f"operation {call.kernel} takes fewer arguments than the kernel")
     read = dict(zip(declared.reads, arrays, strict=False))
     written = dict(zip(declared.writes, call.outputs, strict=False))
     emit(to, call.kernel, read | written, constants)

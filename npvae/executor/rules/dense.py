@@ -14,53 +14,42 @@ PER_FLOP = 1 / 200
 """Nanoseconds, about: what decides how many threads are worth while needs no more."""
 
 
-def _product(
-    to: Lowering, a: Ref, a_size: int, a_row: int, a_k: int, b: Ref, c: Ref, m: int, n: int, k: int
-) -> None:
-    """C (m, n) = A (m, k) B (k, n), B and C with their columns side by side."""
-    whole = a_row == 1  # A transposed: a thread's columns of it are no contiguous share
-    to.emit(
-        "product",
-        m,
-        dict(a=a, a_row=a_row, a_k=a_k, b=b, b_k=n, c=c, c_row=n, n=n, k=k),
-        [(a, a_size, 0 if whole else 4 * a_row), (b, 4 * k * n, 0)],
-        [(c, 4 * m * n, 4 * n)],
-        2.0 * m * n * k * PER_FLOP,
-    )
-
-
 @rule("linear")
 def _linear(to: Lowering, call: Call) -> None:
     x, weight = call.inputs
-    (y,) = call.outputs
     wide, narrow = weight.shape
-    b = to.by_feature(x)
-    c = to.new(y)
-    _product(
-        to, to.parameter(weight), 4 * wide * narrow, narrow, 1, b, c, wide, x.per_feature, narrow
-    )
+    a, b = to.by_row(weight), to.by_feature(x)
+    _product(to, a, (narrow, 1), b, to.new(call.outputs[0]), wide, x.per_feature, narrow)
 
 
 @rule("linear_dx")
 def _linear_dx(to: Lowering, call: Call) -> None:
     dy, weight = call.inputs
-    (dx,) = call.outputs
     wide, narrow = weight.shape
-    b = to.by_feature(dy)
-    c = to.new(dx)
-    _product(
-        to, to.parameter(weight), 4 * wide * narrow, 1, narrow, b, c, narrow, dy.per_feature, wide
-    )
+    a, b = to.by_row(weight), to.by_feature(dy)
+    _product(to, a, (1, narrow), b, to.new(call.outputs[0]), narrow, dy.per_feature, wide)
 
 
 @rule("linear_dw")
 def _linear_dw(to: Lowering, call: Call) -> None:
     dy, x = call.inputs
-    (dw,) = call.outputs
-    a, b = to.by_feature(dy), to.by_row(x)
-    c = to.new_by_row(dw)
-    _product(
-        to, a, 4 * dy.size, dy.per_feature, 1, b, c, dy.n_features, x.n_features, dy.per_feature
+    n, a, b = dy.per_feature, to.by_feature(dy), to.by_row(x)
+    _product(to, a, (n, 1), b, to.new_by_row(call.outputs[0]), dy.n_features, x.n_features, n)
+
+
+def _product(
+    to: Lowering, a: Ref, strides: tuple[int, int], b: Ref, c: Ref, m: int, n: int, k: int
+) -> None:
+    """C (m, n) = A (m, k) B (k, n), A with these strides, B and C with their columns together."""
+    a_row, a_k = strides
+    whole = a_row == 1  # A transposed: a thread's columns of it are no contiguous share
+    to.emit(
+        "product",
+        m,
+        dict(a=a, a_row=a_row, a_k=a_k, b=b, b_k=n, c=c, c_row=n, n=n, k=k),
+        [(a, 4 * m * k, 0 if whole else 4 * a_row), (b, 4 * k * n, 0)],
+        [(c, 4 * m * n, 4 * n)],
+        2.0 * m * n * k * PER_FLOP,
     )
 
 
@@ -78,56 +67,28 @@ def _add(to: Lowering, call: Call) -> None:
 @rule("concat")
 def _concat(to: Lowering, call: Call) -> None:
     a, c = call.inputs
-    (y,) = call.outputs
-    first, second, out = to.by_feature(a), to.by_feature(c), to.new(y)
-    n, times = a.per_feature, a.per_feature // c.per_feature
-    _repeat(to, "repeat", first, out, a.n_features, n, 1, 4 * n, 4 * n)
-    rest = Ref(out.buffer, out.offset + 4 * a.size)
-    _repeat(
-        to, "repeat", second, rest, c.n_features, c.per_feature, times, 4 * c.per_feature, 4 * n
-    )
+    n, per_row = a.per_feature, c.per_feature
+    first, second, out = to.by_feature(a), to.by_feature(c), to.new(call.outputs[0])
+    _repeat(to, "repeat", first, out, a.n_features, n)
+    _repeat(to, "repeat", second, _after(out, a.size), c.n_features, per_row, n // per_row)
 
 
 @rule("concat_backward")
 def _concat_backward(to: Lowering, call: Call) -> None:
     dy, a_width, _ = call.inputs
     da, dc = call.outputs
-    source = to.by_feature(dy)
-    _repeat(
-        to,
-        "repeat",
-        source,
-        to.new(da),
-        a_width,
-        dy.per_feature,
-        1,
-        4 * dy.per_feature,
-        4 * dy.per_feature,
-    )
-    rest = Ref(source.buffer, source.offset + 4 * a_width * dy.per_feature)
-    times = dy.per_feature // dc.per_feature
-    _repeat(
-        to,
-        "sum_repeats",
-        rest,
-        to.new(dc),
-        dc.n_features,
-        dc.per_feature,
-        times,
-        4 * dy.per_feature,
-        4 * dc.per_feature,
-    )
+    source, n, per_row = to.by_feature(dy), dy.per_feature, dc.per_feature
+    _repeat(to, "repeat", source, to.new(da), a_width, n)
+    rest = _after(source, a_width * n)
+    _repeat(to, "sum_repeats", rest, to.new(dc), dc.n_features, per_row, n // per_row)
 
 
 @rule("take_columns")
 def _take_columns(to: Lowering, call: Call) -> None:
     x, taken = call.inputs
-    source, out, row = to.by_feature(x), to.new(call.outputs[0]), 4 * x.per_feature
-    for at, first, n in _runs(taken):
-        run = Ref(source.buffer, source.offset + row * first)
-        _repeat(
-            to, "repeat", run, Ref(out.buffer, out.offset + row * at), n, x.per_feature, 1, row, row
-        )
+    source, out, n = to.by_feature(x), to.new(call.outputs[0]), x.per_feature
+    for at, first, columns in _runs(taken):
+        _repeat(to, "repeat", _after(source, first * n), _after(out, at * n), columns, n)
 
 
 def _runs(taken: Sequence[int]) -> Iterator[tuple[int, int, int]]:
@@ -137,11 +98,16 @@ def _runs(taken: Sequence[int]) -> Iterator[tuple[int, int, int]]:
         yield run[0][0], run[0][1], len(run)
 
 
+def _after(place: Ref, numbers: int) -> Ref:
+    return Ref(place.buffer, place.offset + 4 * numbers)
+
+
 def _repeat(
-    to: Lowering, name: str, source: Ref, out: Ref, n_features: int, n: int, times: int, read: int,
-    written: int,
-) -> None:  # fmt: skip
-    """Copies of rows, or their sums: of `read` and `written` bytes for each feature."""
+    to: Lowering, name: str, source: Ref, out: Ref, n_features: int, n: int, times: int = 1
+) -> None:
+    """Each feature's n numbers, so many times over; or the sums of such copies."""
+    one, all_of_them = 4 * n, 4 * n * times
+    read, written = (one, all_of_them) if name == "repeat" else (all_of_them, one)
     to.emit(
         name,
         n_features,

@@ -35,6 +35,7 @@ _TOKEN = re.compile(r"'[^']*'|yyyy|yy|MMMM|MMM|MM?|dd?|HH?|hh?|mm|ss|S+|a|A|XXX|
 _SECOND = 1_000_000
 """Ticks, which are microseconds."""
 _DAY = 86_400 * _SECOND
+_FIRST, _LAST = date.min.toordinal(), date.max.toordinal()
 
 
 class Reading(NamedTuple):
@@ -59,6 +60,8 @@ def reading(text: str, order: str = "ymd") -> Reading | None:
         day = _day(parts, order)
         ticks, zone = _time(parts) if "hour" in parts else (0, None)
     except (ValueError, KeyError):
+        return None
+    if zone is not None and not (day and _FIRST <= day + ticks // _DAY <= _LAST):
         return None
     return Reading(day, ticks, zone, parts)
 
@@ -100,6 +103,8 @@ def _time(parts: dict[str, str]) -> tuple[int, int | None]:
     zone = 0
     if (name := parts["zone"].strip())[0] in "+-":
         zone = int(name[0] + "1") * (int(name[1:3]) * 60 + int(name[-2:]))
+        if abs(zone) > 14 * 60 or int(name[-2:]) > 59:
+            raise ValueError(zone)
     return ticks - zone * 60 * _SECOND, zone
 
 
@@ -155,14 +160,11 @@ class DateFormat:
     def moment(self, number: float) -> date | datetime | time:
         """What a number of days stands for, to the last figure of the pattern."""
         ticks = self._start * _DAY + round(number * _DAY / self._step) * self._step
-        if not self.has_date:
-            ticks = min(max(ticks, 0), _DAY - self._step)
-        least, most = (3, date.max.toordinal() - 2) if self.has_date else (0, 0)
-        days, rest = divmod(ticks, _DAY)
-        moment = datetime.fromordinal(max(min(max(days, least), most), 1))
-        moment += timedelta(microseconds=rest)
-        if self._zone is not None:
-            moment = moment.replace(tzinfo=timezone.utc).astimezone(self._zone)
+        ticks += (self.zone or 0) * 60 * _SECOND
+        least, end = (_FIRST * _DAY, (_LAST + 1) * _DAY) if self.has_date else (0, _DAY)
+        days, rest = divmod(min(max(ticks, least), end - self._step), _DAY)
+        moment = datetime.fromordinal(max(days, _FIRST)) + timedelta(microseconds=rest)
+        moment = moment.replace(tzinfo=self._zone)
         if not self.has_time:
             return moment.date()
         return moment if self.has_date else moment.timetz()

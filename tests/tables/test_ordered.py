@@ -1,0 +1,105 @@
+"""Ordered categories: which labels have an order, and that a model keeps to it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import npvae as nv
+from npvae import tables
+from npvae.tables.scales import SCALES, order_of
+
+N = 300
+
+
+@pytest.mark.parametrize("scale", SCALES, ids=lambda scale: scale[0])
+def test_scales(scale):
+    assert order_of(reversed(scale)) == list(scale)
+    assert len(set(scale)) == len(scale)
+
+
+@pytest.mark.parametrize(
+    ("labels", "order"),
+    [
+        (["High", "LOW", "medium"], ["LOW", "medium", "High"]),
+        (["10-19", "0-9", "20-29"], ["0-9", "10-19", "20-29"]),
+        (["35+", "18–34", "under 18"], ["under 18", "18–34", "35+"]),
+        (["65 and over", "<18", "18 to 64"], ["<18", "18 to 64", "65 and over"]),
+        (["2019-2020", "2018-2019", "2020-2021"], ["2018-2019", "2019-2020", "2020-2021"]),
+        (["XL", "S", "M"], ["S", "M", "XL"]),
+        (["low", "high"], None),
+        (["red", "low", "high"], None),
+        (["0-9", "5-12", "13-20"], None),
+        (["9-1", "5-2", "3-0"], None),
+        (["1.2.3-4", "5-6", "7-8"], None),
+    ],
+)
+def test_orders(labels, order):
+    assert order_of(labels) == order
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    rng = np.random.default_rng(1)
+    mood = rng.normal(size=N)
+    answers = np.array(["never", "rarely", "sometimes", "often", "always"])
+    said = answers[np.digitize(mood + 0.3 * rng.normal(size=N), [-1.2, -0.4, 0.4, 1.2])]
+    pain = np.array(["none", "some", "much"])[np.digitize(mood, [-0.5, 0.5])]
+    rows = [f"{a},{p},{v:.2f}" for a, p, v in zip(said, pain, mood, strict=True)]
+    rows[3] = f",{pain[3]},0.5"
+    path = tmp_path_factory.mktemp("ordered") / "t.csv"
+    path.write_text("\n".join(["answer,pain,mood", *rows]))
+    return tables.read(path, columns={"pain": "ordered:none<some<much"})
+
+
+def test_an_order_is_recognised_or_said(table):
+    answer, pain, _ = table.schema.columns
+    assert (answer.kind, pain.kind) == ("ordered", "ordered")
+    assert answer.labels == ("never", "rarely", "sometimes", "often", "always")
+    assert pain.labels == ("none", "some", "much")
+    assert answer.describe(table.x[:, 0]) == "5 labels: never < rarely < sometimes < often < always"
+    assert tables.Schema.of(table.schema.config) == table.schema
+    assert np.isnan(table.x[3, 0])
+    drawn = table.schema.rows([[1.6, 0.4, 0.1]])[0]
+    assert (drawn["answer"], drawn["pain"]) == ("sometimes", "none")
+
+
+def test_a_model_of_it_fills_gaps_near_the_truth(table, tmp_path):
+    model = nv.VAE(z_dim=2, hidden=(16,), **table.schema.options())
+    assert {part.name for part in model.likelihood.parts} == {"ordinal", "student_t"}
+    nv.fit(model, table.x, epochs=60, batch_size=32, lr=5e-3)
+    gaps = table.x.copy()
+    gaps[:, 0] = np.nan
+    filled = tables.impute(model, gaps)[:, 0]
+    known = ~np.isnan(table.x[:, 0])
+    off = np.abs(filled - table.x[:, 0])[known].mean()
+    commonest = np.abs(2 - table.x[:, 0])[known].mean()
+    assert off < 0.6 * commonest
+    assert (filled == np.rint(filled)).all()
+    assert np.isfinite(tables.nats_saved(model, table.x)).all()
+    nv.save(model, tmp_path / "m.npz")
+    again = nv.load(tmp_path / "m.npz")
+    np.testing.assert_array_equal(again.elbo(table.x), model.elbo(table.x))
+    other = table.schema.options(ordered="categorical")["likelihood"]
+    assert {part.name for part in other.parts} == {"categorical", "student_t"}
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind", "words"),
+    [
+        (["a", "b", "c"], "ordered", ["needs an order", "c=ordered:low<medium<high"]),
+        (["a", "b", "c"], "ordered:a<b", ["line 4, column 'c'", "'a', 'b'", "got 'c'"]),
+        (["a", "b", "c"], "ordered:a", ["can't be 'ordered:a'"]),
+        (["a", "b", "c"], "ordered:a<<b", ["can't be 'ordered:a<<b'"]),
+    ],
+)
+def test_refused(write, refusal, cells, kind, words):
+    message = refusal(write(c=cells * 5, x=range(15)), {"c": kind, "x": "number"})
+    for word in words:
+        assert word in message
+
+
+def test_numbers_that_are_said_to_be_ordered_are_by_size(write):
+    path = write(c=[3, 1, 10, 2] * 5, x=[f"{i * i}.5" for i in range(20)])
+    assert tables.read(path).schema.columns[0].kind == "category"
+    assert tables.read(path, {"c": "ordered"}).schema.columns[0].labels == ("1", "2", "3", "10")
