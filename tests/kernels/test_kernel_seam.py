@@ -146,6 +146,7 @@ def test_a_refused_cache_means_compiling_without(monkeypatch):
     assert asked == [True, False]
 
 
+@pytest.mark.slow
 def test_no_folder_for_a_cache(tmp_path):
     """Numba for real: a file stands where each of its folders would go, for root as well."""
     package = tmp_path / "npvae"
