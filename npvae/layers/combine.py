@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels as k
-from ..core import Part, layout
+from ..core import Part, children, n_parameters
 from ..core.errors import ConfigError, DataError
 from .dense import Dense
 from .layer import Layer, as_layer
@@ -44,7 +44,7 @@ class Sequential(Layer):
         self.layers: list[Any] = [as_layer(layer) for layer in layers]
         before: set[int] = set()
         for i, layer in enumerate(self.layers):
-            own = {id(slot.part) for slot in layout(layer).values()}
+            own = set(_with_parameters(layer))
             if own & before:
                 raise ConfigError(
                     f"{self._place(i)} is in it already, and no config could say that the two "
@@ -94,6 +94,14 @@ class Sequential(Layer):
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
         return mlp(4, (5, 3), 2, "softplus").allocate(rng), (rng.normal(size=(6, 4)),)
+
+
+def _with_parameters(layer: Part) -> Iterator[int]:
+    """The ids of the layers in a layer, itself among them, that have parameters."""
+    if isinstance(layer, Layer) and n_parameters(layer):
+        yield id(layer)
+    for _, child in children(layer):
+        yield from _with_parameters(child)
 
 
 def mlp(
