@@ -41,15 +41,14 @@ def ordinal_logits_backward(d: Array, eta: Array, cuts: Array, sizes: Sequence[i
         start += len(own) + 1
         u = _cutpoints(own) - eta[..., j, None]
         e = dj[..., :-1] * sigmoid(-u) - dj[..., 1:] * sigmoid(u)
-        d_eta.append(-e.sum(-1))
+        d_eta.append(-e.sum(-1, keepdims=True))
         over, wide = tuple(range(e.ndim - 1)), np.result_type(e, np.float64)
         after = np.cumsum(e.sum(over, dtype=wide)[::-1])[::-1]
         inside = dj[..., 1:-1].sum(over, dtype=wide)
         gaps = np.exp(own[1:])
         d_cuts += [after[:1], gaps * after[1:] + inside * gaps / np.expm1(gaps)]
-    d_etas = [d[..., None] for d in d_eta]
-    d_eta = np.concatenate([eta[..., :0], *d_etas], axis=-1)
-    return d_eta, np.concatenate([cuts[:0], *d_cuts]).astype(cuts.dtype)
+    d_cuts = np.concatenate([cuts[:0], *d_cuts]).astype(cuts.dtype)
+    return np.concatenate([eta[..., :0], *d_eta], axis=-1), d_cuts
 
 
 def _split(cuts: Array, sizes: Sequence[int]) -> list[Array]:
