@@ -20,8 +20,11 @@ from .slips import Evidence, explained, lengths_of, place, plain, slips, zeros
 
 Array = np.ndarray
 
-MAX_SECONDS = 0.05
+MAX_SECONDS = 0.02
 """Functions that take longer are not looked into, as that runs them some thousand times."""
+
+EDITING, MAX_EDITS = 8.0, 4000
+"""So many seconds, and as many changes, are spent on the code of one target."""
 
 
 def diagnose(measure: Measure, argument: str, result: Numeric, own: Array, at: Point) -> str:
@@ -40,7 +43,7 @@ def diagnose(measure: Measure, argument: str, result: Numeric, own: Array, at: P
         return "it is off by little more than rounding is here: try other inputs, or larger ones"
     key = "note", argument, id(at)
     if key not in measure.memo:  # by another method
-        case = Case(measure, argument, first, _elsewhere(measure, argument))
+        case = Case(measure, argument, at, first, _elsewhere(measure, argument))
         violations = list(measure.problem.violations)
         measure.memo[key] = _diagnosis(case)
         measure.problem.violations[:] = violations  # without those of changed functions
@@ -48,12 +51,12 @@ def diagnose(measure: Measure, argument: str, result: Numeric, own: Array, at: P
 
 
 def _diagnosis(case: Case) -> str:
-    measure, argument, first, _ = case
+    measure, argument, at, first, _ = case
     if not _own_code(measure):
         return _reason(case)
-    if text := changed_in_place(measure, argument, first):
+    if text := changed_in_place(measure, argument, first, at):
         return text
-    step = wrong_step(measure, argument, first.numeric)
+    step = wrong_step(measure, argument, first.numeric, at)
     if step is None or step.is_last:
         text = _reason(case, step)
         return f"{text} ({step.d.source})" if step and "line " not in text else text
@@ -65,13 +68,20 @@ def _diagnosis(case: Case) -> str:
 
 def _own_code(measure: Measure) -> tuple[Any, ...]:
     """Functions whose inside may be looked at: somebody's own, and quick enough."""
-    if "own code" not in measure.memo:
-        start = time.perf_counter()
-        measure.problem.loss(measure.here.values)
-        quick = time.perf_counter() - start < MAX_SECONDS
-        measure.memo["own code"] = measure.problem.functions if quick else ()
-    found: tuple[Any, ...] = measure.memo["own code"]
-    return found
+    quick = _seconds(measure) < MAX_SECONDS
+    return measure.problem.functions if quick else ()
+
+
+def _seconds(measure: Measure) -> float:
+    """How long one gradient takes, at the least of three times."""
+    if "seconds" not in measure.memo:
+        times = []
+        for _ in range(3):
+            start = time.perf_counter()
+            measure.problem.gradient(measure.here.values)
+            times.append(time.perf_counter() - start)
+        measure.memo["seconds"] = min(times)
+    return float(measure.memo["seconds"])
 
 
 class Case(NamedTuple):
@@ -79,12 +89,13 @@ class Case(NamedTuple):
 
     measure: Measure
     argument: str
+    at: Point
     first: Evidence
     second: Evidence | None
 
 
 def _reason(case: Case, step: Step | None = None) -> str:
-    measure, argument, first, second = case
+    measure, argument, _, first, second = case
     if text := explained(first, second, plain(first)):
         return text
     text = (
@@ -105,7 +116,7 @@ def _reason(case: Case, step: Step | None = None) -> str:
 
 def _reason_of_step(case: Case, step: Step) -> str:
     """The same for a value inside of the backward."""
-    first, second = step.evidence(case.measure.here), step.evidence(case.measure.elsewhere())
+    first, second = step.evidence(case.at), step.evidence(case.measure.elsewhere())
     if first is None:
         return "it is not the gradient that its name says"
     text = explained(first, second, plain(first)) or zeros(first)
@@ -121,13 +132,13 @@ def _reason_of_step(case: Case, step: Step) -> str:
 
 def _mended(case: Case, step: Step | None) -> Mended | None:
     """The change of a line that makes the gradient right at both points."""
-    measure, argument, first, second = case
+    measure, argument, _, first, second = case
     functions = _own_code(measure)
     if second is None or not functions:
         return None
 
     def mends() -> bool:
-        for at, e in ((measure.here, first), (measure.elsewhere(), second)):
+        for at, e in ((case.at, first), (measure.elsewhere(), second)):
             values = {n: v.copy() for n, v in at.values.items()}
             d = np.asarray(measure.problem.gradient(values)[argument])
             if d.shape != e.value.shape or not e.equals(d):
@@ -135,7 +146,8 @@ def _mended(case: Case, step: Step | None) -> Mended | None:
         return True
 
     function = function_with(step.d.code, functions) if step else unwrapped(functions[-1])
-    repairs = measure.memo.setdefault("repairs", Repairs())
+    at_most = min(MAX_EDITS, int(EDITING / _seconds(measure)))
+    repairs = measure.memo.setdefault("repairs", Repairs(at_most))
     with frozen(functions):
         found: Mended | None = repairs.mend(function, step.lines if step else range(0), mends)
     return found

@@ -25,6 +25,9 @@ Array = np.ndarray
 MAX_VERSIONS = 8
 """As many values of one variable are looked at: a loop may give it thousands."""
 
+MAX_ENTRIES = 3000
+"""Of larger variables the whole gradient is not measured, so that they are not blamed."""
+
 
 class Walk:
     """A run of the forward and one of the backward at a point, with all of their variables."""
@@ -101,7 +104,7 @@ class Walk:
 
     def is_to_blame(self, d: Variable, of: Variable, argument: str, numeric: Array) -> bool:
         """Whether the argument's gradient is right with what this variable should have been."""
-        if of.value.size > 1000:
+        if of.value.size > MAX_ENTRIES:
             return False
         due = np.empty(of.value.shape)
         for index in np.ndindex(of.value.shape):
@@ -148,6 +151,7 @@ class Step(NamedTuple):
     """The first step of a backward that gives a wrong gradient."""
 
     measure: Measure
+    at: Point
     number: int
     """Of `Walk.steps`."""
     is_last: bool
@@ -155,12 +159,12 @@ class Step(NamedTuple):
 
     @property
     def d(self) -> Variable:
-        return walk(self.measure, self.measure.here).steps[self.number][0]
+        return walk(self.measure, self.at).steps[self.number][0]
 
     @property
     def before(self) -> Variable | None:
         """The last gradient before it, which is right."""
-        steps = walk(self.measure, self.measure.here).steps[: self.number]
+        steps = walk(self.measure, self.at).steps[: self.number]
         right = [d for d, of, ok in steps if ok and of.name not in ends(self.measure)]
         return right[-1] if right else None
 
@@ -174,7 +178,7 @@ class Step(NamedTuple):
 
     def evidence(self, at: Point) -> Evidence | None:
         """Of this step at any point; None where the backward runs otherwise there."""
-        d, of, _ = walk(self.measure, self.measure.here).steps[self.number]
+        d, of, _ = walk(self.measure, self.at).steps[self.number]
         there = walk(self.measure, at)
         twin_d = next((v for v in there.backward if _place(v) == _place(d)), None)
         twin_of = next((v for v in there.forward if _place(v) == _place(of)), None)
@@ -185,17 +189,17 @@ class Step(NamedTuple):
         return f"{text}; {self.before.label} before it is right" if self.before else text
 
 
-def wrong_step(measure: Measure, argument: str, numeric: Array) -> Step | None:
+def wrong_step(measure: Measure, argument: str, numeric: Array, at: Point) -> Step | None:
     """Where a gradient of the argument went wrong, if the backward's variables tell.
 
     The gradients of other arguments are ends, from which nothing is made.
     """
-    here = walk(measure, measure.here)
+    here = walk(measure, at)
     for number, (d, of, right) in enumerate(here.steps):
         own = of.name == _last_name(argument)
         inner = not own and of.name not in ends(measure)
         if not right and (own or (inner and here.is_to_blame(d, of, argument, numeric))):
-            return Step(measure, number, own)
+            return Step(measure, at, number, own)
     return None
 
 
@@ -204,9 +208,9 @@ def ends(measure: Measure) -> set[str]:
     return {_last_name(n) for n in measure.problem.values}
 
 
-def changed_in_place(measure: Measure, argument: str, evidence: Evidence) -> str:
+def changed_in_place(measure: Measure, argument: str, evidence: Evidence, at: Point) -> str:
     """What a line changes in place that is needed as it was: a copy makes the gradient right."""
-    for v, labels, gradient in walk(measure, measure.here).in_place():
+    for v, labels, gradient in walk(measure, at).in_place():
         d: Any = gradient.get(argument)
         if np.shape(d) == evidence.value.shape and evidence.equals(np.asarray(d)):
             what = " and ".join(labels)

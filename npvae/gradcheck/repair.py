@@ -16,9 +16,6 @@ import numpy as np
 
 from .arguments import arrays_of
 
-MAX_EDITS = 4000
-"""As many changes are tried for one target, half of them on the lines of one gradient."""
-
 CONSTANTS = (0, 1, 2, 0.5, -1, 3)
 OPERATORS: dict[type[ast.operator], tuple[type[ast.operator], ...]] = {
     ast.Add: (ast.Sub,),
@@ -50,10 +47,10 @@ class Mended(NamedTuple):
 
 
 class Repairs:
-    """All changes that are tried for one target."""
+    """All changes that are tried for one target: half of them on the lines of one gradient."""
 
-    def __init__(self) -> None:
-        self.left = MAX_EDITS
+    def __init__(self, at_most: int) -> None:
+        self.at_most = self.left = at_most
         self.found: list[tuple[Any, CodeType, Mended]] = []
 
     def mend(self, function: Any, lines: range, mends: Callable[[], bool]) -> Mended | None:
@@ -83,7 +80,7 @@ class Repairs:
         original = function.__code__
         module = _module(tree, original.co_freevars)
         places = {s: (body, i) for body in _bodies(tree) for i, s in enumerate(body)}
-        for some, at_most in ((lines, MAX_EDITS // 2), (_all_lines(tree), MAX_EDITS)):
+        for some, at_most in ((lines, self.at_most // 2), (_all_lines(tree), self.at_most)):
             for old, new in islice(_edits(tree, some), min(self.left, at_most)):
                 self.left -= 1
                 body, i = places[old]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels as k
-from ..core import Part, n_parameters
+from ..core import Part, layout
 from ..core.errors import ConfigError, DataError
 from .dense import Dense
 from .layer import Layer, as_layer
@@ -39,16 +39,21 @@ class Sequential(Layer):
     """
 
     def __init__(self, layers: Sequence[Any]) -> None:
+        if not isinstance(layers, (list, tuple)):
+            raise ConfigError(f"Sequential takes a list of layers; got {layers!r}.")
         self.layers: list[Any] = [as_layer(layer) for layer in layers]
+        before: set[int] = set()
         for i, layer in enumerate(self.layers):
-            if any(layer is other for other in self.layers[:i]) and n_parameters(layer):
+            own = {id(slot.part) for slot in layout(layer).values()}
+            if own & before:
                 raise ConfigError(
                     f"{self._place(i)} is in it already, and no config could say that the two "
                     "share their parameters; give a copy, such as npvae.core.clone(layer)."
                 )
+            before |= own
         sized = [i for i, layer in enumerate(self.layers) if layer.in_shape is not None]
-        for before, after in pairwise(sized):
-            self._check_fit(before, after)
+        for one, next_one in pairwise(sized):
+            self._check_fit(one, next_one)
         if sized:
             self.in_shape = self.layers[sized[0]].in_shape
             self.out_shape = self.layers[sized[-1]].out_shape

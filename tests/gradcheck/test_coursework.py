@@ -165,6 +165,14 @@ def test_slips_are_named(name, right, wrong, words):
         assert word in said(report), str(report)
 
 
+def test_slips_are_named_where_the_whole_batch_lies_on_kinks():
+    pair = planted("classifier", "dh = dscores @ W2.T", "dh = p @ W2.T")
+    x, W1, b1, W2, b2, labels = inputs("classifier")
+    report = check_gradients(pair, (0 * x, W1, 0 * b1, W2, 0 * b2, labels))
+    assert {row.argument for row in report if row.verdict == "wrong"} >= {"b1"}, str(report)
+    assert "it should be `dh = dscores @ W2.T`" in said(report), str(report)
+
+
 def test_only_what_is_made_from_the_wrong_value_is_wrong():
     pair = planted("vae", "dmu = dz + mu / n", "dmu = dz - mu / n")
     report = check_gradients(pair, inputs("vae"), methods=["complex"])
