@@ -127,7 +127,7 @@ def check_gradients(
     if parts and not reports[0].ok:
         wrong = [p.name for p, report in zip(parts, reports[1:], strict=True) if not report.ok]
         note = ALL_STAGES_RIGHT if not wrong else f"wrong by themselves: {', '.join(wrong)}"
-        reports[0].rows.append(Row(problem.name, "(stages)", "contract", "n/a", note=note))
+        reports[0].rows.append(Row(problem.name, "stages", "contract", "n/a", note=note))
     return Report([row for report in reports for row in report.rows])
 
 

@@ -82,7 +82,7 @@ def test_the_wrong_stage_is_named():
     }  # fmt: skip
     report = check_gradients(network(relu_without_mask), GIVEN, stages=stages)
     assert rows_of(report, "wrong") == {"network.loss", "relu"}
-    assert "contract ((stages)): wrong by themselves: relu" in str(report)
+    assert "contract (stages): wrong by themselves: relu" in str(report)
     assert "relu, x (central, complex, taylor): it is not 0 in" in str(report)
     assert "a mask is missing" in str(report)
 
