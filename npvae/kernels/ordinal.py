@@ -47,8 +47,8 @@ def ordinal_logits_backward(d: Array, eta: Array, cuts: Array, sizes: Sequence[i
         inside = dj[..., 1:-1].sum(over, dtype=wide)
         gaps = np.exp(own[1:])
         d_cuts += [after[:1], gaps * after[1:] + inside * gaps / np.expm1(gaps)]
-    d_cuts = np.concatenate([cuts[:0], *d_cuts]).astype(cuts.dtype)
-    return np.concatenate([eta[..., :0], *d_eta], axis=-1), d_cuts
+    whole_d_eta = np.concatenate([eta[..., :0], *d_eta], axis=-1)
+    return whole_d_eta, np.concatenate([cuts[:0], *d_cuts]).astype(cuts.dtype)
 
 
 def _split(cuts: Array, sizes: Sequence[int]) -> list[Array]:
