@@ -189,6 +189,20 @@ def test_a_models_posterior_is_its_own():
     assert other.params["posterior.flows.0.w"].shape == (3,)
 
 
+def test_a_flow_that_is_given_twice_is_two(tmp_path):
+    flow = nv.Planar()
+    model = nv.VAE(5, 2, hidden=(3,), posterior=nv.Flowed([flow, flow]))
+    assert {"posterior.flows.0.w", "posterior.flows.1.w"} < set(model.params)
+    nv.save(model, tmp_path / "model.npz")
+    assert nv.load(tmp_path / "model.npz").params.keys() == model.params.keys()
+
+
+@pytest.mark.parametrize("flows", ["planar", 3, None])
+def test_flows_are_a_list(flows):
+    with pytest.raises(nv.ConfigError, match=r"takes a list of flows, such as \['planar'\]; got"):
+        nv.Flowed(flows)
+
+
 def test_what_flows_refuse(rng):
     with pytest.raises(nv.ConfigError, match="which flows do not give"):
         nv.fit(flowed_model(), rng.random((9, 5)), objective=nv.DReG(2))

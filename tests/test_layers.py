@@ -392,6 +392,13 @@ def test_a_layer_with_parameters_stands_in_a_sequential_once():
     with pytest.raises(ConfigError) as caught:
         Sequential([layer, shifted, layer])
     assert str(caught.value).startswith("layer 2 (Dense) of a Sequential is in it already, and no ")
+    with pytest.raises(ConfigError, match=r"layer 1 \(Sequential\) of a Sequential is in it"):
+        Sequential([Sequential([layer]), Sequential([layer])])
+
+
+def test_a_sequential_is_made_of_a_list():
+    with pytest.raises(ConfigError, match="Sequential takes a list of layers; got 3"):
+        Sequential(3)
 
 
 def test_a_part_that_is_no_layer_is_refused():

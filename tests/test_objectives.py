@@ -13,7 +13,7 @@ from npvae import ELBO, IWAE
 from npvae.core import LevelTerms, Terms, resolve
 from npvae.core.errors import ConfigError
 from npvae.core.schedules import Cosine, Linear
-from npvae.objectives import Losses
+from npvae.objectives import Losses, as_objective
 
 K, B, Z = 3, 4, 5
 
@@ -321,6 +321,8 @@ def test_an_objective_by_its_name_and_arguments():
         resolve("objective", "iwae:beta=2")
     with pytest.raises(ConfigError, match="did you mean 'elbo'"):
         resolve("objective", "elb")
+    with pytest.raises(ConfigError, match="objective takes a name or an object"):
+        as_objective(ELBO)
 
 
 def test_losses_are_a_mapping_whose_names_are_attributes():

@@ -50,6 +50,7 @@ def test_parsed(given, config):
     [
         ("a:3", "arguments are given as name:argument=value,argument=value; got '3' in 'a:3'."),
         ("a:b=1,b=2", "arguments are given once each; got 'b=2' in 'a:b=1,b=2'."),
+        ("a:name=b", "the name stands before the colon; got 'name=b' behind it too."),
         ("a:b=1, b=2", "arguments are given once each; got ' b=2' in 'a:b=1, b=2'."),
         ("a:b=[1", "brackets come in pairs; got 'a:b=[1'."),
         ("a:b=" + 11 * "[" + 11 * "]", "brackets are nested up to 10 deep; got 'a:b=[[[[[[[[[[[]]"),

@@ -67,11 +67,12 @@ class Option:
 GROUPS = {
     "data": [
         Option("data", "PATH", str,
-               "what to train on: digits (the default); a .csv, .tsv, .npy or .npz file; an IDX "
-               "file; or a folder of IDX files such as MNIST's (a file named digits is ./digits)",
+               "what to train on: digits (the default); a table, .csv, .tsv, .xlsx or .parquet; a "
+               ".npy or .npz file; an IDX file; or a folder of IDX files such as MNIST's (a file "
+               "named digits is ./digits)",
                default=DIGITS, free=True),
         Option("columns", "NAME=KIND,..", column_kinds,
-               "the kinds of these columns of a .csv or .tsv, in place of those that npvae infers: "
+               "the kinds of these columns of a table, in place of those that npvae infers: "
                "number, date, flag, count, category, ordered, label (colours the latent space) or "
                "skip; date:dmy, date:mdy, number:decimal-comma and number:decimal-point say how "
                "it is written, and 'ordered:low<medium<high' an order"),

@@ -172,6 +172,8 @@ def parsed(choice: str) -> dict[str, Any]:
         if not equals or argument in arguments:
             rule = "once each" if equals else "as name:argument=value,argument=value"
             raise ConfigError(f"arguments are given {rule}; got {item!r:.200} in {choice!r:.200}.")
+        if argument == "name":
+            raise ConfigError(f"the name stands before the colon; got {item!r:.200} behind it too.")
         arguments[argument] = _value(value, choice)
     return {"name": name.strip(), **arguments}
 

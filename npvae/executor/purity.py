@@ -18,7 +18,7 @@ from ..core import Part
 from .graph import Call, Gradient, Graph, NotCapturable, Value
 
 _PLAIN = (bool, int, str, bytes, type(None))
-_BY_IDENTITY = (type, FunctionType, MethodType, ModuleType, Value, Gradient)
+_BY_IDENTITY = (type, ModuleType, Value, Gradient)
 NOT_LOOKED_AT = ("flat", "_params", "_declared", "schema")
 """What parameters are kept in; and a table's schema, which is large and no computation's."""
 
@@ -87,7 +87,24 @@ def _seen(value: Any, within: set[int]) -> Any:
         within.remove(id(value))
 
 
+def _held_by(function: FunctionType) -> list[Any]:
+    """What a function keeps from call to call: variables of the functions around it, defaults."""
+    kept = [cell.cell_contents for cell in function.__closure__ or () if _is_set(cell)]
+    return [*kept, function.__defaults__, function.__kwdefaults__, vars(function)]
+
+
+def _is_set(cell: Any) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:
+        return False
+
+
 def _inside(value: Any, within: set[int]) -> Any:
+    if isinstance(value, MethodType):
+        return _seen(value.__func__, within), _seen(value.__self__, within)
+    if isinstance(value, FunctionType):
+        return id(value), [_seen(item, within) for item in _held_by(value)]
     if isinstance(value, (list, tuple)):
         numbers = all(type(item) is float for item in value)  # thousands, in a table's units
         return hash(tuple(value)) if numbers else [_seen(item, within) for item in value]

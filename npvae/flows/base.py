@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels as k
-from ..core import Part, resolve
+from ..core import Part, clone, resolve
 from ..core.errors import ConfigError
 from ..posteriors import DiagonalGaussian, Params, Posterior
 
@@ -51,11 +51,19 @@ class Flowed(Posterior):
     Parameters
     ----------
     flows : sequence of Flow, str or dict
-        In the order in which z goes through them.
+        In the order in which z goes through them. It takes a copy of each, so that none shares its
+        parameters with another.
+
+    Raises
+    ------
+    ConfigError
+        If `flows` is no sequence, or one of them is no flow.
     """
 
     def __init__(self, flows: Sequence[Any]) -> None:
-        self.flows = [resolve("flow", flow) for flow in flows]
+        if not isinstance(flows, (list, tuple)):
+            raise ConfigError(f"Flowed takes a list of flows, such as ['planar']; got {flows!r}.")
+        self.flows = [clone(resolve("flow", flow)) for flow in flows]
         self.base = DiagonalGaussian()
 
     def build(self, z_dim: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -28,7 +29,7 @@ def ordinal_logits(eta: Array, cuts: Array, sizes: Sequence[int]) -> Array:
         inside = np.zeros(len(own) + 1, own.dtype)
         inside[1:-1] = np.log(-np.expm1(-np.exp(own[1:])))
         columns.append(log_p + inside)
-    return np.concatenate(columns, axis=-1)
+    return np.concatenate([eta[..., :0], *columns], axis=-1)
 
 
 @kernel
@@ -40,17 +41,19 @@ def ordinal_logits_backward(d: Array, eta: Array, cuts: Array, sizes: Sequence[i
         start += len(own) + 1
         u = _cutpoints(own) - eta[..., j, None]
         e = dj[..., :-1] * sigmoid(-u) - dj[..., 1:] * sigmoid(u)
-        d_eta.append(-e.sum(-1))
+        d_eta.append(-e.sum(-1, keepdims=True))
         over, wide = tuple(range(e.ndim - 1)), np.result_type(e, np.float64)
         after = np.cumsum(e.sum(over, dtype=wide)[::-1])[::-1]
         inside = dj[..., 1:-1].sum(over, dtype=wide)
         gaps = np.exp(own[1:])
         d_cuts += [after[:1], gaps * after[1:] + inside * gaps / np.expm1(gaps)]
-    return np.stack(d_eta, axis=-1), np.concatenate(d_cuts).astype(cuts.dtype)
+    d_cuts = np.concatenate([cuts[:0], *d_cuts]).astype(cuts.dtype)
+    return np.concatenate([eta[..., :0], *d_eta], axis=-1), d_cuts
 
 
 def _split(cuts: Array, sizes: Sequence[int]) -> list[Array]:
-    return np.split(cuts, np.cumsum(np.asarray(sizes) - 1)[:-1])
+    ends = np.cumsum([0, *(size - 1 for size in sizes)])
+    return [cuts[start:end] for start, end in pairwise(ends)]
 
 
 def _cutpoints(own: Array) -> Array:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from .. import kernels as k
-from ..core import Part, n_parameters
+from ..core import Part, children, n_parameters
 from ..core.errors import ConfigError, DataError
 from .dense import Dense
 from .layer import Layer, as_layer
@@ -39,16 +39,21 @@ class Sequential(Layer):
     """
 
     def __init__(self, layers: Sequence[Any]) -> None:
+        if not isinstance(layers, (list, tuple)):
+            raise ConfigError(f"Sequential takes a list of layers; got {layers!r}.")
         self.layers: list[Any] = [as_layer(layer) for layer in layers]
+        before: set[int] = set()
         for i, layer in enumerate(self.layers):
-            if any(layer is other for other in self.layers[:i]) and n_parameters(layer):
+            own = set(_with_parameters(layer))
+            if own & before:
                 raise ConfigError(
                     f"{self._place(i)} is in it already, and no config could say that the two "
                     "share their parameters; give a copy, such as npvae.core.clone(layer)."
                 )
+            before |= own
         sized = [i for i, layer in enumerate(self.layers) if layer.in_shape is not None]
-        for before, after in pairwise(sized):
-            self._check_fit(before, after)
+        for one, next_one in pairwise(sized):
+            self._check_fit(one, next_one)
         if sized:
             self.in_shape = self.layers[sized[0]].in_shape
             self.out_shape = self.layers[sized[-1]].out_shape
@@ -89,6 +94,14 @@ class Sequential(Layer):
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
         return mlp(4, (5, 3), 2, "softplus").allocate(rng), (rng.normal(size=(6, 4)),)
+
+
+def _with_parameters(layer: Part) -> Iterator[int]:
+    """The ids of the layers in a layer, itself among them, that have parameters."""
+    if isinstance(layer, Layer) and n_parameters(layer):
+        yield id(layer)
+    for _, child in children(layer):
+        yield from _with_parameters(child)
 
 
 def mlp(

@@ -155,7 +155,10 @@ class Model(Owner, abstract=True):
         """
         size = n_samples * batch
         widths = self.noise_widths
-        flat = rng.standard_normal(size * sum(widths), dtype=self.flat.real.dtype)
+        try:
+            flat = rng.standard_normal(size * sum(widths), dtype=self.flat.real.dtype)
+        except ValueError as error:  # more numbers than NumPy can count
+            raise MemoryError(f"{n_samples} samples of {batch} rows are too many") from error
         ends = size * np.cumsum(widths)[:-1]
         levels = [
             level.reshape(n_samples, batch, width)

@@ -17,6 +17,6 @@ __all__ = ["ELBO", "IWAE", "DReG", "Losses", "Objective", "as_objective"]
 
 def as_objective(choice: Any) -> Any:
     """The objective that a name or a config stands for, one's own as it is; for None the ELBO."""
-    if callable(choice):
+    if callable(choice) and not isinstance(choice, type):
         return choice
     return resolve("objective", "elbo" if choice is None else choice)

@@ -72,6 +72,7 @@ def test_killed_and_resumed_is_as_if_never_stopped(tmp_path, unbroken):
     )
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_last_epoch_and_says_how_to_go_on(tmp_path, unbroken):
     code, err = stopped_in_epoch_3(tmp_path, signal.SIGINT)
     assert code == 130

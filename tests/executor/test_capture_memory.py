@@ -108,6 +108,7 @@ def assert_no_race(operations, threads):
                     assert not overlap, (earlier.name, a, t, later.name, b, u)
 
 
+@pytest.mark.slow
 @given(programs(sharing=st.sampled_from([1, 3]), address=st.integers(1, 9).map(lambda n: 128 * n)))
 @settings(max_examples=200, deadline=None, derandomize=True)
 def test_a_barrier_stands_between_threads_that_touch_the_same(operations):

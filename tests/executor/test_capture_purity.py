@@ -119,6 +119,23 @@ class InAnObject(Tanh, abstract=True):
         return super().forward(a, b)
 
 
+class InAClosure(Tanh, abstract=True):
+    """Counts in a variable of the function that made its own."""
+
+    def __init__(self):
+        n = 0
+
+        def count():
+            nonlocal n
+            n += 1
+
+        self.count = count
+
+    def forward(self, a, b):
+        self.count()
+        return super().forward(a, b)
+
+
 class Drawing(Tanh, abstract=True):
     """With a generator of its own, whose numbers change nothing."""
 
@@ -180,6 +197,7 @@ IMPURE = {
     Listing: "its attribute kept changes",
     Writing: "its attribute seen changes",
     InAnObject: "its attribute knobs changes",
+    InAClosure: "its attribute count changes",
     Drawing: "its attribute rng changes",
     Global: "draws from global random numbers",
     Pythons: "draws from global random numbers",

@@ -257,6 +257,7 @@ def test_a_thread_that_can_not_be_started_ends_the_run(said):
     assert said["refused"] == ["can't-start-new-thread", "False"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores can't be chosen here")
 def test_two_threads_on_one_core_go_on():
     """They give each other the core: a step takes no more than 20 times that of one thread.

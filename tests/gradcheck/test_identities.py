@@ -69,6 +69,7 @@ def test_identity(check):
     assert all(i.ok for i in found), failures(found)
 
 
+@pytest.mark.slow
 def test_linear_vae_is_ppca_on_digits():
     x = nv.datasets.digits()[0].astype(float)
     found = ppca.linear_vae_is_ppca(x, z_dim=8, seed=0, epochs=250)

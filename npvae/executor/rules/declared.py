@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
+from operator import attrgetter
 from typing import Any
 
 from ... import kernels
@@ -13,6 +14,11 @@ from ..lower import RULES, Lowering
 from ..memory import Buffer, Ref
 from ..operations import dispatch  # noqa: F401  (all that declares operations)
 from ..operations.declare import NOTHING, OPERATIONS, Declaration
+
+OWN = ("NF", "KBF", "BF", "F")
+"""The axes of what is a thread's own for each feature that it has."""
+DOUBLES = ("N", "KB", "1")
+"""The axes of float64."""
 
 
 def rule(*names: str) -> Callable[[Any], Any]:
@@ -117,11 +123,6 @@ def emit(
     return partial
 
 
-OWN = ("NF", "KBF", "BF", "F")
-"""The axes of what is a thread's own for each feature that it has."""
-DOUBLES = ("N", "KB", "1")
-
-
 def _bytes(axes: str, value: Value) -> int:
     return (8 if axes in DOUBLES else 4) * value.size
 
@@ -153,10 +154,15 @@ def _sizes(name: str, axes: Mapping[str, str], given: Mapping[str, Any]) -> dict
         """Of the first value with such axes, or 0."""
         return next((length(value) for axes, value in values if axes in those), 0)
 
-    n = first(_per_feature, "NF", "KBF", "N2F", "NX") or first(_size, "N", "KB") or 1
-    batch = first(_per_feature, "BF", "BX") or first(_size, "B")
-    batch = batch or first(lambda v: v.shape[-2], "KBF") or first(_features, "KB") or n
-    features = first(_features, *OWN) or first(_features, "NX", "BX") or 1
+    per_feature, size, last = (
+        attrgetter("per_feature"),
+        attrgetter("size"),
+        attrgetter("n_features"),
+    )
+    n = first(per_feature, "NF", "KBF", "N2F", "NX") or first(size, "N", "KB") or 1
+    batch = first(per_feature, "BF", "BX") or first(size, "B")
+    batch = batch or first(lambda v: v.shape[-2], "KBF") or first(last, "KB") or n
+    features = first(last, *OWN) or first(last, "NX", "BX") or 1
     sizes = {"NF": n * features, "N2F": 2 * n * features, "BF": batch * features, "F": features,
              "N": n, "B": batch, "1": 1}  # fmt: skip
     sizes |= {"KBF": sizes["NF"], "KB": n}
@@ -164,15 +170,3 @@ def _sizes(name: str, axes: Mapping[str, str], given: Mapping[str, Any]) -> dict
         shapes = ", ".join(str(v.shape) for _, v in values)
         raise NotCapturable(f"operation {name} has no form for operands of shapes {shapes}")
     return dict(n=n, batch=batch, samples=n // batch, n_features=features)
-
-
-def _per_feature(value: Value) -> int:
-    return value.per_feature
-
-
-def _features(value: Value) -> int:
-    return value.n_features
-
-
-def _size(value: Value) -> int:
-    return value.size
