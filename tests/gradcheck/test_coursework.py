@@ -94,7 +94,7 @@ SLIPS = [
      "should be `dc = dc_next + dtanh_c * (1 - tanh_c ** 2)`"),
     ("lstm", "df * f * (1 - f)", "df * (1 - f)", "df * (1 - f) * f"),
     ("lstm", "dg * (1 - g**2)", "dg * g * (1 - g)",
-     "first wrong value in backward is da|(dg * g + dg) * (1 - g)])`"),
+     "first wrong value in backward is da (line|dg before it is right"),
     ("lstm", "di = dc * g", "di = dc * i", "it should be `di = dc * g`"),
     ("lstm", "do = dh * tanh_c", "do = dh * c_prev", "it should be `do = dh * tanh_c`"),
     ("attention", "dscores = p * (dp - (dp * p).sum(1, keepdims=True))",
