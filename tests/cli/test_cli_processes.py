@@ -131,10 +131,11 @@ def test_training_that_nobody_listens_to_stops_and_is_kept(tmp_path):
             if line.startswith("epoch"):
                 break
         process.stdout.close()
-        err = process.stderr.read()
+        err = process.stderr.read().splitlines()
     assert process.returncode == 141
-    assert err.startswith("npvae: interrupted; the model after epoch ")
-    assert err.count("\n") == 1
+    # That something compiles is said where it takes seconds, in a folder that has no cache yet.
+    (said,) = [line for line in err if not line.startswith("npvae: compiling")]
+    assert said.startswith("npvae: interrupted; the model after epoch ")
     assert len(without_seconds(tmp_path)) >= 1
 
 
