@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -67,14 +68,14 @@ class Training:
 
     def rates(self, times: Array) -> Array:
         """The learning rate at each time."""
-        return np.array([number("lr", lr, least=0) for lr in along(self.settings.lr, times)])
+        return along(self.settings.lr, times, partial(number, "lr", least=0))
 
 
-def along(schedule: Schedule, times: Array) -> Array:
-    """A schedule's value at each time."""
+def along(schedule: Schedule, times: Array, check: Callable[[Any], float] = float) -> Array:
+    """A schedule's value at each time, each checked."""
     if isinstance(schedule, Constant):
-        return np.full(len(times), schedule.value)
-    return np.array([schedule(float(now)) for now in times])
+        return np.full(len(times), check(schedule.value))
+    return np.array([check(schedule(float(now))) for now in times])
 
 
 class EagerSteps:
