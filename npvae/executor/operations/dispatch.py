@@ -10,6 +10,7 @@ from . import (
     counts,
     densities,
     elementwise,
+    flows,
     labels,
     latent,
     log_probs,
@@ -337,6 +338,35 @@ def negative_binomial_library(sources):
     return perform
 
 
+def ordinal_library(sources):
+    def perform(code, operands, constants, lo, hi, thread, scratch):
+        if sources < 0:
+            return
+        p = longs(operands, N_OPERANDS)
+        if code == 0:
+            labels.ordinal_logits(eta=p[0], cuts=p[1], starts=p[2], out=p[3], lo=lo, hi=hi, n=p[4])
+        elif code == 1:
+            labels.ordinal_logits_backward(d=p[0], eta=p[1], cuts=p[2], starts=p[3], d_eta=p[4],
+                d_cuts=p[5], lo=lo, hi=hi, n=p[6])
+
+    return perform
+
+
+def planar_library(sources):
+    def perform(code, operands, constants, lo, hi, thread, scratch):
+        if sources < 0:
+            return
+        p = longs(operands, N_OPERANDS)
+        if code == 0:
+            flows.planar(z=p[0], w=p[1], u=p[2], b=p[3], out=p[4], change=p[5], n=p[6],
+                n_features=p[7], scratch=scratch)
+        elif code == 1:
+            flows.planar_backward(dz=p[0], d=p[1], z=p[2], w=p[3], u=p[4], b=p[5], out=p[6],
+                dw=p[7], du=p[8], db=p[9], n=p[10], n_features=p[11], scratch=scratch)
+
+    return perform
+
+
 def poisson_library(sources):
     def perform(code, operands, constants, lo, hi, thread, scratch):
         if sources < 0:
@@ -404,6 +434,8 @@ LIBRARIES = {
     "log_probs": log_probs_library,
     "mixtures": mixtures_library,
     "negative_binomial": negative_binomial_library,
+    "ordinal": ordinal_library,
+    "planar": planar_library,
     "poisson": poisson_library,
     "student_t": student_t_library,
     "tanh": tanh_library,
