@@ -14,6 +14,7 @@ from .. import kernels
 from ..core import layout
 from ..core.checks import number
 from ..core.errors import NonFiniteLoss
+from ..core.files import sweep
 from ..core.losses import LOSSES
 from ..core.progress import Silent, reporter
 from ..core.threads import blas_threads, usable_cores
@@ -154,6 +155,9 @@ class _Run:
 
     def train(self) -> History:
         settings, model = self.settings, self.model
+        if settings.checkpoint is not None:
+            path = os.path.realpath(settings.checkpoint)
+            sweep(os.path.dirname(path), [os.path.basename(path)])
         for callback in settings.callbacks:
             call(callback, "begin")
         if settings.resume and os.path.exists(settings.checkpoint):
@@ -189,6 +193,8 @@ class _Run:
                 for callback in settings.callbacks:  # all of them are called, whoever stops
                     stopped = bool(callback(self.model, record)) or stopped
                 save(self.model, settings, self.rows, self.history, self.state)
+                for callback in settings.callbacks:
+                    call(callback, "saved")
                 display.epoch(record)  # what was shown is kept, whatever comes next
         finally:
             display.close()
