@@ -83,6 +83,12 @@ def sweep(folder: Any, names: Iterable[str]) -> None:
                 locks.remove_if_free(entry.path)
 
 
+def sweep_beside(path: Any) -> None:
+    """`sweep` for one file; where it is a link, for the file that it leads to."""
+    folder, name = os.path.split(os.path.realpath(path))
+    sweep(folder, [name])
+
+
 def make_folder(path: Any) -> Path:
     """The folder at `path`, made with its parents where it is missing."""
     path = Path(path)

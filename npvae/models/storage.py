@@ -28,7 +28,7 @@ import numpy as np
 
 from ..core import registered
 from ..core.errors import ConfigError, ModelFileError, nearest
-from ..core.files import replacing
+from ..core.files import replacing, sweep_beside
 from . import Model
 
 Array = np.ndarray
@@ -59,6 +59,7 @@ def save(model: Model, path: Any) -> None:
         If the model's config is longer than `load` takes.
     """
     write(path, model, {}, {})
+    sweep_beside(path)
 
 
 def load(source: Any) -> Any:

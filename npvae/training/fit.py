@@ -14,7 +14,7 @@ from .. import kernels
 from ..core import layout
 from ..core.checks import number
 from ..core.errors import NonFiniteLoss
-from ..core.files import sweep
+from ..core.files import sweep_beside
 from ..core.losses import LOSSES
 from ..core.progress import Silent, reporter
 from ..core.threads import blas_threads, usable_cores
@@ -156,8 +156,7 @@ class _Run:
     def train(self) -> History:
         settings, model = self.settings, self.model
         if settings.checkpoint is not None:
-            path = os.path.realpath(settings.checkpoint)
-            sweep(os.path.dirname(path), [os.path.basename(path)])
+            sweep_beside(settings.checkpoint)
         for callback in settings.callbacks:
             call(callback, "begin")
         if settings.resume and os.path.exists(settings.checkpoint):
