@@ -108,6 +108,10 @@ class Mixed(Likelihood):
         dthetas = [part.backward(cache, d_log_px)[0] for part, cache in pairs]  # (1)
         return functools.reduce(k.concat, dthetas), None  # (2)
 
+    def entries(self, theta: Array, x: Array) -> Array:
+        shares = zip(self._split(theta), self.columns, strict=True)
+        return self._as_the_table([p.entries(t, x[:, list(c)]) for (p, t), c in shares])
+
     def mean(self, theta: Array) -> Array:
         return self._as_the_table([part.mean(t) for part, t in self._split(theta)])
 
