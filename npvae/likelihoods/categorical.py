@@ -190,7 +190,7 @@ class OneHot(Groups):
 
 def label_log_probs(logits: Array, x: Array, sizes: tuple[int, ...]) -> Array:
     """log p of each label of x (B, D), by logits (B, Σ sizes): (B, D), 0 where x is NaN."""
-    starts = np.cumsum(sizes) - sizes
+    starts = np.cumsum(sizes, dtype=np.int64) - np.array(sizes)
     total = np.logaddexp.reduceat(logits, starts, axis=-1)
     known = ~np.isnan(x)
     chosen = np.take_along_axis(logits, starts + np.where(known, x, 0).astype(int), -1)

@@ -36,6 +36,7 @@ class Counts(Likelihood, abstract=True):
 
     takes_missing = True
     alike = True
+    usual_size = 4.0  # of logarithms: counts of 54
 
     def features(self, x: Array) -> Array:
         """log(1 + x), since counts may span orders of magnitude."""

@@ -28,6 +28,8 @@ class Likelihood(Part, abstract=True):
     """Whether its data are real numbers, of which origin and unit are free: see `standardise`."""
     takes_missing: ClassVar[bool] = False
     """Whether `forward` takes NaN in x for a missing entry, which adds 0 to log p and gradients."""
+    usual_size: ClassVar[float] = 1e4
+    """Up to which mean size an encoder takes its features as they are."""
     alike: ClassVar[bool] = False
     """Whether `forward` treats all columns the same, each by itself: see `entries`."""
 
@@ -54,6 +56,10 @@ class Likelihood(Part, abstract=True):
     def n_features(self, x_dim: int) -> int:
         """How many numbers `features` gives for a row of `x_dim` columns."""
         return x_dim
+
+    def usual(self, x_dim: int) -> Array:
+        """Of each feature the mean size up to which an encoder takes it as it is, (n_features,)."""
+        return np.full(self.n_features(x_dim), self.usual_size)
 
     def real_columns(self, x_dim: int) -> Array:
         """Which columns hold real numbers, (D,) bool."""

@@ -88,6 +88,10 @@ class Mixed(Likelihood):
         features = [p.features(k.take_columns(x, c)) for p, c in self._pairs]
         return functools.reduce(k.concat, features)
 
+    def usual(self, x_dim: int) -> Array:
+        self.declare(x_dim)
+        return np.concatenate([p.usual(len(c)) for p, c in self._pairs])
+
     def real_columns(self, x_dim: int) -> Array:
         self.declare(x_dim)
         real = np.empty(x_dim, bool)
