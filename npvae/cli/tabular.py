@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import plots
 from ..core.wording import short
+from ..evaluate.by_column import column_distances
 from ..plots.by_column import MOST_PANELS
 from ..tables import Schema, Table, guess, nats_saved
 from .console import count
@@ -172,12 +173,5 @@ def gallery_of(model: Any, image_shape: plots.Shape, columns: list[str] | None) 
 
 def _most_different(x: Array, samples: Array) -> Array:
     """The columns whose samples differ most from x, by the Kolmogorov-Smirnov distance."""
-    distances = []
-    for column, drawn in zip(x.T, samples.T, strict=True):
-        known = np.sort(column[~np.isnan(column)])
-        at = np.concatenate([known, drawn])
-        ranks = [
-            np.searchsorted(np.sort(v), at, "right") / len(v) for v in (known, drawn) if len(v)
-        ]
-        distances.append(np.abs(ranks[0] - ranks[-1]).max())
+    distances = np.nan_to_num(column_distances(x, samples))
     return np.sort(np.argsort(distances)[::-1][:MOST_PANELS])
