@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .style import BLUE, INK, ORANGE, PALE, house_style, new_figure, lettering
+from .style import BLUE, INK, ORANGE, PALE, house_style, lettering, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
