@@ -131,13 +131,14 @@ def test_every_option_reaches_fit(monkeypatch, npvae, tmp_path):
 def test_names_take_arguments(small_train, tmp_path):
     code, out, _ = small_train(
         tmp_path, "--objective", "iwae:n_samples=2", "--likelihood", "student_t:df=3",
-        "--prior", "vamp:n_components=4",
+        "--prior", "mixture:n_components=4", "--posterior", "planar:n=2",
     )  # fmt: skip
     assert code == 0
     assert "IWAE, 2 samples; 3 epochs" in out
     assert "; relu, student_t:df=3, " in out
     model, written = nv.load(tmp_path / "model.npz"), config(tmp_path)
     assert (model.likelihood.df, model.prior.n_components) == (3, 4)
+    assert (model.posterior.n, written["training"]["posterior"]) == (2, "planar:n=2")
     assert written["objective"] == {"name": "iwae", "n_samples": 2}
     assert written["training"]["objective"] == "iwae"
     assert (written["training"]["n_samples"], written["training"]["beta"]) == (2, None)
