@@ -79,6 +79,13 @@ def positive(x: Array) -> Array:
     return np.abs(x) / 4
 
 
+def constant(x: Array) -> Array:
+    """The same numbers where nobody can write to them: a step may hold them as they are."""
+    x = x.copy()
+    x.flags.writeable = False
+    return x
+
+
 def unit(x: Array) -> Array:
     return np.abs(x) % 1.125 / 1.125
 
@@ -371,7 +378,8 @@ KERNELS: dict[str, Kernel] = {
         dict(x="BD"),
         1,
         dict(
-            mean=lambda n: np.linspace(-1, 2, n["D"]), scale=lambda n: np.linspace(0.5, 3, n["D"])
+            mean=lambda n: constant(np.linspace(-1, 2, n["D"])),
+            scale=lambda n: constant(np.linspace(0.5, 3, n["D"])),
         ),
         scales=lambda x, mean, scale: ((np.abs(x) + np.abs(mean)) / scale,),
         hides=("x",),

@@ -201,6 +201,8 @@ def columns_library(sources):
         elif code == 6:
             elementwise.repeat(source=p[0], out=p[1], lo=lo, hi=hi, n=p[2], times=p[3])
         elif code == 7:
+            columns.standardised(x=p[0], mean=p[1], scale=p[2], out=p[3], lo=lo, hi=hi, n=p[4])
+        elif code == 8:
             elementwise.sum_repeats(source=p[0], out=p[1], lo=lo, hi=hi, n=p[2], times=p[3])
 
     return perform

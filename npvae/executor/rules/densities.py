@@ -65,6 +65,13 @@ def _exposure(to: Lowering, x: Value, library: float) -> Ref:
     return out
 
 
+@rule("standardised")
+def _standardised(to: Lowering, call: Call) -> None:
+    x, mean, scale = call.inputs
+    units = dict(mean=to.constant(mean, np.float64), scale=to.constant(scale, np.float64))
+    emit(to, "standardised", dict(x=x, **units, out=call.outputs[0]))
+
+
 @rule("in_units")
 def _in_units(to: Lowering, call: Call) -> None:
     log_px, x, log_scale = call.inputs
