@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import flows, likelihoods, posteriors, priors  # noqa: F401  (their names get registered)
 from ..core import Terms
+from ..core.arrays import as_array
 from ..core.checks import relative_weights, whole
 from ..core.errors import ConfigError, DataError
 from ..data.reader import Reader
@@ -179,7 +180,7 @@ class Model(Owner, abstract=True):
         return [self._checked_noise(e, batch, z) for e, z in zip(eps, widths, strict=True)]
 
     def _checked_noise(self, eps: Any, batch: int, z_dim: int) -> Array:
-        eps = np.asarray(eps)
+        eps = as_array(eps, "eps")
         if eps.ndim != 3 or eps.shape[1:] != (batch, z_dim) or len(eps) == 0:
             raise DataError(
                 f"eps needs shape (K, {batch}, {z_dim}) for this batch and model; got "
@@ -246,7 +247,7 @@ class Model(Owner, abstract=True):
         n = whole("n", n)
         rng = np.random.default_rng(whole("seed", seed, least=0))
         if context is not None:
-            context = np.atleast_2d(context)
+            context = np.atleast_2d(as_array(context, "context"))
             context = np.repeat(context, n, axis=0) if len(context) == 1 else context
         contexts = self.context_reader(context, n)
         z = self.draw_z(n, rng, None if contexts is None else contexts.checked(slice(0, n)))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels as k
+from ..core.arrays import as_array
 from .kinds import Column
 from .schema import LIKELIHOODS
 
@@ -34,7 +35,7 @@ def impute(model: Any, x: Any) -> Array:
     model : VAE
         With a schema, trained with ``missing="mask"``.
     """
-    x = np.asarray(x)
+    x = as_array(x, "x")
     return np.where(np.isnan(x), guess(model, model.encode(x)[0]), x)
 
 
@@ -53,8 +54,8 @@ def nats_saved(model: Any, x: Any, reference: Any = None, seed: int = 0) -> Arra
         The rows that the columns' distributions are fitted to, such as those of training; by
         default x.
     """
-    x = np.asarray(x, np.float64)
-    reference = x if reference is None else np.asarray(reference, np.float64)
+    x = as_array(x, "x").astype(np.float64)
+    reference = x if reference is None else as_array(reference, "reference").astype(np.float64)
     saved = -column_nats(model, x, seed)
     for j, column in enumerate(model.schema.modelled):
         known = reference[:, j][~np.isnan(reference[:, j])]
