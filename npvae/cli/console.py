@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 
+from ..core.streams import write_line
+
 DONE, FAILED_CHECK, BAD_INPUT, INTERRUPTED, NO_READER = 0, 1, 2, 130, 141
 
 
 def tell(text: str) -> None:
     """Print one line on standard error, whatever line breaks `text` has."""
-    print(f"npvae: {' '.join(text.splitlines())}", file=sys.stderr, flush=True)
+    write_line(f"npvae: {' '.join(text.splitlines())}", sys.stderr)
 
 
 def count(n: int, noun: str) -> str:

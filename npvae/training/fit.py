@@ -45,7 +45,7 @@ def fit(
     valid: Any = None,
     seed: int = 0,
     threads: int | None = None,
-    progress: bool = False,
+    progress: bool | None = None,
     checkpoint: Any = None,
     resume: bool = False,
     callbacks: Iterable[Any] = (),
@@ -75,8 +75,9 @@ def fit(
         Of the order of rows and the noise. Same seed, threads and machine: same bits.
     threads : int, optional
         The most threads to use; by default all usable cores.
-    progress : bool
-        Show a bar on a terminal, a line per epoch elsewhere.
+    progress : bool, optional
+        Show how far training is: a bar on a terminal or in a notebook, elsewhere a line every few
+        seconds. By default only on a terminal or in a notebook.
     checkpoint : path, optional
         Where the model and the state of training are written after each epoch.
     resume : bool
