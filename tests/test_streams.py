@@ -150,7 +150,9 @@ def lines_of(capsys, monkeypatch, epochs, seconds, steps=1):
             shown.step(100 // steps, {"loss": 3.0})
         shown.epoch(record(epoch))
     shown.close()
-    return [" ".join(line.split("  loss")[0].split()) for line in capsys.readouterr().out.splitlines()]
+    return [
+        " ".join(line.split("  loss")[0].split()) for line in capsys.readouterr().out.splitlines()
+    ]
 
 
 def test_a_pipe_gets_each_of_a_few_epochs(capsys, monkeypatch):

@@ -29,6 +29,7 @@ import numpy as np
 from ..core import registered
 from ..core.errors import ConfigError, ModelFileError, nearest
 from ..core.files import replacing
+from ..core.public import public
 from . import Model
 
 Array = np.ndarray
@@ -46,6 +47,7 @@ _BY_COLUMN = ("standardise", "schema", "likelihood")
 """Entries of a config that may be dicts, which grow with the table and are as quick to use."""
 
 
+@public
 def save(model: Model, path: Any) -> None:
     """Write a model to `path`: to a temporary file beside it, flushed to disk, then renamed.
 
@@ -61,6 +63,7 @@ def save(model: Model, path: Any) -> None:
     write(path, model, {}, {})
 
 
+@public
 def load(source: Any) -> Any:
     """Read a model from a path, from bytes or from a binary file object.
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import DataError, MissingDependency
 from ..core.files import replacing
+from ..core.public import numpy_rules
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,9 +55,9 @@ def house_style() -> Iterator[None]:
     try:
         from matplotlib import style
     except ImportError as error:
-        raise MissingDependency("pictures need matplotlib; pip install 'npvae[plot]'") from error
+        raise MissingDependency("pictures need matplotlib: pip install matplotlib") from error
     # Matplotlib's settings are one global dict: two threads inside would restore each other's.
-    with _STYLE_LOCK, style.context(STYLE, after_reset=True):
+    with _STYLE_LOCK, numpy_rules(), style.context(STYLE, after_reset=True):
         yield
 
 

@@ -8,12 +8,14 @@ import numpy as np
 
 from .. import kernels as k
 from ..core.arrays import as_array
+from ..core.public import public
 from .kinds import Column
 from .schema import LIKELIHOODS
 
 Array = np.ndarray
 
 
+@public
 def guess(model: Any, z: Any) -> Array:
     """The model's best guess of the rows of latent vectors z (N, Z): (N, D), as x has them.
 
@@ -27,6 +29,7 @@ def guess(model: Any, z: Any) -> Array:
     return guesses
 
 
+@public
 def impute(model: Any, x: Any) -> Array:
     """x (N, D) with the model's best guess where it is NaN.
 
@@ -39,6 +42,7 @@ def impute(model: Any, x: Any) -> Array:
     return np.where(np.isnan(x), guess(model, model.encode(x)[0]), x)
 
 
+@public
 def nats_saved(model: Any, x: Any, reference: Any = None, seed: int = 0) -> Array:
     """How many nats the model saves in each column over the column's own distribution, (D,).
 
@@ -65,6 +69,7 @@ def nats_saved(model: Any, x: Any, reference: Any = None, seed: int = 0) -> Arra
         return np.nansum(saved, axis=0) / counts
 
 
+@public
 def column_nats(model: Any, x: Any, seed: int = 0) -> Array:
     """-log p(x_j given z) of each entry, (N, D), in nats, at one draw of z from q(z given x).
 

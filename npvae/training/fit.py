@@ -16,6 +16,7 @@ from ..core.checks import number
 from ..core.errors import NonFiniteLoss
 from ..core.losses import LOSSES
 from ..core.progress import Silent, reporter
+from ..core.public import public
 from ..core.threads import blas_threads, usable_cores
 from ..models import Model
 from ..models.base import START_ROWS
@@ -34,6 +35,7 @@ Array = np.ndarray
 _ORDER, _NOISE, _VALIDATION, _DRAWS, _VALIDATION_DRAWS = range(5)
 
 
+@public
 def fit(
     model: Model,
     x: Any,
