@@ -5,13 +5,19 @@ from __future__ import annotations
 import sys
 
 from ..core.streams import write_line
+from ..core.wording import readable
 
 DONE, FAILED_CHECK, BAD_INPUT, INTERRUPTED, NO_READER = 0, 1, 2, 130, 141
 
 
+def say(text: str) -> None:
+    """Print on standard output; nothing in names and labels reaches the terminal raw."""
+    print(readable(text), flush=True)
+
+
 def tell(text: str) -> None:
     """Print one line on standard error, whatever line breaks `text` has."""
-    write_line(f"npvae: {' '.join(text.splitlines())}", sys.stderr)
+    write_line(f"npvae: {readable(' '.join(text.splitlines()))}", sys.stderr)
 
 
 def count(n: int, noun: str) -> str:
