@@ -57,7 +57,7 @@ def blas_threads(
         if n is not None and matters:
             warnings.warn(
                 "threads= needs threadpoolctl, which is not installed, and was ignored; "
-                "install it with: pip install 'npvae[fast]'",
+                "install it with: pip install threadpoolctl",
                 stacklevel=3,
             )
         yield

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import DataError, MissingDependency
 from ..core.files import replacing
+from ..core.public import numpy_rules
 from ..core.wording import short
 
 if TYPE_CHECKING:
@@ -63,10 +64,10 @@ def house_style() -> Iterator[None]:
     try:
         from matplotlib import style
     except ImportError as error:
-        raise MissingDependency("pictures need matplotlib; pip install 'npvae[plot]'") from error
+        raise MissingDependency("pictures need matplotlib: pip install matplotlib") from error
     # Matplotlib's settings are one global dict: two threads inside would restore each other's.
     chosen = STYLE | {"font.family": _families()}
-    with _STYLE_LOCK, style.context(chosen, after_reset=True):
+    with _STYLE_LOCK, numpy_rules(), style.context(chosen, after_reset=True):
         yield
 
 

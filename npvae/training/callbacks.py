@@ -15,6 +15,7 @@ import numpy as np
 
 from ..core.checks import number, whole
 from ..core.errors import ConfigError
+from ..core.public import constructor
 
 
 def call(callback: Any, method: str, *arguments: Any) -> Any:
@@ -40,6 +41,7 @@ class EarlyStopping:
     best_loss, best_epoch : the loss and the epoch whose weights the model has after training.
     """
 
+    @constructor
     def __init__(self, patience: int, min_delta: float = 0.0) -> None:
         self.patience = whole("patience", patience)
         self.min_delta = number("min_delta", min_delta, least=0)
