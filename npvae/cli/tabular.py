@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import plots
+from ..core.wording import short
 from ..evaluate.by_column import column_distances
 from ..plots.by_column import MOST_PANELS
-from ..plots.style import short
 from ..tables import Schema, Table, guess, nats_saved
 from .choices import Choices, fill_in
 from .console import count
@@ -75,7 +75,7 @@ def _described(table: Table) -> Iterator[tuple[str, str, str]]:
 
 def _few(names: list[str], most: int = 6) -> str:
     more = [f"{len(names) - most} more"] if len(names) > most else []
-    return ", ".join(names[:most] + more)
+    return ", ".join([*map(short, names[:most]), *more])
 
 
 def saved_by_column(model: Any, x: Array, reference: Array | None = None) -> Array:
