@@ -23,12 +23,8 @@ from ..training.fit import train
 from ..training.history import History
 from ..training.settings import Settings
 from . import runs, tabular
-<<<<<<< HEAD
 from .choices import MIXED, WIDE, Choices, choose, complete, how_long
-=======
-from .choices import MIXED, Choices, choose, complete
 from .folder import RunFolder
->>>>>>> main
 from .inputs import has_test_split, hold_out, image_shape_of, read, take, value_range
 from .objective_options import objective
 from .takeover import CHECKPOINT, HISTORY, MODEL
@@ -183,17 +179,12 @@ def _prepare(options: Namespace, place: RunFolder) -> Job:
         size = " x ".join(map(str, image_shape))
         notes.append(f"rows are drawn as images of {size}; --image-shape none if they are not")
     train, valid = (data, test) if test is not None else _held_out(data, choices)
-<<<<<<< HEAD
     wide = bool(image_shape) or data.x.shape[1] >= WIDE
     held_out = valid is not None and test is None
     notes += how_long(choices, len(train.x), model.n_params, wide, held_out)
     choices["epochs"] = max(choices["epochs"], done)
-    job = Job(
-        folder=folder,
-=======
     return Job(
         place=place,
->>>>>>> main
         choices=choices,
         settings=_settings(choices, place, resume=done > 0),
         train=train,
