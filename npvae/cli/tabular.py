@@ -12,14 +12,13 @@ from ..core.wording import short
 from ..evaluate.by_column import column_distances
 from ..plots.by_column import MOST_PANELS
 from ..tables import Schema, Table, guess, nats_saved
+from .choices import Choices, fill_in
 from .console import count
 from .gallery import Gallery
 from .inputs import draw
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from .choices import Choices
 
 Array = np.ndarray
 
@@ -35,28 +34,9 @@ def complete(choices: Choices, table: Table) -> list[str]:
     Measured on the tables that come with scikit-learn; see docs/training.md.
     """
     n, d = table.x.shape
-    small = n < 1000
-    _fill(
-        choices,
-        z_dim=max(1, min(8, d - 1)),
-        hidden=[64] if small else [256],
-        batch_size=32 if n < 3000 else 128,
-        lr=2e-3,
-    )
-    stops = choices["epochs"] is None and choices["holdout"] and n > 1
-    _fill(choices, epochs=min(1000, max(10, 30_000 // -(-n // choices["batch_size"]))))
-    if not stops:
-        return list(table.notes)
-    _fill(choices, patience=max(5, choices["epochs"] // 10))
-    patience = count(choices["patience"], "epoch")
-    return [
-        *table.notes,
-        f"training stops {patience} after the best validation loss, since small tables overfit",
-    ]
-
-
-def _fill(choices: Choices, **defaults: Any) -> None:
-    choices.update({name: v for name, v in defaults.items() if choices[name] is None})
+    hidden = [64] if n < 1000 else [256]
+    fill_in(choices, z_dim=max(1, min(8, d - 1)), hidden=hidden, lr=2e-3)
+    return list(table.notes)
 
 
 def listing(table: Table) -> Iterator[str]:
