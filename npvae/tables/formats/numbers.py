@@ -48,7 +48,14 @@ def parts_of(text: str) -> Parts | None:
     match = _NUMBER.fullmatch(text) if len(text) <= LONGEST else None
     if match is None or surroundings(match["head"], match["tail"]) is None:
         return None
+    if match["body"].isdigit() and not set(match["tail"]).isdisjoint(_MINUS):
+        return None  # 2- is a mark, 2.50- money
     return Parts(match["head"], match["body"], match["exponent"] or "", match["tail"])
+
+
+def unit_of(parts: Parts) -> str:
+    """The currency or percent sign, or ""."""
+    return (surroundings(parts.head, parts.tail) or Surroundings("", "")).unit
 
 
 class Surroundings(NamedTuple):
@@ -66,7 +73,8 @@ def surroundings(head: str, tail: str) -> Surroundings | None:
     if negative:
         before, after = before[1:].strip(), after[:-1].strip()
     signs = [char for char in before if char in _SIGNS]
-    before = before.strip(_SIGNS + BLANKS)
+    signs += [char for char in after if char in _MINUS]
+    before, after = before.strip(_SIGNS + BLANKS), after.strip(_MINUS + BLANKS)
     unit = before or after
     if len(signs) + negative > 1 or (before and after) or (unit and not _is_unit(unit)):
         return None
