@@ -14,8 +14,9 @@ from .rows import MISSING, Row, TextRows
 
 _LIKE_DATA = re.compile(r"[^a-z]*[0-9][^a-z]*", re.IGNORECASE)
 _TOTAL = re.compile(
-    r"(?:(?:grand|sub)[ -]?)?totals?|sum|average|mean|(?:gesamt)?summe|(?:ins)?gesamt|mittelwert|"
-    r"durchschnitt|somme|total général|moyenne|totale|suma|totaal|média|promedio",
+    r"(?:(?:grand|sub)[ -]?)?totals?|sum|average|mean|median|sd|std|stdev|min|max|minimum|maximum|"
+    r"(?:gesamt)?summe|(?:ins)?gesamt|mittelwert|durchschnitt|somme|total général|moyenne|totale|"
+    r"suma|totaal|média|promedio",
     re.IGNORECASE,
 )
 _FEWEST = 3
@@ -29,13 +30,19 @@ def like_data(cell: str) -> bool:
 
 
 def above_data(first: Sequence[str], below: Sequence[Sequence[str]]) -> list[str]:
-    """The cells of a row that are text above columns without any, and so perhaps their names."""
+    """The cells of a row that are text above columns of data, and so perhaps their names."""
     columns = ([cell.strip() for cell in column] for column in zip(*below, strict=True))
     return [
         cell
         for cell, column in zip(first, columns, strict=False)
-        if not like_data(cell) and any(column) and all(map(like_data, column))
+        if not like_data(cell) and cell not in column and _are_data(column)
     ]
+
+
+def _are_data(cells: Sequence[str]) -> bool:
+    """Whether most of a column's cells are data; a few may be words for what is missing."""
+    known = [cell for cell in cells if cell]
+    return sum(map(like_data, known)) > len(known) / 2
 
 
 def drop_title(rows: TextRows) -> None:
@@ -47,9 +54,12 @@ def drop_title(rows: TextRows) -> None:
     full = (i for i, row in enumerate(cells) if len(row) == width and 3 * known[i] >= 2 * width)
     start = next(full, 0)
     below = [row for row in cells[start + 1 :] if len(row) == width]
-    if not start or max(known[:start]) > max(1, 2 * width / 3) or width < 2:
+    if not start or width < 2 or max(known[:start]) > max(1, 2 * width / 3):
         return
-    if above_data(cells[start], below):
+    names = cells[start]
+    alone = max(known[:start]) == 1 and width > 2 and not any(map(like_data, names))
+    again = any(name == row[i] for row in below for i, name in enumerate(names))
+    if above_data(names, below) or (alone and not again):
         rows.notes.append(_left_out([line for line, _ in rows.head[:start]], "above the table"))
         del rows.head[:start]
 
@@ -63,8 +73,8 @@ def drop_units(rows: TextRows, names: Sequence[str]) -> None:
     found = above_data(units, below)
     columns = [[cell.strip() for cell in column] for column in zip(*below, strict=True)]
     for unit, column in zip(units, columns, strict=True):
-        is_data = any(column) and all(map(like_data, column))
-        if unit and (unit in column or len(unit) > _LONGEST_UNIT or (is_data and like_data(unit))):
+        is_value = unit in column or len(unit) > _LONGEST_UNIT or like_data(unit)
+        if unit and is_value:
             return
     if len(found) > 1:
         rows.notes.append(_left_out([rows.head[0][0]], f"units such as {found[0]!r}"))
@@ -104,9 +114,9 @@ def _is_total(row: Sequence[str]) -> bool:
 
 
 def _is_remark(line: int, row: Sequence[str], before: Row, held: Sequence[Row], width: int) -> bool:
-    """Whether a row of one cell, which is text, is apart from those before it."""
+    """Whether a row of few cells, which are text, is apart from those before it."""
     cells = [cell for cell in row if cell]
-    if len(cells) > 1 or like_data(cells[0]) or len(row) == width <= 2:
+    if len(cells) > max(1, width / 2) or any(map(like_data, cells)) or len(row) == width <= 2:
         return False
     end = before[0] + sum(cell.count("\n") for cell in before[1])
     return bool(held) or line > end + 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -56,12 +57,14 @@ def formats_of(
     """
     found = {name: _found(cells, said.get(name, Said(""))) for name, cells in table.items()}
     decimals, orders = _evidence(found, table)
-    if not decimals and delimiter != ";":  # where commas part the cells, decimals have points
+    unknown_marks = not decimals and delimiter == ";"  # as where decimals have commas
+    if not decimals and delimiter == ",":  # where commas part the cells, decimals have points
         decimals = {"decimal-point"}
     formats: dict[str, Format] = {}
     for name, written in found.items():
         ways = written.args if isinstance(written, Ambiguous) else ()
-        if "decimal-comma" in decimals and written is PLAIN and name not in said:
+        commas = "decimal-comma" in decimals or unknown_marks
+        if commas and written is PLAIN and name not in said:
             ways = tuple(_DECIMAL) if _are_grouped(table[name].known()[0]) else ()
         if ways:
             kind = "number" if ways[0] in _DECIMAL else "date"
@@ -72,8 +75,9 @@ def formats_of(
         elif not isinstance(written, Ambiguous):
             formats[name] = written
     unknown = list(dict.fromkeys(text for cells in table.values() for text in cells.unknown()))
-    for name in [name for name in formats if name not in said]:
-        _check(name, formats[name], table[name], unknown, where)
+    for name in formats:
+        if name not in said or said[name].kind in ("number", "date"):
+            _check(name, formats[name], table[name], unknown, where, name in said)
     return formats
 
 
@@ -125,17 +129,21 @@ def _format(cells: Cells, said: Said) -> Format:
     return written
 
 
-def _check(name: str, written: Format, cells: Cells, unknown: Sequence[str], where: str) -> None:
+def _check(
+    name: str, written: Format, cells: Cells, unknown: Sequence[str], where: str, is_said: bool
+) -> None:
     """Raise `DataError` with the first cell that is none in a column of numbers or dates.
 
-    `unknown` are the table's cells that are missing.
+    `unknown` are the table's cells that are missing. What is said to be a number may be a code.
     """
-    if written is not None and not (written is PLAIN and are_plain(cells.known()[0])):
-        odd = [text for text in cells.known()[0] if not _fits(written, text)]
-        if odd:
-            place = f"{where}, line {cells.line_of(odd[0])}, column {name!r}"
-            rule, fix = _mended(name, written, odd, unknown)
-            raise refusal(place, Unfit(rule, fix, odd[0]))
+    if written is None or (written is PLAIN and are_plain(cells.known()[0])):
+        return
+    fits = is_number if is_said and written is PLAIN else partial(_fits, written)
+    odd = [text for text in cells.known()[0] if not fits(text)]
+    if odd:
+        place = f"{where}, line {cells.line_of(odd[0])}, column {name!r}"
+        rule, fix = _mended(name, written, odd, unknown)
+        raise refusal(place, Unfit(rule, fix, odd[0]))
 
 
 def _as_numbers(texts: Sequence[str], counts: Array, said: Said) -> NumberFormat | None:
@@ -195,7 +203,7 @@ def _mended(
     unit = parts_of(odd[0])
     if written.unit and unit and unit_of(unit) not in ("", written.unit):
         fix = (
-            f"Make it one currency, or take the column as text with {say(f'{name}=category')}, or "
+            f"Make it one unit, or take the column as text with {say(f'{name}=category')}, or "
             f"leave it out with {name}=skip."
         )
         return f"a column of numbers has one unit, and this has {written.unit!r}", fix

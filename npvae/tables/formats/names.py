@@ -36,7 +36,7 @@ def month_of(name: str) -> int:
 def names_like(seen: Iterable[str], short: bool) -> tuple[str, ...]:
     """The names of all months, of which some are seen in a column, in its language and spelling."""
     known = {month_of(name): name for name in seen}
-    language = max(MONTHS, key=lambda names: sum(_is_of(known[i], names[i - 1]) for i in known))
+    language = max(MONTHS, key=lambda names: sum(_likeness(known[i], names[i - 1]) for i in known))
     words = list(known.values())
     spelt = next(
         (case for case in (str.upper, str.lower) if all(case(w) == w for w in words)),
@@ -50,8 +50,10 @@ def names_like(seen: Iterable[str], short: bool) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _is_of(name: str, whole: str) -> bool:
-    return _key(whole).startswith(_key(name))
+def _likeness(name: str, whole: str) -> int:
+    """2 where a name is the beginning of another, 1 where it is without accents."""
+    start = name.removesuffix(".").casefold()
+    return whole.casefold().startswith(start) + _key(whole).startswith(_key(name))
 
 
 def _key(name: str) -> str:

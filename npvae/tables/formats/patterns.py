@@ -12,7 +12,8 @@ from .names import names_like
 from .numbers import LONGEST, Ambiguous
 
 _LATEST = 2039
-"""The last year that years of two figures reach as in POSIX, unless they must."""
+_EARLIEST = 1900
+"""The years that a column's years of two figures reach to, if they can."""
 
 
 def dates_as(texts: Iterable[str], order: str | None = None) -> DateFormat:
@@ -70,7 +71,7 @@ def _orders(matches: Iterable[re.Match[str]]) -> list[str]:
     first, second = (max(int(match[name]) for match in figures) for name in "ab")
     fits = [order for order, month in (("dmy", second), ("mdy", first)) if month <= 12]
     if all(len(match["a"]) == len(match["z"]) == 2 for match in figures) and second <= 12:
-        spread, other = (_around({int(match[name]) for match in figures})[1] for name in "az")
+        spread, other = (_windows({int(match[name]) for match in figures})[0][2] for name in "az")
         if max(int(match["z"]) for match in figures) > 31 or 2 * other <= spread:
             return fits or ["dmy"]
         fits = ["ymd"] if first > 31 or 2 * spread <= other else [*fits, "ymd"]
@@ -90,20 +91,20 @@ def _since(matches: Iterable[re.Match[str]], order: str) -> int:
     }
     if not any(_LATEST - 2000 < year < SINCE - 1900 for year in years):
         return SINCE
-    first, spread = _around(years)
-    first += 2000 if 2000 + first + spread <= _LATEST else 1900
-    return first - (99 - spread) // 2
+    for _, first, spread in _windows(years):
+        start = first + (2000 if 2000 + first + spread <= _LATEST else 1900)
+        start -= 100 if start + spread > _LATEST else 0
+        if start >= _EARLIEST:
+            return start - (99 - spread) // 2
+    return _LATEST - 99
 
 
-def _around(years: set[int]) -> tuple[int, int]:
-    """The first of years of two figures after their widest gap, and how far it is to the last."""
+def _windows(years: set[int]) -> list[tuple[int, int, int]]:
+    """Gaps between years of two figures, the widest first: its size, the year after, the spread."""
     ordered = sorted(years)
-    gaps = [
-        ((after - before) % 100 or 100, after)
-        for before, after in zip([ordered[-1], *ordered], ordered, strict=False)
-    ]
-    gap, first = max(gaps)
-    return first, 100 - gap
+    pairs = zip([ordered[-1], *ordered], ordered, strict=False)
+    gaps = [((after - before) % 100 or 100, after) for before, after in pairs]
+    return [(gap, after, 100 - gap) for gap, after in sorted(gaps, reverse=True)]
 
 
 def _date_pattern(parts: Sequence[dict[str, str]], order: str) -> str:
