@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..core.wording import short
 from .cells import LONGEST_SHOWN
 
 Array = np.ndarray
@@ -109,7 +110,7 @@ class Constant(Column):
         return self.only
 
     def describe(self, values: Array) -> str:
-        return f"always {self.only}: not modelled"
+        return f"always {short(self.only, 60)}: not modelled"
 
     @property
     def config(self) -> dict[str, Any]:
