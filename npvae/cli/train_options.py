@@ -97,9 +97,10 @@ GROUPS = {
                "it is written, and 'ordered:low<medium<high' an order"),
         Option("missing_cells", "TEXT,..", texts,
                "the cells of a .csv or .tsv that stand for a value that is not known, beside empty "
-               "ones (default: NA, N/A, NaN, null, none and ?)"),
+               "ones (default: NA, N/A, NaN, null, none, ?, and Excel's errors)"),
         Option("encoding", "NAME", str,
                "of a .csv or .tsv, such as utf-8 or cp1250, where npvae does not recognise it"),
+        Option("sheet", "NAME", str, "of an .xlsx (default: the first with rows)"),
         Option("holdout", "F", fraction,
                "the share of the rows to validate on: --seed draws them, and they are not trained "
                "on (default: the source's test rows if it has any, otherwise 0.1)"),
