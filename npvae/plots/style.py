@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Shape = tuple[int, int] | tuple[int, int, int] | None
 Range = tuple[float, float] | None
+Formats = Sequence[Callable[[float], str] | None]
+"""For each column how a number is written along an axis, a date say; None for plain numbers."""
 
 DPI = 128  # a power of two: then whole pixels are exact in inches
 INK, PALE, BLUE, ORANGE = "#333333", "#BBBBBB", "#0072B2", "#D55E00"
@@ -84,8 +86,13 @@ def check_names(names: Sequence[str] | None, d: int) -> None:
         raise DataError(f"names must be one for each of the {d} columns; got {len(names)}.")
 
 
-def short(name: str) -> str:
-    return name if len(name) <= 24 else name[:23] + "…"
+def short(name: str, most: int = 24) -> str:
+    return name if len(name) <= most else name[: most - 1] + "…"
+
+
+def head(figure: Figure, title: str) -> None:
+    """The title of a figure of several panels."""
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
 
 
 def label_columns(axes: Axes, d: int, names: Sequence[str] | None) -> None:
