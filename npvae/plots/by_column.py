@@ -20,8 +20,8 @@ from .style import (
     check_names,
     head,
     house_style,
+    lettering,
     new_figure,
-    short,
 )
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def column_bars(
     axes = figure.subplots()
     shown = values[order]
     axes.barh(range(len(order)), shown, color=np.where(shown < 0, ORANGE, BLUE), height=0.7)
-    axes.set_yticks(range(len(order)), [short(names[i]) for i in order], fontsize=7)
+    axes.set_yticks(range(len(order)), [lettering(names[i]) for i in order], fontsize=7)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(order) - 0.4, -0.6)
     axes.axvline(0, color=INK, linewidth=0.8)
@@ -103,7 +103,7 @@ def columns_reconstructed(
         elif rows.any():
             _against(axes, x[rows, j], x_hat[rows, j])
             write_ticks(axes, formats[j] if formats is not None else None, "xy")
-        axes.set_title(short(names[j]), fontsize=8, fontweight="normal")
+        axes.set_title(lettering(names[j]), fontsize=8, fontweight="normal")
     figure.supxlabel("input, in the column's units", fontsize=8)
     figure.supylabel("reconstruction", fontsize=8)
     head(figure, title)
@@ -156,12 +156,12 @@ def write_ticks(
 def _brief(word: str) -> str:
     """A label in the room of a tick: in two lines where it is long."""
     if len(word) <= 10:
-        return word
+        return lettering(word)
     try:
         return f"{float(word):.3g}"
     except ValueError:
-        lines = [short(line, 11) for line in wrap(word, 11, break_long_words=False)]
-        return "\n".join([*lines[:1], short(" ".join(lines[1:]), 11)] if len(lines) > 1 else lines)
+        first, *rest = wrap(word, 11, break_long_words=False) or [word]
+        return "\n".join(lettering(line, 11) for line in (first, " ".join(rest)) if line)
 
 
 def _against(axes: Axes, x: Array, x_hat: Array) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from ..core.errors import DataError
 from .by_column import MOST_PANELS, Labels, column_panels, label_ticks, write_ticks
-from .style import PALETTE, Array, Formats, check_names, head, house_style, short
+from .style import PALETTE, Array, Formats, check_names, head, house_style, lettering
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +56,7 @@ def walks(
             _name_places(axes, labels[j])
         else:
             write_ticks(axes, formats[j] if formats is not None else None, "y")
-        axes.set_title(short(names[j]), fontsize=8, fontweight="normal")
+        axes.set_title(lettering(names[j]), fontsize=8, fontweight="normal")
     title = "Walks through latent space, a line for each pair"
     more = f": the {len(chosen)} columns that change most"
     head(figure, title + ("" if len(chosen) == d else more))

@@ -22,8 +22,8 @@ from .style import (
     head,
     house_style,
     label_columns,
+    lettering,
     new_figure,
-    short,
 )
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _histograms(
         else:
             first = values[next(iter(values))]
             write_ticks(axes, formats[column], "x", whole=bool((first == np.rint(first)).all()))
-        axes.set_title(short(name), fontsize=8, fontweight="normal")
+        axes.set_title(lettering(name), fontsize=8, fontweight="normal")
         axes.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
         axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.3g} %")
     figure.supylabel("share of the rows in each bar", fontsize=8)

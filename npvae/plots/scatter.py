@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core.errors import DataError
-from .style import INK, PALE, PALETTE, Array, head, house_style, new_figure, short
+from .style import INK, PALE, PALETTE, Array, head, house_style, lettering, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +49,8 @@ def latent(
     which = rows or f"{n:,} row{'s' * (n != 1)}"
     if z > 2:
         which += f"; of {z} dimensions, the plane of most variance"
-    axes.set_title("\n".join(wrap(which, 90)), fontsize=8, fontweight="normal")
+    which = "\n".join(wrap(lettering(which, 240), 90))
+    axes.set_title(which, fontsize=8, fontweight="normal")
     if z == 1:
         _line(axes, mu[:, 0], classes, values, label)
         return figure
@@ -67,7 +68,7 @@ def _size(z: int, classes: list[str]) -> tuple[float, float]:
     if z == 1 and len(classes) > len(PALETTE):
         return 6.0, 1.2 + 0.15 * len(classes)
     columns = -(-len(classes) // len(PALETTE))
-    longest = max((len(short(name)) for name in classes), default=0)
+    longest = max((len(lettering(name)) for name in classes), default=0)
     legend = columns * (0.3 + 0.08 * longest)
     return 5.4 + max(0.6, legend), 3.4 if z == 1 else 5.1
 
@@ -78,7 +79,7 @@ def _name_where_they_lie(axes: Axes, points: Array, classes: list[str], index: A
 
     for i, name in enumerate(classes):
         x, y = np.median(points[index == i], axis=0)
-        text = axes.text(x, y, short(name, 12), fontsize=7, ha="center", va="center", color=INK)
+        text = axes.text(x, y, lettering(name, 12), fontsize=7, ha="center", va="center", color=INK)
         text.set_path_effects([withStroke(linewidth=2, foreground="white")])
 
 
@@ -91,9 +92,9 @@ def _line(axes: Axes, mu: Array, classes: list[str], values: Array, label: str) 
         axes.set_ylabel("rows")
         return
     draw_points(axes, np.column_stack([mu, values]))
-    axes.set_ylabel(label or "label")
+    axes.set_ylabel(lettering(label or "label"))
     if many:
-        axes.set_yticks(range(len(classes)), [short(name) for name in classes], fontsize=7)
+        axes.set_yticks(range(len(classes)), [lettering(name) for name in classes], fontsize=7)
         axes.grid(axis="y")
 
 
@@ -117,7 +118,7 @@ def draw_points(
     if not classes:
         dots = axes.scatter(x, y, size, values, lw=0, plotnonfinite=True)
         dots.set_cmap(dots.get_cmap().with_extremes(bad=PALE))
-        axes.figure.colorbar(dots, label=label or "label")
+        axes.figure.colorbar(dots, label=lettering(label or "label"))
         dots.set(**look)  # after the bar, which stays opaque
         return
     colours = to_rgba_array(_legend(axes, classes, label))
@@ -173,9 +174,9 @@ def _legend(axes: Axes, classes: list[str], label: str) -> list[str]:
     ]
     if any(classes):
         axes.figure.legend(
-            dots, [short(name) for name in classes], loc="outside right upper",
+            dots, [lettering(name) for name in classes], loc="outside right upper",
             handletextpad=0.2, columnspacing=1, ncols=-(-len(classes) // n),
-            title=short(label) or None, alignment="left",
+            title=lettering(label) or None, alignment="left",
         )  # fmt: skip
     return colours
 
