@@ -9,6 +9,8 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+from . import interrupts
+
 
 def usable_cores() -> int:
     """The cores this process may use: by affinity and by its cgroup's quota, at least 1."""
@@ -63,5 +65,7 @@ def blas_threads(
         yield
         return
     limit = 1 if multiply_adds < WORTHWHILE else usable_cores() if n is None else n
-    with threadpool_limits(limits=limit, user_api="blas"):
+    with interrupts.held_back():  # it looks for libraries in a callback, where one would get lost
+        limited = threadpool_limits(limits=limit, user_api="blas")
+    with limited:
         yield
