@@ -22,11 +22,11 @@ from ..core.errors import ConfigError, MissingDependency
 from ..core.progress import epoch_summary
 from ..core.registry import arguments_of, listed, registered, text
 from ..core.threads import usable_cores
+from ..core.wording import short
 from ..evaluate import DrawnRows, drawn_rows_report, metrics
 from ..executor.describe import describe
 from ..objectives import ELBO
-from ..plots.style import short
-from .console import DONE, FAILED_CHECK
+from .console import DONE, FAILED_CHECK, say
 from .inputs import rows_apart, rows_for
 from .objective_options import objective
 from .runs import CONFIG, Run, open_run
@@ -59,23 +59,23 @@ def evaluate(options: Namespace) -> None:
     likelihood = f"{figures['n_samples']:,} importance samples per row"
     likelihood += f"; standard error over rows {se:.2f}" if se is not None else ""
     units = f"{figures['active_units']} of {figures['z_dim']}"
-    print(f"{run.name} on {which}\nmeans over the rows, in nats per example\n")
+    say(f"{run.name} on {which}\nmeans over the rows, in nats per example\n")
     for name, key, what in (
         ("ELBO", "elbo", "a lower bound on the log-likelihood: -(reconstruction + KL)"),
         ("reconstruction", "rec", "-E_q[log p(x given z)]"),
         ("KL", "kl", "KL(q(z given x) || p(z))"),
         ("log-likelihood", "log_likelihood", likelihood),
     ):
-        print(f"  {name:<14} {figures[key]:>10.2f}   {what}")
-    print(f"  {'active units':<14} {units:>10}   latent dimensions whose mean varies over the rows")
+        say(f"  {name:<14} {figures[key]:>10.2f}   {what}")
+    say(f"  {'active units':<14} {units:>10}   latent dimensions whose mean varies over the rows")
     if run.schema is not None:
-        print("\nNats saved in a column over knowing its distribution alone; the worst columns are")
+        say("\nNats saved in a column over knowing its distribution alone; the worst columns are")
         for name, nats in worst(run.schema, saved):
-            print(f"  {short(name):<24} {nats:>8.3f}")
+            say(f"  {short(name):<24} {nats:>8.3f}")
     if others:
-        print(f"\nRows that a model was trained on flatter it: {others}.")
+        say(f"\nRows that a model was trained on flatter it: {others}.")
     if drawn is not None:
-        print(f"\n{drawn}\n\n{drawn_in}")
+        say(f"\n{drawn}\n\n{drawn_in}")
 
 
 def _drawn_rows(run: Run, options: Namespace) -> tuple[DrawnRows | None, str]:
@@ -108,7 +108,7 @@ def verify(options: Namespace) -> int:
 def info(options: Namespace) -> None:
     """Print what is installed, or what a run holds."""
     for name, value in _environment() if options.run is None else _contents(options.run):
-        print(f"{name:<14} {value}")
+        say(f"{name:<14} {value}")
 
 
 def _environment() -> Iterator[tuple[str, str]]:

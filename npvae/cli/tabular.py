@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import plots
+from ..core.wording import short
 from ..evaluate.by_column import column_distances
 from ..plots.by_column import MOST_PANELS
-from ..plots.style import short
 from ..tables import Schema, Table, guess, nats_saved
 from .console import count
 from .gallery import Gallery
@@ -26,7 +26,7 @@ Array = np.ndarray
 _MOST_LINES = 24
 """The most columns that have a line each; where there are more, those of a kind share one."""
 _ENTRIES = 4_000_000
-"""The most to score for the chart of columns; a row of D columns has D², each scored apart."""
+"""The most to score for the chart of columns."""
 
 
 def complete(choices: Choices, table: Table) -> list[str]:
@@ -95,12 +95,12 @@ def _described(table: Table) -> Iterator[tuple[str, str, str]]:
 
 def _few(names: list[str], most: int = 6) -> str:
     more = [f"{len(names) - most} more"] if len(names) > most else []
-    return ", ".join(names[:most] + more)
+    return ", ".join([*map(short, names[:most]), *more])
 
 
 def saved_by_column(model: Any, x: Array, reference: Array | None = None) -> Array:
     """`nats_saved` (D,) over as many of the rows as there is time for."""
-    n = max(50, _ENTRIES // x.shape[1] ** 2)
+    n = max(50, _ENTRIES // x.shape[1])
     return nats_saved(model, x[draw(len(x), n, 0)], reference)
 
 

@@ -13,7 +13,7 @@ from ..core.threads import usable_cores
 from ..objectives import ELBO
 from ..tables import Table
 from ..training.history import History
-from . import runs
+from . import console, runs
 from .console import DONE, INTERRUPTED, NO_READER, count, tell
 from .gallery import walks
 from .inputs import draw
@@ -28,7 +28,7 @@ _MOST_POINTS = 10_000
 
 def train(options: Namespace) -> int:
     """Train a model, and write its run folder."""
-    say = _say_nothing if options.quiet else _say
+    say = _say_nothing if options.quiet else console.say
     with prepared(options) as job:
         started = time.perf_counter()
         try:
@@ -44,10 +44,6 @@ def train(options: Namespace) -> int:
         if not options.no_plots:
             _draw(job, history, say)
     return DONE
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)
 
 
 def _say_nothing(text: str) -> None:

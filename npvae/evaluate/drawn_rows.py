@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core.checks import whole
 from ..core.errors import DataError, MissingDependency
+from ..core.wording import short
 from ..models import Model
 from .associations import associations
 from .by_column import Labels, column_distances, outside, outside_the_others
@@ -123,11 +124,11 @@ class DrawnRows:
             yield "\nNo rows were held out, so nothing can be said of copied rows."
         yield "\nThe columns that differ most, by their distance"
         for column, distance in self.worst_columns():
-            yield f"  {_cut(column):<24} {distance:>8.3f}"
+            yield f"  {short(column):<24} {distance:>8.3f}"
         if self.pairs:
             yield "\nThe pairs of columns whose associations differ most, in the data and drawn"
             for pair in self.worst_pairs():
-                names = f"{_cut(pair.first)}, {_cut(pair.second)}"
+                names = f"{short(pair.first)}, {short(pair.second)}"
                 yield f"  {names:<50} {pair.data:>7.3f} {pair.drawn:>7.3f}"
 
     def _figures(self) -> Iterator[tuple[str, float, float | None, float, str]]:
@@ -287,7 +288,3 @@ def _as_written(model: Model, drawn: Array) -> Array:
         what = f"the model draws what column {schema.names[j]!r} can't have"
         raise DataError(f"{what}: {unfit}. Train it anew.") from None
     return drawn
-
-
-def _cut(name: str, most: int = 24) -> str:
-    return name if len(name) <= most else name[: most - 1] + "…"

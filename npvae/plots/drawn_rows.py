@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .style import BLUE, INK, ORANGE, PALE, house_style, new_figure, short
+from .style import BLUE, INK, ORANGE, PALE, house_style, lettering, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +43,7 @@ def _distances(axes: Axes, worst: list[tuple[str, float]], by_chance: float) -> 
     places = range(len(worst))
     axes.barh(places, [distance for _, distance in worst], color=BLUE, height=0.7)
     axes.axvline(by_chance, color=INK, linewidth=1, linestyle="--", label="by chance")
-    axes.set_yticks(places, [short(name) for name, _ in worst], fontsize=7)
+    axes.set_yticks(places, [lettering(name) for name, _ in worst], fontsize=7)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(max(len(worst), 5) - 0.4, -0.6)
     axes.set_xlim(0, None)
