@@ -39,8 +39,8 @@ def test_a_run_folder_is_complete(trained):
         "image_shape": [8, 8],
         "objective": {"name": "elbo", "beta": 1.0, "n_samples": 1, "free_bits": 0.0},
         "training": {
-            "data": "digits", "columns": None, "missing_cells": None, "encoding": None, "sheet": None,
-            "holdout": 0.1, "z_dim": 2, "hidden": [16],
+            "data": "digits", "columns": None, "missing_cells": None, "encoding": None,
+            "sheet": None, "holdout": 0.1, "z_dim": 2, "hidden": [16],
             "activation": "relu", "likelihood": "bernoulli", "prior": "standard",
             "objective": "elbo", "n_samples": 1, "beta": 1.0, "warmup": 0.0, "free_bits": 0.0,
             "epochs": 3, "batch_size": 300, "lr": 0.002, "weight_decay": 0.0, "clip_norm": None,
