@@ -13,6 +13,7 @@ from ..core.errors import ConfigError
 from ..core.files import replacing
 from ..models import storage as checkpoint
 from ..models.storage import HEADER, MODEL
+from .known_rows import KnownRows
 from .takeover import CHECKPOINT, CONFIG, recover
 from .train_options import DEFAULT_RUN
 
@@ -43,6 +44,11 @@ class Run:
     def records(self) -> list[dict[str, Any]]:
         """The history of a run folder; empty for another model."""
         return saved_training(self.file.parent).records if self.config else []
+
+    @property
+    def rows(self) -> KnownRows | None:
+        """The rows that it was trained on and held out, where that is known."""
+        return KnownRows.read(self.file.parent) if self.config else None
 
     @property
     def schema(self) -> Any:
