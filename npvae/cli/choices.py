@@ -85,7 +85,7 @@ def _check(choices: Choices) -> None:
             f"--likelihood mixed is for tables, .csv or .tsv files; got {choices['data']}. Choose "
             "another, or leave it out."
         )
-    for name in ("columns", "missing_cells", "encoding"):
+    for name in ("columns", "missing_cells", "encoding", "sheet"):
         if choices[name] and not table:
             typed = SETTINGS[name].typed
             raise ConfigError(

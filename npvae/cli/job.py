@@ -237,8 +237,9 @@ def _read(choices: Choices, schema: Any) -> tuple[Dataset, Dataset | None]:
     if choices["holdout"] is None:
         choices["holdout"] = 0.1
     if choices["likelihood"] == MIXED:
-        options = choices["columns"], schema, choices["missing_cells"], choices["encoding"]
-        return read_table(name, *options), None
+        options = ("missing_cells", "encoding", "sheet")
+        read_as = (choices[option] for option in options)
+        return read_table(name, choices["columns"], schema, *read_as), None
     return read(name), None
 
 

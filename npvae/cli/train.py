@@ -20,7 +20,7 @@ from .inputs import draw
 from .job import Job, prepared
 from .objective_options import in_words
 from .outcome import how_it_ended, worse_than_none
-from .tabular import TableGallery, gallery_of, listing
+from .tabular import TableGallery, gallery_of, label_of, listing
 from .takeover import CHECKPOINT, CONFIG, HISTORY, MODEL, ROWS
 
 _MOST_POINTS = 10_000
@@ -199,7 +199,8 @@ def _pictures(job: Job, history: History) -> Iterator[tuple[str, str, Any]]:
     gallery = gallery_of(model, job.image_shape, job.train.columns)
     rows = job.train if job.valid is None else job.valid
     named = "training rows" if job.valid is None else "validation rows"
-    yield "loss.png", "the losses by epoch", plots.loss_curves(history.records)
+    kept = None if job.stopping is None else job.stopping.best_epoch
+    yield "loss.png", "the losses by epoch", plots.loss_curves(history.records, kept)
 
     many = draw(len(job.train.x), _MOST_POINTS, seed)
     x = job.train.x[many]
@@ -215,11 +216,13 @@ def _pictures(job: Job, history: History) -> Iterator[tuple[str, str, Any]]:
 
     labels = None if job.train.y is None else job.train.y[many]
     coloured = "" if labels is None else ", coloured by label"
-    figure = gallery.latent(model.encode(x)[0], labels)
+    of_which = f"{len(x):,} of " if len(x) < len(job.train.x) else ""
+    which = f"{of_which}{count(len(job.train.x), 'training row')}"
+    figure = plots.latent(model.encode(x)[0], labels, which, label_of(model))
     yield "latent.png", f"where the training rows lie in latent space{coloured}", figure
 
     if len(rows.x) > 1:
-        figure = gallery.interpolation(walks(gallery, rows.x, 8, 10, seed))
+        figure = gallery.interpolation(*walks(gallery, rows.x, 8, 10, seed))
         yield "interpolation.png", f"walks through latent space between {named}", figure
     if gallery.has_manifold:
         yield "manifold.png", "all of the latent space, decoded", gallery.manifold()

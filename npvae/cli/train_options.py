@@ -6,6 +6,7 @@ the model, the objective, the optimiser or `fit` as their argument of the same n
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -54,6 +55,18 @@ class Option:
     def typed(self) -> str:
         return "--" + self.name.replace("_", "-")
 
+    def allows(self, value: Any) -> bool:
+        """Whether a config.json may have this value: it could have been typed."""
+        if value is None or self.parse in (None, str):
+            return value is None or isinstance(value, bool if self.parse is None else str)
+        if isinstance(value, bool):
+            return False
+        try:
+            typed = ",".join(_items(value)) if isinstance(value, (list, dict)) else str(value)
+            return self.parse(typed or "none") == value
+        except (ArgumentTypeError, TypeError, ValueError):
+            return False
+
     def add_to(self, group: Any) -> None:
         """Declare the option to argparse; of a setting, None says that it was not given."""
         how: dict[str, Any] = {"action": "store_true"}
@@ -61,6 +74,12 @@ class Option:
             how = {"type": self.parse, "metavar": self.metavar}
         default = None if self.setting else self.default
         group.add_argument(self.typed, help=self.help, default=default, **how)
+
+
+def _items(value: Any) -> list[str]:
+    """A list or a dict as it is typed, with commas between; raises TypeError for nested ones."""
+    items = [f"{n}={v}" for n, v in value.items()] if isinstance(value, dict) else value
+    return ["" + item if isinstance(item, str) else str(int(item)) for item in items]
 
 
 # fmt: off
@@ -78,9 +97,10 @@ GROUPS = {
                "it is written, and 'ordered:low<medium<high' an order"),
         Option("missing_cells", "TEXT,..", texts,
                "the cells of a .csv or .tsv that stand for a value that is not known, beside empty "
-               "ones (default: NA, N/A, NaN, null, none and ?)"),
+               "ones (default: NA, N/A, NaN, null, none, ?, and Excel's errors)"),
         Option("encoding", "NAME", str,
                "of a .csv or .tsv, such as utf-8 or cp1250, where npvae does not recognise it"),
+        Option("sheet", "NAME", str, "of an .xlsx (default: the first with rows)"),
         Option("holdout", "F", fraction,
                "the share of the rows to validate on: --seed draws them, and they are not trained "
                "on (default: the source's test rows if it has any, otherwise 0.1)"),
