@@ -152,6 +152,7 @@ class Program:
     def _execute(self, first: int, last: int, step: int, stop: int, tables: Any) -> int:
         """Run operations of steps in all threads, this one among them."""
         self.counters[:] = 0
+        self.counters[sync.LONGEST : sync.LONGEST + 2] = sync.NAP
         taken: list[int] = []
 
         def run(thread: int) -> int:
