@@ -9,12 +9,14 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from ..core.errors import DataError
+from ..core.public import public
 from .arrays import npz_has_test_split, read_npy, read_npz
 from .dataset import Array, Dataset
 from .delimited import read_csv
 from .idx import has_images, is_idx_name, read_idx_file, read_idx_folder
 
 
+@public
 def read(path: str | os.PathLike[str], split: str | None = None) -> Dataset:
     """Read rows, and all that the source says about them.
 
@@ -49,6 +51,7 @@ def read(path: str | os.PathLike[str], split: str | None = None) -> Dataset:
         return _read(source, split)
 
 
+@public
 def load(path: str | os.PathLike[str], split: str | None = None) -> Array | tuple[Array, Array]:
     """Read x, or ``(x, y)`` where the source has labels; otherwise like `read`.
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..core.errors import ConfigError, DataError
 from ..core.files import replacing
+from ..core.public import public
 from ..datasets import Dataset
 from ..datasets.delimited import as_labels, label_position
 from ..datasets.readers import existing, readable
@@ -51,6 +52,7 @@ class Table(Dataset):
     notes: tuple[str, ...] = field(default=(), kw_only=True)
 
 
+@public
 def read(
     path: str | os.PathLike[str],
     columns: Mapping[str, str] | None = None,
@@ -69,8 +71,8 @@ def read(
     Parameters
     ----------
     path : str or path
-        A ``.csv``, ``.tsv`` or ``.txt``; with ``pip install "npvae[tables]"`` also an ``.xlsx`` or
-        a ``.parquet``.
+        A ``.csv``, ``.tsv`` or ``.txt``; with openpyxl and pyarrow installed also an ``.xlsx`` or a
+        ``.parquet``.
     columns : mapping, optional
         The kind of some columns: number, date, flag, count or category; label, which makes it y; or
         skip. "date:dmy", "date:mdy" and "date:ymd" say what comes first in dates,
@@ -129,6 +131,7 @@ def read(
     return Table(x, y, columns=schema.names, schema=schema, notes=tuple(found.notes))
 
 
+@public
 def write(path: Any, schema: Schema, x: Any) -> None:
     """Write x (N, D) as a table with the schema's header, whole or not at all.
 

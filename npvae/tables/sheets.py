@@ -117,8 +117,7 @@ def _package(suffix: str, where: str) -> Any:
     except ImportError as error:
         package = SHEETS[suffix].partition(".")[0]
         raise MissingDependency(
-            f"{where}: {suffix} files need {package}; pip install {package}, or "
-            "pip install 'npvae[tables]' for all kinds of tables."
+            f"{where}: {suffix} files need {package}: pip install {package}"
         ) from error
 
 

@@ -166,5 +166,5 @@ def test_the_package_that_is_missing_is_named(monkeypatch, tmp_path, suffix):
 
     monkeypatch.setattr(sheets, "import_module", missing)
     (tmp_path / f"t{suffix}").write_bytes(b"x")
-    with pytest.raises(nv.MissingDependency, match=r"npvae\[tables\]"):
+    with pytest.raises(nv.MissingDependency, match=r"files need \w+: pip install \w+"):
         tables.read(tmp_path / f"t{suffix}")
