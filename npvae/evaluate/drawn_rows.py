@@ -161,8 +161,8 @@ def drawn_rows_report(
 
     Each column by itself, each pair of columns, all columns together by a classifier, whether rows
     of training were copied, and values that no row has. A table's rows are compared as they are
-    written: rounded as its columns are. They are draws and no means: of grey images a Bernoulli model
-    draws black and white pixels, which are told from grey ones at once.
+    written: rounded as its columns are. They are draws and no means: a Bernoulli model of grey
+    images draws black and white pixels, which are told from grey ones at once.
 
     Parameters
     ----------
