@@ -19,6 +19,7 @@ from .decoding import *
 from .dense import *
 from .latent import *
 from .likelihoods import *
+from .marginals import *
 from .ordinal import *
 from .seam import kernel, recording
 from .training import *

@@ -1,0 +1,136 @@
+"""Columns that are monotone functions of a latent number y: which y a value stands for, and back.
+
+A column's function x = Q(y) is the line through knots (y_k, x_k), constant outside of them, and then
+rounded to a multiple of `step` where that is above 0. Knots of D columns are arrays (D, K), the
+shorter ones filled up with infinities. So a value is either a cell, the numbers y between `low` and
+`high` that all give it, or, on a slope without rounding, one number y.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..core.numerics import sigmoid, softplus
+from .likelihoods import _over_known
+from .seam import Array, Triple, kernel
+
+__all__ = ["cell_scores", "cells", "from_scores", "logistic_cells", "mean_from_scores"]
+
+FAR = 1e3
+"""Where the cells of the least and of the greatest value end: no latent number gets there."""
+MOST = 3.0
+"""An encoder sees the open cells as if they ended here."""
+
+
+@kernel
+def cells(x: Array, knots: Array, scores: Array, steps: Array) -> tuple[Array, ...]:
+    """low, high, width and offset of x (B, D), each (B, D): the y between low and high give x.
+
+    log p(x) is that of the cell plus the offset, -log step; or where the width is 0 the density at
+    y plus the offset, which is then the logarithm of dy/dx. All are NaN where x is.
+    """
+    low, high, width, offset = _cells(x, knots, scores, steps)
+    return tuple(a.astype(x.dtype) for a in (low, high, width, offset))
+
+
+@kernel
+def cell_scores(x: Array, knots: Array, scores: Array, steps: Array) -> Array:
+    """The middle of each cell: what an encoder is given of x (B, D)."""
+    low, high, _, _ = _cells(x, knots, scores, steps)
+    return (0.5 * (np.maximum(low, -MOST) + np.minimum(high, MOST))).astype(x.dtype)
+
+
+def _cells(x: Array, knots: Array, scores: Array, steps: Array) -> tuple[Array, ...]:
+    exact, column, last = steps == 0, np.arange(len(knots)), np.isfinite(knots).sum(-1) - 1
+    # What is not rounded is met by equality, in the type that x has.
+    knots = np.where(exact[:, None], knots.astype(x.dtype), knots).astype(np.float64)
+    half, near = 0.5 * steps, 1e-4 * steps
+    units = np.where(exact, 1.0, steps)
+    inside = np.clip(x.astype(np.float64), knots[:, 0] + half, knots[column, last] - half)
+    middle = np.where(exact, inside, np.rint(inside / units) * units)
+    left, right = middle - half, middle + half
+    below = (knots < (left - near)[..., None]).sum(-1)
+    upto = (knots <= (right + near)[..., None]).sum(-1)
+    low, slope = _on_line(left, np.clip(below - 1, 0, last - 1), column, knots, scores)
+    high, _ = _on_line(right, np.clip(upto - 1, 0, last - 1), column, knots, scores)
+    low, high = np.where(below == 0, -FAR, low), np.where(upto > last, FAR, high)
+    smooth = exact & (below > 0) & (upto <= last) & (upto - below < 2)
+    offset = np.where(smooth, np.log(slope), -np.log(units))
+    high = np.where(smooth, low, high)
+    missing = np.isnan(x)
+    return tuple(np.where(missing, np.nan, a) for a in (low, high, high - low, offset))
+
+
+def _on_line(x: Array, i: Array, column: Array, knots: Array, scores: Array) -> tuple[Array, Array]:
+    """y on the line between the knots i and i + 1, and its slope dy/dx, 1 if it is vertical."""
+    left, start = knots[column, i], scores[column, i]
+    run, rise = knots[column, i + 1] - left, scores[column, i + 1] - start
+    vertical = run <= 0
+    slope = np.where(vertical, 1.0, rise / np.where(vertical, 1.0, run))
+    return np.where(vertical, start + (x > left) * rise, start + (x - left) * slope), slope
+
+
+@kernel
+def logistic_cells(
+    location: Array, low: Array, high: Array, width: Array, offset: Array, log_scale: Array
+) -> Triple:
+    """log p = Σ_D log(σ(b) - σ(a)) + offset, a = (low - location) / s, b = (high - location) / s.
+
+    s = exp(log_scale), and where the width is 0 the density (σ(a) - σ(a)²) / s. As products, which
+    do not cancel: log σ(b) + log σ(-a) + log(1 - exp(a - b)), the last term -log_scale at width 0.
+    """
+    inverse = np.exp(-log_scale)
+    a, b = (low - location) * inverse, (high - location) * inverse
+    smooth = width <= 0
+    gap = np.where(smooth, 1.0, width).astype(width.dtype) * inverse
+    e = np.exp(-gap)
+    rest = -np.expm1(-gap)
+    inside = np.where(smooth, -log_scale, np.log(rest))
+    above, below = sigmoid(-b), sigmoid(a)
+    log_p = inside - softplus(-b) - softplus(a) + offset
+    slope = a * below - b * above - np.where(smooth, 1.0, gap * e / rest).astype(a.dtype)
+    return _over_known(low, log_p, (below - above) * inverse, slope)
+
+
+@kernel
+def from_scores(y: Array, knots: Array, scores: Array, steps: Array) -> Array:
+    """Q(y) of each entry of y (..., D)."""
+    x = np.empty(y.shape)
+    for j, step in enumerate(steps.tolist()):
+        n = int(np.isfinite(knots[j]).sum())
+        line = np.interp(y[..., j], scores[j, :n], knots[j, :n])
+        if step:
+            line = np.rint(np.clip(line, knots[j, 0] + step / 2, knots[j, n - 1] - step / 2) / step)
+            line *= step
+        x[..., j] = line
+    return x.astype(y.dtype)
+
+
+MOST_CELLS = 256
+"""A column with more is nearly smooth, and its mean is that of the line."""
+
+
+@kernel
+def mean_from_scores(
+    location: Array, log_scale: Array, knots: Array, scores: Array, steps: Array
+) -> Array:
+    """E[Q(y)], y logistic around location (..., D): Q(-∞) + ∫ P(y > t) dQ(t), along the line exact.
+
+    ∫ σ((l - t) / s) dt = -s softplus((l - t) / s), s = exp(log_scale); at jumps of Q it is a sum.
+    """
+    scale = np.broadcast_to(np.exp(log_scale), location.shape)
+    mean = np.empty(location.shape)
+    for j, step in enumerate(steps.tolist()):
+        n = int(np.isfinite(knots[j]).sum())
+        x, y = knots[j, :n], scores[j, :n]
+        u = (location[..., j, None] - y) / scale[..., j, None]
+        n_cells = (x[-1] - x[0]) / step if step else np.inf
+        if n_cells <= MOST_CELLS:
+            edges = np.interp(x[0] + step * np.arange(1, round(n_cells)), x, y)
+            u = (location[..., j, None] - edges) / scale[..., j, None]
+            mean[..., j] = x[0] + step / 2 + step * sigmoid(u).sum(-1)
+        else:
+            x = np.clip(x, x[0] + step / 2, x[-1] - step / 2)
+            area = -np.diff(softplus(u), axis=-1) * scale[..., j, None]
+            mean[..., j] = x[0] + (area * (np.diff(x) / np.diff(y))).sum(-1)
+    return mean.astype(location.dtype)
