@@ -9,6 +9,7 @@ import numpy as np
 
 from .core.checks import number, whole
 from .models import Model
+from .models.base import warn_of_infinite
 
 Array = np.ndarray
 
@@ -46,11 +47,14 @@ def log_likelihood(
             total = np.full(len(xb), -np.inf)
             for start in range(0, n_samples, block):
                 eps = model.draw_noise(len(xb), min(block, n_samples - start), rng)
-                terms, _ = model.forward(xb, eps, cb, needs=("log_px", "log_pz", "log_qz"))
-                total = np.logaddexp(total, np.logaddexp.reduce(terms.log_w, axis=0))
+                with np.errstate(over="ignore", invalid="ignore"):
+                    terms, _ = model.forward(xb, eps, cb, needs=("log_px", "log_pz", "log_qz"))
+                    total = np.logaddexp(total, np.logaddexp.reduce(terms.log_w, axis=0))
                 count(terms.log_px.size)
             estimates.append(total - np.log(n_samples))
-    return np.concatenate(estimates)
+    log_p = np.concatenate(estimates)
+    warn_of_infinite("log-likelihood", log_p, model.dtype)
+    return log_p
 
 
 def _counting(progress: bool, total: int) -> AbstractContextManager[Any]:

@@ -25,7 +25,7 @@ Array = np.ndarray
 _MOST_LINES = 24
 """The most columns that have a line each; where there are more, those of a kind share one."""
 _ENTRIES = 4_000_000
-"""The most to score for the chart of columns; a row of D columns has D², each scored apart."""
+"""The most to score for the chart of columns."""
 
 
 def complete(choices: Choices, table: Table) -> list[str]:
@@ -99,7 +99,7 @@ def _few(names: list[str], most: int = 6) -> str:
 
 def saved_by_column(model: Any, x: Array, reference: Array | None = None) -> Array:
     """`nats_saved` (D,) over as many of the rows as there is time for."""
-    n = max(50, _ENTRIES // x.shape[1] ** 2)
+    n = max(50, _ENTRIES // x.shape[1])
     return nats_saved(model, x[draw(len(x), n, 0)], reference)
 
 

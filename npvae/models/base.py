@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
@@ -99,8 +100,9 @@ class Model(Owner, abstract=True):
 
     def __repr__(self) -> str:
         config = {n: v for n, v in self.config.items() if n not in ("dtype", "seed", "schema")}
-        if self.units is not None:
-            config["standardise"] = True  # not the numbers of every column
+        for name in ("standardise", "inputs"):
+            if isinstance(config.get(name), dict):
+                config[name] = True  # not the numbers of every column
         arguments = ", ".join(f"{name}={value!r}" for name, value in config.items())
         return f"{type(self).__name__}({arguments}): {self.n_params:,} parameters, {self.dtype}"
 
@@ -281,12 +283,15 @@ class Model(Owner, abstract=True):
         for xb, cb in self.batches(x, context):
             log_px, kl = np.zeros((2, len(xb)))
             for _ in range(n_samples):  # one draw at a time: memory does not grow with them
-                terms, _ = self.forward(xb, self.draw_noise(len(xb), 1, rng), cb)
+                with np.errstate(over="ignore", invalid="ignore"):
+                    terms, _ = self.forward(xb, self.draw_noise(len(xb), 1, rng), cb)
                 log_px += terms.log_px[0]
                 kl += terms.kl_per_row[0]
             log_pxs.append(log_px / n_samples)
             kls.append(kl / n_samples)
-        return np.concatenate(log_pxs), np.concatenate(kls)
+        log_px, kl = np.concatenate(log_pxs), np.concatenate(kls)
+        warn_of_infinite("ELBO", log_px - kl, self.dtype)
+        return log_px, kl
 
     def save(self, path: Any) -> None:
         """`npvae.save` of this model."""
@@ -310,3 +315,16 @@ class Model(Owner, abstract=True):
 
 def _joined(chunks: Sequence[Array]) -> Array:
     return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
+
+
+def warn_of_infinite(what: str, values: Array, dtype: str) -> None:
+    """Say which rows have a value (N,) that is NaN or infinite, if any has."""
+    rows = np.flatnonzero(~np.isfinite(values))
+    if len(rows):
+        warnings.warn(
+            f"the {what} of {len(rows):,} of {len(values):,} rows is no finite number, first that "
+            f"of row {rows[0]} (counted from 0): its numbers are too large for {dtype} beside "
+            "those that the model was trained on; rescale such rows"
+            + (", or take model.astype('float64')." if dtype == "float32" else "."),
+            stacklevel=4,
+        )

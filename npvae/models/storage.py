@@ -42,7 +42,7 @@ _LONGEST_CONFIG = 10_000, 200
 """Characters, and characters more for each array in the file, as networks have arrays. Far more
 than any model's has, and little enough that building it takes neither long nor much memory."""
 
-_BY_COLUMN = ("standardise", "schema", "likelihood")
+_BY_COLUMN = ("standardise", "inputs", "schema", "likelihood")
 """Entries of a config that may be dicts, which grow with the table and are as quick to use."""
 
 
