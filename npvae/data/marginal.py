@@ -9,7 +9,8 @@ import numpy as np
 
 from .. import kernels as k
 from ..core.errors import ConfigError
-from ..core.numerics import LOG_2PI, normal_cdf
+from ..core.numerics import normal_cdf
+from ..kernels.dense import LOG_2PI
 
 Array = np.ndarray
 
@@ -35,7 +36,7 @@ class Marginal:
         If they are something else.
     """
 
-    def __init__(self, x: Sequence[float], y: Sequence[float], step: float = 0.0) -> None:
+    def __init__(self, x: Any, y: Any, step: float = 0.0) -> None:
         self.x, self.y, self.step = _finite(x), _finite(y), float(step)
         usable = self.x.shape == self.y.shape and len(self.x) > 1 and 0 <= self.step < np.inf
         if not usable or (np.diff(self.x) < 0).any() or (np.diff(self.y) <= 0).any():

@@ -1,9 +1,9 @@
 """Columns that are monotone functions of a latent number y: which y a value stands for, and back.
 
-A column's function x = Q(y) is the line through knots (y_k, x_k), constant outside of them, and then
-rounded to a multiple of `step` where that is above 0. Knots of D columns are arrays (D, K), the
-shorter ones filled up with infinities. So a value is either a cell, the numbers y between `low` and
-`high` that all give it, or, on a slope without rounding, one number y.
+A column's function x = Q(y) is the line through knots (y_k, x_k), constant outside of them, and
+then rounded to a multiple of `step` where that is above 0. Knots of D columns are arrays (D, K),
+the shorter ones filled up with infinities. So a value stands either for a cell, the numbers y
+between `low` and `high` that all give it, or, on a slope without rounding, for one number y.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from .seam import Array, Triple, kernel
 
 __all__ = ["cell_scores", "cells", "from_scores", "logistic_cells", "mean_from_scores"]
 
+Cells = tuple[Array, Array, Array, Array]
+
 FAR = 1e3
 """Where the cells of the least and of the greatest value end: no latent number gets there."""
 MOST = 3.0
@@ -23,14 +25,15 @@ MOST = 3.0
 
 
 @kernel
-def cells(x: Array, knots: Array, scores: Array, steps: Array) -> tuple[Array, ...]:
+def cells(x: Array, knots: Array, scores: Array, steps: Array) -> Cells:
     """low, high, width and offset of x (B, D), each (B, D): the y between low and high give x.
 
     log p(x) is that of the cell plus the offset, -log step; or where the width is 0 the density at
     y plus the offset, which is then the logarithm of dy/dx. All are NaN where x is.
     """
     low, high, width, offset = _cells(x, knots, scores, steps)
-    return tuple(a.astype(x.dtype) for a in (low, high, width, offset))
+    dtype = x.dtype
+    return low.astype(dtype), high.astype(dtype), width.astype(dtype), offset.astype(dtype)
 
 
 @kernel
@@ -40,7 +43,7 @@ def cell_scores(x: Array, knots: Array, scores: Array, steps: Array) -> Array:
     return (0.5 * (np.maximum(low, -MOST) + np.minimum(high, MOST))).astype(x.dtype)
 
 
-def _cells(x: Array, knots: Array, scores: Array, steps: Array) -> tuple[Array, ...]:
+def _cells(x: Array, knots: Array, scores: Array, steps: Array) -> Cells:
     exact, column, last = steps == 0, np.arange(len(knots)), np.isfinite(knots).sum(-1) - 1
     # What is not rounded is met by equality, in the type that x has.
     knots = np.where(exact[:, None], knots.astype(x.dtype), knots).astype(np.float64)
@@ -57,8 +60,8 @@ def _cells(x: Array, knots: Array, scores: Array, steps: Array) -> tuple[Array, 
     smooth = exact & (below > 0) & (upto <= last) & (upto - below < 2)
     offset = np.where(smooth, np.log(slope), -np.log(units))
     high = np.where(smooth, low, high)
-    missing = np.isnan(x)
-    return tuple(np.where(missing, np.nan, a) for a in (low, high, high - low, offset))
+    gap = np.where(np.isnan(x), np.nan, 0.0)  # what is missing stays so
+    return low + gap, high + gap, high - low + gap, offset + gap
 
 
 def _on_line(x: Array, i: Array, column: Array, knots: Array, scores: Array) -> tuple[Array, Array]:

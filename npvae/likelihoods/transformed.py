@@ -17,6 +17,9 @@ from .spread import LocationScale
 
 Array = np.ndarray
 
+START = -0.6
+"""log_scale at which logistic noise has a variance of about 1."""
+
 
 class Transformed(LocationScale):
     """x = Q(y), y = location + s · logistic noise, Q a function of the column's: a `Marginal`.
@@ -51,6 +54,8 @@ class Transformed(LocationScale):
         Whether the decoder gives a scale for each entry or each column learns one.
     """
 
+    log_scale: Array
+
     real = False
     bound = 4.0
 
@@ -58,7 +63,9 @@ class Transformed(LocationScale):
         super().__init__(scale)
         self.scale = scale
         if not isinstance(marginals, (list, tuple)) or not marginals:
-            raise ConfigError(f"Transformed needs a marginal for each column; got {marginals!r:.60}.")
+            raise ConfigError(
+                f"Transformed needs a marginal for each column; got {marginals!r:.60}."
+            )
         self.marginals = [Marginal.of(m) for m in marginals]
         self._lines = stacked(self.marginals)
 
@@ -71,16 +78,18 @@ class Transformed(LocationScale):
         super().declare(x_dim)
 
     def density(self, location: Array, x: Array, log_scale: Array) -> tuple[Any, Any, Any]:
-        return k.logistic_cells(location, *k.cells(x, *self._lines), log_scale)
+        low, high, width, offset = k.cells(x, *self._lines)
+        return k.logistic_cells(location, low, high, width, offset, log_scale)
 
     def entries(self, theta: Array, x: Array) -> Array:
         location, log_scale = self.heads(theta)
         parts = location, *k.cells(x, *self._lines), np.broadcast_to(log_scale, x.shape)
-        first, *cells, last = (as_rows(part, x.shape[1]) for part in parts)
-        return k.logistic_cells(first[None], *cells, last[None])[0].reshape(x.shape)
+        first, low, high, width, offset, last = (as_rows(part, x.shape[1]) for part in parts)
+        log_p = k.logistic_cells(first[None], low, high, width, offset, last[None])[0]
+        return log_p.reshape(x.shape)
 
     def features(self, x: Array) -> Array:
-        """The middle of each value's cell, so that an encoder sees columns as if they were normal."""
+        """The middle of each value's cell: to an encoder all columns look normal."""
         return k.cell_scores(x, *self._lines)
 
     def mean(self, theta: Array) -> Array:
@@ -99,9 +108,15 @@ class Transformed(LocationScale):
     def clearly_supports(self, x: Array) -> bool:
         return all_finite(x)
 
-    def output_bias(self, mean: Array, n: int) -> None:
-        """None: at 0 the median is the column's."""
-        return None
+    def start_from(self, rows: Array) -> None:
+        if not self._by_decoder:
+            self.log_scale[...] = START
+
+    def output_bias(self, mean: Array, n: int) -> Array:
+        """Where y is nearly standard normal, as the columns are."""
+        bias = np.zeros(self.n_outputs(len(mean)))
+        bias[len(mean) :] = START
+        return bias
 
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
