@@ -19,7 +19,9 @@ _NAMES = {
     "optim": ("Adam",),
     "core.schedules": ("Constant", "Cosine", "Linear"),
     "training.callbacks": ("EarlyStopping",),
-    "evaluate": ("active_units", "log_likelihood", "metrics"),
+    "evaluate": (
+        "DrawnRows", "active_units", "drawn_rows_report", "log_likelihood", "metrics",
+    ),
     "models.storage": ("load", "save"),
     "gradcheck": ("check_gradients",),
     "core": ("LevelTerms", "Part", "Terms"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
 import struct
 import tracemalloc
@@ -146,7 +147,7 @@ def test_formats(members, version, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"x_dim": 10**12}, "needs shape (3, 1000000000000); got (3, 4)"),
+        ({"x_dim": 10**12}, "a model of 1,000,000,000,000 columns"), ({"x_dim": 1000}, "(3, 1000)"),
         ({"x_dim": 10**30}, ""), ({"x_dim": 10**300}, ""), ({"x_dim": -4}, "x_dim"),
         ({"x_dim": 4.0}, "x_dim"), ({"x_dim": 5}, "shape"), ({"z_dim": 3}, "shape"),
         ({"z_dim": 0}, "z_dim"), ({"z_dim": None}, "z_dim"),
@@ -351,3 +352,46 @@ def test_random_damage_behind_a_correct_checksum(members, data):
         nv.load(archive_of({**members, name: bytes(damaged)}))
     except nv.ModelFileError as error:
         assert "\n" not in str(error)  # noqa: PT017
+
+
+# Files that ask for much
+
+
+@pytest.mark.parametrize(
+    "likelihood",
+    ["categorical", {"name": "categorical", "classes": 10**9}, "one_hot", "ordinal", "gaussian"],
+)
+@pytest.mark.parametrize("changes", [{"x_dim": 10**8}, {"x_dim": 10**9}, {"standardise": True}])
+def test_few_bytes_take_little_memory(members, likelihood, changes):
+    big = {"x_dim": 10**8, **changes}
+    assert "columns has as many weights" in refusal(
+        with_config(members, likelihood=likelihood, **big)
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_what_is_no_file_is_refused_and_does_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "model.npz")
+    for source in (tmp_path / "model.npz", tmp_path, os.devnull):
+        with pytest.raises(nv.ModelFileError, match="a pipe or a device"):
+            nv.load(source)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite(content, members, tmp_path, value):
+    model = nv.load(content)
+    model.params["decoder.layers.1.b"][0] = value
+    with pytest.raises(nv.ConfigError, match=r"'decoder.layers.1.b' has some that are NaN or inf"):
+        nv.save(model, tmp_path / "model.npz")
+    assert not list(tmp_path.iterdir())
+    wrong = np.array([[value] * 4] * 3, "<f4")
+    assert "'encoder.layers.0.W' has weights that are NaN" in refusal(
+        archive_of({**members, W: npy(GOOD, wrong.tobytes())})
+    )
+
+
+def test_weights_that_overflow_in_the_models_type(members):
+    header = GOOD.replace("<f4", "<f8")
+    assert "NaN or infinite" in refusal(
+        archive_of({**members, W: npy(header, np.full((3, 4), 1e300, "<f8").tobytes())})
+    )

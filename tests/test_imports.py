@@ -48,11 +48,12 @@ OPTIONAL = {
     "tqdm": {"core.progress"},
     "openpyxl": {"tables"},
     "pyarrow": {"tables"},
+    "sklearn": {"evaluate"},
 }
 """Who may import an optional package; at its top level only the compiled operations may."""
 
 FORBIDDEN = {
-    "torch", "jax", "tensorflow", "autograd", "sklearn", "scipy", "pandas",
+    "torch", "jax", "tensorflow", "autograd", "scipy", "pandas",
     "pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve",
 }  # fmt: skip
 

@@ -23,8 +23,15 @@ DEFAULTS: Choices = {name: option.default for name, option in SETTINGS.items()}
 # epochs cost some tenths of a nat, and twice the epochs bring one tenth more.
 FOR_DIGITS: Choices = {
     "z_dim": 4, "hidden": [256, 128], "epochs": 300, "batch_size": 64, "lr": 2e-3,
+    "prior": "standard",
 }  # fmt: skip
-FOR_OTHERS: Choices = {"hidden": [400], "epochs": 10, "batch_size": 128, "lr": 1e-3}
+FOR_OTHERS: Choices = {
+    "hidden": [400],
+    "epochs": 10,
+    "batch_size": 128,
+    "lr": 1e-3,
+    "prior": "standard",
+}
 
 
 def choose(options: Namespace, earlier: Choices) -> Choices:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import sys
 
+from ..core.wording import readable
+
 DONE, FAILED_CHECK, BAD_INPUT, INTERRUPTED, NO_READER = 0, 1, 2, 130, 141
+
+
+def say(text: str) -> None:
+    """Print on standard output; nothing in names and labels reaches the terminal raw."""
+    print(readable(text), flush=True)
 
 
 def tell(text: str) -> None:
     """Print one line on standard error, whatever line breaks `text` has."""
-    print(f"npvae: {' '.join(text.splitlines())}", file=sys.stderr, flush=True)
+    print(f"npvae: {readable(' '.join(text.splitlines()))}", file=sys.stderr, flush=True)
 
 
 def count(n: int, noun: str) -> str:

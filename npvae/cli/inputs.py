@@ -148,6 +148,27 @@ def rows_for(run: Run, options: Namespace) -> Selection:
     return Selection(data, which, others)
 
 
+def rows_apart(run: Run, name: str | None) -> tuple[Dataset, Dataset | None]:
+    """The rows that a run was trained on, and such as it was not: of --data, or held out.
+
+    Of a model of which it is not known what it was trained on, all rows of --data, and none.
+    """
+    trained_on, share = run.settings.get("data"), run.settings.get("holdout")
+    source = trained_on or name
+    if source is None:
+        raise ConfigError(
+            f"what '{run.name}' was trained on is not known; give --data digits or --data PATH."
+        )
+    others = None if name is None or _same_source(name, source) else read(name, None, run.schema)
+    if not share and trained_on and has_test_split(source):
+        return read(source, "train", run.schema), others or read(source, "test", run.schema)
+    data = read(source, None, run.schema)
+    kept, held_out = hold_out(len(data.x), share or 0, run.settings.get("seed", 0))
+    if others is None and len(held_out):
+        others = take(data, held_out)
+    return take(data, kept), others
+
+
 def _split(run: Run, name: str, split: str | None) -> Selection:
     trained_here = _same_source(name, run.settings.get("data"))
     share, schema = run.settings.get("holdout"), run.schema

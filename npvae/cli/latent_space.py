@@ -17,7 +17,7 @@ from ..core.errors import ConfigError
 from ..core.files import replacing
 from ..datasets import Dataset
 from .arguments import PICTURES, TABLES
-from .console import count
+from .console import count, say
 from .gallery import Gallery, walks
 from .inputs import draw, image_shape_of, rows_for
 from .runs import Run, open_run
@@ -35,7 +35,7 @@ def sample(options: Namespace) -> None:
     gallery = _gallery(run, Dataset(np.empty((0, run.model.x_dim))), options)
     samples = gallery.new(options.n, options.seed)
     _write(options.out, samples, lambda: gallery.samples(samples), run.columns, schema=run.schema)
-    print(f"{options.out}: {count(options.n, 'sample')} from the prior")
+    say(f"{options.out}: {count(options.n, 'sample')} from the prior")
 
 
 def reconstruct(options: Namespace) -> None:
@@ -58,7 +58,7 @@ def reconstruct(options: Namespace) -> None:
         what = f"{count(int(np.isnan(data.x).sum()), 'missing cell')} filled in, of"
     picture = partial(gallery.reconstructions, data.x, x_hat)
     _write(options.out, x_hat, picture, data.columns, schema=run.schema)
-    print(f"{options.out}: {what} {which}")
+    say(f"{options.out}: {what} {which}")
 
 
 def interpolate(options: Namespace) -> None:
@@ -70,9 +70,7 @@ def interpolate(options: Namespace) -> None:
     gallery = _gallery(run, data, options)
     decoded = walks(gallery, data.x, options.pairs, options.steps, options.seed)
     _write(options.out, decoded, lambda: gallery.interpolation(decoded))
-    print(
-        f"{options.out}: {count(options.pairs, 'walk')} of {options.steps} steps, between {which}"
-    )
+    say(f"{options.out}: {count(options.pairs, 'walk')} of {options.steps} steps, between {which}")
 
 
 def latent(options: Namespace) -> None:
@@ -82,7 +80,7 @@ def latent(options: Namespace) -> None:
     mu, _ = run.model.encode(data.x)
     names = [f"z{i}" for i in range(mu.shape[1])]
     _write(options.out, mu, lambda: plots.latent(mu, data.y), names, data.y)
-    print(f"{options.out}: posterior means of {which}")
+    say(f"{options.out}: posterior means of {which}")
 
 
 def _gallery(run: Run, data: Dataset, options: Namespace) -> Gallery:

@@ -47,7 +47,12 @@ importance sampling, and how many latent dimensions are active. All are means
 over the rows, in nats per example.
 
 Rows that the model was trained on flatter it. If the source has no test rows,
-all rows are taken, those too; --split held-out leaves them out."""
+all rows are taken, those too; --split held-out leaves them out.
+
+--rows-drawn N draws N rows and says how they differ from the data: column by
+column, in the associations of columns, to a random forest that is to tell them
+from real rows (pip install "npvae[report]"), by copies of training rows, and by
+values out of range. The same is drawn into drawn_rows.png."""
 
 _SAMPLE = """\
 Make new examples: z drawn from the prior, and for each z the mean of
@@ -152,6 +157,18 @@ def _evaluate(commands: Any) -> None:
         default=5000,
         metavar="K",
         help="importance samples per row (default: 5000)",
+    )
+    parser.add_argument(
+        "--rows-drawn",
+        type=whole(1),
+        metavar="N",
+        help="also draw N rows and compare them with the data",
+    )
+    parser.add_argument(
+        "--out",
+        type=output(*PICTURES),
+        metavar="FILE",
+        help=f"the picture of --rows-drawn: {', '.join(PICTURES)} (default: drawn_rows.png)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 

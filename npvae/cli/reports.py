@@ -11,23 +11,25 @@ from collections import Counter
 from collections.abc import Iterator
 from importlib import metadata, util
 from itertools import chain, repeat
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .. import kernels
+from .. import kernels, plots
 from .._version import __version__
+from ..core.errors import ConfigError, MissingDependency
 from ..core.progress import epoch_summary
 from ..core.registry import arguments_of, listed, registered, text
 from ..core.threads import usable_cores
-from ..evaluate import metrics
+from ..core.wording import short
+from ..evaluate import DrawnRows, drawn_rows_report, metrics
 from ..executor.describe import describe
 from ..objectives import ELBO
-from ..plots.style import short
-from .console import DONE, FAILED_CHECK
-from .inputs import rows_for
+from .console import DONE, FAILED_CHECK, say
+from .inputs import rows_apart, rows_for
 from .objective_options import objective
-from .runs import CONFIG, open_run
+from .runs import CONFIG, Run, open_run
 from .tabular import saved_by_column, worst
 from .train_options import SETTINGS
 
@@ -48,28 +50,49 @@ def evaluate(options: Namespace) -> None:
     if run.schema is not None:
         saved = saved_by_column(run.model, data.x)
         figures["nats_saved"] = dict(zip(run.schema.names, saved.tolist(), strict=True))
+    drawn, drawn_in = _drawn_rows(run, options)
     if options.json:
-        print(_json({"run": run.name, "data": which, "seed": options.seed, **figures}))
+        more = {} if drawn is None else {"drawn_rows": drawn.as_dict()}
+        print(_json({"run": run.name, "data": which, "seed": options.seed, **figures, **more}))
         return
     se = figures["log_likelihood_se"]
     likelihood = f"{figures['n_samples']:,} importance samples per row"
     likelihood += f"; standard error over rows {se:.2f}" if se is not None else ""
     units = f"{figures['active_units']} of {figures['z_dim']}"
-    print(f"{run.name} on {which}\nmeans over the rows, in nats per example\n")
+    say(f"{run.name} on {which}\nmeans over the rows, in nats per example\n")
     for name, key, what in (
         ("ELBO", "elbo", "a lower bound on the log-likelihood: -(reconstruction + KL)"),
         ("reconstruction", "rec", "-E_q[log p(x given z)]"),
         ("KL", "kl", "KL(q(z given x) || p(z))"),
         ("log-likelihood", "log_likelihood", likelihood),
     ):
-        print(f"  {name:<14} {figures[key]:>10.2f}   {what}")
-    print(f"  {'active units':<14} {units:>10}   latent dimensions whose mean varies over the rows")
+        say(f"  {name:<14} {figures[key]:>10.2f}   {what}")
+    say(f"  {'active units':<14} {units:>10}   latent dimensions whose mean varies over the rows")
     if run.schema is not None:
-        print("\nNats saved in a column over knowing its distribution alone; the worst columns are")
+        say("\nNats saved in a column over knowing its distribution alone; the worst columns are")
         for name, nats in worst(run.schema, saved):
-            print(f"  {short(name):<24} {nats:>8.3f}")
+            say(f"  {short(name):<24} {nats:>8.3f}")
     if others:
-        print(f"\nRows that a model was trained on flatter it: {others}.")
+        say(f"\nRows that a model was trained on flatter it: {others}.")
+    if drawn is not None:
+        say(f"\n{drawn}\n\n{drawn_in}")
+
+
+def _drawn_rows(run: Run, options: Namespace) -> tuple[DrawnRows | None, str]:
+    """What --rows-drawn asks for, and where its picture is, or why there is none."""
+    if options.rows_drawn is None:
+        if options.out is not None:
+            raise ConfigError("--out takes the picture of drawn rows; give --rows-drawn N with it.")
+        return None, ""
+    train, others = rows_apart(run, options.data)
+    valid = None if others is None else others.x
+    report = drawn_rows_report(run.model, train.x, valid, options.rows_drawn, options.seed)
+    path = options.out or Path("drawn_rows.png")
+    try:
+        plots.save(plots.drawn_rows(report), path)
+    except MissingDependency as error:
+        return report, f"No picture: {error}"
+    return report, f"{path}: the same as a picture"
 
 
 def verify(options: Namespace) -> int:
@@ -85,7 +108,7 @@ def verify(options: Namespace) -> int:
 def info(options: Namespace) -> None:
     """Print what is installed, or what a run holds."""
     for name, value in _environment() if options.run is None else _contents(options.run):
-        print(f"{name:<14} {value}")
+        say(f"{name:<14} {value}")
 
 
 def _environment() -> Iterator[tuple[str, str]]:

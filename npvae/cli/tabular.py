@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import plots
+from ..core.wording import short
+from ..evaluate.by_column import column_distances
 from ..plots.by_column import MOST_PANELS
-from ..plots.style import short
 from ..tables import Schema, Table, guess, nats_saved
 from .console import count
 from .gallery import Gallery
@@ -38,7 +39,8 @@ def complete(choices: Choices, table: Table) -> list[str]:
     _fill(
         choices,
         z_dim=max(1, min(8, d - 1)),
-        hidden=[64] if small else [256],
+        hidden=[128] if small else [256],
+        prior=f"mixture:n_components={max(2, min(30, n // 10))}",
         batch_size=32 if n < 3000 else 128,
         lr=2e-3,
     )
@@ -94,7 +96,7 @@ def _described(table: Table) -> Iterator[tuple[str, str, str]]:
 
 def _few(names: list[str], most: int = 6) -> str:
     more = [f"{len(names) - most} more"] if len(names) > most else []
-    return ", ".join(names[:most] + more)
+    return ", ".join([*map(short, names[:most]), *more])
 
 
 def saved_by_column(model: Any, x: Array, reference: Array | None = None) -> Array:
@@ -172,12 +174,5 @@ def gallery_of(model: Any, image_shape: plots.Shape, columns: list[str] | None) 
 
 def _most_different(x: Array, samples: Array) -> Array:
     """The columns whose samples differ most from x, by the Kolmogorov-Smirnov distance."""
-    distances = []
-    for column, drawn in zip(x.T, samples.T, strict=True):
-        known = np.sort(column[~np.isnan(column)])
-        at = np.concatenate([known, drawn])
-        ranks = [
-            np.searchsorted(np.sort(v), at, "right") / len(v) for v in (known, drawn) if len(v)
-        ]
-        distances.append(np.abs(ranks[0] - ranks[-1]).max())
+    distances = np.nan_to_num(column_distances(x, samples))
     return np.sort(np.argsort(distances)[::-1][:MOST_PANELS])

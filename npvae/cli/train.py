@@ -13,13 +13,14 @@ from ..core.threads import usable_cores
 from ..objectives import ELBO
 from ..tables import Table
 from ..training.history import History
-from . import runs
+from . import console, runs
 from .console import DONE, INTERRUPTED, NO_READER, count, tell
 from .gallery import walks
 from .inputs import draw
-from .job import Job, prepare
+from .job import Job, prepared
 from .objective_options import in_words
 from .tabular import TableGallery, gallery_of, listing
+from .takeover import CHECKPOINT, CONFIG, HISTORY, MODEL
 
 _MOST_POINTS = 10_000
 """The most rows in a picture of points: more would hide each other."""
@@ -27,26 +28,22 @@ _MOST_POINTS = 10_000
 
 def train(options: Namespace) -> int:
     """Train a model, and write its run folder."""
-    say = _say_nothing if options.quiet else _say
-    job = prepare(options)
-    started = time.perf_counter()
-    try:
-        say(_plan(job, options))
-        history = job.run(progress=not options.quiet)
-    except NonFiniteLoss:
-        job.settle()
-        raise
-    except (KeyboardInterrupt, BrokenPipeError) as stop:
-        tell(_interrupted(job))
-        return INTERRUPTED if isinstance(stop, KeyboardInterrupt) else NO_READER
-    say(_outcome(job, history, time.perf_counter() - started))
-    if not options.no_plots:
-        _draw(job, history, say)
+    say = _say_nothing if options.quiet else console.say
+    with prepared(options) as job:
+        started = time.perf_counter()
+        try:
+            say(_plan(job, options))
+            history = job.run(progress=not options.quiet)
+        except NonFiniteLoss:
+            job.settle()
+            raise
+        except (KeyboardInterrupt, BrokenPipeError) as stop:
+            tell(_interrupted(job))
+            return INTERRUPTED if isinstance(stop, KeyboardInterrupt) else NO_READER
+        say(_outcome(job, history, time.perf_counter() - started))
+        if not options.no_plots:
+            _draw(job, history, say)
     return DONE
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)
 
 
 def _say_nothing(text: str) -> None:
@@ -135,7 +132,7 @@ def _interrupted(job: Job) -> str:
         return nothing
     return (
         f"interrupted; the model after epoch {epochs} of {job.choices['epochs']} is in "
-        f"{job.folder / runs.MODEL}. Go on with: {runs.resume_command(job.folder)}"
+        f"{job.folder / MODEL}. Go on with: {runs.resume_command(job.folder)}"
     )
 
 
@@ -152,10 +149,10 @@ def _outcome(job: Job, history: History, seconds: float) -> str:
     if kept["valid_loss"] is not None:
         line += f", validation loss {kept['valid_loss']:.2f}"
     files = (
-        (runs.MODEL, "the model: npvae.load reads it"),
-        (runs.CONFIG, "all settings"),
-        (runs.HISTORY, "the losses of every epoch"),
-        (runs.CHECKPOINT, f"for --resume, {_more(job, last['epoch'])}"),
+        (MODEL, "the model: npvae.load reads it"),
+        (CONFIG, "all settings"),
+        (HISTORY, "the losses of every epoch"),
+        (CHECKPOINT, f"for --resume, {_more(job, last['epoch'])}"),
     )
     listed = [_listed(name, what) for name, what in files]
     return "\n".join([f"{line} nats per example.", f"Written to {job.folder}:", *listed])

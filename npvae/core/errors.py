@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from .wording import readable
+
 
 class NpvaeError(Exception):
-    """Base of them all; the command line prints its text and exits with 2."""
+    """Base of them all; the command line prints its text and exits with 2.
+
+    What it quotes from files can't reach the terminal raw, nor fill it.
+    """
+
+    def __str__(self) -> str:
+        return readable(super().__str__())
 
 
 class DataError(NpvaeError, ValueError):

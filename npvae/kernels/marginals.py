@@ -14,12 +14,14 @@ from ..core.numerics import sigmoid, softplus
 from .likelihoods import _over_known
 from .seam import Array, Triple, kernel
 
-__all__ = ["cell_scores", "cells", "from_scores", "logistic_cells", "mean_from_scores"]
+__all__ = ["cell_scores", "cells", "logistic_cells"]
 
 Cells = tuple[Array, Array, Array, Array]
 
 FAR = 1e3
 """Where the cells of the least and of the greatest value end: no latent number gets there."""
+NEAR = 1e-8
+"""Below it g / (exp(g) - 1) is 1 - g/2, to all digits."""
 MOST = 3.0
 """An encoder sees the open cells as if they ended here."""
 
@@ -86,54 +88,12 @@ def logistic_cells(
     a, b = (low - location) * inverse, (high - location) * inverse
     smooth = width <= 0
     gap = np.where(smooth, 1.0, width).astype(width.dtype) * inverse
-    e = np.exp(-gap)
     rest = -np.expm1(-gap)
+    near = gap.real < NEAR
+    far = np.where(near, 1.0, gap).astype(gap.dtype)
+    share = np.where(near, 1 - 0.5 * gap, far * np.exp(-far) / -np.expm1(-far))
     inside = np.where(smooth, -log_scale, np.log(rest))
     above, below = sigmoid(-b), sigmoid(a)
     log_p = inside - softplus(-b) - softplus(a) + offset
-    slope = a * below - b * above - np.where(smooth, 1.0, gap * e / rest).astype(a.dtype)
+    slope = a * below - b * above - np.where(smooth, 1.0, share).astype(a.dtype)
     return _over_known(low, log_p, (below - above) * inverse, slope)
-
-
-@kernel
-def from_scores(y: Array, knots: Array, scores: Array, steps: Array) -> Array:
-    """Q(y) of each entry of y (..., D)."""
-    x = np.empty(y.shape)
-    for j, step in enumerate(steps.tolist()):
-        n = int(np.isfinite(knots[j]).sum())
-        line = np.interp(y[..., j], scores[j, :n], knots[j, :n])
-        if step:
-            line = np.rint(np.clip(line, knots[j, 0] + step / 2, knots[j, n - 1] - step / 2) / step)
-            line *= step
-        x[..., j] = line
-    return x.astype(y.dtype)
-
-
-MOST_CELLS = 256
-"""A column with more is nearly smooth, and its mean is that of the line."""
-
-
-@kernel
-def mean_from_scores(
-    location: Array, log_scale: Array, knots: Array, scores: Array, steps: Array
-) -> Array:
-    """E[Q(y)], y logistic around location (..., D): Q(-∞) + ∫ P(y > t) dQ(t), along the line exact.
-
-    ∫ σ((l - t) / s) dt = -s softplus((l - t) / s), s = exp(log_scale); at jumps of Q it is a sum.
-    """
-    scale = np.broadcast_to(np.exp(log_scale), location.shape)
-    mean = np.empty(location.shape)
-    for j, step in enumerate(steps.tolist()):
-        n = int(np.isfinite(knots[j]).sum())
-        x, y = knots[j, :n], scores[j, :n]
-        u = (location[..., j, None] - y) / scale[..., j, None]
-        n_cells = (x[-1] - x[0]) / step if step else np.inf
-        if n_cells <= MOST_CELLS:
-            edges = np.interp(x[0] + step * np.arange(1, round(n_cells)), x, y)
-            u = (location[..., j, None] - edges) / scale[..., j, None]
-            mean[..., j] = x[0] + step / 2 + step * sigmoid(u).sum(-1)
-        else:
-            x = np.clip(x, x[0] + step / 2, x[-1] - step / 2)
-            area = -np.diff(softplus(u), axis=-1) * scale[..., j, None]
-            mean[..., j] = x[0] + (area * (np.diff(x) / np.diff(y))).sum(-1)
-    return mean.astype(location.dtype)

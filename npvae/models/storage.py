@@ -19,6 +19,7 @@ import io
 import json
 import math
 import os
+import stat
 import zipfile
 from collections.abc import Mapping
 from functools import lru_cache
@@ -28,7 +29,8 @@ import numpy as np
 
 from ..core import registered
 from ..core.errors import ConfigError, ModelFileError, nearest
-from ..core.files import replacing
+from ..core.files import replacing, sweep_beside
+from ..core.numerics import all_finite
 from . import Model
 
 Array = np.ndarray
@@ -41,6 +43,9 @@ HEADER = "npvae.json"
 _LONGEST_CONFIG = 10_000, 200
 """Characters, and characters more for each array in the file, as networks have arrays. Far more
 than any model's has, and little enough that building it takes neither long nor much memory."""
+
+_LEAST_BOUND = 1000
+"""A model may have so many columns, however few numbers its file holds."""
 
 _BY_COLUMN = ("standardise", "inputs", "schema", "likelihood")
 """Entries of a config that may be dicts, which grow with the table and are as quick to use."""
@@ -56,9 +61,10 @@ def save(model: Model, path: Any) -> None:
     WriteError
         If the folder is missing or can't be written; what was at `path` is then untouched.
     ConfigError
-        If the model's config is longer than `load` takes.
+        If a weight is NaN or infinite, or the model's config is longer than `load` takes.
     """
     write(path, model, {}, {})
+    sweep_beside(path)
 
 
 def load(source: Any) -> Any:
@@ -69,7 +75,7 @@ def load(source: Any) -> Any:
     Raises
     ------
     ModelFileError
-        If it is no npvae model, is cut short or altered, or is of a newer format.
+        If it is no file, no npvae model, is cut short or altered, or is of a newer format.
     """
     source = _model_in(source)
     header, arrays = read(source)
@@ -100,6 +106,11 @@ def write(
         raise ConfigError(
             "this model's config is longer than `load` takes, so it can't be saved; give its parts "
             "fewer or shorter arguments."
+        )
+    if wrong := _not_finite(model):
+        raise ConfigError(
+            f"a model is saved with finite weights; {wrong!r} has some that are NaN or infinite. "
+            "Train it anew, with a smaller lr or rescaled data."
         )
     with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         _write_member(archive, HEADER, _json(header).encode())
@@ -207,9 +218,36 @@ def build(header: Mapping[str, Any], arrays: Mapping[str, Array], label: str) ->
     parameters = {n[len(prefix) :]: a for n, a in arrays.items() if n.startswith(prefix)}
     cls: Any = known[name]
     try:
-        return cls(**header["config"], parameters=parameters)
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        _check_size(header["config"], parameters)
+        with np.errstate(over="ignore"):  # numbers that the model's type can't hold
+            model = cls(**header["config"], parameters=parameters)
+    except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError,
+            MemoryError) as error:  # fmt: skip
         raise ModelFileError(f"{label} holds no usable model: {_reason(error)}") from error
+    if wrong := _not_finite(model):
+        raise ModelFileError(
+            f"{label} holds no usable model: {wrong!r} has weights that are NaN or infinite; take "
+            "an earlier file, or train anew."
+        )
+    return model
+
+
+def _check_size(config: Mapping[str, Any], parameters: Mapping[str, Array]) -> None:
+    """Raise ModelFileError where a config speaks of more columns than the file has numbers.
+
+    What parts take memory for when they are made then grows with the file and no further.
+    """
+    x_dim, held = config.get("x_dim"), sum(array.size for array in parameters.values())
+    if isinstance(x_dim, int) and x_dim > max(held, _LEAST_BOUND):
+        raise ModelFileError(
+            f"a model of {x_dim:,} columns has as many weights or more; the file holds {held:,}. "
+            "It is altered, or not whole."
+        )
+
+
+def _not_finite(model: Model) -> str | None:
+    """The name of a parameter that is NaN or infinite somewhere, if there is one."""
+    return next((name for name, array in model.params.items() if not all_finite(array)), None)
 
 
 def _label(source: Any) -> str:
@@ -230,6 +268,11 @@ def _open(source: Any) -> tuple[IO[bytes], int]:
     if not isinstance(source, (str, os.PathLike)):
         raise ModelFileError(
             f"a model is loaded from a path, bytes or a file object; got {type(source).__name__}."
+        )
+    if not stat.S_ISREG(os.stat(source).st_mode):  # a pipe might never end, or never begin
+        raise ModelFileError(
+            f"'{os.fspath(source)}' is a folder, a pipe or a device; a model is read from a file. "
+            "Copy it to one, or give what open() returns."
         )
     file = open(source, "rb")  # noqa: SIM115  (the caller closes it)
     return file, os.fstat(file.fileno()).st_size

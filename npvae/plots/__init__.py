@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from .by_column import column_bars, columns_reconstructed
 from .curves import loss_curves
+from .drawn_rows import drawn_rows
 from .examples import interpolation, reconstructions
 from .images import guess_image_shape, image_grid, manifold
 from .rows_as_text import columns
@@ -20,6 +21,6 @@ from .style import BLUE, INK, ORANGE, PALE, PALETTE, Range, Shape, save
 
 __all__ = [
     "BLUE", "INK", "ORANGE", "PALE", "PALETTE", "Range", "Shape", "column_bars", "columns",
-    "columns_reconstructed", "guess_image_shape",
+    "columns_reconstructed", "drawn_rows", "guess_image_shape",
     "image_grid", "interpolation", "latent", "loss_curves", "manifold", "reconstructions", "save",
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core.errors import DataError
-from .style import BLUE, INK, ORANGE, PALE, Array, check_names, house_style, new_figure, short
+from .style import BLUE, INK, ORANGE, PALE, Array, check_names, house_style, lettering, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +43,7 @@ def column_bars(
     axes = figure.subplots()
     shown = values[order]
     axes.barh(range(len(order)), shown, color=np.where(shown < 0, ORANGE, BLUE), height=0.7)
-    axes.set_yticks(range(len(order)), [short(names[i]) for i in order], fontsize=7)
+    axes.set_yticks(range(len(order)), [lettering(names[i]) for i in order], fontsize=7)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(order) - 0.4, -0.6)
     axes.axvline(0, color=INK, linewidth=0.8)
@@ -86,7 +87,7 @@ def columns_reconstructed(
             _confusion(axes, x[rows, j], x_hat[rows, j], words)
         elif rows.any():
             _against(axes, x[rows, j], x_hat[rows, j])
-        axes.set_title(short(names[j]), fontsize=8, fontweight="normal")
+        axes.set_title(lettering(names[j]), fontsize=8, fontweight="normal")
     figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
     return figure
 
@@ -114,12 +115,10 @@ def label_ticks(axes: Axes, labels: Sequence[str], side: str = "x") -> None:
 
 
 def _brief(word: str) -> str:
-    if len(word) <= 10:
-        return word
-    try:
-        return f"{float(word):.3g}"
-    except ValueError:
-        return word[:9] + "…"
+    if len(word) > 10:
+        with contextlib.suppress(ValueError):
+            return f"{float(word):.3g}"
+    return lettering(word, 10)
 
 
 def _against(axes: Axes, x: Array, x_hat: Array) -> None:

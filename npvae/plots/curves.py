@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.errors import DataError
 from ..core.losses import LOSSES, losses_in
-from .style import BLUE, ORANGE, Array, house_style, new_figure
+from .style import BLUE, ORANGE, Array, house_style, lettering, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,7 +47,7 @@ def loss_curves(records: Sequence[Mapping[str, Any]]) -> Figure:
                 axes.plot(*curve.T, color=colour, label=name, marker=marker, markersize=3.5)
                 curves.append(curve)
         _limit_outliers(axes, curves)
-        title = _TITLES.get(term, term.replace("_", " ").capitalize())
+        title = _TITLES.get(term) or lettering(term.replace("_", " ").capitalize())
         axes.set(title=title, xlabel="epoch", ylabel="nats per example")
         axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.grid(axis="y")

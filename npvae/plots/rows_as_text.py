@@ -20,8 +20,8 @@ from .style import (
     check_names,
     house_style,
     label_columns,
+    lettering,
     new_figure,
-    short,
 )
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _histograms(
                 axes.stairs(shares, edges, fill=True, linewidth=1.2, label=label, **style)
         if words:
             label_ticks(axes, words)
-        axes.set_title(short(name), fontsize=8, fontweight="normal")
+        axes.set_title(lettering(name), fontsize=8, fontweight="normal")
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
     _head(figure, panels[0], title)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core.errors import DataError
-from .style import PALE, PALETTE, Array, house_style, new_figure
+from .style import PALE, PALETTE, Array, house_style, lettering, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,7 +61,7 @@ def _line(mu: Array, classes: list[str], values: Array) -> Figure:
     draw_points(axes, np.column_stack([mu, values]))
     axes.set_ylabel("label")
     if many:
-        axes.set_yticks(range(len(classes)), classes, fontsize=7)
+        axes.set_yticks(range(len(classes)), map(lettering, classes), fontsize=7)
         axes.grid(axis="y")
     return figure
 
@@ -138,8 +138,8 @@ def _legend(axes: Axes, classes: list[str]) -> list[str]:
     ]
     if any(classes):
         axes.figure.legend(
-            dots, classes, loc="outside right upper", handletextpad=0.2, columnspacing=1,
-            ncols=-(-len(classes) // n),
+            dots, [*map(lettering, classes)], loc="outside right upper", handletextpad=0.2,
+            columnspacing=1, ncols=-(-len(classes) // n),
         )  # fmt: skip
     return colours
 

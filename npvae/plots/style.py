@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import DataError, MissingDependency
 from ..core.files import replacing
+from ..core.wording import short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,6 +46,12 @@ STYLE: dict[str, Any] = {
 }
 # What a file must not say, since it changes with version and date.
 METADATA = {"png": "Software", "svg": "Creator Date", "pdf": "Creator Producer CreationDate"}
+_FALLBACKS = (
+    "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans CJK KR", "Source Han Sans", "Hiragino Sans",
+    "PingFang SC", "Yu Gothic", "Microsoft YaHei", "Malgun Gothic", "WenQuanYi Zen Hei",
+    "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Thai",
+    "Nirmala UI", "Arial Unicode MS", "Unifont",
+)  # fmt: skip
 MOST_COLUMNS = 60
 """That can be told apart side by side."""
 _STYLE_LOCK = threading.RLock()
@@ -56,7 +65,8 @@ def house_style() -> Iterator[None]:
     except ImportError as error:
         raise MissingDependency("pictures need matplotlib; pip install 'npvae[plot]'") from error
     # Matplotlib's settings are one global dict: two threads inside would restore each other's.
-    with _STYLE_LOCK, style.context(STYLE, after_reset=True):
+    chosen = STYLE | {"font.family": _families()}
+    with _STYLE_LOCK, style.context(chosen, after_reset=True):
         yield
 
 
@@ -67,8 +77,40 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     kind = path.suffix[1:].lower()
     if kind not in METADATA:
         raise DataError(f"a picture is a .png, .svg or .pdf; got {path}. Try {path.stem}.png.")
-    with replacing(path) as file:
+    with replacing(path) as file, _one_note_of_letters():
         figure.savefig(file, format=kind, metadata=dict.fromkeys(METADATA[kind].split()))
+
+
+@contextmanager
+def _one_note_of_letters() -> Iterator[None]:
+    """Say once what Matplotlib says of each letter that no font has."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    letters = [w for w in caught if str(w.message).startswith("Glyph ")]
+    for other in caught:
+        if other not in letters:
+            warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
+    if letters:
+        _note_of_letters()
+
+
+@lru_cache  # so that it is said once, however many pictures there are
+def _note_of_letters() -> None:
+    warnings.warn(
+        "no font has some letters of the names and labels, which are drawn as boxes; install one "
+        "that has them, such as Noto Sans CJK",
+        stacklevel=6,
+    )
+
+
+@lru_cache
+def _families() -> list[str]:
+    """The usual font, and for letters that it lacks those of `_FALLBACKS` that are installed."""
+    from matplotlib.font_manager import fontManager
+
+    installed = {font.name for font in fontManager.ttflist}
+    return ["DejaVu Sans", *(name for name in _FALLBACKS if name in installed)]
 
 
 def new_figure(width: float, height: float, layout: Any = "constrained") -> Figure:
@@ -84,8 +126,9 @@ def check_names(names: Sequence[str] | None, d: int) -> None:
         raise DataError(f"names must be one for each of the {d} columns; got {len(names)}.")
 
 
-def short(name: str) -> str:
-    return name if len(name) <= 24 else name[:23] + "…"
+def lettering(text: object, most: int = 24) -> str:
+    """A name or a label as pictures have it: short, and a $ in it begins no formula."""
+    return short(str(text), most).replace("$", r"\$")
 
 
 def label_columns(axes: Axes, d: int, names: Sequence[str] | None) -> None:
@@ -96,6 +139,6 @@ def label_columns(axes: Axes, d: int, names: Sequence[str] | None) -> None:
         axes.set_xlabel("feature")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         return
-    shown = [short(name) for name in names]
+    shown = [lettering(name) for name in names]
     upright = d > 8 or max(map(len, shown)) > 60 / d  # as many as fit side by side
     axes.set_xticks(range(d), shown, rotation=90 if upright else 0, fontsize=7 if upright else 8)

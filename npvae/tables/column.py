@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..core.wording import short
 from ..data.marginal import Marginal
 from .cells import shown
 
@@ -108,7 +109,7 @@ class Constant(Column):
         return self.only
 
     def describe(self, values: Array) -> str:
-        return f"always {self.only}: not modelled"
+        return f"always {short(self.only, 60)}: not modelled"
 
     @property
     def config(self) -> dict[str, Any]:

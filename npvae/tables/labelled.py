@@ -10,6 +10,7 @@ from unicodedata import normalize
 
 import numpy as np
 
+from ..core.wording import short
 from ..datasets.numerals import is_number, is_plain
 from .cells import Unfit, shown
 from .column import Column, say
@@ -78,7 +79,7 @@ class Flag(Labelled):
         return cls(name, [by_key[key] for key in pair or sorted(by_key, key=_order)])
 
     def describe(self, values: Array) -> str:
-        return " or ".join(self.labels)
+        return " or ".join(map(_brief, self.labels))
 
 
 class Category(Labelled):
@@ -101,7 +102,7 @@ class Category(Labelled):
         return cls(name, sorted(by_key.values(), key=_order))
 
     def describe(self, values: Array) -> str:
-        shown = ", ".join(self.labels[:5]) + (", ..." if len(self.labels) > 5 else "")
+        shown = ", ".join(map(_brief, self.labels[:5])) + (", ..." if len(self.labels) > 5 else "")
         return f"{len(self.labels)} labels: {shown}"
 
 
@@ -135,8 +136,12 @@ class Ordered(Labelled):
         return cls(name, order)
 
     def describe(self, values: Array) -> str:
-        shown = " < ".join(self.labels[:6]) + (" < ..." if len(self.labels) > 6 else "")
-        return f"{len(self.labels)} labels: {shown}"
+        shown = [*map(_brief, self.labels[:6]), *["..."] * (len(self.labels) > 6)]
+        return f"{len(self.labels)} labels: {' < '.join(shown)}"
+
+
+def _brief(label: str) -> str:
+    return short(label, 60)
 
 
 def text_key(text: str) -> str:

@@ -1,6 +1,7 @@
 """Callbacks: called after each epoch as ``callback(model, record)``; returning True stops.
 
-A callback may have more methods. ``finish(model)`` is called once, when training ends. What
+A callback may have more methods. ``begin()`` is called before the first epoch, ``saved()`` when an
+epoch's checkpoint is written, if there is one, and ``finish(model)`` when training ends. What
 ``state()`` gives, a dict of numbers and arrays, the checkpoint keeps; a resumed run hands it to
 ``restore(state)``. ``done()`` is asked before the first epoch, since a resumed run may have ended.
 """

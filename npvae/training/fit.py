@@ -14,6 +14,7 @@ from .. import kernels
 from ..core import layout
 from ..core.checks import number
 from ..core.errors import NonFiniteLoss
+from ..core.files import sweep_beside
 from ..core.losses import LOSSES
 from ..core.numerics import all_finite
 from ..core.progress import Silent, reporter
@@ -157,6 +158,8 @@ class _Run:
 
     def train(self) -> History:
         settings, model = self.settings, self.model
+        if settings.checkpoint is not None:
+            sweep_beside(settings.checkpoint)
         for callback in settings.callbacks:
             call(callback, "begin")
         if settings.resume and os.path.exists(settings.checkpoint):
@@ -192,6 +195,8 @@ class _Run:
                 for callback in settings.callbacks:  # all of them are called, whoever stops
                     stopped = bool(callback(self.model, record)) or stopped
                 save(self.model, settings, self.rows, self.history, self.state)
+                for callback in settings.callbacks:
+                    call(callback, "saved")
                 display.epoch(record)  # what was shown is kept, whatever comes next
         finally:
             display.close()

@@ -50,8 +50,9 @@ class Settings:
             "seed": whole("seed", self.seed, least=0),
             "threads": None if self.threads is None else whole("threads", self.threads),
             "callbacks": tuple(self.callbacks),
-            "checkpoint": None if self.checkpoint is None else os.fspath(self.checkpoint),
         }
+        if self.checkpoint is not None:
+            os.fspath(self.checkpoint)  # a path, though it may become another one
         for name, value in checked.items():
             object.__setattr__(self, name, value)
         if self.resume and self.checkpoint is None:

@@ -135,6 +135,19 @@ def test_evaluate_and_latent_speak_of_columns(run, folder, npvae, tmp_path):
     assert [row[-1] for row in rows] == cells()["label"]
 
 
+def test_evaluate_compares_drawn_rows_with_the_data(run, npvae, refused, tmp_path):
+    line = ("evaluate", run, "--samples", 2, "--rows-drawn", 40)
+    said = npvae(*line, "--out", tmp_path / "d.png").out
+    assert "40 rows drawn, beside 80 of the data, of which 72 trained the model" in said
+    assert f"{tmp_path / 'd.png'}: the same as a picture" in said
+    assert (tmp_path / "d.png").exists()
+    more = ("--out", tmp_path / "d.svg", "--json")
+    found = json.loads(npvae(*line, *more).out)["drawn_rows"]
+    assert list(found["distances"]) == HEADER[:4]
+    assert 0 <= found["nearer_to_training"] <= 1
+    assert "give --rows-drawn N" in refused("evaluate", run, "--out", tmp_path / "d.png")
+
+
 def test_other_data_need_the_columns_in_any_order(run, npvae, refused, tmp_path):
     columns = cells()
     mixed = {name: columns[name] for name in ("visits", "label", "colour", "size", "member")}

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import platform
+import re
+
+import numba
 import numpy as np
 import pytest
 
-from npvae.executor.operations import products
-from npvae.executor.operations.products import K_BLOCK, LANES, ROWS, product
+from npvae.executor.operations import products, tiles
+from npvae.executor.operations.products import K_BLOCK, ROW_BLOCK, product
+from npvae.executor.operations.tiles import LANES, ROWS
 
 f32 = np.float32
 GUARD = f32(-12345.0)
 EDGES = sorted({1, 2, 3, 7, 8, LANES - 1, LANES, LANES + 1, 2 * LANES, 2 * LANES + 1, 4 * LANES + 3,
                 ROWS - 1, ROWS, ROWS + 1, ROWS + 15, 70})  # fmt: skip
+
+
+SCRATCH = np.empty(products.SCRATCH, f32)
+
+
+def run(*arguments):
+    SCRATCH[:] = np.nan
+    product(*arguments, SCRATCH.ctypes.data)
 
 
 def multiplied(a, b, transposed=False):
@@ -29,7 +42,7 @@ def multiplied(a, b, transposed=False):
 
     at, bt, ct = guarded(*stored.shape, stored), guarded(k, n, b), guarded(m, n)
     a_row, a_k = (1, m) if transposed else (k, 1)
-    product(at.ctypes.data, a_row, a_k, bt.ctypes.data, n, ct.ctypes.data, n, n, k, 0, m)
+    run(at.ctypes.data, a_row, a_k, bt.ctypes.data, n, ct.ctypes.data, n, n, k, 0, m)
     for buffer, inner, fill in memory:
         assert (buffer[:64] == GUARD).all()
         assert (buffer[-64:] == GUARD).all()
@@ -68,6 +81,30 @@ def test_shapes_at_random():
         check(m, n, k, bool(seed % 2), seed)
 
 
+@pytest.mark.parametrize("transposed", [False, True], ids=["A", "A transposed"])
+@pytest.mark.parametrize(
+    ("m", "n", "k"),
+    [
+        (1040, 512, 40), (1024, 530, K_BLOCK + 30), (ROW_BLOCK - 1, 1500, 9),
+        (2 * ROW_BLOCK + 1, 70, 20), (ROW_BLOCK + 1, 2 * LANES, K_BLOCK + 1),
+    ],
+)  # fmt: skip
+def test_large_products_in_blocks_packed_and_not(m, n, k, transposed):
+    check(m, n, k, transposed)
+
+
+def test_bits_depend_neither_on_packing_nor_on_how_rows_are_shared():
+    m, n, k = 1030, 520, K_BLOCK + 7
+    rng = np.random.default_rng(4)
+    a, b = rng.standard_normal((m, k), f32), rng.standard_normal((k, n), f32)
+    assert n >= products.PACKED_COLUMNS
+    assert m * n >= products.PACKED_NUMBERS > 500 * n
+    packed, parts = multiplied(a, b), np.empty((m, n), f32)
+    for lo, hi in ((0, 500), (500, 501), (501, 700), (700, m)):
+        run(a.ctypes.data, k, 1, b.ctypes.data, n, parts.ctypes.data, n, n, k, lo, hi)
+    np.testing.assert_array_equal(parts, packed)
+
+
 def test_products_of_whole_numbers_are_exact():
     rng = np.random.default_rng(2)
     a, b = (rng.integers(-9, 10, shape).astype(f32) for shape in ((31, 700), (700, 41)))
@@ -78,7 +115,7 @@ def test_rows_of_c_may_lie_apart():
     """A thread writes its rows, and those columns alone."""
     a, b = np.ones((5, 3), f32), np.ones((3, 6), f32)
     c = np.full((5, 9), GUARD)
-    product(a.ctypes.data, 3, 1, b.ctypes.data, 6, c.ctypes.data, 9, 6, 3, 0, 5)
+    run(a.ctypes.data, 3, 1, b.ctypes.data, 6, c.ctypes.data, 9, 6, 3, 0, 5)
     assert (c[:, :6] == 3).all()
     assert (c[:, 6:] == GUARD).all()
 
@@ -88,7 +125,7 @@ def test_some_rows_of_a_matrix_alone():
     a, b = rng.standard_normal((40, 8), f32), rng.standard_normal((8, 33), f32)
     whole, c = multiplied(a, b), np.full((40, 33), GUARD)
     for lo, hi in ((0, 13), (13, 27), (27, 40)):
-        product(a.ctypes.data, 8, 1, b.ctypes.data, 33, c.ctypes.data, 33, 33, 8, lo, hi)
+        run(a.ctypes.data, 8, 1, b.ctypes.data, 33, c.ctypes.data, 33, 33, 8, lo, hi)
     np.testing.assert_allclose(c, whole, rtol=1e-5, atol=1e-6)
 
 
@@ -124,13 +161,39 @@ def test_infinity_times_zero_is_no_number():
     ],
 )  # fmt: skip
 def test_the_tile_suits_the_processor(monkeypatch, features, shape):
-    monkeypatch.setattr(products.llvm, "get_host_cpu_features", lambda: features)
-    assert products._shape() == shape
+    monkeypatch.setattr(tiles.llvm, "get_host_cpu_features", lambda: features)
+    assert tiles._shape() == shape
+
+
+def test_the_tile_suits_the_processor_that_numba_is_told_of(monkeypatch):
+    monkeypatch.setattr(tiles.llvm, "get_host_cpu_features", lambda: {"avx512f": True})
+    monkeypatch.setattr(tiles.config, "CPU_NAME", "znver3")
+    monkeypatch.setattr(tiles.config, "CPU_FEATURES", "+avx2,+fma,-avx512f")
+    assert tiles._shape() == (8, 6)
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads x86 code")
+def test_no_sum_of_a_tile_lies_on_the_stack():
+    """A sum that is stored and loaded again stands in the chain of every round of k."""
+
+    @numba.njit
+    def call(rows, a):
+        tiles.tile(rows, 2, a, a, a, a, a, a, a, a, a)
+
+    call.compile((numba.int64, numba.int64))
+    code = "\n".join(call.inspect_asm().values())
+    for rows in range(1, ROWS + 1):
+        name = f"npvae_tile_{rows}_2"
+        lines = code[code.index(f"\n{name}:") : code.index(f".size\t{name},")].splitlines()
+        at = [i for i, line in enumerate(lines) if "fmadd" in line or "mulps" in line]
+        assert len(at) >= 2 * rows
+        on_stack = re.compile(r"mov[au]p[sd].*\(%rsp\)")
+        assert not list(filter(on_stack.search, lines[at[0] : at[-1]])), name
 
 
 def test_a_processor_that_is_not_known_gets_the_least_tile(monkeypatch):
     def fail():
         raise RuntimeError
 
-    monkeypatch.setattr(products.llvm, "get_host_cpu_features", fail)
-    assert products._shape() == (4, 6)
+    monkeypatch.setattr(tiles.llvm, "get_host_cpu_features", fail)
+    assert tiles._shape() == (4, 6)

@@ -95,7 +95,7 @@ def run(code, p, c, lo, hi, n_items, thread, sharing, scratch, step, order, nois
         updates.norm(g=p[0], partial=p[1], lo=lo, hi=hi, thread=thread, sharing=sharing)
     elif code == 24:
         products.product(a=p[0], a_row=p[1], a_k=p[2], b=p[3], b_k=p[4], c=p[5], c_row=p[6],
-            n=p[7], k=p[8], lo=lo, hi=hi)
+            n=p[7], k=p[8], lo=lo, hi=hi, scratch=scratch)
     elif code == 25:
         latent.reparameterise(mu=p[0], logvar=p[1], eps=p[2], z=p[3], std=p[4], lo=lo, hi=hi,
             samples=p[5], batch=p[6])

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from . import dispatch, sync
+from . import dispatch, products, sync
 from .libraries import Library, cached, digest, perform
 from .options import SHORT
 
@@ -25,7 +25,7 @@ N_CONSTANTS = dispatch.N_CONSTANTS
 
 def scratch_size(per_feature: int) -> int:
     """How many float32 a thread needs to itself, where a feature has so many numbers at most."""
-    return SHORT + 5 * per_feature
+    return max(SHORT + 5 * per_feature, products.SCRATCH)
 
 
 def _executor(sources):

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from .core.checks import number, whole
-from .models import Model
-from .models.base import warn_of_infinite
+from ..core.checks import number, whole
+from ..models import Model
+from ..models.base import warn_of_infinite
 
 Array = np.ndarray
 
@@ -60,7 +60,7 @@ def log_likelihood(
 def _counting(progress: bool, total: int) -> AbstractContextManager[Any]:
     if not progress:
         return nullcontext(lambda done: None)
-    from .core.progress import counting  # scoring without a bar needs no such module
+    from ..core.progress import counting  # scoring without a bar needs no such module
 
     return counting(total, "samples")
 

@@ -1,0 +1,189 @@
+"""The product of one tile of C, in registers: the inner loop of every matrix product.
+
+A tile is some rows by one or two vectors of C. Its sums stay in registers while it runs over k: per
+k a load of B for each vector, and per row one number of A, spread over a vector, and a multiply-add
+for each vector. A tile of `ROWS` by two vectors fills the registers, less the three that the
+vectors of B and the number of A take.
+
+The tiles are written in LLVM's language, since no loop in Python's would be sure to become them.
+Each height and width is a function of its own that is never merged into its caller: merged, some
+twenty of them in one large function kept their sums on the stack, at half of the speed.
+A vector longer than the processor's is split by LLVM, so any choice below is right everywhere.
+Source: Goto & van de Geijn 2008; Van Zee & van de Geijn 2015, for the shape of the inner loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils, config
+from numba.extending import intrinsic
+
+
+class Shape(NamedTuple):
+    """A vector's numbers, and the greatest tile's rows: ROWS · 2 + 3 vectors fit the registers."""
+
+    lanes: int
+    rows: int
+
+
+def _features() -> Mapping[str, bool]:
+    """What the processor can do that Numba compiles for."""
+    if config.CPU_FEATURES is not None or config.CPU_NAME is not None:
+        told = (config.CPU_FEATURES or "").split(",")
+        return {feature[1:]: feature.startswith("+") for feature in told if feature}
+    try:
+        return llvm.get_host_cpu_features()
+    except RuntimeError:  # not known on this system
+        return {}
+
+
+def _shape() -> Shape:
+    features = _features()
+    if features.get("avx512f"):
+        return Shape(16, 14)  # 32 registers
+    if features.get("avx") or features.get("avx2"):
+        return Shape(8, 6)  # 16 registers
+    return Shape(4, 12) if features.get("neon") else Shape(4, 6)
+
+
+LANES, ROWS = _shape()
+
+_FLOAT, _INT, _LONG = ir.FloatType(), ir.IntType(32), ir.IntType(64)
+_VECTOR = ir.VectorType(_FLOAT, LANES)
+_ZERO = ir.Constant(_VECTOR, [ir.Constant(_FLOAT, 0.0)] * LANES)
+_ARGUMENTS = [_LONG] * 9  # a, a_row, a_k, b, b_k, c, c_row, k, add
+
+
+@intrinsic
+def tile(context, rows, vectors, a, a_row, a_k, b, b_k, c, c_row, k, add):
+    """C = A B or C += A B for a tile of so many rows and vectors; `add` says which.
+
+    Addresses and strides are in bytes. B and C have their columns side by side.
+    """
+
+    def generate(target, builder, signature, arguments):
+        builder.call(_any_tile(builder.module), arguments)
+        return target.get_dummy_value()
+
+    return types.void(*[types.int64] * 11), generate
+
+
+def _any_tile(module: ir.Module) -> ir.Function:
+    """The function that calls the tile of its first two arguments, rows and vectors."""
+    any_tile = _function(module, "npvae_tile", [_LONG, _LONG, *_ARGUMENTS])
+    if any_tile.blocks:
+        return any_tile
+    rows, vectors, *arguments = any_tile.args
+    write = ir.IRBuilder(any_tile.append_basic_block("entry"))
+    none = any_tile.append_basic_block("none")
+    choice = write.switch(write.add(write.mul(vectors, _long(ROWS)), rows), none)
+    for width in (1, 2):
+        for height in range(1, ROWS + 1):
+            choice.add_case(_long(width * ROWS + height), any_tile.append_basic_block())
+            write.position_at_end(any_tile.blocks[-1])
+            write.call(_tile(module, height, width), arguments)
+            write.ret_void()
+    write.position_at_end(none)
+    write.ret_void()
+    return any_tile
+
+
+def _function(module: ir.Module, name: str, arguments: list[ir.Type]) -> ir.Function:
+    """A function that the linker merges with those of its name, and LLVM with none."""
+    function = cgutils.get_or_insert_function(
+        module, ir.FunctionType(ir.VoidType(), arguments), name
+    )
+    function.linkage = "linkonce_odr"
+    function.attributes.add("noinline")
+    return function
+
+
+def _tile(module: ir.Module, rows: int, vectors: int) -> ir.Function:
+    tile = _function(module, f"npvae_tile_{rows}_{vectors}", _ARGUMENTS)
+    c, c_row, _, add = tile.args[5:]
+    entry, loop, after, plus, put = (
+        tile.append_basic_block(name) for name in ("entry", "k", "after", "plus", "put")
+    )
+    write = ir.IRBuilder(entry)
+    sums = _sums(write, tile.args, rows, vectors, loop, after)
+    write.position_at_end(after)
+    places = [
+        (sums[i][j], write.add(write.add(c, write.mul(c_row, _long(i))), _long(4 * LANES * j)))
+        for i in range(rows)
+        for j in range(vectors)
+    ]
+    write.cbranch(write.icmp_signed("!=", add, _long(0)), plus, put)
+    write.position_at_end(plus)
+    for total, address in places:
+        _store(write, write.fadd(_load(write, address, _VECTOR), total), address)
+    write.ret_void()
+    write.position_at_end(put)
+    for total, address in places:
+        _store(write, total, address)
+    write.ret_void()
+    return tile
+
+
+def _sums(
+    write: ir.IRBuilder,
+    arguments: Sequence[ir.Value],
+    rows: int,
+    vectors: int,
+    loop: ir.Block,
+    after: ir.Block,
+) -> list[list[ir.Value]]:
+    """Write the loop over k; returns the sums after it, by row and vector."""
+    a, a_row, a_k, b, b_k, _, _, k, _ = arguments
+    entry, offsets = write.block, [_long(0)]
+    for _ in range(1, rows):
+        offsets.append(write.add(offsets[-1], a_row))
+    write.branch(loop)
+    write.position_at_end(loop)
+    step, at_a, at_b = (write.phi(_LONG) for _ in range(3))
+    old = [[write.phi(_VECTOR) for _ in range(vectors)] for _ in range(rows)]
+    b_now = [_load(write, write.add(at_b, _long(4 * LANES * j)), _VECTOR) for j in range(vectors)]
+    multiply_add = cgutils.get_or_insert_function(
+        write.module, ir.FunctionType(_VECTOR, [_VECTOR] * 3), f"llvm.fmuladd.v{LANES}f32"
+    )
+    new = []
+    for i in range(rows):
+        number = _spread(write, _load(write, write.add(at_a, offsets[i]), _FLOAT))
+        new.append(
+            [write.call(multiply_add, [number, b_now[j], old[i][j]]) for j in range(vectors)]
+        )
+    for phi, start, stride in ((step, _long(0), _long(1)), (at_a, a, a_k), (at_b, b, b_k)):
+        phi.add_incoming(start, entry)
+        phi.add_incoming(write.add(phi, stride), loop)
+    for i in range(rows):
+        for j in range(vectors):
+            old[i][j].add_incoming(_ZERO, entry)
+            old[i][j].add_incoming(new[i][j], loop)
+    write.cbranch(write.icmp_signed("<", write.add(step, _long(1)), k), loop, after)
+    return new
+
+
+def _long(n: int) -> ir.Constant:
+    return ir.Constant(_LONG, n)
+
+
+def _load(write: ir.IRBuilder, address: ir.Value, kind: ir.Type) -> ir.Value:
+    loaded = write.load(write.inttoptr(address, kind.as_pointer()))
+    loaded.align = 4
+    return loaded
+
+
+def _store(write: ir.IRBuilder, value: ir.Value, address: ir.Value) -> None:
+    write.store(value, write.inttoptr(address, _VECTOR.as_pointer())).align = 4
+
+
+def _spread(write: ir.IRBuilder, number: ir.Value) -> ir.Value:
+    """A vector of LANES times the same number."""
+    undefined = ir.Constant(_VECTOR, ir.Undefined)
+    first = write.insert_element(undefined, number, ir.Constant(_INT, 0))
+    zeros = ir.Constant(ir.VectorType(_INT, LANES), [ir.Constant(_INT, 0)] * LANES)
+    return write.shuffle_vector(first, undefined, zeros)
