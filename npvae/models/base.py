@@ -12,8 +12,10 @@ import numpy as np
 
 from .. import flows, likelihoods, posteriors, priors  # noqa: F401  (their names get registered)
 from ..core import Terms
+from ..core.arrays import as_array
 from ..core.checks import relative_weights, whole
 from ..core.errors import ConfigError, DataError
+from ..core.public import public
 from ..data.reader import Reader
 from ..data.units import Units
 from ..levels import Level
@@ -181,7 +183,7 @@ class Model(Owner, abstract=True):
         return [self._checked_noise(e, batch, z) for e, z in zip(eps, widths, strict=True)]
 
     def _checked_noise(self, eps: Any, batch: int, z_dim: int) -> Array:
-        eps = np.asarray(eps)
+        eps = as_array(eps, "eps")
         if eps.ndim != 3 or eps.shape[1:] != (batch, z_dim) or len(eps) == 0:
             raise DataError(
                 f"eps needs shape (K, {batch}, {z_dim}) for this batch and model; got "
@@ -189,6 +191,7 @@ class Model(Owner, abstract=True):
             )
         return eps.astype(self.flat.real.dtype, copy=False)
 
+    @public
     def encode(self, x: Any, context: Any = None) -> Any:
         """Mean and log-variance of q(z given x), each (N, Z).
 
@@ -198,6 +201,7 @@ class Model(Owner, abstract=True):
         levels = [params[:2] for params in self._encoded(x, context)]
         return levels[0] if len(levels) == 1 else levels
 
+    @public
     def centres(self, x: Any, context: Any = None) -> list[Array]:
         """For each level the z (N, Z) at the centre of each row's posterior: `Posterior.centre`."""
         encoded = zip(self.levels, self._encoded(x, context), strict=True)
@@ -208,6 +212,7 @@ class Model(Owner, abstract=True):
         levels = zip(*batches, strict=True)
         return [tuple(map(_joined, zip(*level, strict=True))) for level in levels]
 
+    @public
     def decode(self, z: Any, context: Any = None, take: str = "mean", seed: int = 0) -> Array:
         """What latent vectors z (N, Z) stand for: the mean of p(x given z), a draw or the mode.
 
@@ -235,10 +240,12 @@ class Model(Owner, abstract=True):
             taken.append(output(self.theta(zb, cb)))
         return _joined(taken)
 
+    @public
     def reconstruct(self, x: Any, context: Any = None, take: str = "mean", seed: int = 0) -> Array:
         """`decode` at the posterior's centre, (N, D); entries that are missing in x are filled."""
         return self.decode(self.centres(x, context)[0], context, take, seed)
 
+    @public
     def sample(self, n: int, seed: int = 0, context: Any = None, take: str = "mean") -> Array:
         """New examples, (n, D): `decode` at z drawn from the prior.
 
@@ -248,12 +255,13 @@ class Model(Owner, abstract=True):
         n = whole("n", n)
         rng = np.random.default_rng(whole("seed", seed, least=0))
         if context is not None:
-            context = np.atleast_2d(context)
+            context = np.atleast_2d(as_array(context, "context"))
             context = np.repeat(context, n, axis=0) if len(context) == 1 else context
         contexts = self.context_reader(context, n)
         z = self.draw_z(n, rng, None if contexts is None else contexts.checked(slice(0, n)))
         return self.decode(z, context, take, seed)
 
+    @public
     def elbo(
         self,
         x: Any,
@@ -273,6 +281,7 @@ class Model(Owner, abstract=True):
         bound = log_px - kl
         return bound if weights is None else bound * relative_weights(weights, len(bound))
 
+    @public
     def elbo_terms(
         self, x: Any, n_samples: int = 1, seed: int = 0, context: Any = None
     ) -> tuple[Array, Array]:

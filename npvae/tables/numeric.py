@@ -203,11 +203,12 @@ class Date(Column):
         name: str,
         pattern: str,
         origin: str = "1970-01-01",
-        zone: int | None = None,
+        *arguments: Any,
         marginal: Any = None,
+        **written: Any,
     ) -> None:
         super().__init__(name)
-        self.format = DateFormat(pattern, origin, zone)
+        self.format = DateFormat(pattern, origin, *arguments, **written)
         self.marginal = None if marginal is None else Marginal.of(marginal)
 
     @classmethod

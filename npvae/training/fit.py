@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..core import layout
+from ..core import interrupts, layout
 from ..core.checks import number
 from ..core.errors import NonFiniteLoss
 from ..core.files import sweep_beside
 from ..core.losses import LOSSES
 from ..core.numerics import all_finite
 from ..core.progress import Silent, reporter
+from ..core.public import public
 from ..core.threads import blas_threads, usable_cores
 from ..models import Model
 from ..models.base import START_ROWS
@@ -37,6 +38,7 @@ Array = np.ndarray
 _ORDER, _NOISE, _VALIDATION, _DRAWS, _VALIDATION_DRAWS = range(5)
 
 
+@public
 def fit(
     model: Model,
     x: Any,
@@ -48,7 +50,7 @@ def fit(
     valid: Any = None,
     seed: int = 0,
     threads: int | None = None,
-    progress: bool = False,
+    progress: bool | None = None,
     checkpoint: Any = None,
     resume: bool = False,
     callbacks: Iterable[Any] = (),
@@ -78,8 +80,9 @@ def fit(
         Of the order of rows and the noise. Same seed, threads and machine: same bits.
     threads : int, optional
         The most threads to use; by default all usable cores.
-    progress : bool
-        Show a bar on a terminal, a line per epoch elsewhere.
+    progress : bool, optional
+        Show how far training is: a bar on a terminal or in a notebook, elsewhere a line every few
+        seconds. By default only on a terminal or in a notebook.
     checkpoint : path, optional
         Where the model and the state of training are written after each epoch.
     resume : bool
@@ -204,7 +207,8 @@ class _Run:
     def _steps(self, training: Training) -> Any:
         """The fastest way to run the steps: captured, where numba is there and it can be done."""
         if kernels.kernels_in_use() == "numba":
-            from .captured import captured_steps
+            with interrupts.held_back():  # Numba is imported whole or not at all
+                from .captured import captured_steps
 
             captured = captured_steps(training, self.settings.threads or usable_cores())
             if captured is not None:
