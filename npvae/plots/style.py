@@ -6,7 +6,7 @@ import io
 import os
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Shape = tuple[int, int] | tuple[int, int, int] | None
 Range = tuple[float, float] | None
+Formats = Sequence[Callable[[float], str] | None]
+"""For each column how a number is written along an axis, a date say; None for plain numbers."""
 
 DPI = 128  # a power of two: then whole pixels are exact in inches
 INK, PALE, BLUE, ORANGE = "#333333", "#BBBBBB", "#0072B2", "#D55E00"
@@ -145,6 +147,11 @@ def check_names(names: Sequence[str] | None, d: int) -> None:
 def lettering(text: object, most: int = 24) -> str:
     """A name or a label as pictures have it: short, and a $ in it begins no formula."""
     return short(str(text), most).replace("$", r"\$")
+
+
+def head(figure: Figure, title: str) -> None:
+    """The title of a figure of several panels."""
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
 
 
 def label_columns(axes: Axes, d: int, names: Sequence[str] | None) -> None:

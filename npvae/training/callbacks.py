@@ -82,7 +82,8 @@ class EarlyStopping:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        self._waited = state.get("waited", 0)
+        self._waited = whole("epochs waited", state.get("waited", 0), least=0)
         if "weights" in state:
-            self.best_loss, self.best_epoch = state["best_loss"], state["best_epoch"]
+            self.best_loss = number("best_loss", state["best_loss"])
+            self.best_epoch = whole("best_epoch", state["best_epoch"])
             self._weights = state["weights"]

@@ -16,6 +16,7 @@ from .callbacks import call
 from .history import History
 from .rows import Rows
 from .settings import Settings
+from .state import check_moments, check_vector, checked
 
 
 def save(model: Model, settings: Settings, rows: Rows, history: History, state: AdamState) -> None:
@@ -64,16 +65,23 @@ def restore(
             f"'{path}' holds another model than the one to train; build it with "
             "the same arguments, or use another checkpoint."
         )
+    training = checked(training, f"'{path}'")
+    _check_same(training["settings"], _shared(settings, rows))
     with _altered_where_it_fails(path):
-        _check_same(training["settings"], _shared(settings, rows))
+        check_moments(arrays["training/m"], arrays["training/v"], model.n_params)
         state.m[...], state.v[...] = arrays["training/m"], arrays["training/v"]
         state.t = training["t"]
+        steps = len(training["records"]) * -(-len(rows) // settings.batch_size)
+        if state.t != steps:
+            raise ValueError(f"its epochs have {steps} steps, and it counts {state.t}")
         history.records.extend(training["records"])
         for i, (callback, kept) in enumerate(
             zip(settings.callbacks, training["callbacks"], strict=False)
         ):
             prefix = f"training/callbacks/{i}/"
             found = {n[len(prefix) :]: a for n, a in arrays.items() if n.startswith(prefix)}
+            if "weights" in found:
+                check_vector("the best weights", found["weights"], model.n_params)
             call(callback, "restore", {**kept, **found})
     model.flat[...] = saved.flat
     model.scale = saved.scale
@@ -95,8 +103,9 @@ def _check_same(before: dict[str, Any], now: dict[str, Any]) -> None:
     older = {"binarise": False, "losses": list(LOSSES), "data": now["data"]}
     before = {**older, **before}
     for name, value in now.items():
-        if before[name] != value:
-            shown = [", ".join(v) if isinstance(v, list) else v for v in (before[name], value)]
+        if before.get(name) != value:
+            both = before.get(name), value
+            shown = [", ".join(map(str, v)) if isinstance(v, list) else v for v in both]
             came = "got others" if name == "data" else f"{shown[0]}; got {shown[1]}"
             raise ConfigError(
                 f"a resumed run needs the same {name} as before, {came}. Start anew to change it."
@@ -107,9 +116,8 @@ def _check_same(before: dict[str, Any], now: dict[str, Any]) -> None:
 def _altered_where_it_fails(path: str) -> Iterator[None]:
     try:
         yield
-    except ConfigError:
-        raise
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise ModelFileError(
-            f"'{path}' is altered: its state of training can't be used ({error!r})."
+            f"'{path}' is altered: its state of training can't be used ({error}); start anew, or "
+            "take another file."
         ) from error
