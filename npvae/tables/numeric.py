@@ -6,6 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import date, time
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -192,7 +193,7 @@ class Date(Column):
             raise Unfit(
                 "dates are written such as 2024-12-31, 31.12.2024, 12/31/2024 or 2024-12-31 23:59",
                 f"Take it as text with {say(f'{name}=category')}, or leave it out with "
-                f"{name}=skip.",
+                f"{quote(f'{name}=skip')}.",
             )
         column = cls(name, **written.config)
         column.parsed(texts)
