@@ -82,7 +82,7 @@ def _in_units(to: Lowering, call: Call) -> None:
 
 @rule("cells", "cell_scores")
 def _cells(to: Lowering, call: Call) -> None:
-    """The knots of all columns one after the other; x that is not rounded is float32, as they are."""
+    """The knots of all columns one after the other, in the type that x has where x is exact."""
     x, knots, scores, steps = call.inputs
     known = np.isfinite(knots)
     narrow = np.where((steps == 0)[:, None], knots.astype(np.float32), knots)
