@@ -126,7 +126,7 @@ def read(
         if not path.parent.is_dir():
             parser.error(f"{path} can't be written: there is no folder {path.parent}")
     if args.plot and not importlib.util.find_spec("matplotlib"):
-        parser.error("--plot needs matplotlib; pip install 'npvae[plot]'")
+        parser.error("--plot needs matplotlib; pip install matplotlib")
     if args.plot and args.plot.suffix not in PICTURES:
         parser.error(f"a picture is one of {', '.join(PICTURES)}; got {args.plot}")
     if args.rounds is None:

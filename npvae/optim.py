@@ -10,6 +10,7 @@ import numpy as np
 from . import kernels as k
 from .core.checks import number
 from .core.errors import ConfigError
+from .core.public import constructor
 
 Array = np.ndarray
 
@@ -41,13 +42,14 @@ class Adam:
     beta1, beta2 : float
         In [0, 1).
     eps : float
-        Above 0.
+        Above 0, also when it is rounded to the weights' type.
     weight_decay : float
         Applied to all parameters.
     clip_norm : float, optional
         The greatest Euclidean norm of the whole gradient.
     """
 
+    @constructor
     def __init__(
         self,
         beta1: float = 0.9,
@@ -65,8 +67,25 @@ class Adam:
         self.clip_norm = None if clip_norm is None else number("clip_norm", clip_norm, above=0)
 
     def start(self, theta: Array) -> AdamState:
-        """The state before the first step."""
+        """The state before the first step; raises `ConfigError` where eps is 0 in theta's type."""
+        least = np.finfo(theta.dtype).tiny / (1 - self.beta2) ** 0.5
+        if self.eps < least:
+            raise ConfigError(
+                f"Adam's eps is {least:.2g} or more where weights are {theta.dtype}, since less is "
+                f"rounded to 0 and a weight without a gradient becomes 0 / 0; got {self.eps!r}."
+            )
         return AdamState(np.zeros_like(theta), np.zeros_like(theta))
+
+    def rate(self, lr: Any, dtype: Any) -> float:
+        """A learning rate of which steps can be taken in this type; raises `ConfigError`."""
+        rate = number("lr", lr, least=0)
+        most = float(np.finfo(dtype).max) * (1 - self.beta1)
+        if rate > most:
+            raise ConfigError(
+                f"lr is at most {most:.2g} where weights are {np.dtype(dtype)}, which can't hold "
+                f"a larger step; got {lr!r}. Usual are 0.0001 to 0.01."
+            )
+        return rate
 
     def accepts(self, gradient: Array) -> bool:
         """Whether a step can be taken: Adam needs the squares of the gradient, not it alone."""

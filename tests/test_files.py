@@ -12,7 +12,8 @@ import pytest
 
 import npvae as nv
 from npvae import History
-from npvae.core.files import WriteError, check_folder, make_folder, replacing
+from npvae.core import locks
+from npvae.core.files import WriteError, check_folder, make_folder, replacing, sweep
 
 
 def write(path, content=b"new"):
@@ -167,3 +168,88 @@ if os.name == "posix":  # Windows has neither such limits nor such permissions
             path.chmod(mode)
             write(path)
             assert stat.S_IMODE(path.stat().st_mode) == mode
+
+    def test_a_new_file_has_the_rights_that_the_umask_leaves_and_nobody_sets_that(
+        tmp_path, monkeypatch
+    ):
+        before = os.umask(0o027)  # a folder's own default may be stricter, a file's mode is not
+        try:
+            with monkeypatch.context() as patch:
+                patch.setattr(os, "umask", None)
+                write(tmp_path / "file")
+        finally:
+            os.umask(before)
+        assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
+
+    def test_a_file_of_its_owner_alone_is_never_open_to_others(tmp_path):
+        path = tmp_path / "file"
+        path.write_bytes(b"old")
+        path.chmod(0o600)
+        with replacing(path) as file:
+            assert stat.S_IMODE(os.fstat(file.fileno()).st_mode) == 0o600
+
+    def test_a_link_is_followed(tmp_path, writer):
+        (tmp_path / "disk").mkdir()
+        (tmp_path / "disk" / "new").write_bytes(b"old")
+        for name, leads_to in (("link", "disk/new"), ("chain", "link"), ("nowhere", "disk/none")):
+            (tmp_path / name).symlink_to(leads_to)
+            writer(tmp_path / name)
+            assert (tmp_path / name).is_symlink()
+            assert (tmp_path / name).read_bytes() != b"old"
+        assert {p.name for p in (tmp_path / "disk").iterdir()} == {"new", "none"}
+
+    def test_a_link_that_leads_to_itself_is_refused(tmp_path, writer):
+        (tmp_path / "loop").symlink_to("loop")
+        refuse(lambda: writer(tmp_path / "loop"), "loop", "symbolic links")
+
+    def test_pipes_and_devices_are_left_as_they_are(tmp_path, writer):
+        os.mkfifo(tmp_path / "pipe")
+        (tmp_path / "null").symlink_to(os.devnull)
+        before = os.stat(os.devnull)
+        for name in ("pipe", "null"):
+            refuse(lambda name=name: writer(tmp_path / name), "is a pipe or a device")
+        assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+        assert os.stat(os.devnull).st_ino == before.st_ino
+
+    def test_leftovers_are_swept_and_what_is_being_written_is_not(tmp_path):
+        for name in (".a.1b2c3d4e", ".a.swp", ".b.1b2c3d4e", "a.1b2c3d4e"):
+            (tmp_path / name).write_bytes(b"")
+        (tmp_path / ".a.aaaaaaaa").mkdir()
+        with replacing(tmp_path / "a") as file:
+            mine = os.fstat(file.fileno())
+            (held,) = [p.name for p in tmp_path.iterdir() if os.path.samestat(p.stat(), mine)]
+            sweep(tmp_path, ["a"])
+            assert {p.name for p in tmp_path.iterdir()} == {
+                ".a.swp", ".b.1b2c3d4e", "a.1b2c3d4e", ".a.aaaaaaaa", held
+            }  # fmt: skip
+        assert (tmp_path / "a").exists()
+        sweep(tmp_path / "none", ["a"])
+
+    def test_a_file_that_was_swept_before_it_was_held_is_made_again(tmp_path, monkeypatch):
+        take, removed = locks.take, []
+
+        def late(descriptor):
+            if not removed:
+                removed.extend(tmp_path.iterdir())
+                removed[0].unlink()
+            return take(descriptor)
+
+        monkeypatch.setattr(locks, "take", late)
+        write(tmp_path / "file")
+        assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+    KILLED = """
+import os, signal, sys
+import numpy as np
+import npvae as nv
+os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
+nv.fit(nv.VAE(4, 2, hidden=(3,)), np.full((3, 4), 0.5), epochs=1, checkpoint=sys.argv[1])
+"""
+
+    def test_what_a_killed_fit_leaves_the_next_one_sweeps(tmp_path):
+        path = tmp_path / "run.npz"
+        subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+        (left,) = tmp_path.iterdir()
+        assert left.name.startswith(".run.npz.")
+        WRITERS["checkpoint"](path)
+        assert [p.name for p in tmp_path.iterdir()] == ["run.npz"]

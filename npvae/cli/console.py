@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from ..core.streams import write_line
 from ..core.wording import readable
 
 DONE, FAILED_CHECK, BAD_INPUT, INTERRUPTED, NO_READER = 0, 1, 2, 130, 141
@@ -16,7 +17,7 @@ def say(text: str) -> None:
 
 def tell(text: str) -> None:
     """Print one line on standard error, whatever line breaks `text` has."""
-    print(f"npvae: {readable(' '.join(text.splitlines()))}", file=sys.stderr, flush=True)
+    write_line(f"npvae: {readable(' '.join(text.splitlines()))}", sys.stderr)
 
 
 def count(n: int, noun: str) -> str:

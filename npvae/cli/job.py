@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
-from ..core.files import check_folder, make_folder
 from ..datasets import Dataset
 from ..models import VAE
 from ..models import storage as checkpoint
@@ -24,9 +23,11 @@ from ..training.fit import train
 from ..training.history import History
 from ..training.settings import Settings
 from . import runs, tabular
-from .choices import MIXED, Choices, choose, complete
+from .choices import MIXED, WIDE, Choices, choose, complete, how_long
+from .folder import RunFolder
 from .inputs import has_test_split, hold_out, image_shape_of, read, take, value_range
 from .objective_options import objective
+from .takeover import CHECKPOINT, HISTORY, MODEL
 
 
 @dataclass
@@ -42,12 +43,12 @@ class Job:
     done : epochs of this run that the folder holds already; it is resumed where there are any
     waited : how many of them came after the best one
     restarts : whether the folder has this run's settings but none of its epochs
-    replaces : whether the folder holds another run, which goes when this one has an epoch
+    replaces : whether the folder holds another run, which stays until this one has an epoch
     noted : whether the settings of this run are on disk
     begun : whether an epoch of this run is on disk
     """
 
-    folder: Path
+    place: RunFolder
     choices: Choices
     settings: Settings
     train: Dataset
@@ -62,6 +63,10 @@ class Job:
     noted: bool = False
     begun: bool = False
 
+    @property
+    def folder(self) -> Path:
+        return self.place.path
+
     def run(self, progress: bool) -> History:
         """Train; write the model, the settings and the history."""
         callbacks = [_Keeper(self), *self.settings.callbacks]
@@ -69,18 +74,18 @@ class Job:
         valid = None if self.valid is None else self.valid.x
         with _plain_interrupts():
             history = train(self.model, settings, self.train.x, valid)
-        checkpoint.save(self.model, self.folder / runs.MODEL)
+        checkpoint.save(self.model, self.folder / MODEL)
         self.write_config()
-        history.to_csv(self.folder / runs.HISTORY)
+        history.to_csv(self.folder / HISTORY)
         return history
 
     def settle(self) -> int:
         """Leave a run that was cut short as it was after its last whole epoch; gives that epoch."""
         records = runs.saved_training(self.folder).records if self.begun or self.done else []
         if records:
-            model = checkpoint.load(self.folder / runs.CHECKPOINT)
-            checkpoint.save(model, self.folder / runs.MODEL)
-            History(records).to_csv(self.folder / runs.HISTORY)
+            model = checkpoint.load(self.folder / CHECKPOINT)
+            checkpoint.save(model, self.folder / MODEL)
+            History(records).to_csv(self.folder / HISTORY)
         return len(records)
 
     @property
@@ -98,7 +103,7 @@ class Job:
         }
         if self.train.columns is not None:
             config["columns"] = self.train.columns
-        runs.write_config(self.folder, config)
+        runs.write_config(self.place.at, config)
         self.noted = True
 
 
@@ -124,24 +129,36 @@ class _Keeper:
 
     def begin(self) -> None:
         """Write the settings, so that a run that never ends its first epoch can be resumed."""
-        if not self.job.done and not self.job.replaces:
+        if self.job.replaces:
+            self.job.place.keep_earlier_run()
+        elif not self.job.done:
             self.job.write_config()
 
     def __call__(self, model: VAE, record: dict[str, Any]) -> None:
         """After each epoch, leave a model that can be used, whatever happens in the next."""
-        job = self.job
-        if not job.begun:
-            runs.remove_leftovers(job.folder)
-            if not job.done:
-                runs.remove_run(job.folder)
-            job.write_config()
-            job.begun = True
-        checkpoint.save(model, job.folder / runs.MODEL)
+        if not self.job.begun:
+            self.job.write_config()
+        checkpoint.save(model, self.job.place.at / MODEL)
+
+    def saved(self) -> None:
+        """When the first checkpoint is there too, the run is whole."""
+        if not self.job.begun:
+            self.job.place.replace_earlier_run()
+            self.job.begun = True
 
 
-def prepare(options: Namespace) -> Job:
+@contextlib.contextmanager
+def prepared(options: Namespace) -> Iterator[Job]:
+    """A job that can be run, in a folder that no other run is written to meanwhile."""
+    with RunFolder(Path(options.out)) as place:
+        job = _prepare(options, place)
+        place.make()
+        yield job
+
+
+def _prepare(options: Namespace, place: RunFolder) -> Job:
     """Read, build and check everything, so that whatever can be refused is refused now."""
-    folder = Path(options.out)
+    folder = place.path
     records, waited = runs.saved_training(folder) if options.resume else ([], 0)
     done = len(records)
     earlier = runs.read_config(folder) if options.resume else {}
@@ -153,7 +170,6 @@ def prepare(options: Namespace) -> Job:
         images = data.image_shape is not None or bool(options.image_shape)
         notes = complete(choices, data, *value_range(data, choices["data"]), images)
         arguments = {"x_dim": data.x.shape[1]}
-    choices["epochs"] = max(choices["epochs"], done)
     model = VAE(**{**_arguments(VAE, choices), **arguments})
     shape = options.image_shape
     if shape is None and earlier:
@@ -163,10 +179,14 @@ def prepare(options: Namespace) -> Job:
         size = " x ".join(map(str, image_shape))
         notes.append(f"rows are drawn as images of {size}; --image-shape none if they are not")
     train, valid = (data, test) if test is not None else _held_out(data, choices)
-    job = Job(
-        folder=folder,
+    wide = bool(image_shape) or data.x.shape[1] >= WIDE
+    held_out = valid is not None and test is None
+    notes += how_long(choices, len(train.x), model.n_params, wide, held_out)
+    choices["epochs"] = max(choices["epochs"], done)
+    return Job(
+        place=place,
         choices=choices,
-        settings=_settings(choices, folder, resume=done > 0),
+        settings=_settings(choices, place, resume=done > 0),
         train=train,
         valid=valid,
         model=model,
@@ -177,18 +197,16 @@ def prepare(options: Namespace) -> Job:
         restarts=bool(earlier) and not done,
         replaces=runs.exists(folder) and not done,
     )
-    check_folder(make_folder(folder))
-    return job
 
 
-def _settings(choices: Choices, folder: Path, resume: bool) -> Settings:
+def _settings(choices: Choices, place: RunFolder, resume: bool) -> Settings:
     """What `fit` is to do."""
     patience = _arguments(EarlyStopping, choices)
     made = {
         "objective": objective(choices),
         "optimiser": Adam(**_arguments(Adam, choices)),
         "callbacks": [EarlyStopping(**patience)] if choices["patience"] else [],
-        "checkpoint": folder / runs.CHECKPOINT,
+        "checkpoint": place.file(CHECKPOINT),
         "resume": resume,
         "progress": False,
     }
@@ -211,8 +229,9 @@ def _read(choices: Choices, schema: Any) -> tuple[Dataset, Dataset | None]:
     if choices["holdout"] is None:
         choices["holdout"] = 0.1
     if choices["likelihood"] == MIXED:
-        options = choices["columns"], schema, choices["missing_cells"], choices["encoding"]
-        return read_table(name, *options), None
+        options = ("missing_cells", "encoding", "sheet")
+        read_as = (choices[option] for option in options)
+        return read_table(name, choices["columns"], schema, *read_as), None
     return read(name), None
 
 

@@ -21,7 +21,7 @@ from .console import count, say
 from .gallery import Gallery, walks
 from .inputs import draw, image_shape_of, rows_for
 from .runs import Run, open_run
-from .tabular import gallery_of
+from .tabular import gallery_of, label_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,8 +68,8 @@ def interpolate(options: Namespace) -> None:
     if len(data.x) < 2:
         raise ConfigError("a walk needs two rows to go between; the data have one.")
     gallery = _gallery(run, data, options)
-    decoded = walks(gallery, data.x, options.pairs, options.steps, options.seed)
-    _write(options.out, decoded, lambda: gallery.interpolation(decoded))
+    decoded, ends = walks(gallery, data.x, options.pairs, options.steps, options.seed)
+    _write(options.out, decoded, lambda: gallery.interpolation(decoded, ends))
     say(f"{options.out}: {count(options.pairs, 'walk')} of {options.steps} steps, between {which}")
 
 
@@ -79,7 +79,9 @@ def latent(options: Namespace) -> None:
     data, which, _ = rows_for(run, options)
     mu, _ = run.model.encode(data.x)
     names = [f"z{i}" for i in range(mu.shape[1])]
-    _write(options.out, mu, lambda: plots.latent(mu, data.y), names, data.y)
+    _write(
+        options.out, mu, lambda: plots.latent(mu, data.y, which, label_of(run.model)), names, data.y
+    )
     say(f"{options.out}: posterior means of {which}")
 
 

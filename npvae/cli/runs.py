@@ -12,21 +12,11 @@ from typing import Any, NamedTuple
 from ..core.errors import ConfigError
 from ..core.files import replacing
 from ..models import storage as checkpoint
-from ..models.storage import MODEL
+from ..models.storage import HEADER, MODEL
 from ..training.state import checked
 from .config_file import wrong_in
+from .takeover import CHECKPOINT, CONFIG, recover
 from .train_options import DEFAULT_RUN, SETTINGS
-
-CHECKPOINT, CONFIG, HISTORY = "checkpoint.npz", "config.json", "history.csv"
-PICTURES = (
-    "loss.png",
-    "samples.png",
-    "reconstructions.png",
-    "latent.png",
-    "columns.png",
-    "interpolation.png",
-    "manifold.png",
-)
 
 
 @dataclass
@@ -76,6 +66,7 @@ def open_run(name: str) -> Run:
         If there is no model that can be read.
     """
     path = Path(name)
+    recover(path if path.is_dir() else path.parent)
     model = checkpoint.load(path)
     file = path / MODEL if path.is_dir() else path
     config = read_config(file.parent) if file.name in (MODEL, CHECKPOINT) else {}
@@ -92,6 +83,21 @@ def resume_command(folder: Path) -> str:
 def exists(folder: Path) -> bool:
     """Whether a folder holds a run, finished or not."""
     return (folder / MODEL).exists() or (folder / CHECKPOINT).exists()
+
+
+def may_be_model(file: Path) -> bool:
+    """Whether a file is a model of ours, whole or damaged, and not another program's .npz."""
+    with file.open("rb") as stream:
+        start = stream.read(30 + len(HEADER))
+    return not start.startswith(b"PK\3\4") or HEADER.encode().startswith(start[30:])
+
+
+def has_config(folder: Path) -> bool:
+    """Whether the settings in a folder are those of a run."""
+    try:
+        return bool(read_config(folder))
+    except ConfigError:
+        return False
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -133,17 +139,3 @@ def saved_training(folder: Path) -> Saved:
     training = checked(training, f"'{file}'")
     counts = [state.get("waited") for state in training["callbacks"]]
     return Saved(training["records"], max((n for n in counts if type(n) is int), default=0))
-
-
-def remove_run(folder: Path) -> None:
-    """Remove what an earlier run wrote."""
-    # The checkpoint first: what is left by an interruption here can't be resumed by mistake.
-    for name in (CHECKPOINT, MODEL, CONFIG, HISTORY, *PICTURES):
-        (folder / name).unlink(missing_ok=True)
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove the half-written files of a run that was killed."""
-    for name in (CHECKPOINT, MODEL, CONFIG, HISTORY, *PICTURES):
-        for file in folder.glob(f".{name}.*"):
-            file.unlink(missing_ok=True)

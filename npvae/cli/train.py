@@ -14,12 +14,14 @@ from ..objectives import ELBO
 from ..tables import Table
 from ..training.history import History
 from . import console, runs
-from .console import DONE, INTERRUPTED, NO_READER, count, tell
+from .console import DONE, FAILED_CHECK, INTERRUPTED, NO_READER, count, tell
 from .gallery import walks
 from .inputs import draw
-from .job import Job, prepare
+from .job import Job, prepared
 from .objective_options import in_words
-from .tabular import TableGallery, gallery_of, listing
+from .outcome import how_it_ended, worse_than_none
+from .tabular import TableGallery, gallery_of, label_of, listing
+from .takeover import CHECKPOINT, CONFIG, HISTORY, MODEL
 
 _MOST_POINTS = 10_000
 """The most rows in a picture of points: more would hide each other."""
@@ -28,20 +30,25 @@ _MOST_POINTS = 10_000
 def train(options: Namespace) -> int:
     """Train a model, and write its run folder."""
     say = _say_nothing if options.quiet else console.say
-    job = prepare(options)
-    started = time.perf_counter()
-    try:
-        say(_plan(job, options))
-        history = job.run(progress=not options.quiet)
-    except NonFiniteLoss:
-        job.settle()
-        raise
-    except (KeyboardInterrupt, BrokenPipeError) as stop:
-        tell(_interrupted(job))
-        return INTERRUPTED if isinstance(stop, KeyboardInterrupt) else NO_READER
-    say(_outcome(job, history, time.perf_counter() - started))
-    if not options.no_plots:
-        _draw(job, history, say)
+    with prepared(options) as job:
+        started = time.perf_counter()
+        try:
+            say(_plan(job, options))
+            history = job.run(progress=not options.quiet)
+        except NonFiniteLoss:
+            job.settle()
+            raise
+        except (KeyboardInterrupt, BrokenPipeError) as stop:
+            tell(_interrupted(job))
+            return INTERRUPTED if isinstance(stop, KeyboardInterrupt) else NO_READER
+        kept = _kept(job, history)
+        say(_outcome(job, history, kept, time.perf_counter() - started))
+        if not options.no_plots:
+            _draw(job, history, say)
+        failure = worse_than_none(job, kept)
+    if failure is not None:
+        tell(failure)
+        return FAILED_CHECK
     return DONE
 
 
@@ -131,16 +138,19 @@ def _interrupted(job: Job) -> str:
         return nothing
     return (
         f"interrupted; the model after epoch {epochs} of {job.choices['epochs']} is in "
-        f"{job.folder / runs.MODEL}. Go on with: {runs.resume_command(job.folder)}"
+        f"{job.folder / MODEL}. Go on with: {runs.resume_command(job.folder)}"
     )
 
 
-def _outcome(job: Job, history: History, seconds: float) -> str:
+def _kept(job: Job, history: History) -> dict[str, Any]:
+    """The record of the epoch whose model was kept."""
+    return history.records[(job.stopping.best_epoch if job.stopping is not None else 0) - 1]
+
+
+def _outcome(job: Job, history: History, kept: dict[str, Any], seconds: float) -> str:
     epochs, last = job.choices["epochs"], history.records[-1]
-    kept = last
     line = f"epoch {last['epoch']} of {epochs} reached"
     if job.stopping is not None:
-        kept = history.records[job.stopping.best_epoch - 1]
         if job.stopping.done():
             line += f", {job.stopping.patience} after the best one"
         line += f"; the model is that of epoch {kept['epoch']}"
@@ -148,13 +158,14 @@ def _outcome(job: Job, history: History, seconds: float) -> str:
     if kept["valid_loss"] is not None:
         line += f", validation loss {kept['valid_loss']:.2f}"
     files = (
-        (runs.MODEL, "the model: npvae.load reads it"),
-        (runs.CONFIG, "all settings"),
-        (runs.HISTORY, "the losses of every epoch"),
-        (runs.CHECKPOINT, f"for --resume, {_more(job, last['epoch'])}"),
+        (MODEL, "the model: npvae.load reads it"),
+        (CONFIG, "all settings"),
+        (HISTORY, "the losses of every epoch"),
+        (CHECKPOINT, f"for --resume, {_more(job, last['epoch'])}"),
     )
     listed = [_listed(name, what) for name, what in files]
-    return "\n".join([f"{line} nats per example.", f"Written to {job.folder}:", *listed])
+    notes = [f"note       {note}" for note in how_it_ended(job, history.records)]
+    return "\n".join([f"{line} nats per example.", *notes, f"Written to {job.folder}:", *listed])
 
 
 def _more(job: Job, reached: int) -> str:
@@ -187,7 +198,8 @@ def _pictures(job: Job, history: History) -> Iterator[tuple[str, str, Any]]:
     gallery = gallery_of(model, job.image_shape, job.train.columns)
     rows = job.train if job.valid is None else job.valid
     named = "training rows" if job.valid is None else "validation rows"
-    yield "loss.png", "the losses by epoch", plots.loss_curves(history.records)
+    kept = None if job.stopping is None else job.stopping.best_epoch
+    yield "loss.png", "the losses by epoch", plots.loss_curves(history.records, kept)
 
     many = draw(len(job.train.x), _MOST_POINTS, seed)
     x = job.train.x[many]
@@ -203,11 +215,13 @@ def _pictures(job: Job, history: History) -> Iterator[tuple[str, str, Any]]:
 
     labels = None if job.train.y is None else job.train.y[many]
     coloured = "" if labels is None else ", coloured by label"
-    figure = gallery.latent(model.encode(x)[0], labels)
+    of_which = f"{len(x):,} of " if len(x) < len(job.train.x) else ""
+    which = f"{of_which}{count(len(job.train.x), 'training row')}"
+    figure = plots.latent(model.encode(x)[0], labels, which, label_of(model))
     yield "latent.png", f"where the training rows lie in latent space{coloured}", figure
 
     if len(rows.x) > 1:
-        figure = gallery.interpolation(walks(gallery, rows.x, 8, 10, seed))
+        figure = gallery.interpolation(*walks(gallery, rows.x, 8, 10, seed))
         yield "interpolation.png", f"walks through latent space between {named}", figure
     if gallery.has_manifold:
         yield "manifold.png", "all of the latent space, decoded", gallery.manifold()

@@ -99,9 +99,10 @@ GROUPS = {
                "it is written, and 'ordered:low<medium<high' an order"),
         Option("missing_cells", "TEXT,..", texts,
                "the cells of a .csv or .tsv that stand for a value that is not known, beside empty "
-               "ones (default: NA, N/A, NaN, null, none and ?)"),
+               "ones (default: NA, N/A, NaN, null, none, ?, and Excel's errors)"),
         Option("encoding", "NAME", str,
                "of a .csv or .tsv, such as utf-8 or cp1250, where npvae does not recognise it"),
+        Option("sheet", "NAME", str, "of an .xlsx (default: the first with rows)"),
         Option("holdout", "F", fraction,
                "the share of the rows to validate on: --seed draws them, and they are not trained "
                "on (default: the source's test rows if it has any, otherwise 0.1)"),
@@ -146,11 +147,13 @@ GROUPS = {
     ],
     "training": [
         Option("epochs", "N", whole(1),
-               "passes over the rows (default: 300 for the digits; for a table by its size, with "
-               "--patience; otherwise 10)", free=True),
+               "passes over the rows (default: 300 for the digits; otherwise 10 to 1000, so that "
+               "there are some 30,000 steps, or 5,000 for images and rows of 1,000 columns or "
+               "more, fewer where the model is large; with --patience where rows are held out)",
+               free=True),
         Option("batch_size", "N", whole(1),
-               "rows per step (default: 64 for the digits; 32 for a table of fewer than 3,000 "
-               "rows; otherwise 128)"),
+               "rows per step (default: 64 for the digits; otherwise 32 for fewer than 3,000 rows, "
+               "else 128)"),
         Option("lr", None, positive,
                "Adam's learning rate (default: 0.002 for digits and tables, otherwise 0.001)",
                free=True),
@@ -161,8 +164,9 @@ GROUPS = {
                "zeros anew", default=False),
         Option("patience", "EPOCHS", whole(1),
                "stop after so many epochs without a better validation loss, and keep the best "
-               "model (default: train to the end); a run that stopped goes on with --resume and "
-               "more patience", free=True),
+               "model (default: a tenth of the epochs, where --epochs is not given and rows are "
+               "held out; otherwise train to the end); a run that stopped goes on with --resume "
+               "and more patience", free=True),
         Option("seed", "N", whole(0),
                "of the rows held out, the initial weights, the order and the noise: the same seed, "
                "threads and machine give the same model (default: 0)", default=0),

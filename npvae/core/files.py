@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-from collections.abc import Iterator
+import re
+import stat
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from . import locks
 from .errors import NpvaeError
 
 
@@ -19,16 +23,18 @@ class WriteError(NpvaeError, OSError):
 def replacing(path: Any) -> Iterator[IO[bytes]]:
     """A temporary file beside `path`, flushed to disk and renamed to it when the block succeeds.
 
+    A link stays, and the file that it leads to is replaced. The new file has the old one's
+    permissions, or those of any new file.
+
     Raises
     ------
     WriteError
-        If the folder is missing, can't be written or is full.
+        If the folder is missing, can't be written or is full, or if `path` is no file.
     """
-    import tempfile  # here, since who only reads needs none of what it loads
-
-    path = Path(path)
+    path = _file_at(path)
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        mode = _mode(path)
+        descriptor, temporary = _beside(path, 0o666 if mode is None else mode)
     except OSError as error:
         raise WriteError(_refusal(path, error)) from error
     try:
@@ -36,14 +42,51 @@ def replacing(path: Any) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        _keep_permissions(path, temporary)
-        os.replace(temporary, path)
+            if locks.ADVISORY:  # nobody sweeps it, since it is held until it is closed
+                _rename(temporary, path, mode)
+        if not locks.ADVISORY:  # Windows renames no file that is open
+            _rename(temporary, path, mode)
     except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         if isinstance(error, OSError) and not isinstance(error, NpvaeError):
             raise WriteError(_refusal(path, error)) from error
         raise
+
+
+def put(source: Path, path: Path) -> None:
+    """Move a whole file to `path`, in the way of `replacing`.
+
+    Raises
+    ------
+    WriteError
+        If it can't be moved there.
+    """
+    target = _file_at(path)
+    try:
+        _rename(source, target, _mode(target))
+        return
+    except OSError as error:
+        if error.errno != errno.EXDEV:  # a link may lead to another disk
+            raise WriteError(_refusal(path, error)) from error
+    with replacing(path) as file:
+        file.write(source.read_bytes())
+    source.unlink()
+
+
+def sweep(folder: Any, names: Iterable[str]) -> None:
+    """Remove what killed processes left of writing these files; what a living one writes stays."""
+    left = re.compile(rf"\.({'|'.join(map(re.escape, names))})\.[a-z0-9_]{{4,8}}")
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if left.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                locks.remove_if_free(entry.path)
+
+
+def sweep_beside(path: Any) -> None:
+    """`sweep` for one file; where it is a link, for the file that it leads to."""
+    folder, name = os.path.split(os.path.realpath(path))
+    sweep(folder, [name])
 
 
 def make_folder(path: Any) -> Path:
@@ -66,25 +109,63 @@ def check_folder(path: Any) -> None:
     try:
         tempfile.TemporaryFile(dir=path).close()
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise WriteError(
-            f"'{path}' can't be written in: {reason}; choose another folder."
-        ) from error
+        raise unwritable(path, error) from error
 
 
-def _refusal(path: Path, error: OSError) -> str:
+def unwritable(folder: Any, error: OSError) -> WriteError:
+    """What is said of a folder that takes no files."""
+    reason = (error.strerror or str(error)).lower()
+    return WriteError(f"'{folder}' can't be written in: {reason}; choose another folder.")
+
+
+def _refusal(path: Path, error: Exception) -> str:
     return (
-        f"'{path}' can't be written: {(error.strerror or str(error)).lower()}; "
+        f"'{path}' can't be written: {(getattr(error, 'strerror', None) or str(error)).lower()}; "
         "choose a path in a folder that exists and is yours to write."
     )
 
 
-def _keep_permissions(path: Path, temporary: str) -> None:
-    """mkstemp makes files for their owner alone; a new file gets what the umask leaves instead."""
-    if path.exists():
-        mode = path.stat().st_mode & 0o777
-    else:
-        umask = os.umask(0)
-        os.umask(umask)
-        mode = 0o666 & ~umask
-    os.chmod(temporary, mode)
+def _file_at(path: Any) -> Path:
+    """The path of the file that is written, behind all links; what is no file is refused."""
+    path = Path(path)
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        mode = stat.S_IFREG
+    except (OSError, ValueError) as error:  # ValueError: a path with a null
+        raise WriteError(_refusal(path, error)) from error
+    if stat.S_ISDIR(mode):
+        folder = IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        raise WriteError(_refusal(path, folder)) from folder
+    if not stat.S_ISREG(mode):
+        raise WriteError(
+            f"'{path}' is a pipe or a device, which a file can't replace; give the path of a file."
+        )
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def _mode(path: Path) -> int | None:
+    """The permissions of a file; None where there is none."""
+    try:
+        return stat.S_IMODE(os.stat(path).st_mode)
+    except FileNotFoundError:
+        return None
+
+
+def _beside(path: Path, mode: int) -> tuple[int, str]:
+    """A new temporary file, open and held: its permissions are `mode` less the umask."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    while True:
+        temporary = os.path.join(path.parent, f".{path.name}.{os.urandom(4).hex()}")
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(temporary, flags, mode)
+            locks.take(descriptor)
+            if locks.is_at(descriptor, temporary):  # and not swept before it was held
+                return descriptor, temporary
+            os.close(descriptor)
+
+
+def _rename(source: Any, path: Path, mode: int | None) -> None:
+    if mode is not None:
+        os.chmod(source, mode)
+    os.replace(source, path)

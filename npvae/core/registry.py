@@ -22,6 +22,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .errors import ConfigError, nearest
+from .public import constructor
 
 REQUIRED = inspect.Parameter.empty
 """What `arguments_of` gives for an argument without a default."""
@@ -47,6 +48,8 @@ class Registered:
 
     def __init_subclass__(cls, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            cls.__init__ = constructor(cls.__init__)  # type: ignore[method-assign]
         if abstract:
             return
         if "name" not in vars(cls):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arrays import as_array, check_numbers
 from ..core.errors import DataError
 from ..core.numerics import all_finite
 from .units import Units
@@ -55,16 +56,12 @@ class Reader:
         units: Units | None = None,
         missing: bool = False,
     ) -> None:
-        self.array = x = x if type(x) is np.ndarray else _table(x, what)
+        self.array = x = as_array(x, what)
         self.dtype = np.dtype(dtype)
         self.what, self.units, self.missing = what, units, missing
         kind = x.dtype.kind
         self.scale = scale if kind in "ui" else None
-        if kind not in "fuib":
-            raise DataError(
-                f"{what} needs numbers; got an array of {x.dtype}. "
-                "Turn categories and text into numbers first."
-            )
+        check_numbers(x, what)
         if x.ndim != 2 or x.shape[1] != width:
             raise DataError(
                 f"{what} needs shape (N, {width}) for this model; got {x.shape}. "
@@ -137,19 +134,6 @@ class Reader:
         if n <= CHUNK:
             return [slice(0, n)]
         return [slice(start, min(start + CHUNK, n)) for start in range(0, n, CHUNK)]
-
-
-def _table(x: Any, what: str) -> Array:
-    """x as a plain array: a memory-mapped file stays on disk, subclasses lose their own rules."""
-    if np.ma.is_masked(x):
-        raise DataError(
-            f"{what} needs every number; got a masked array with gaps. "
-            "Drop such rows or fill them in; with NaN, if the model has missing='mask'."
-        )
-    try:
-        return np.asarray(x)
-    except ValueError as error:  # rows of different lengths
-        raise DataError(f"{what} needs rows of one length; got a list that has others.") from error
 
 
 def _shape_fix(x: Array, width: int, what: str) -> str:

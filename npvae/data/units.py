@@ -13,6 +13,10 @@ from ..core.numerics import known_sums
 
 Array = np.ndarray
 
+MOST_INPUT = 500.0
+"""The most that the encoder's inputs of a row add up to, in size and on average; docs/training.md
+has what was measured."""
+
 
 class Units:
     """x ↦ (x - mean) / scale, column by column and in float64, and the way back.
@@ -40,17 +44,17 @@ class Units:
         self.log_scale: tuple[float, ...] = tuple(np.log(self.scale).tolist())
 
     @classmethod
-    def given(cls, config: Any, x_dim: int) -> Units:
+    def given(cls, config: Any, x_dim: int, what: str = "standardise") -> Units:
         """Those of a config, ``{"mean": [...], "scale": [...]}``, for a table of x_dim columns."""
         if not isinstance(config, dict) or set(config) != {"mean", "scale"}:
+            choices = "True, False or" if what == "standardise" else "None or"
             raise ConfigError(
-                "standardise is True, False or {'mean': [...], 'scale': [...]}; got "
-                f"{config!r:.60}."
+                f"{what} is {choices} {{'mean': [...], 'scale': [...]}}; got {config!r:.60}."
             )
         units = cls(**config)
         if len(units.mean) != x_dim:
             raise ConfigError(
-                f"standardise needs a mean and a scale for each of the {x_dim} columns; got "
+                f"{what} needs a mean and a scale for each of the {x_dim} columns; got "
                 f"{len(units.mean)}."
             )
         return units
@@ -84,6 +88,29 @@ class Units:
         varies &= deviation > 1e-7  # else rows of weight 0 alone are different
         mean = np.nan_to_num(low + span * share)
         return cls(np.where(real, mean, 0), np.where(real & varies, span * deviation, 1))
+
+    @classmethod
+    def of_inputs(cls, inputs: Array, usual: Array) -> Units | None:
+        """Those by which an encoder can take its inputs (N, F), of which NaN are missing; or None.
+
+        Two things make the first steps jump so far that training does not come back. Numbers of
+        a root mean square beyond the `usual` size (F,), such as the logarithms of counts of
+        millions, make z too large, and where they hardly vary beside it their differences are
+        lost: they are standardised. And Adam changes each weight by the learning rate, whatever
+        the gradient, hence a weighted sum of the inputs by the rate times Σ|input|, which grows
+        with the number of columns: it is held below `MOST_INPUT`.
+        """
+        inputs = np.asarray(inputs, np.float64)
+        total, known = known_sums(inputs)
+        known = np.maximum(known, 1)
+        far = np.sqrt(known_sums(np.square(inputs))[0] / known) > usual
+        mean = np.where(far, total / known, 0.0)
+        deviation = np.sqrt(known_sums(np.square(inputs - mean))[0] / known)
+        scale = np.where(far & (deviation > 1e-6 * np.abs(mean)), deviation, 1.0)
+        size = known_sums(np.abs((inputs - mean) / scale))[0].sum() / len(inputs)
+        if not far.any() and size <= MOST_INPUT:
+            return None
+        return cls(mean, scale * 2.0 ** np.ceil(np.log2(max(1.0, size / MOST_INPUT))))
 
     @property
     def config(self) -> dict[str, list[float]]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core.checks import whole
 from ..core.errors import DataError, MissingDependency
+from ..core.public import public
 from ..core.wording import short
 from ..models import Model
 from .associations import associations
@@ -152,6 +153,7 @@ class DrawnRows:
         yield "rows out of range", self.rows_outside, None, self.rows_outside_by_chance, what
 
 
+@public
 def drawn_rows_report(
     model: Model, x: Any, valid: Any = None, n: int = 1000, seed: int = 0, context: Any = None
 ) -> DrawnRows:

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..core.checks import number, whole
+from ..core.public import public
 from ..models import Model
+from ..models.base import warn_of_infinite
 
 Array = np.ndarray
 
@@ -16,6 +18,7 @@ _BLOCK = 1 << 22
 """Numbers in the largest array of an importance sampling block; bounds memory, not precision."""
 
 
+@public
 def log_likelihood(
     model: Model,
     x: Any,
@@ -46,11 +49,14 @@ def log_likelihood(
             total = np.full(len(xb), -np.inf)
             for start in range(0, n_samples, block):
                 eps = model.draw_noise(len(xb), min(block, n_samples - start), rng)
-                terms, _ = model.forward(xb, eps, cb, needs=("log_px", "log_pz", "log_qz"))
-                total = np.logaddexp(total, np.logaddexp.reduce(terms.log_w, axis=0))
+                with np.errstate(over="ignore", invalid="ignore"):
+                    terms, _ = model.forward(xb, eps, cb, needs=("log_px", "log_pz", "log_qz"))
+                    total = np.logaddexp(total, np.logaddexp.reduce(terms.log_w, axis=0))
                 count(terms.log_px.size)
             estimates.append(total - np.log(n_samples))
-    return np.concatenate(estimates)
+    log_p = np.concatenate(estimates)
+    warn_of_infinite("log-likelihood", log_p, model.dtype)
+    return log_p
 
 
 def _counting(progress: bool, total: int) -> AbstractContextManager[Any]:
@@ -61,6 +67,7 @@ def _counting(progress: bool, total: int) -> AbstractContextManager[Any]:
     return counting(total, "samples")
 
 
+@public
 def active_units(model: Model, x: Any, threshold: float = 0.01, context: Any = None) -> Array:
     """Which latent dimensions are used: those whose posterior mean varies over the data, (Z,) bool.
 
@@ -73,6 +80,7 @@ def active_units(model: Model, x: Any, threshold: float = 0.01, context: Any = N
     return np.concatenate(variances) > threshold
 
 
+@public
 def metrics(
     model: Model,
     x: Any,

@@ -146,6 +146,7 @@ class Program:
         """Run operations of steps in all threads, this one among them."""
         order, noise, scalars, losses = tables
         self.counters[:] = 0
+        self.counters[sync.LONGEST : sync.LONGEST + 2] = sync.NAP
         counters, scratch = self.counters.ctypes.data, self.scratch.ctypes.data
 
         taken: list[int] = []

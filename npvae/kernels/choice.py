@@ -51,7 +51,7 @@ def _check_numba() -> None:
     if not numba_installed():
         raise MissingDependency(
             "captured training steps need numba, which is not installed; "
-            "install it with: pip install 'npvae[fast]'"
+            "install it with: pip install numba"
         )
     try:
         import_module("numba")

@@ -32,7 +32,7 @@ __all__ = [
     "bernoulli", "beta", "bounded", "bounded_backward", "categorical", "continuous_bernoulli",
     "filled", "gaussian", "gaussian_learnt", "gaussian_learnt_backward", "gaussian_scaled",
     "in_units", "known", "laplace", "log1p", "negative_binomial", "one_hot", "poisson",
-    "scale_rows", "student_t", "sum_rows", "zero_inflated_negative_binomial",
+    "scale_rows", "standardised", "student_t", "sum_rows", "zero_inflated_negative_binomial",
 ]  # fmt: skip
 
 LOG_2 = float(np.log(2))
@@ -54,6 +54,12 @@ def known(x: Array) -> Array:
 def log1p(x: Array) -> Array:
     """log(1 + x): counts on a scale on which an encoder can take them."""
     return np.log1p(x)
+
+
+@kernel
+def standardised(x: Array, mean: Array, scale: Array) -> Array:
+    """(x - mean) / scale, mean and scale (D,)."""
+    return ((x - mean) / scale).astype(x.dtype)
 
 
 @kernel

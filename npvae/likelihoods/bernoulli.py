@@ -32,6 +32,7 @@ class Bernoulli(Likelihood):
 
     unit_interval = True
     takes_missing = True
+    alike = True
 
     def forward(self, logits: Array, x: Array) -> tuple[Array, Array]:
         return k.bernoulli(logits, x)
@@ -84,6 +85,7 @@ class ContinuousBernoulli(Likelihood):
 
     unit_interval = True
     takes_missing = True
+    alike = True
 
     def forward(self, logits: Array, x: Array) -> tuple[Array, Array]:
         return k.continuous_bernoulli(logits, x)  # (1)

@@ -84,6 +84,9 @@ class Categorical(Groups):
     def backward(self, r: Array, d_log_px: Array) -> tuple[Array, None]:
         return k.scale_rows(d_log_px, r), None  # (3)
 
+    def entries(self, theta: Array, x: Array) -> Array:
+        return label_log_probs(theta, x, self._columns(x.shape[-1]))
+
     def mean(self, logits: Array) -> Array:
         """The mean of the labels taken as numbers; `mode` has the likeliest labels."""
         return k.mean_label(logits, self._sizes(logits.shape[-1]))
@@ -183,6 +186,15 @@ class OneHot(Groups):
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
         x = np.hstack([np.eye(c)[rng.integers(c, size=2)] for c in (3, 2)])
         return cls((3, 2)), (rng.normal(size=(3, 2, 5)), x)
+
+
+def label_log_probs(logits: Array, x: Array, sizes: tuple[int, ...]) -> Array:
+    """log p of each label of x (B, D), by logits (B, Σ sizes): (B, D), 0 where x is NaN."""
+    starts = np.cumsum(sizes, dtype=np.int64) - np.array(sizes)
+    total = np.logaddexp.reduceat(logits, starts, axis=-1)
+    known = ~np.isnan(x)
+    chosen = np.take_along_axis(logits, starts + np.where(known, x, 0).astype(int), -1)
+    return np.where(known, chosen - total, 0.0)
 
 
 def _classes(who: str, classes: Any) -> int | tuple[int, ...]:

@@ -12,6 +12,7 @@ only with that of models with the same setting. A row without counts has the tot
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,8 @@ class Counts(Likelihood, abstract=True):
     """Base of the likelihoods of counts: theta gives the logarithms of their means."""
 
     takes_missing = True
+    alike = True
+    usual_size = 4.0  # of logarithms: counts of 54
 
     def features(self, x: Array) -> Array:
         """log(1 + x), since counts may span orders of magnitude."""
@@ -52,6 +55,17 @@ class Counts(Likelihood, abstract=True):
                 f"{type(self).__name__} needs counts, whole numbers from 0 on; got {came}. "
                 "Give counts that were not scaled or shifted, or use Gaussian()."
             )
+
+    def entries(self, theta: Array, x: Array) -> Array:
+        """log p of each entry, (B, D); with a library size, that of its whole row."""
+        if not self._total:
+            return super().entries(theta, x)
+        totals = np.maximum(np.nansum(x, axis=1, keepdims=True), 1)
+        theta = theta.copy()
+        theta[:, : x.shape[1]] += np.log(totals / self._total)
+        without = copy.copy(self)
+        without._measured_by(False)
+        return without.entries(theta, x)
 
     def _start(self, mean: Array, n: int) -> Array:
         """Log-means (D,), half a count added to each column so that none is -inf."""

@@ -34,6 +34,7 @@ class Gaussian(Likelihood):
 
     real = True
     takes_missing = True
+    alike = True
 
     def __init__(self, scale: float = 1.0) -> None:
         self.scale = number("Gaussian's scale", scale, above=0)
@@ -80,6 +81,7 @@ class GaussianLearntScale(Likelihood):
 
     real = True
     takes_missing = True
+    alike = True
 
     def __init__(self) -> None:
         self.parameter("log_scale", (1,), lambda rng, shape: np.zeros(shape))

@@ -28,6 +28,10 @@ class Likelihood(Part, abstract=True):
     """Whether its data are real numbers, of which origin and unit are free: see `standardise`."""
     takes_missing: ClassVar[bool] = False
     """Whether `forward` takes NaN in x for a missing entry, which adds 0 to log p and gradients."""
+    usual_size: ClassVar[float] = 30.0
+    """Up to which root mean square an encoder takes a feature as it is."""
+    alike: ClassVar[bool] = False
+    """Whether `forward` treats all columns the same, each by itself: see `entries`."""
 
     def declare(self, x_dim: int) -> None:
         """Declare the parameters of which each column has its own; a model calls it once.
@@ -52,6 +56,10 @@ class Likelihood(Part, abstract=True):
     def n_features(self, x_dim: int) -> int:
         """How many numbers `features` gives for a row of `x_dim` columns."""
         return x_dim
+
+    def usual(self, x_dim: int) -> Array:
+        """Of each feature the size up to which an encoder takes it as it is, (n_features,)."""
+        return np.full(self.n_features(x_dim), self.usual_size)
 
     def real_columns(self, x_dim: int) -> Array:
         """Which columns hold real numbers, (D,) bool."""
@@ -100,6 +108,23 @@ class Likelihood(Part, abstract=True):
         log_px = self.forward(theta.reshape(-1, *theta.shape[-2:]), x.astype(theta.dtype))[0]
         return log_px if theta.ndim == 3 else log_px[0]
 
+    def entries(self, theta: Array, x: Array) -> Array:
+        """log p of each entry of x (B, D) given theta (B, n_outputs): (B, D), 0 where x is NaN.
+
+        Where columns are `alike` each entry is scored as a row of its own. Otherwise the columns
+        are scored one after the other, the others being missing, which costs D times as much; a
+        subclass that knows better says so.
+        """
+        if self.alike:
+            log_px, _ = self.forward(as_rows(theta, x.shape[1])[None], as_rows(x, x.shape[1]))
+            return log_px.reshape(x.shape)
+        scores = np.zeros(x.shape)
+        for j in range(x.shape[1]):
+            alone = np.full_like(x, np.nan)
+            alone[:, j] = x[:, j]
+            scores[:, j] = self.forward(theta[None], alone)[0][0]
+        return scores
+
     def check(self, x: Array) -> None:
         """Raise `DataError` if x, (B, D), lies outside the support; NaN, missing, does not."""
 
@@ -124,3 +149,8 @@ class Likelihood(Part, abstract=True):
         Training then need not spend its first steps on finding the mean.
         """
         return None
+
+
+def as_rows(a: Array, x_dim: int) -> Array:
+    """Rows (B, n D) of n heads side by side as a row for each entry, (B D, n)."""
+    return np.swapaxes(a.reshape(len(a), -1, x_dim), 1, 2).reshape(len(a) * x_dim, -1)

@@ -88,6 +88,10 @@ class Mixed(Likelihood):
         features = [p.features(k.take_columns(x, c)) for p, c in self._pairs]
         return functools.reduce(k.concat, features)
 
+    def usual(self, x_dim: int) -> Array:
+        self.declare(x_dim)
+        return np.concatenate([p.usual(len(c)) for p, c in self._pairs])
+
     def real_columns(self, x_dim: int) -> Array:
         self.declare(x_dim)
         real = np.empty(x_dim, bool)
@@ -107,6 +111,10 @@ class Mixed(Likelihood):
         pairs = zip(self.parts, caches, strict=True)
         dthetas = [part.backward(cache, d_log_px)[0] for part, cache in pairs]  # (1)
         return functools.reduce(k.concat, dthetas), None  # (2)
+
+    def entries(self, theta: Array, x: Array) -> Array:
+        shares = zip(self._split(theta), self.columns, strict=True)
+        return self._as_the_table([p.entries(t, x[:, list(c)]) for (p, t), c in shares])
 
     def mean(self, theta: Array) -> Array:
         return self._as_the_table([part.mean(t) for part, t in self._split(theta)])

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import kernels as k
 from ..core import Part
-from .categorical import Categorical
+from .categorical import Categorical, label_log_probs
 
 Array = np.ndarray
 
@@ -68,6 +68,9 @@ class Ordinal(Categorical):
         d_eta, d_cuts = k.ordinal_logits_backward(d, eta, self.cuts, self._all)  # (3) to (6)
         self.dcuts += d_cuts
         return d_eta, None
+
+    def entries(self, theta: Array, x: Array) -> Array:
+        return label_log_probs(self._logits(theta), x, self._all)
 
     def mean(self, eta: Array) -> Array:
         """The mean of the labels taken as numbers; `mode` has the likeliest labels."""

@@ -10,7 +10,7 @@ import numpy as np
 from .. import kernels as k
 from ..core.checks import whole
 from ..core.errors import ConfigError
-from .likelihood import Likelihood
+from .likelihood import Likelihood, as_rows
 
 Array = np.ndarray
 AnySpread = TypeVar("AnySpread", bound="Spread")
@@ -85,6 +85,13 @@ class Spread(Likelihood, abstract=True):
         return k.concat(
             dlocation, k.bounded_backward(dt, raw, -self.bound, self.bound)
         ), None  # (4)
+
+    def entries(self, theta: Array, x: Array) -> Array:
+        """log p of each entry, (B, D), all at once: each is a row of one column."""
+        location, log_spread = self.heads(theta)
+        parts = location, x, np.broadcast_to(log_spread, x.shape)
+        location, rows, log_spread = (as_rows(part, x.shape[1]) for part in parts)
+        return self.density(location[None], rows, log_spread[None])[0].reshape(x.shape)
 
     def heads(self, theta: Array) -> tuple[Array, Array]:
         """Location (..., locations D) and log of the second parameter, (D,) or (..., D)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
@@ -11,8 +12,10 @@ import numpy as np
 
 from .. import flows, likelihoods, posteriors, priors  # noqa: F401  (their names get registered)
 from ..core import Terms
+from ..core.arrays import as_array
 from ..core.checks import relative_weights, whole
 from ..core.errors import ConfigError, DataError
+from ..core.public import public
 from ..data.reader import Reader
 from ..data.units import Units
 from ..levels import Level
@@ -99,8 +102,9 @@ class Model(Owner, abstract=True):
 
     def __repr__(self) -> str:
         config = {n: v for n, v in self.config.items() if n not in ("dtype", "seed", "schema")}
-        if self.units is not None:
-            config["standardise"] = True  # not the numbers of every column
+        for name in ("standardise", "inputs"):
+            if isinstance(config.get(name), dict):
+                config[name] = True  # not the numbers of every column
         arguments = ", ".join(f"{name}={value!r}" for name, value in config.items())
         return f"{type(self).__name__}({arguments}): {self.n_params:,} parameters, {self.dtype}"
 
@@ -179,7 +183,7 @@ class Model(Owner, abstract=True):
         return [self._checked_noise(e, batch, z) for e, z in zip(eps, widths, strict=True)]
 
     def _checked_noise(self, eps: Any, batch: int, z_dim: int) -> Array:
-        eps = np.asarray(eps)
+        eps = as_array(eps, "eps")
         if eps.ndim != 3 or eps.shape[1:] != (batch, z_dim) or len(eps) == 0:
             raise DataError(
                 f"eps needs shape (K, {batch}, {z_dim}) for this batch and model; got "
@@ -187,6 +191,7 @@ class Model(Owner, abstract=True):
             )
         return eps.astype(self.flat.real.dtype, copy=False)
 
+    @public
     def encode(self, x: Any, context: Any = None) -> Any:
         """Mean and log-variance of q(z given x), each (N, Z).
 
@@ -196,6 +201,7 @@ class Model(Owner, abstract=True):
         levels = [params[:2] for params in self._encoded(x, context)]
         return levels[0] if len(levels) == 1 else levels
 
+    @public
     def centres(self, x: Any, context: Any = None) -> list[Array]:
         """For each level the z (N, Z) at the centre of each row's posterior: `Posterior.centre`."""
         encoded = zip(self.levels, self._encoded(x, context), strict=True)
@@ -206,6 +212,7 @@ class Model(Owner, abstract=True):
         levels = zip(*batches, strict=True)
         return [tuple(map(_joined, zip(*level, strict=True))) for level in levels]
 
+    @public
     def decode(self, z: Any, context: Any = None, take: str = "mean", seed: int = 0) -> Array:
         """What latent vectors z (N, Z) stand for: the mean of p(x given z), a draw or the mode.
 
@@ -233,10 +240,12 @@ class Model(Owner, abstract=True):
             taken.append(output(self.theta(zb, cb)))
         return _joined(taken)
 
+    @public
     def reconstruct(self, x: Any, context: Any = None, take: str = "mean", seed: int = 0) -> Array:
         """`decode` at the posterior's centre, (N, D); entries that are missing in x are filled."""
         return self.decode(self.centres(x, context)[0], context, take, seed)
 
+    @public
     def sample(self, n: int, seed: int = 0, context: Any = None, take: str = "mean") -> Array:
         """New examples, (n, D): `decode` at z drawn from the prior.
 
@@ -246,12 +255,13 @@ class Model(Owner, abstract=True):
         n = whole("n", n)
         rng = np.random.default_rng(whole("seed", seed, least=0))
         if context is not None:
-            context = np.atleast_2d(context)
+            context = np.atleast_2d(as_array(context, "context"))
             context = np.repeat(context, n, axis=0) if len(context) == 1 else context
         contexts = self.context_reader(context, n)
         z = self.draw_z(n, rng, None if contexts is None else contexts.checked(slice(0, n)))
         return self.decode(z, context, take, seed)
 
+    @public
     def elbo(
         self,
         x: Any,
@@ -271,6 +281,7 @@ class Model(Owner, abstract=True):
         bound = log_px - kl
         return bound if weights is None else bound * relative_weights(weights, len(bound))
 
+    @public
     def elbo_terms(
         self, x: Any, n_samples: int = 1, seed: int = 0, context: Any = None
     ) -> tuple[Array, Array]:
@@ -281,12 +292,15 @@ class Model(Owner, abstract=True):
         for xb, cb in self.batches(x, context):
             log_px, kl = np.zeros((2, len(xb)))
             for _ in range(n_samples):  # one draw at a time: memory does not grow with them
-                terms, _ = self.forward(xb, self.draw_noise(len(xb), 1, rng), cb)
+                with np.errstate(over="ignore", invalid="ignore"):
+                    terms, _ = self.forward(xb, self.draw_noise(len(xb), 1, rng), cb)
                 log_px += terms.log_px[0]
                 kl += terms.kl_per_row[0]
             log_pxs.append(log_px / n_samples)
             kls.append(kl / n_samples)
-        return np.concatenate(log_pxs), np.concatenate(kls)
+        log_px, kl = np.concatenate(log_pxs), np.concatenate(kls)
+        warn_of_infinite("ELBO", log_px - kl, self.dtype)
+        return log_px, kl
 
     def save(self, path: Any) -> None:
         """`npvae.save` of this model."""
@@ -310,3 +324,16 @@ class Model(Owner, abstract=True):
 
 def _joined(chunks: Sequence[Array]) -> Array:
     return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
+
+
+def warn_of_infinite(what: str, values: Array, dtype: str) -> None:
+    """Say which rows have a value (N,) that is NaN or infinite, if any has."""
+    rows = np.flatnonzero(~np.isfinite(values))
+    if len(rows):
+        warnings.warn(
+            f"the {what} of {len(rows):,} of {len(values):,} rows is no finite number, first that "
+            f"of row {rows[0]} (counted from 0): its numbers are too large for {dtype} beside "
+            "those that the model was trained on; rescale such rows"
+            + (", or take model.astype('float64')." if dtype == "float32" else "."),
+            stacklevel=4,
+        )

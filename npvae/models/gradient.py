@@ -8,11 +8,13 @@ import numpy as np
 
 from ..core import layout
 from ..core.checks import row_weights
+from ..core.public import public
 from .base import Model
 
 Array = np.ndarray
 
 
+@public
 def value_and_grad(
     model: Model,
     objective: Any,

@@ -29,8 +29,9 @@ import numpy as np
 
 from ..core import registered
 from ..core.errors import ConfigError, ModelFileError, nearest
-from ..core.files import replacing
+from ..core.files import replacing, sweep_beside
 from ..core.numerics import all_finite
+from ..core.public import public
 from . import Model
 
 Array = np.ndarray
@@ -47,10 +48,11 @@ than any model's has, and little enough that building it takes neither long nor 
 _LEAST_BOUND = 1000
 """A model may have so many columns, however few numbers its file holds."""
 
-_BY_COLUMN = ("standardise", "schema", "likelihood")
+_BY_COLUMN = ("standardise", "inputs", "schema", "likelihood")
 """Entries of a config that may be dicts, which grow with the table and are as quick to use."""
 
 
+@public
 def save(model: Model, path: Any) -> None:
     """Write a model to `path`: to a temporary file beside it, flushed to disk, then renamed.
 
@@ -64,8 +66,10 @@ def save(model: Model, path: Any) -> None:
         If a weight is NaN or infinite, or the model's config is longer than `load` takes.
     """
     write(path, model, {}, {})
+    sweep_beside(path)
 
 
+@public
 def load(source: Any) -> Any:
     """Read a model from a path, from bytes or from a binary file object.
 

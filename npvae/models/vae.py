@@ -68,6 +68,9 @@ class VAE(Model):
         maps rows of features of x, with the mask and the context beside them where there are any,
         to what the posterior takes (2 z_dim numbers for "gaussian"). A decoder maps z, with the
         context beside it, to what the likelihood takes (x_dim numbers for "bernoulli").
+    inputs : dict, optional
+        ``{"mean": [...], "scale": [...]}``, by which the encoder's inputs, features and mask, are
+        standardised. The first `fit` finds it where features are large or rows are wide.
     parameters : mapping, optional
         Values by name instead of random ones, as ``model.params`` gives them.
 
@@ -99,6 +102,7 @@ class VAE(Model):
         schema: Any = None,
         encoder: Any = None,
         decoder: Any = None,
+        inputs: Any = None,
         parameters: Mapping[str, Array] | None = None,
     ) -> None:
         self.x_dim = whole("x_dim", x_dim)
@@ -122,6 +126,8 @@ class VAE(Model):
         n_inputs = self.likelihood.n_features(self.x_dim) + self.context_dim
         if self.missing:
             n_inputs += self.x_dim
+        n_own = n_inputs - self.context_dim
+        self.inputs = None if inputs is None else Units.given(inputs, n_own, "inputs")
         n_stats = self.posterior.n_outputs(self.z_dim)
         self.encoder = self._network("encoder", encoder, n_inputs, n_stats, self.hidden)
         n_z, n_theta = self.z_dim + self.context_dim, self.likelihood.n_outputs(self.x_dim)
@@ -185,10 +191,18 @@ class VAE(Model):
         self.prior.pseudo_inputs.backward(c_u, self.encoder.backward(c_encoder, dstats))
 
     def start_from(self, mean: Array, n: int, rows: Array, context: Array | None = None) -> None:
-        """Set the output's bias, the likelihood and the prior, unless they were trained before."""
-        self.prior.start_from(self._encoder_input(rows, context))
+        """Set the output's bias, the likelihood and the prior, unless they were trained before.
+
+        And what the encoder's inputs are standardised by, where it can't take them as they are.
+        """
         bias = self.decoder.output_bias
-        if bias is None or bias.any():
+        untrained = bias is not None and not bias.any()
+        if untrained and self.inputs is None:
+            inputs, usual = self._inputs(rows), self.likelihood.usual(self.x_dim)
+            mask = np.full(inputs.shape[1] - len(usual), np.inf)
+            self.inputs = Units.of_inputs(inputs, np.concatenate([usual, mask]))
+        self.prior.start_from(self._encoder_input(rows, context))
+        if bias is None or not untrained:
             return
         self.likelihood.start_from(rows)
         start = self.likelihood.output_bias(mean, n)
@@ -208,6 +222,12 @@ class VAE(Model):
 
     def draw_z(self, n: int, rng: np.random.Generator, context: Array | None) -> Array:
         return self.prior.sample(n, self.z_dim, rng, *self._prior_inputs()[0])
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Without `inputs` where there are none, as in files of models from before they were."""
+        found = super().arguments
+        return {n: v for n, v in found.items() if n != "inputs" or v is not None}
 
     @property
     def standardise(self) -> Any:
@@ -235,10 +255,15 @@ class VAE(Model):
 
     def _encoder_input(self, x: Array, context: Array | None) -> Array:
         """The features of x, with a mask of what is known where some may be missing, and c."""
+        inputs = self._inputs(x)
+        if self.inputs is not None:
+            inputs = k.standardised(inputs, self.inputs.mean, self.inputs.scale)
+        return self._joined(k.filled(inputs) if self.missing else inputs, context)
+
+    def _inputs(self, x: Array) -> Array:
+        """The features, NaN where x is missing, and the mask."""
         features = self.likelihood.features(x)
-        if self.missing:
-            features = k.concat(k.filled(features), k.known(x))
-        return self._joined(features, context)
+        return k.concat(features, k.known(x)) if self.missing else features
 
     def _joined(self, a: Array, context: Array | None) -> Array:
         return a if context is None else self.join.forward(a, context)[0]

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from ..core.checks import divisor
 from ..core.errors import DataError
-from .style import DPI, Array, Range, Shape, house_style, new_figure
+from .style import DPI, ORANGE, Array, Range, Shape, house_style, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,10 +31,24 @@ def image_grid(
     columns: int | None = None,
     value_range: Range = (0, 1),
     title: str = "Samples from the prior",
+    data: ArrayLike | None = None,
 ) -> Figure:
-    """Images (n, D) as a tight grid, row by row; about square where ``columns`` is None."""
+    """Images (n, D) as a tight grid, row by row; about square where ``columns`` is None.
+
+    With ``data`` (N, D) as many of its images, or all, stand on the left in a grid of their own.
+    """
     tiles = as_tiles("images", images, image_shape, value_range)
-    return mosaic(tiles, columns or int(np.ceil(np.sqrt(len(tiles)))), value_range, title)[0]
+    columns = columns or int(np.ceil(np.sqrt(len(tiles))))
+    if data is None:
+        return mosaic(tiles, columns, value_range, title)[0]
+    known = as_tiles("data", np.asarray(data)[: len(tiles)], image_shape, value_range)
+    down = -(-len(tiles) // columns)
+    both = np.concatenate([_grid(some, down, columns) for some in (known, tiles)], axis=1)
+    across = 2 * columns
+    figure, axes = mosaic(np.concatenate(both), across, value_range, title, bottom=0.25)
+    axes.set_xticks([0.25, 0.75], ["data", "samples"])
+    axes.axvline(0.5, color=ORANGE, linewidth=2)
+    return figure
 
 
 def manifold(
@@ -43,7 +57,8 @@ def manifold(
     """What a two-dimensional latent space decodes to; ``decode`` maps (n·n, 2) to (n·n, D).
 
     The n × n points are the standard normal's quantiles (i + 1/2) / n, so that each image stands
-    for an equal share of the prior. z[0] grows rightward, z[1] upward.
+    for an equal share of the prior. z[0] grows rightward, z[1] upward; ticks say at which z an
+    image was decoded.
     """
     normal = NormalDist()
     z = np.array([normal.inv_cdf((i + 0.5) / n) for i in range(n)])
@@ -51,16 +66,22 @@ def manifold(
     tiles = as_tiles("decode(z)", images, image_shape, value_range)
     if len(tiles) != n * n:
         raise DataError(f"decode must give one image for each z, here {n * n}; got {len(tiles)}.")
-    ticks = [tick for tick in np.arange(-4, 5) / 2 if abs(tick) <= z[-1]]
-    labels = [f"{tick:g}".replace("-", "−") for tick in ticks]
-    places = [normal.cdf(tick) for tick in ticks]
+    shown = np.unique(np.rint(np.linspace(0, n - 1, min(n, 6 + n % 2))).astype(int))
+    labels = [f"{z[i]:.2f}".replace("-", "−") for i in shown]
+    places = (shown + 0.5) / n
     with house_style():  # not around decode, which may take its time
-        title = "Decoded latent space"
-        figure, axes = mosaic(tiles, n, value_range, title, gap=1, left=0.62, bottom=0.48)
+        title = "Decoded latent space, at the quantiles of its prior"
+        figure, axes = mosaic(tiles, n, value_range, title, gap=1, left=0.75, bottom=0.48)
         axes.set(xlabel="z[0]", xticks=places, xticklabels=labels)
         axes.set(ylabel="z[1]", yticks=places, yticklabels=labels)
         axes.tick_params(length=3)
     return figure
+
+
+def _grid(tiles: Array, down: int, across: int) -> Array:
+    """Tiles (down, across, ...), blank ones in the places that are left over."""
+    blank = np.full((down * across - len(tiles), *tiles.shape[1:]), np.nan)
+    return np.concatenate([tiles, blank]).reshape(down, across, *tiles.shape[1:])
 
 
 def as_tiles(name: str, images: ArrayLike, shape: Shape, value_range: Range) -> Array:
@@ -106,7 +127,7 @@ def mosaic(
     Every value is a square of whole screen pixels, so nothing is ever blurred. ``left`` and
     ``bottom`` are the room for labels, in inches.
     """
-    low, high = value_range or (tiles.min(), tiles.max())
+    low, high = value_range or (np.nanmin(tiles), np.nanmax(tiles))
     pixels = _tile(tiles, columns, gap)
     if pixels.ndim == 3:  # matplotlib scales grey values, and takes colours as they are
         pixels = np.clip((pixels - low) / ((high - low) or 1), 0, 1)

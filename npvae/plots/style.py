@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import DataError, MissingDependency
 from ..core.files import replacing
+from ..core.public import numpy_rules
 from ..core.wording import short
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Shape = tuple[int, int] | tuple[int, int, int] | None
 Range = tuple[float, float] | None
+Formats = Sequence[Callable[[float], str] | None]
+"""For each column how a number is written along an axis, a date say; None for plain numbers."""
 
 DPI = 128  # a power of two: then whole pixels are exact in inches
 INK, PALE, BLUE, ORANGE = "#333333", "#BBBBBB", "#0072B2", "#D55E00"
@@ -63,10 +66,10 @@ def house_style() -> Iterator[None]:
     try:
         from matplotlib import style
     except ImportError as error:
-        raise MissingDependency("pictures need matplotlib; pip install 'npvae[plot]'") from error
+        raise MissingDependency("pictures need matplotlib: pip install matplotlib") from error
     # Matplotlib's settings are one global dict: two threads inside would restore each other's.
     chosen = STYLE | {"font.family": _families()}
-    with _STYLE_LOCK, style.context(chosen, after_reset=True):
+    with _STYLE_LOCK, numpy_rules(), style.context(chosen, after_reset=True):
         yield
 
 
@@ -129,6 +132,11 @@ def check_names(names: Sequence[str] | None, d: int) -> None:
 def lettering(text: object, most: int = 24) -> str:
     """A name or a label as pictures have it: short, and a $ in it begins no formula."""
     return short(str(text), most).replace("$", r"\$")
+
+
+def head(figure: Figure, title: str) -> None:
+    """The title of a figure of several panels."""
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
 
 
 def label_columns(axes: Axes, d: int, names: Sequence[str] | None) -> None:

@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 
 from .. import kernels as k
+from ..core.arrays import as_array
+from ..core.public import public
 from .kinds import Column
 from .schema import LIKELIHOODS
 
 Array = np.ndarray
 
 
+@public
 def guess(model: Any, z: Any) -> Array:
     """The model's best guess of the rows of latent vectors z (N, Z): (N, D), as x has them.
 
@@ -26,6 +29,7 @@ def guess(model: Any, z: Any) -> Array:
     return guesses
 
 
+@public
 def impute(model: Any, x: Any) -> Array:
     """x (N, D) with the model's best guess where it is NaN.
 
@@ -34,10 +38,11 @@ def impute(model: Any, x: Any) -> Array:
     model : VAE
         With a schema, trained with ``missing="mask"``.
     """
-    x = np.asarray(x)
+    x = as_array(x, "x")
     return np.where(np.isnan(x), guess(model, model.encode(x)[0]), x)
 
 
+@public
 def nats_saved(model: Any, x: Any, reference: Any = None, seed: int = 0) -> Array:
     """How many nats the model saves in each column over the column's own distribution, (D,).
 
@@ -53,8 +58,8 @@ def nats_saved(model: Any, x: Any, reference: Any = None, seed: int = 0) -> Arra
         The rows that the columns' distributions are fitted to, such as those of training; by
         default x.
     """
-    x = np.asarray(x, np.float64)
-    reference = x if reference is None else np.asarray(reference, np.float64)
+    x = as_array(x, "x").astype(np.float64)
+    reference = x if reference is None else as_array(reference, "reference").astype(np.float64)
     saved = -column_nats(model, x, seed)
     for j, column in enumerate(model.schema.modelled):
         known = reference[:, j][~np.isnan(reference[:, j])]
@@ -64,6 +69,7 @@ def nats_saved(model: Any, x: Any, reference: Any = None, seed: int = 0) -> Arra
         return np.nansum(saved, axis=0) / counts
 
 
+@public
 def column_nats(model: Any, x: Any, seed: int = 0) -> Array:
     """-log p(x_j given z) of each entry, (N, D), in nats, at one draw of z from q(z given x).
 
@@ -75,12 +81,8 @@ def column_nats(model: Any, x: Any, seed: int = 0) -> Array:
     for xb, _ in model.batches(x, None):
         terms, _ = model.forward(xb, model.draw_noise(len(xb), 1, rng), needs=("log_px", "z"))
         theta = model.theta(terms.levels[0].z, None)
-        entries = np.full(xb.shape, np.nan)
-        for j in range(xb.shape[1]):  # missing entries add nothing, so the others are left out
-            alone = np.full_like(xb, np.nan)
-            alone[:, j] = xb[:, j]
-            entries[:, j] = -model.likelihood.forward(theta, alone)[0][0]
-        nats.append(np.where(np.isnan(xb), np.nan, entries + log_scale))
+        entries = model.likelihood.entries(theta[0], xb)
+        nats.append(np.where(np.isnan(xb), np.nan, log_scale - entries))
     return np.concatenate(nats)
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 
+LONGEST_SHOWN = 40
+"""Characters of a cell in a message."""
+
 
 class Unfit(ValueError):
     """What a column can't have: the rule, the likely fix, and the cell's text if it is one cell."""
@@ -95,6 +98,10 @@ class Cells:
     def _row_numbers(self) -> Array:
         return np.frombuffer(self._rows, np.intc)
 
+    def unknown(self) -> list[str]:
+        """The texts other than "" that are missing, in the order in which they come."""
+        return sorted(filter(None, self._unknown()), key=self._numbers.__getitem__)
+
     def _unknown(self) -> dict[str, int]:
         """The texts that are missing, each with its place among the texts."""
         missing = _SPELLINGS if self.missing is None else {"", *self.missing}
@@ -121,4 +128,4 @@ def refusal(place: str, unfit: Unfit) -> DataError:
 
 def shown(text: str) -> str:
     """A cell's text in a message."""
-    return repr(text if len(text) <= 40 else text[:40] + "...")
+    return repr(text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "...")

@@ -86,14 +86,14 @@ def infer(
         if name in said:
             kind = "as was said" if said[name].kind == SKIP else KINDS[said[name].kind]
         elif not texts:
-            kind = ""
+            kind = "it is empty"
         elif _number_rows(cells):
             kind = "it numbers the rows"
         elif name == nameless and len(texts) == len(cells) and formats[name] in (None, PLAIN):
             kind = "it has no name, and is different in every row, as row names are"
         else:
             kind = _kind(texts, counts, formats[name])
-        if not texts and kind != "as was said":
+        if not texts and not isinstance(kind, str):
             raise DataError(
                 f"{where}: every column needs a known value; {name!r} has none in all "
                 f"{len(cells)} rows. Leave it out: {say(f'{name}={SKIP}')}."

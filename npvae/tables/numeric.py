@@ -181,10 +181,10 @@ class Date(Column):
     modelled_as = "number"
 
     def __init__(
-        self, name: str, pattern: str, origin: str = "1970-01-01", zone: int | None = None
+        self, name: str, pattern: str, origin: str = "1970-01-01", *arguments: Any, **written: Any
     ) -> None:
         super().__init__(name)
-        self.format = DateFormat(pattern, origin, zone)
+        self.format = DateFormat(pattern, origin, *arguments, **written)
 
     @classmethod
     def of(cls, name: str, texts: Sequence[str], counts: Array, written: Any = None) -> Column:

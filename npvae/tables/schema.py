@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arrays import as_array
 from ..core.errors import ConfigError, DataError
 from ..datasets.rows import Layout
 from .cells import Unfit, is_missing, refusal
@@ -188,7 +189,7 @@ class Schema:
 
     def _with_constants(self, x: Any) -> list[list[float]]:
         """x with a column for each of the table's."""
-        x = np.asarray(x)
+        x = as_array(x, "x")
         if x.ndim != 2 or x.shape[1] != len(self.modelled):
             raise DataError(
                 f"x needs shape (N, {len(self.modelled)}), a column for each of the schema's; got "

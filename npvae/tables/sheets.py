@@ -6,12 +6,14 @@ What their cells hold is turned into text, so that one set of rules decides what
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
-from ..core.errors import DataError, MissingDependency
+import numpy as np
+
+from ..core.errors import DataError, MissingDependency, nearest
 from ..datasets.rows import Layout, Row, TextRows
 from ..datasets.validate import damaged
 
@@ -19,31 +21,73 @@ SHEETS = {".xlsx": "openpyxl", ".parquet": "pyarrow.parquet"}
 """The package that reads and writes files of a suffix."""
 
 
-def sheet_rows(path: Path, where: str) -> TextRows:
-    """The rows of an ``.xlsx`` or ``.parquet`` file, its first sheet if it has several.
+def sheet_rows(path: Path, where: str, sheet: str | None = None, likely: str = "") -> TextRows:
+    """The rows of an ``.xlsx`` or ``.parquet`` file.
+
+    Parameters
+    ----------
+    path : Path
+    where : what the file is called in errors
+    sheet : the sheet of a workbook; by default `likely` if there is such, or the first with rows
 
     Raises
     ------
     MissingDependency
         If the package that reads it is not installed.
     DataError
-        If it is empty or damaged.
+        If it is empty or damaged, or has no such sheet.
     """
     package = _package(path.suffix.lower(), where)
-    notes: list[str] = []
+    if path.suffix.lower() == ".parquet":
+        with damaged(where):
+            values = _columns(package.read_table(path))
+        return TextRows(where, _rows(values), Layout())
     with damaged(where):
-        if path.suffix.lower() == ".xlsx":
-            book = package.load_workbook(path, read_only=True, data_only=True)
-            names = book.sheetnames
-            values = [list(row) for row in book.worksheets[0].iter_rows(values_only=True)]
-            book.close()
-            if len(names) > 1:
-                notes.append(f"the first of {len(names)} sheets was read, {names[0]!r}")
-        else:
-            table = package.read_table(path)
-            columns = [column.to_pylist() for column in table.columns]
-            values = [table.column_names, *map(list, zip(*columns, strict=True))]
-    return TextRows(where, _rows(values), Layout(), notes=notes)
+        book = package.load_workbook(path, read_only=True, data_only=True)
+        sheets = {s.title: s for s in book.worksheets}
+    if sheet is not None and sheet not in sheets:
+        raise DataError(f"{where}: it has no sheet {sheet!r}; {nearest(sheet, list(sheets))}")
+    with damaged(where):
+        name, values = _sheet(sheets, sheet or likely)
+        book.close()
+    notes = []
+    if len(sheets) > 1 and sheet is None:
+        others = ", ".join(repr(title) for title in sheets if title != name)
+        notes.append(f"the sheet {name!r} is read; --sheet (sheet= in Python) takes {others}")
+    return TextRows(where, _rows(values), Layout(sheet=name), notes=notes)
+
+
+def _sheet(sheets: dict[str, Any], chosen: str) -> tuple[str, list[list[Any]]]:
+    """The sheet of this name or else the first that has a table, and its rows."""
+    read: dict[str, list[list[Any]]] = {}
+    for name in [chosen] if chosen in sheets else sheets:
+        read[name] = [list(row) for row in sheets[name].iter_rows(values_only=True)]
+        if sum(len(row) - row.count(None) > 1 for row in read[name]) > 1:
+            return name, read[name]
+    name = next((name for name, rows in read.items() if rows), next(iter(read)))
+    return name, read[name]
+
+
+def _columns(table: Any) -> list[list[Any]]:
+    """The names and the rows of a Parquet table; a column of row names has none."""
+    arrow = import_module("pyarrow")
+    columns = []
+    for column in table.columns:
+        kind = column.type
+        if arrow.types.is_dictionary(kind):
+            column = column.cast(kind := kind.value_type)
+        if arrow.types.is_timestamp(kind):  # Python's times have no nanoseconds
+            column = column.cast(arrow.timestamp("us", kind.tz), safe=False)
+        values = column.to_pylist()
+        if arrow.types.is_float32(kind) or arrow.types.is_float16(kind):
+            exact = np.float32 if arrow.types.is_float32(kind) else np.float16
+            values = [None if v is None else float(str(exact(v))) for v in values]
+        columns.append(values)
+    names = ["" if name.startswith("__index_level_") else name for name in table.column_names]
+    if "" in names[1:]:  # pandas writes it last
+        order = sorted(range(len(names)), key=lambda i: names[i] != "")
+        names, columns = [names[i] for i in order], [columns[i] for i in order]
+    return [names, *map(list, zip(*columns, strict=True))]
 
 
 def write_sheet(file: IO[bytes], suffix: str, names: Sequence[str], rows: list[list[Any]]) -> None:
@@ -66,18 +110,16 @@ def _package(suffix: str, where: str) -> Any:
     except ImportError as error:
         package = SHEETS[suffix].partition(".")[0]
         raise MissingDependency(
-            f"{where}: {suffix} files need {package}; pip install {package}, or "
-            "pip install 'npvae[tables]' for all kinds of tables."
+            f"{where}: {suffix} files need {package}: pip install {package}"
         ) from error
 
 
 def _rows(values: list[list[Any]]) -> Iterator[Row]:
-    """Rows as text, those that are empty left out, and all as wide as the first."""
-    width = 0
+    """Rows as text, those that are empty left out, and all of one width."""
+    width = max(map(len, values), default=0)
     for line, row in enumerate(values, start=1):
         if all(value is None for value in row):
             continue
-        width = width or len(row)
         yield line, [_text(value) for value in row] + [""] * (width - len(row))
 
 
@@ -94,6 +136,8 @@ def _text(value: Any) -> str:
         return value.date().isoformat() if day else value.isoformat(" ")
     if isinstance(value, (date, time)):
         return value.isoformat()
+    if isinstance(value, timedelta):
+        return repr(value / timedelta(seconds=1)).removesuffix(".0")
     if isinstance(value, (list, dict, bytes)):
         raise DataError(f"a cell holds text, a number or a date; got {value!r:.60}.")
     return str(value)

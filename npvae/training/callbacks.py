@@ -1,6 +1,7 @@
 """Callbacks: called after each epoch as ``callback(model, record)``; returning True stops.
 
-A callback may have more methods. ``finish(model)`` is called once, when training ends. What
+A callback may have more methods. ``begin()`` is called before the first epoch, ``saved()`` when an
+epoch's checkpoint is written, if there is one, and ``finish(model)`` when training ends. What
 ``state()`` gives, a dict of numbers and arrays, the checkpoint keeps; a resumed run hands it to
 ``restore(state)``. ``done()`` is asked before the first epoch, since a resumed run may have ended.
 """
@@ -14,6 +15,7 @@ import numpy as np
 
 from ..core.checks import number, whole
 from ..core.errors import ConfigError
+from ..core.public import constructor
 
 
 def call(callback: Any, method: str, *arguments: Any) -> Any:
@@ -39,6 +41,7 @@ class EarlyStopping:
     best_loss, best_epoch : the loss and the epoch whose weights the model has after training.
     """
 
+    @constructor
     def __init__(self, patience: int, min_delta: float = 0.0) -> None:
         self.patience = whole("patience", patience)
         self.min_delta = number("min_delta", min_delta, least=0)

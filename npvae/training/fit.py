@@ -14,12 +14,16 @@ from .. import kernels
 from ..core import layout
 from ..core.checks import number
 from ..core.errors import NonFiniteLoss
+from ..core.files import sweep_beside
 from ..core.losses import LOSSES
+from ..core.numerics import all_finite
 from ..core.progress import Silent, reporter
+from ..core.public import public
 from ..core.threads import blas_threads, usable_cores
 from ..models import Model
 from ..models.base import START_ROWS
 from ..optim import Adam
+from .blame import why_not_finite
 from .callbacks import call
 from .checkpoint import restore, save
 from .history import History
@@ -34,6 +38,7 @@ Array = np.ndarray
 _ORDER, _NOISE, _VALIDATION, _DRAWS, _VALIDATION_DRAWS = range(5)
 
 
+@public
 def fit(
     model: Model,
     x: Any,
@@ -45,7 +50,7 @@ def fit(
     valid: Any = None,
     seed: int = 0,
     threads: int | None = None,
-    progress: bool = False,
+    progress: bool | None = None,
     checkpoint: Any = None,
     resume: bool = False,
     callbacks: Iterable[Any] = (),
@@ -75,8 +80,9 @@ def fit(
         Of the order of rows and the noise. Same seed, threads and machine: same bits.
     threads : int, optional
         The most threads to use; by default all usable cores.
-    progress : bool
-        Show a bar on a terminal, a line per epoch elsewhere.
+    progress : bool, optional
+        Show how far training is: a bar on a terminal or in a notebook, elsewhere a line every few
+        seconds. By default only on a terminal or in a notebook.
     checkpoint : path, optional
         Where the model and the state of training are written after each epoch.
     resume : bool
@@ -150,10 +156,13 @@ class _Run:
     def __init__(self, model: Model, settings: Settings, rows: Rows, valid: Rows | None) -> None:
         self.model, self.settings, self.rows, self.valid = model, settings, rows, valid
         self.history = History()
+        settings.optimiser.rate(settings.lr(0.0), model.flat.dtype)
         self.state = settings.optimiser.start(model.flat)
 
     def train(self) -> History:
         settings, model = self.settings, self.model
+        if settings.checkpoint is not None:
+            sweep_beside(settings.checkpoint)
         for callback in settings.callbacks:
             call(callback, "begin")
         if settings.resume and os.path.exists(settings.checkpoint):
@@ -189,6 +198,8 @@ class _Run:
                 for callback in settings.callbacks:  # all of them are called, whoever stops
                     stopped = bool(callback(self.model, record)) or stopped
                 save(self.model, settings, self.rows, self.history, self.state)
+                for callback in settings.callbacks:
+                    call(callback, "saved")
                 display.epoch(record)  # what was shown is kept, whatever comes next
         finally:
             display.close()
@@ -208,14 +219,20 @@ class _Run:
         settings, n, started = self.settings, len(self.rows), time.perf_counter()
         order = self._stream(epoch, _ORDER).permutation(n)
         noise, draws = self._stream(epoch, _NOISE), self._stream(epoch, _DRAWS)
-        sums = np.zeros(len(settings.losses))
+        sums, before = np.zeros(len(settings.losses)), self.model.flat.copy()
         try:
             for sizes, losses in steps.run(epoch, order, noise, draws):
                 # One step after the other: a sum over a chunk would depend on where it ends.
                 sums = np.cumsum(np.vstack([sums, sizes[:, None] * losses]), axis=0)[-1]
                 display.step(int(sizes.sum()), dict(zip(settings.losses, losses[-1], strict=True)))
         except NotFinite as stop:
-            raise self._not_finite(stop, epoch) from None
+            raise self._stopped(stop, epoch) from None
+        if not all_finite(self.model.flat):
+            self.model.flat[...] = before
+            raise NonFiniteLoss(
+                f"the weights became infinite or NaN in epoch {epoch}, and are again as they were "
+                f"before it; try a smaller lr or less weight decay.{self._kept(epoch)}"
+            )
         last = float(steps.training.times(epoch)[-1])
         return {
             "epoch": epoch,
@@ -235,23 +252,24 @@ class _Run:
     def _stream(self, epoch: int, purpose: int) -> np.random.Generator:
         return np.random.default_rng([self.settings.seed, epoch, purpose])
 
-    def _not_finite(self, stop: NotFinite, epoch: int) -> NonFiniteLoss:
+    def _stopped(self, stop: NotFinite, epoch: int) -> NonFiniteLoss:
         what = (
             "gradient became infinite or too large to square"
             if np.isfinite(stop.loss)
             else f"loss became {stop.loss}"
         )
-        checkpoint = self.settings.checkpoint
-        kept = (
-            f" The model after epoch {epoch - 1} is in '{checkpoint}'."
-            if checkpoint and epoch > 1
-            else ""
-        )
+        rate = float(self.settings.lr(epoch - 1.0))
+        cause = why_not_finite(self.model, self.rows, self.state.t, rate)
         return NonFiniteLoss(
-            f"the {what} in epoch {epoch}, step {stop.step + 1}, and training "
-            f"stopped before the weights took it in; try a smaller lr, or "
-            f"clipping the gradient's norm.{kept}"
+            f"the {what} in epoch {epoch}, step {stop.step + 1}, and training stopped before the "
+            f"weights took it in; {cause}.{self._kept(epoch)}"
         )
+
+    def _kept(self, epoch: int) -> str:
+        checkpoint = self.settings.checkpoint
+        if not checkpoint or epoch == 1:
+            return ""
+        return f" The model after epoch {epoch - 1} is in '{checkpoint}'."
 
 
 def _named(split: str, names: Iterable[str], means: Array) -> dict[str, Any]:

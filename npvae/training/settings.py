@@ -38,7 +38,7 @@ class Settings:
     callbacks: Any
     checkpoint: Any
     resume: bool
-    progress: bool
+    progress: bool | None
 
     def __post_init__(self) -> None:
         checked = {
@@ -50,8 +50,9 @@ class Settings:
             "seed": whole("seed", self.seed, least=0),
             "threads": None if self.threads is None else whole("threads", self.threads),
             "callbacks": tuple(self.callbacks),
-            "checkpoint": None if self.checkpoint is None else os.fspath(self.checkpoint),
         }
+        if self.checkpoint is not None:
+            os.fspath(self.checkpoint)  # a path, though it may become another one
         for name, value in checked.items():
             object.__setattr__(self, name, value)
         if self.resume and self.checkpoint is None:

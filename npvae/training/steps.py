@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core import Losses
-from ..core.checks import number
 from ..core.losses import LOSSES
 from ..core.schedules import Constant, Schedule
 from ..models import Model
@@ -67,7 +66,11 @@ class Training:
 
     def rates(self, times: Array) -> Array:
         """The learning rate at each time."""
-        return np.array([number("lr", lr, least=0) for lr in along(self.settings.lr, times)])
+        return np.array([self.rate(lr) for lr in along(self.settings.lr, times)])
+
+    def rate(self, lr: Any) -> float:
+        """A learning rate, checked."""
+        return self.settings.optimiser.rate(lr, self.worker.flat.dtype)
 
 
 def along(schedule: Schedule, times: Array) -> Array:
@@ -99,7 +102,7 @@ class EagerSteps:
                 losses = self.gradient(t.rows.batch(batch, draws), noise, float(now))
                 if not (np.isfinite(losses[0]) and settings.optimiser.accepts(t.gradient)):
                     raise NotFinite(step, float(losses[0]))
-                lr = number("lr", settings.lr(float(now)), least=0)
+                lr = t.rate(settings.lr(float(now)))
                 settings.optimiser.step(t.state, t.worker.flat, t.gradient, lr)
             yield Done(np.array([len(batch)]), losses[None])
 

@@ -333,6 +333,15 @@ KERNELS: dict[str, Kernel] = {
     "filled": Kernel(dict(x="BD"), 0, hides=("x",)),
     "known": Kernel(dict(x="BD"), 0, hides=("x",)),
     "log1p": Kernel(dict(x="BD"), 2, domain={"x": counts}),
+    "standardised": Kernel(
+        dict(x="BD"),
+        1,
+        dict(
+            mean=lambda n: np.linspace(-1, 2, n["D"]), scale=lambda n: np.linspace(0.5, 3, n["D"])
+        ),
+        scales=lambda x, mean, scale: ((np.abs(x) + np.abs(mean)) / scale,),
+        hides=("x",),
+    ),
     "in_units": Kernel(
         dict(log_px="KB", x="BD"),
         0.01,
