@@ -50,7 +50,7 @@ def latent(
     if z > 2:
         which += f"; of {z} dimensions, the plane of most variance"
     which = "\n".join(wrap(lettering(which, 240), 90))
-    axes.set_title(which, fontsize=8, fontweight="normal")
+    axes.set_title(lettering(which, 90), fontsize=8, fontweight="normal")
     if z == 1:
         _line(axes, mu[:, 0], classes, values, label)
         return figure

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.errors import ConfigError
 from ..datasets.numerals import is_number
 from .cells import Unfit
 from .column import Column, mend, say
@@ -77,6 +78,8 @@ class Number(NumericColumn):
         self, name: str, decimals: int | None = None, format: dict[str, Any] | None = None
     ) -> None:
         super().__init__(name, format)
+        if decimals is not None and decimals not in range(MOST_DECIMALS + 1):
+            raise ConfigError(f"decimals are 0 to {MOST_DECIMALS}, or None; got {decimals!r:.40}.")
         self.decimals = decimals
 
     @classmethod

@@ -244,8 +244,8 @@ def _command(rng: Rng, run: Path, work: Path, reads_data: bool = False) -> list[
 def _command_line(line: list[str]) -> str:
     """Whether a command ended with results or a sentence; anything else raises."""
     code = main(line)
-    assert code in (0, 2), f"exit code {code}"
-    return "result" if code == 0 else "sentence"
+    assert code in (0, 1, 2), f"exit code {code}"
+    return "sentence" if code == 2 else "result"
 
 
 def _wrong_output(out: str, err: str, refused: bool) -> str:
