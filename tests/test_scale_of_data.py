@@ -10,6 +10,7 @@ from scipy import stats
 
 import npvae as nv
 from npvae.data.units import MOST_INPUT
+from npvae.executor.describe import describe
 
 N = 240
 
@@ -130,6 +131,8 @@ def test_captured_and_eager_steps_agree_on_standardised_inputs():
         flats.append(model.flat)
     nv.use_kernels(None)
     np.testing.assert_allclose(*flats, atol=2e-4)
+    assert model.inputs is not None
+    assert describe(model, nv.ELBO()) == "captured as a whole"
 
 
 # What is at fault

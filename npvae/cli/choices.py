@@ -6,7 +6,7 @@ import math
 from argparse import Namespace
 from typing import Any
 
-from .. import likelihoods, priors  # noqa: F401  (their names get registered)
+from .. import flows, likelihoods, posteriors, priors  # noqa: F401  (their names get registered)
 from ..core.errors import ConfigError
 from ..core.registry import parsed, resolve
 from ..datasets import Dataset

@@ -127,6 +127,9 @@ GROUPS = {
                "info lists all (default: for a table mixed, each column by its kind; bernoulli for "
                "values in [0, 1] and for images of bytes; otherwise gaussian)",
                family="likelihood"),
+        Option("posterior", "NAME", str,
+               "how z given a row is distributed: gaussian (the default), or a Gaussian that goes "
+               "through n flows, such as planar:n=8", default="gaussian", family="posterior"),
         Option("prior", "NAME", str,
                "how z is distributed: standard (the default), mixture or vamp, such as "
                "vamp:n_components=50", default="standard", family="prior"),

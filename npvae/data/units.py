@@ -43,6 +43,10 @@ class Units:
             )
         self.log_scale: tuple[float, ...] = tuple(np.log(self.scale).tolist())
 
+    def __deepcopy__(self, memo: Any) -> Units:
+        """Itself: nothing changes it, and a copy's arrays could be written to."""
+        return self
+
     @classmethod
     def given(cls, config: Any, x_dim: int, what: str = "standardise") -> Units:
         """Those of a config, ``{"mean": [...], "scale": [...]}``, for a table of x_dim columns."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 from .choice import kernels_in_use, numba_installed, use_kernels
 from .decoding import *
 from .dense import *
+from .flows import *
 from .latent import *
 from .likelihoods import *
 from .ordinal import *

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..core import layout
+from ..core import interrupts, layout
 from ..core.checks import number
 from ..core.errors import NonFiniteLoss
 from ..core.files import sweep_beside
@@ -207,7 +207,8 @@ class _Run:
     def _steps(self, training: Training) -> Any:
         """The fastest way to run the steps: captured, where numba is there and it can be done."""
         if kernels.kernels_in_use() == "numba":
-            from .captured import captured_steps
+            with interrupts.held_back():  # Numba is imported whole or not at all
+                from .captured import captured_steps
 
             captured = captured_steps(training, self.settings.threads or usable_cores())
             if captured is not None:

@@ -20,9 +20,8 @@ from npvae.executor.lower import RULES
 from npvae.executor.places import Source
 from npvae.executor.program import Program
 
-EAGER = {"adam", "ordinal_logits", "ordinal_logits_backward"}
-"""Kernels that have no compiled operation of a call's: Adam ends a step, and Python runs others."""
-NATIVE = [name for name in KERNELS if name not in EAGER]
+NATIVE = [name for name in KERNELS if name != "adam"]
+"""All kernels but Adam, which is no call: it ends a step."""
 ODD = {
     f"{name}-{odd}": (name, n)
     for name in NATIVE
