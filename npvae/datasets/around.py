@@ -85,10 +85,10 @@ def body(rows: Iterator[Row], names: Sequence[str], width: int, notes: list[str]
     """The rows of data alone, of `width` cells each."""
     held: list[Row] = []  # empty rows, totals and remarks, unless data follow
     again: list[int] = []
-    totals = True
+    totals, words = True, not all(map(like_data, names))
     before: Row = (0, [""])
     for line, row in rows:
-        if names[:1] == [row[0].strip()] and [cell.strip() for cell in row] == names:
+        if words and names[:1] == [row[0].strip()] and [cell.strip() for cell in row] == names:
             again.append(line)
         elif (
             (width > 1 and not any(row))
