@@ -178,10 +178,11 @@ def write(path: Any, schema: Schema, x: Any, formulas: bool = True) -> None:
     if delimiter == " ":  # nobody sees an empty cell between blanks
         unknown = (schema.missing or ["NA"])[0]
         cells = [[cell or unknown for cell in row] for row in cells]
-    quoted = csv.QUOTE_ALL if names[0][:1] in ("#", "\ufeff") else csv.QUOTE_MINIMAL
     look: dict[str, Any] = dict(delimiter=delimiter, lineterminator="\r\n")
-    csv.writer(_Appending(lines), quoting=quoted, **look).writerow(names)  # else it is a comment
-    csv.writer(_Appending(lines), **look).writerows(cells)
+    if names[0].startswith(("#", "\ufeff")):  # else the names are a comment, or lack a letter
+        look["quoting"] = csv.QUOTE_ALL
+    csv.writer(_Appending(lines), **look).writerow(names)
+    csv.writer(_Appending(lines), **{**look, "quoting": csv.QUOTE_MINIMAL}).writerows(cells)
     text = "".join(line[:-2] + layout.line_end for line in lines)
     try:
         encoded = text.encode(layout.encoding)
