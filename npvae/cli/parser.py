@@ -330,6 +330,13 @@ def _output(parser: Parser, default: str, *suffixes: str) -> None:
         metavar="FILE",
         help=f"{', '.join(kinds)} (default: {default})",
     )
+    if ".csv" in kinds:
+        parser.add_argument(
+            "--no-formulas",
+            action="store_true",
+            help="in a .csv or .tsv, put ' before names and labels that Excel and its like would "
+            "take for formulas: those that begin with =, +, - or @ and are no numbers",
+        )
 
 
 def _image_shape(parser: Parser) -> None:

@@ -14,6 +14,9 @@ from ..kernels.dense import LOG_2PI
 
 Array = np.ndarray
 
+MOST_KNOTS = 1024
+"""All columns of a model take memory for as many knots as the one that has most."""
+
 
 class Marginal:
     """x = Q(y): the line through knots (y, x), constant outside them, rounded to a step.
@@ -38,7 +41,8 @@ class Marginal:
 
     def __init__(self, x: Any, y: Any, step: float = 0.0) -> None:
         self.x, self.y, self.step = _finite(x), _finite(y), float(step)
-        usable = self.x.shape == self.y.shape and len(self.x) > 1 and 0 <= self.step < np.inf
+        usable = self.x.shape == self.y.shape and 0 <= self.step < np.inf
+        usable &= 1 < len(self.x) <= MOST_KNOTS
         if not usable or (np.diff(self.x) < 0).any() or (np.diff(self.y) <= 0).any():
             raise ConfigError(
                 "a marginal has knots, x that never falls and y that rises, and a step of 0 or "
