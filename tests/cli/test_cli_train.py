@@ -15,7 +15,7 @@ from npvae.cli.inputs import hold_out
 from npvae.training import fit
 from npvae.training.steps import NotFinite
 
-FILES = {"model.npz", "config.json", "history.csv", "checkpoint.npz"}
+FILES = {"model.npz", "config.json", "history.csv", "checkpoint.npz", "rows.npy"}
 PICTURES = {"loss.png", "samples.png", "reconstructions.png", "latent.png", "interpolation.png"}
 
 
