@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 import npvae as nv
-from npvae.core import LevelTerms, bind, registered
+from npvae.core import LevelTerms, bind, registered, resolve
 from npvae.flows import Flow, Flowed, Planar
 from npvae.gradcheck import check_gradients
 from npvae.gradcheck.whole_level import level_of
@@ -201,6 +201,45 @@ def test_a_flow_that_is_given_twice_is_two(tmp_path):
 def test_flows_are_a_list(flows):
     with pytest.raises(nv.ConfigError, match=r"takes a list of flows, such as \['planar'\]; got"):
         nv.Flowed(flows)
+
+
+def test_the_name_of_a_flow_stands_for_a_posterior_of_n_of_them(tmp_path):
+    model = nv.VAE(5, 2, hidden=(3,), posterior="planar:n=3", seed=4)
+    listed = nv.VAE(5, 2, hidden=(3,), posterior=nv.Flowed([nv.Planar()] * 3), seed=4)
+    assert model.params.keys() == listed.params.keys()
+    np.testing.assert_array_equal(model.flat, listed.flat)
+    assert model.config["posterior"] == {"name": "planar", "n": 3}
+    assert repr(model.posterior) == repr(listed.posterior)
+    x = np.random.default_rng(0).random((7, 5))
+    np.testing.assert_array_equal(model.elbo(x), listed.elbo(x))
+    nv.save(model, tmp_path / "model.npz")
+    again = nv.load(tmp_path / "model.npz")
+    assert again.config == model.config
+    np.testing.assert_array_equal(again.elbo(x), model.elbo(x))
+
+
+def test_the_name_of_a_users_flow_takes_its_arguments():
+    class Stretched(Planar):
+        name = "stretched"
+
+        def __init__(self, spread, b=0.0):
+            self.spread, self.b = spread, b
+
+        @classmethod
+        def example(cls, rng):
+            return cls(2.0), (rng.normal(size=(4, 2, 3)),)
+
+    posterior = resolve("posterior", "stretched:n=2,spread=0.5")
+    assert [flow.spread for flow in posterior.flows] == [0.5, 0.5]
+    assert posterior.config == {"name": "stretched", "n": 2, "spread": 0.5, "b": 0.0}
+    with pytest.raises(nv.ConfigError, match=r"takes n=8, spread, b=0\.0; 'spread' is miss"):
+        resolve("posterior", "stretched")
+
+
+@pytest.mark.parametrize("n", ["0", "x", "1.5"])
+def test_a_number_of_flows_is_a_whole_number(n):
+    with pytest.raises(nv.ConfigError, match="the number of flows, is a whole number, 1 or more"):
+        nv.VAE(5, 2, posterior=f"planar:n={n}")
 
 
 def test_what_flows_refuse(rng):

@@ -7,6 +7,7 @@ import inspect
 from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from . import runs, tabular
 from .choices import MIXED, WIDE, Choices, choose, complete, how_long
 from .folder import RunFolder
 from .inputs import has_test_split, hold_out, image_shape_of, read, take, value_range
+from .known_rows import KnownRows
 from .objective_options import objective
 from .takeover import CHECKPOINT, HISTORY, MODEL
 
@@ -93,6 +95,11 @@ class Job:
         """What stops training where the validation loss has ceased to fall."""
         return next((c for c in self.settings.callbacks if isinstance(c, EarlyStopping)), None)
 
+    @cached_property
+    def _known_rows(self) -> KnownRows:
+        held_out = self.valid if self.choices["holdout"] else None  # else it is a test set
+        return KnownRows.of(self.train.x, None if held_out is None else held_out.x)
+
     def write_config(self) -> None:
         config: dict[str, Any] = {
             "npvae": __version__,
@@ -103,6 +110,7 @@ class Job:
         }
         if self.train.columns is not None:
             config["columns"] = self.train.columns
+        self._known_rows.write(self.place.at)
         runs.write_config(self.place.at, config)
         self.noted = True
 

@@ -21,7 +21,8 @@ _FALLING = 0.03
 """Share of the whole fall of a loss that falls in the last tenth of the epochs while it goes on."""
 _RISEN = 0.05
 """Share of it by which a loss has to lie above its least to have risen."""
-_ROWS = 1000
+_FEWEST, _ROWS = 10, 1000
+"""Of rows by which a model is compared with its columns: of fewer a single one decides."""
 
 Records = list[dict[str, Any]]
 
@@ -56,14 +57,15 @@ def how_it_ended(job: Job, records: Records) -> Iterator[str]:
 
 def worse_than_none(job: Job, kept: dict[str, Any]) -> str | None:
     """What to say if the model is far worse than the distributions of the columns alone."""
-    plain = job.settings.objective.config == ELBO().config
-    if kept["valid_loss"] is None and not plain:
+    if job.valid is not None and len(job.valid.x) >= _FEWEST:
+        rows, loss = job.valid.x, kept["valid_loss"]
+    elif job.settings.objective.config == ELBO().config:
+        rows, loss = job.train.x, kept["train_loss"]
+    else:  # whose loss is another quantity
         return None
-    rows = job.train.x if job.valid is None else job.valid.x
     nats = columns_alone(job.model, job.train.x, rows[draw(len(rows), _ROWS, 0)])
     if nats is None or not np.isfinite(alone := float(nats.mean())):
         return None
-    loss = _loss(kept)
     if loss <= alone + max(10.0, 0.5 * rows.shape[1], 0.2 * abs(alone)):
         return None
     lr = job.choices["lr"] / 10

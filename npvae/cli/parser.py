@@ -29,9 +29,10 @@ and proven.
 
 _TRAIN = """\
 Train a variational autoencoder and write a run folder: model.npz, config.json,
-history.csv, checkpoint.npz (for --resume), and pictures: loss.png, samples.png,
-reconstructions.png, latent.png, interpolation.png; for a table columns.png, and
-for images in two latent dimensions manifold.png.
+history.csv, checkpoint.npz (for --resume), rows.npy (which rows were held out,
+by their content), and pictures: loss.png, samples.png, reconstructions.png,
+latent.png, interpolation.png; for a table columns.png, and for images in two
+latent dimensions manifold.png.
 
 PATH may stand without its --data. With no option it learns the 1,797 embedded
 digits of 8 x 8 pixels, in seconds.
@@ -40,6 +41,8 @@ cells: each column gets a likelihood of its kind.
 An earlier run in the folder is replaced once the new one has finished its first
 epoch. Ctrl-C keeps the last finished epoch, and --resume goes on from there as
 if training had never stopped.
+
+Exits with 1 where the model is far worse than the columns' own distributions.
 
 Losses are in nats per example. The training loss is the objective's, and the
 validation loss always -ELBO at beta 1: with --beta, --warmup, --free-bits or

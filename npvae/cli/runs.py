@@ -15,6 +15,7 @@ from ..models import storage as checkpoint
 from ..models.storage import HEADER, MODEL
 from ..training.state import checked
 from .config_file import wrong_in
+from .known_rows import KnownRows
 from .takeover import CHECKPOINT, CONFIG, recover
 from .train_options import DEFAULT_RUN, SETTINGS
 
@@ -45,6 +46,11 @@ class Run:
     def records(self) -> list[dict[str, Any]]:
         """The history of a run folder; empty for another model."""
         return saved_training(self.file.parent).records if self.config else []
+
+    @property
+    def rows(self) -> KnownRows | None:
+        """The rows that it was trained on and held out, where that is known."""
+        return KnownRows.read(self.file.parent) if self.config else None
 
     @property
     def schema(self) -> Any:

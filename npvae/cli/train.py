@@ -22,7 +22,7 @@ from .next_commands import next_commands
 from .objective_options import in_words
 from .outcome import how_it_ended, worse_than_none
 from .tabular import TableGallery, gallery_of, label_of, listing
-from .takeover import CHECKPOINT, CONFIG, HISTORY, MODEL
+from .takeover import CHECKPOINT, CONFIG, HISTORY, MODEL, ROWS
 
 _MOST_POINTS = 10_000
 """The most rows in a picture of points: more would hide each other."""
@@ -163,6 +163,7 @@ def _outcome(job: Job, history: History, kept: dict[str, Any], seconds: float) -
         (MODEL, "the model: npvae.load reads it"),
         (CONFIG, "all settings"),
         (HISTORY, "the losses of every epoch"),
+        (ROWS, "which rows were held out, by their content"),
         (CHECKPOINT, f"for --resume, {_more(job, last['epoch'])}"),
     )
     listed = [_listed(name, what) for name, what in files]

@@ -9,6 +9,8 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+from . import interrupts
+
 VARIABLES = ("NPVAE_NUM_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS")
 """The environment's limits on threads; the first that is set counts."""
 
@@ -78,5 +80,7 @@ def blas_threads(
         yield
         return
     limit = 1 if multiply_adds < WORTHWHILE else usable_cores() if n is None else n
-    with threadpool_limits(limits=limit, user_api="blas"):
+    with interrupts.held_back():  # it looks for libraries in a callback, where one would get lost
+        limited = threadpool_limits(limits=limit, user_api="blas")
+    with limited:
         yield

@@ -11,6 +11,7 @@ import numpy as np
 from ..core.arrays import as_array, check_numbers
 from ..core.errors import DataError
 from ..core.numerics import all_finite
+from .mapped import mapping
 from .units import Units
 
 Array = np.ndarray
@@ -57,6 +58,7 @@ class Reader:
         missing: bool = False,
     ) -> None:
         self.array = x = as_array(x, what)
+        self._file = mapping(x)
         self.dtype = np.dtype(dtype)
         self.what, self.units, self.missing = what, units, missing
         kind = x.dtype.kind
@@ -75,6 +77,7 @@ class Reader:
 
     def batch(self, rows: Any) -> Array:
         """The rows of an index array or slice, (B, D), floating, scaled and standardised."""
+        self.check_file()
         x = self.array[rows]
         if self.scale is not None:
             x = np.divide(x, self.scale, dtype=self.dtype if self.units is None else np.float64)
@@ -84,6 +87,11 @@ class Reader:
             return x.copy() if x.base is not None else x  # never a view of the user's array
         with np.errstate(over="ignore"):  # too large for the type: inf, which `checked` refuses
             return x.astype(self.dtype)
+
+    def check_file(self) -> None:
+        """Raise `DataError` where the rows lie in a mapped file that has been cut short."""
+        if self._file is not None:
+            self._file.check(self.what)
 
     def checked(self, rows: slice) -> Array:
         """A batch in which every number is known to be finite, or else let through as missing.

@@ -16,6 +16,9 @@ from .places import Places
 RULES: dict[str, Callable[[Lowering, Call], None]] = {}
 """What lowers each kernel's calls; `rules` fills it."""
 
+CHECKED = ("loss", "second", "third")
+"""The losses that the check of the first one writes down as well: the ELBO's, and so most."""
+
 
 class Lowering(Places):
     """Turns a graph into operations, call by call."""
@@ -70,14 +73,15 @@ class Lowering(Places):
         if self.checked or not all(self.is_there(v) for v in losses if isinstance(v, Value)):
             return
         self.checked = True
-        first, *others = (
+        refs = [
             self.as_doubles(value)
             if isinstance(value, Value)
             else self.constant([value], np.float64)
             for value in losses
-        )
-        self.emit("check", 1, dict(loss=first), [(first, 8, 0)])
-        for column, ref in enumerate(others, 1):
+        ]
+        checked = dict.fromkeys(CHECKED, 0) | dict(zip(CHECKED, refs, strict=False))
+        self.emit("check", 1, checked, [(ref, 8, 0) for ref in refs[: len(CHECKED)]])
+        for column, ref in enumerate(refs[len(CHECKED) :], len(CHECKED)):
             self.emit("report", 1, dict(value=ref, column=column), [(ref, 8, 0)])
 
     def _add_gradients(self) -> None:

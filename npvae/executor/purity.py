@@ -17,7 +17,8 @@ import numpy as np
 from ..core import Part
 from .graph import Call, Gradient, Graph, NotCapturable, Value
 
-_PLAIN = (bool, int, str, bytes, type(None))
+_PLAIN = frozenset({bool, int, str, bytes, type(None)})
+_NUMBERS = _PLAIN | {float}
 _BY_IDENTITY = (type, ModuleType, Value, Gradient)
 NOT_LOOKED_AT = ("flat", "_params", "_declared", "schema")
 """What parameters are kept in; and a table's schema, which is large and no computation's."""
@@ -61,17 +62,22 @@ class PurityWatch:
 
 def attributes(thing: Any) -> dict[str, Any]:
     """What an object holds, to be compared: all but parameters and other parts."""
-    skipped = {*NOT_LOOKED_AT}
-    for name in getattr(thing, "_declared", ()):
-        skipped |= {name, "d" + name}
-    seen: set[int] = set()
-    return {name: _seen(value, seen) for name, value in vars(thing).items() if name not in skipped}
+    within: set[int] = set()
+    declared = getattr(thing, "_declared", ())
+    skipped = {*NOT_LOOKED_AT, *declared, *(f"d{name}" for name in declared)}
+    return {name: _seen(item, within) for name, item in vars(thing).items() if name not in skipped}
 
 
 def _seen(value: Any, within: set[int]) -> Any:
-    """A stand-in that is equal as long as nothing in the value changes."""
-    if isinstance(value, _PLAIN):
+    """A stand-in that is equal as long as nothing in the value changes.
+
+    The commonest kinds come first: what each part holds is compared before every epoch.
+    """
+    kind = type(value)
+    if kind in _PLAIN:
         return value
+    if kind in (tuple, list) and _NUMBERS.issuperset(map(type, value)):
+        return kind, tuple(value)
     if isinstance(value, (float, complex, np.generic)):
         return type(value), value if value == value else "NaN"
     if isinstance(value, np.ndarray):
@@ -106,8 +112,7 @@ def _inside(value: Any, within: set[int]) -> Any:
     if isinstance(value, FunctionType):
         return id(value), [_seen(item, within) for item in _held_by(value)]
     if isinstance(value, (list, tuple)):
-        numbers = all(type(item) is float for item in value)  # thousands, in a table's units
-        return hash(tuple(value)) if numbers else [_seen(item, within) for item in value]
+        return [_seen(item, within) for item in value]
     if isinstance(value, dict):
         return [(_seen(key, within), _seen(item, within)) for key, item in value.items()]
     if isinstance(value, np.random.Generator):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .. import kernels as k
 from ..core import Part, clone, resolve
+from ..core.checks import whole
 from ..core.errors import ConfigError
 from ..posteriors import DiagonalGaussian, Params, Posterior
 
@@ -24,9 +26,16 @@ class Flow(Part, abstract=True):
 
         forward(z, stats)               -> (f(z), change), cache  # change = -log|det ∂f/∂z|, (K, B)
         backward(cache, dz, d_change)   -> dz, dstats
+
+    Each kind of flow gives its name to a posterior of n such flows: ``posterior="planar:n=8"``.
     """
 
     family = "flow"
+
+    def __init_subclass__(cls, abstract: bool = False, **kwargs: Any) -> None:
+        super().__init_subclass__(abstract, **kwargs)
+        if not abstract:
+            _name_posterior(cls)
 
     def build(self, z_dim: int) -> None:
         """Declare parameters, for a latent of z_dim dimensions."""
@@ -129,7 +138,51 @@ class Flowed(Posterior):
 
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
-        part = cls(["planar", "planar"])
-        part.build(3)
-        part.allocate(rng)
-        return part, (rng.normal(size=(3, 6)),)
+        return _example(cls(["planar", "planar"]), rng)
+
+
+class FlowedAlike(Flowed, abstract=True):
+    """`Flowed` of n flows of one kind, which have the same arguments.
+
+    Parameters
+    ----------
+    n : int
+    arguments
+        Those of each flow.
+    """
+
+    kind: ClassVar[type[Flow]]
+
+    def __init__(self, n: int = 8, **arguments: Any) -> None:
+        self.n = whole("n, the number of flows,", n)
+        super().__init__([self.kind(**arguments) for _ in range(self.n)])
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        return {"n": self.n, **self.flows[0].arguments}
+
+    def __repr__(self) -> str:
+        return f"Flowed(flows={self.flows!r})"
+
+    @classmethod
+    def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
+        flow, _ = cls.kind.example(rng)
+        return _example(cls(n=2, **flow.arguments), rng)
+
+
+def _name_posterior(kind: type[Flow]) -> None:
+    """Register the posterior of flows of this kind, which takes n and their arguments."""
+    n, _ = inspect.signature(FlowedAlike).parameters.values()
+    own = inspect.signature(kind).parameters.values()
+    takes = inspect.Signature([n, *(p.replace(kind=p.KEYWORD_ONLY) for p in own)])
+    type(
+        f"{kind.__name__}Flows",
+        (FlowedAlike,),
+        {"kind": kind, "name": kind.name, "__module__": kind.__module__, "__signature__": takes},
+    )
+
+
+def _example(part: Flowed, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
+    part.build(3)
+    part.allocate(rng)
+    return part, (rng.normal(size=(3, part.n_outputs(3))),)

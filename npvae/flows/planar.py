@@ -8,7 +8,6 @@ import numpy as np
 
 from .. import kernels as k
 from ..core import Part, bind
-from ..core.numerics import sigmoid, softplus, wide
 from .base import Flow
 
 Array = np.ndarray
@@ -46,10 +45,10 @@ class Planar(Flow):
         self.parameter("b", (1,), lambda rng, shape: np.zeros(shape))
 
     def forward(self, z: Array) -> tuple[tuple[Array, Array], Any]:
-        return planar(z, self.w, self.u, self.b), (z, self.w, self.u, self.b)
+        return k.planar(z, self.w, self.u, self.b), (z, self.w, self.u, self.b)
 
     def backward(self, cache: Any, dz: Array, d_change: Array) -> Array:
-        dz, dw, du, db = planar_backward(dz, d_change, *cache)
+        dz, dw, du, db = k.planar_backward(dz, d_change, *cache)
         self.dw += dw
         self.du += du
         self.db += db
@@ -61,30 +60,3 @@ class Planar(Flow):
         part.build(3)
         bind(part, rng.normal(size=7))
         return part, (rng.normal(size=(4, 2, 3)),)
-
-
-@k.kernel
-def planar(z: Array, w: Array, u: Array, b: Array) -> tuple[Array, Array]:
-    """f(z) and -log det ∂f/∂z."""
-    s = (w * u).sum()
-    m, h = softplus(s) - 1, np.tanh(z @ w + b)
-    change = -np.log1p((1 - h * h) * m)
-    u_hat = u + (m - s) / (w * w).sum() * w
-    return z + h[..., None] * u_hat, change.astype(wide(change.dtype))
-
-
-@k.kernel
-def planar_backward(
-    dz: Array, d: Array, z: Array, w: Array, u: Array, b: Array
-) -> tuple[Array, Array, Array, Array]:
-    d, s, square = d.astype(z.dtype), (w * u).sum(), (w * w).sum()
-    m, h = softplus(s) - 1, np.tanh(z @ w + b)
-    g, c = 1 - h * h, (m - s) / square
-    u_hat, j = u + c * w, 1 + g * m
-    da = g * (dz @ u_hat + 2 * d * h * m / j)  # (1), (2), (4)
-    du = (h[..., None] * dz).sum((0, 1))
-    dc = du @ w
-    dm = dc / square - (d * g / j).sum()  # (3), (6)
-    ds = dm * sigmoid(s) - dc / square
-    dw = (da[..., None] * z).sum((0, 1)) + c * du + ds * u - 2 * c * dc / square * w
-    return dz + da[..., None] * w, dw, du + ds * w, da.sum()[None]

@@ -17,8 +17,10 @@ from __future__ import annotations
 from .choice import kernels_in_use, numba_installed, use_kernels
 from .decoding import *
 from .dense import *
+from .flows import *
 from .latent import *
 from .likelihoods import *
+from .marginals import *
 from .ordinal import *
 from .seam import kernel, recording
 from .training import *

@@ -40,8 +40,9 @@ def sheet_rows(path: Path, where: str, sheet: str | None = None, likely: str = "
     package = _package(path.suffix.lower(), where)
     if path.suffix.lower() == ".parquet":
         with damaged(where):
-            values = _columns(package.read_table(path))
-        return TextRows(where, _rows(values), Layout())
+            values, left_out = _columns(package.read_table(path))
+        notes = [f"{', '.join(map(repr, left_out))} has lists or bytes and is left out"]
+        return TextRows(where, _rows(values), Layout(), notes=notes if left_out else [])
     with damaged(where):
         book = package.load_workbook(path, read_only=True, data_only=True)
         sheets = {s.title: s for s in book.worksheets}
@@ -68,26 +69,32 @@ def _sheet(sheets: dict[str, Any], chosen: str) -> tuple[str, list[list[Any]]]:
     return name, read[name]
 
 
-def _columns(table: Any) -> list[list[Any]]:
-    """The names and the rows of a Parquet table; a column of row names has none."""
+def _columns(table: Any) -> tuple[list[list[Any]], list[str]]:
+    """The names and the rows of a Parquet table, and the columns that are none of a table.
+
+    A column of row names has no name, and comes first.
+    """
     arrow = import_module("pyarrow")
-    columns = []
-    for column in table.columns:
+    names: list[str] = []
+    columns: list[list[Any]] = []
+    left_out: list[str] = []
+    for name, column in zip(table.column_names, table.columns, strict=True):
         kind = column.type
         if arrow.types.is_dictionary(kind):
             column = column.cast(kind := kind.value_type)
+        if arrow.types.is_nested(kind) or "binary" in str(kind):
+            left_out.append(name)
+            continue
         if arrow.types.is_timestamp(kind):  # Python's times have no nanoseconds
             column = column.cast(arrow.timestamp("us", kind.tz), safe=False)
         values = column.to_pylist()
         if arrow.types.is_float32(kind) or arrow.types.is_float16(kind):
             exact = np.float32 if arrow.types.is_float32(kind) else np.float16
             values = [None if v is None else float(str(exact(v))) for v in values]
-        columns.append(values)
-    names = ["" if name.startswith("__index_level_") else name for name in table.column_names]
-    if "" in names[1:]:  # pandas writes it last
-        order = sorted(range(len(names)), key=lambda i: names[i] != "")
-        names, columns = [names[i] for i in order], [columns[i] for i in order]
-    return [names, *map(list, zip(*columns, strict=True))]
+        first = name.startswith("__index_level_")  # which pandas writes last
+        columns.insert(0 if first else len(columns), values)
+        names.insert(0 if first else len(names), "" if first else name)
+    return [names, *map(list, zip(*columns, strict=True))], left_out
 
 
 def write_sheet(file: IO[bytes], suffix: str, names: Sequence[str], rows: list[list[Any]]) -> None:
@@ -138,8 +145,6 @@ def _text(value: Any) -> str:
         return value.isoformat()
     if isinstance(value, timedelta):
         return repr(value / timedelta(seconds=1)).removesuffix(".0")
-    if isinstance(value, (list, dict, bytes)):
-        raise DataError(f"a cell holds text, a number or a date; got {value!r:.60}.")
     return str(value)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from .. import kernels
-from ..core import layout
+from ..core import interrupts, layout
 from ..core.checks import number
 from ..core.errors import NonFiniteLoss
 from ..core.files import sweep_beside
@@ -23,7 +24,7 @@ from ..core.threads import blas_threads, usable_cores
 from ..models import Model
 from ..models.base import START_ROWS
 from ..optim import Adam
-from .blame import why_not_finite
+from .blame import not_like_training, why_not_finite
 from .callbacks import call
 from .checkpoint import restore, save
 from .history import History
@@ -160,6 +161,7 @@ class _Run:
     def __init__(self, model: Model, settings: Settings, rows: Rows, valid: Rows | None) -> None:
         self.model, self.settings, self.rows, self.valid = model, settings, rows, valid
         self.history = History()
+        self._told = False  # that the validation loss is no number
         settings.optimiser.rate(settings.lr(0.0), model.flat.dtype)
         self.state = settings.optimiser.start(model.flat)
 
@@ -211,7 +213,8 @@ class _Run:
     def _steps(self, training: Training) -> Any:
         """The fastest way to run the steps: captured, where numba is there and it can be done."""
         if kernels.kernels_in_use() == "numba":
-            from .captured import captured_steps
+            with interrupts.held_back():  # Numba is imported whole or not at all
+                from .captured import captured_steps
 
             captured = captured_steps(training, self.settings.threads or usable_cores())
             if captured is not None:
@@ -251,7 +254,13 @@ class _Run:
         if self.valid is None:
             return dict.fromkeys(f"valid_{name}" for name in LOSSES)
         streams = self._stream(0, _VALIDATION), self._stream(0, _VALIDATION_DRAWS)
-        return _named("valid", LOSSES, steps.bound(self.valid, *streams) / len(self.valid))
+        with np.errstate(over="ignore", invalid="ignore"):
+            bound = steps.bound(self.valid, *streams)
+        if not np.isfinite(bound).all() and not self._told:
+            self._told = True
+            cause = not_like_training(self.model, self.valid)
+            warnings.warn(f"the validation loss is no finite number; {cause}", stacklevel=5)
+        return _named("valid", LOSSES, bound / len(self.valid))
 
     def _stream(self, epoch: int, purpose: int) -> np.random.Generator:
         return np.random.default_rng([self.settings.seed, epoch, purpose])

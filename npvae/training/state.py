@@ -50,6 +50,8 @@ def _wrong_in(training: Mapping[str, Any]) -> str:
     for name, kind in (("settings", dict), ("records", list), ("callbacks", list)):
         if not isinstance(training.get(name), kind):
             return f"its {name} are missing or no {kind.__name__}"
+    if not training["settings"]:
+        return "its settings are empty"
     if not _is_whole(training.get("t")):
         return f"its number of steps is {training.get('t')!r:.40}"
     if not all(isinstance(state, dict) for state in training["callbacks"]):

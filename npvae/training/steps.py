@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -66,18 +66,18 @@ class Training:
 
     def rates(self, times: Array) -> Array:
         """The learning rate at each time."""
-        return np.array([self.rate(lr) for lr in along(self.settings.lr, times)])
+        return along(self.settings.lr, times, self.rate)
 
     def rate(self, lr: Any) -> float:
         """A learning rate, checked."""
         return self.settings.optimiser.rate(lr, self.worker.flat.dtype)
 
 
-def along(schedule: Schedule, times: Array) -> Array:
-    """A schedule's value at each time."""
+def along(schedule: Schedule, times: Array, check: Callable[[Any], float] = float) -> Array:
+    """A schedule's value at each time, each checked."""
     if isinstance(schedule, Constant):
-        return np.full(len(times), schedule.value)
-    return np.array([schedule(float(now)) for now in times])
+        return np.full(len(times), check(schedule.value))
+    return np.array([check(schedule(float(now))) for now in times])
 
 
 class EagerSteps:

@@ -17,7 +17,7 @@ from npvae.cli.parser import parse
 from npvae.training import fit
 from npvae.training.steps import NotFinite
 
-FILES = {"model.npz", "config.json", "history.csv", "checkpoint.npz"}
+FILES = {"model.npz", "config.json", "history.csv", "checkpoint.npz", "rows.npy"}
 PICTURES = {"loss.png", "samples.png", "reconstructions.png", "latent.png", "interpolation.png"}
 
 
@@ -42,8 +42,9 @@ def test_a_run_folder_is_complete(trained):
         "objective": {"name": "elbo", "beta": 1.0, "n_samples": 1, "free_bits": 0.0},
         "training": {
             "data": "digits", "columns": None, "missing_cells": None, "encoding": None,
-            "holdout": 0.1, "z_dim": 2, "hidden": [16],
-            "activation": "relu", "likelihood": "bernoulli", "prior": "standard",
+            "sheet": None, "holdout": 0.1, "z_dim": 2, "hidden": [16],
+            "activation": "relu", "likelihood": "bernoulli", "posterior": "gaussian",
+            "prior": "standard",
             "objective": "elbo", "n_samples": 1, "beta": 1.0, "warmup": 0.0, "free_bits": 0.0,
             "epochs": 3, "batch_size": 300, "lr": 0.002, "weight_decay": 0.0, "clip_norm": None,
             "binarise": False, "patience": None, "seed": 0, "threads": None,
@@ -132,13 +133,14 @@ def test_every_option_reaches_fit(monkeypatch, npvae, tmp_path):
 def test_names_take_arguments(small_train, tmp_path):
     code, out, _ = small_train(
         tmp_path, "--objective", "iwae:n_samples=2", "--likelihood", "student_t:df=3",
-        "--prior", "vamp:n_components=4",
+        "--prior", "mixture:n_components=4", "--posterior", "planar:n=2",
     )  # fmt: skip
     assert code == 0
     assert "IWAE, 2 samples; 3 epochs" in out
     assert "; relu, student_t:df=3, " in out
     model, written = nv.load(tmp_path / "model.npz"), config(tmp_path)
     assert (model.likelihood.df, model.prior.n_components) == (3, 4)
+    assert (model.posterior.n, written["training"]["posterior"]) == (2, "planar:n=2")
     assert written["objective"] == {"name": "iwae", "n_samples": 2}
     assert written["training"]["objective"] == "iwae"
     assert (written["training"]["n_samples"], written["training"]["beta"]) == (2, None)

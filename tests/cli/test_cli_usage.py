@@ -60,7 +60,7 @@ def test_help_imports_no_numpy():
         ("train digits more", "'more' is one argument too many. See"),
         ("train t.csv --data u.csv", "the data are given once; got 't.csv' and --data u.csv"),
         ("train nowhere.csv", "no file or folder at 'nowhere.csv'"),
-        ("evaluate run t.csv more", "'more' is one argument too many. See"),
+        ("evaluate run t.csv more", "'more' is one argument too many; did you mean --out more?"),
         ("my.csv", "a command comes first, such as npvae train my.csv; got 'my.csv'"),
         ("sample run new.csv", "'new.csv' is one argument too many; did you mean --out new.csv?"),
         ("train t.csv --label kind", "no option --label; say --columns kind=label in npvae train"),

@@ -28,6 +28,7 @@ LIKELIHOODS = {
     "categorical": lambda: nv.Categorical((3, 2, 4, 2, 5)),
     "categorical, all alike": lambda: nv.Categorical(4),
     "one-hot": nv.OneHot,
+    "ordinal": lambda: nv.Ordinal((3, 2, 4, 2, 5)),
     "beta": nv.Beta,
     "beta by the decoder": lambda: nv.Beta("decoder"),
 }
@@ -47,12 +48,6 @@ def test_steps_with_each_likelihood(likelihood, threads):
     assert not step.program.python_calls
 
 
-def test_ordinal_s_kernels_are_python_s_in_the_middle_of_a_step():
-    model = network(likelihood=nv.Ordinal((3, 2, 4, 2, 5)))
-    step = assert_agreement(model, nv.ELBO(n_samples=2), 7, 2)
-    assert len(step.program.python_calls) == 2
-
-
 @pytest.mark.smoke
 @pytest.mark.usefixtures("share_all")
 @pytest.mark.parametrize("context_dim", [0, 2])
@@ -65,6 +60,14 @@ def test_steps_with_each_prior(prior, objective, context_dim):
         model = network(prior=prior(), context_dim=context_dim)
         step = assert_agreement(model, objective, 7, threads)
         assert not step.program.python_calls
+
+
+@pytest.mark.usefixtures("share_all")
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("objective", [nv.ELBO(n_samples=2), nv.IWAE(3)], ids=["elbo", "iwae"])
+def test_steps_with_flows(objective, threads):
+    step = assert_agreement(network(posterior="planar:n=3"), objective, 7, threads)
+    assert not step.program.python_calls
 
 
 @each_likelihood

@@ -79,6 +79,13 @@ def positive(x: Array) -> Array:
     return np.abs(x) / 4
 
 
+def constant(x: Array) -> Array:
+    """The same numbers where nobody can write to them: a step may hold them as they are."""
+    x = x.copy()
+    x.flags.writeable = False
+    return x
+
+
 def unit(x: Array) -> Array:
     return np.abs(x) % 1.125 / 1.125
 
@@ -95,6 +102,11 @@ def counts(x: Array) -> Array:
 def gentle(x: Array) -> Array:
     """The logarithm of a rate or of a dispersion that is between a hundredth and a hundred."""
     return np.clip(x / 4, -4.5, 4.5)
+
+
+def off_zero(x: Array) -> Array:
+    """Gentle, and of a size by whose square one can divide."""
+    return np.copysign(np.abs(gentle(x)) + 0.05, x)
 
 
 def elu_range(x: Array) -> Array:
@@ -278,6 +290,58 @@ def ordinal_backward_terms(d: Array, eta: Array, cuts: Array, sizes: Any) -> tup
     return triple, np.stack([whole, whole * (1 + np.exp(cuts[1::2]))], -1).ravel()
 
 
+def knots(n: Sizes) -> tuple[Array, Array, Array]:
+    """Marginals that start with an atom, go through one, and are rounded in every other column."""
+    x, y = np.array([-1.0, -1.0, 0.5, 0.5, 2.5]), np.array([-1.5, -0.5, 0.25, 0.5, 1.5])
+    steps = np.where(np.arange(n["D"]) % 2, 0.5, 0.0)
+    whole = np.array([-1.25, -0.75, 0.25, 0.75, 2.75])
+    lines = np.where(steps[:, None] > 0, whole, x)
+    return lines, np.tile(y, (n["D"], 1)), steps
+
+
+KNOTS = dict(knots=lambda n: knots(n)[0], scores=lambda n: knots(n)[1], steps=lambda n: knots(n)[2])
+
+
+def cell_terms(
+    location: Array, low: Array, high: Array, width: Array, offset: Array, log_scale: Array
+) -> tuple[Array, Array, Array]:
+    """exp magnifies the rounding of log_scale, and that of a and b, which it is the scale of."""
+    inverse, worst = np.exp(-log_scale), 1 + np.abs(log_scale)
+    size = 1 + (np.abs(location) + np.maximum(np.abs(low), np.abs(high))) * inverse * worst
+    small = np.abs(np.log(np.where(width > 0, width, 1))) + np.abs(log_scale)
+    terms = size + small + np.abs(offset)
+    return terms.sum(-1), size * inverse * worst, size * size
+
+
+def planar_parts(z: Array, w: Array, u: Array, b: Array) -> tuple[Array, ...]:
+    """m, j, and the magnitudes of what h, û, c and j sum or subtract."""
+    s, square = (w * u).sum(), (w * w).sum()
+    m, h = np.logaddexp(0, s) - 1, np.tanh(z @ w + b)
+    g, off = 1 - h * h, 1 + np.abs(w * u).sum()
+    heights = 1 + g * (np.abs(z) @ np.abs(w) + np.abs(b))
+    j, scales = 1 + g * m, (1 + 2 * heights) * np.abs(m) + g * off
+    return m, j, heights, np.abs(u) + off / square * np.abs(w), off / square, scales / j
+
+
+def planar_terms(z: Array, w: Array, u: Array, b: Array) -> tuple[Array, Array]:
+    *_, heights, u_hat, _, jacobians = planar_parts(z, w, u, b)
+    return np.abs(z) + heights[..., None] * u_hat, jacobians
+
+
+def planar_backward_terms(
+    dz: Array, d: Array, z: Array, w: Array, u: Array, b: Array
+) -> tuple[Array, ...]:
+    m, j, heights, u_hat, c, jacobians = planar_parts(z, w, u, b)
+    w, square = np.abs(w), (w * w).sum()
+    changes = np.abs(d) * heights / j * (1 + jacobians)
+    da = (1 + 2 * heights) * (np.abs(dz) @ u_hat + 2 * np.abs(m) * changes)
+    du = (heights[..., None] * np.abs(dz)).sum((0, 1))
+    dc = du @ w / square
+    ds = 2 * dc + changes.sum()
+    dw = (da[..., None] * np.abs(z)).sum((0, 1)) + c * du + ds * np.abs(u) + 2 * c * dc * w
+    return np.abs(dz) + da[..., None] * w, dw, du + ds * w, da.sum()[None]
+
+
 def categorical_terms(logits: Array, x: Array, sizes: Any) -> tuple[Array, Array]:
     """Of a softmax exp magnifies the rounding of logit - maximum."""
     off = 2 * np.abs(logits).max(-1, keepdims=True, initial=0) + np.log(1 + x.shape[-1])
@@ -337,7 +401,8 @@ KERNELS: dict[str, Kernel] = {
         dict(x="BD"),
         1,
         dict(
-            mean=lambda n: np.linspace(-1, 2, n["D"]), scale=lambda n: np.linspace(0.5, 3, n["D"])
+            mean=lambda n: constant(np.linspace(-1, 2, n["D"])),
+            scale=lambda n: constant(np.linspace(0.5, 3, n["D"])),
         ),
         scales=lambda x, mean, scale: ((np.abs(x) + np.abs(mean)) / scale,),
         hides=("x",),
@@ -423,6 +488,15 @@ KERNELS: dict[str, Kernel] = {
         domain={"x": unit},
         hides=("x",),
     ),
+    "cells": Kernel(dict(x="BD"), 2, KNOTS, scales=lambda x, *_: (1 + 0 * x,) * 4),
+    "cell_scores": Kernel(dict(x="BD"), 2, KNOTS, scales=lambda x, *_: (1 + 0 * x,)),
+    "logistic_cells": Kernel(
+        dict(location="KBD", low="BD", high="BD", width="BD", offset="BD", log_scale="D"),
+        6,
+        scales=cell_terms,
+        domain={"width": positive, "log_scale": gentle},
+        hides=("low",),
+    ),
     "ordinal_logits": Kernel(
         dict(eta="KBD", cuts="P"),
         4,
@@ -436,6 +510,19 @@ KERNELS: dict[str, Kernel] = {
         dict(sizes=lambda n: (3,) * n["D"]),
         domain={"eta": gentle, "cuts": gentle},
         scales=ordinal_backward_terms,
+    ),
+    "planar": Kernel(
+        dict(z="KBZ", w="Z", u="Z", b="1"),
+        8,
+        domain={"w": off_zero, "u": gentle},
+        scales=planar_terms,
+    ),
+    "planar_backward": Kernel(
+        dict(dz="KBZ", d="KB", z="KBZ", w="Z", u="Z", b="1"),
+        8,
+        domain={"w": off_zero, "u": gentle},
+        scales=planar_backward_terms,
+        wide=("d",),
     ),
     "bounded": Kernel(dict(raw="KBD"), 3, HEADS, scales=lambda raw, low, high: (1 + np.abs(raw),)),
     "bounded_backward": Kernel(

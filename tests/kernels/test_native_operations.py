@@ -20,7 +20,7 @@ from npvae.executor.lower import RULES
 from npvae.executor.places import Source
 from npvae.executor.program import Program
 
-EAGER = {"adam", "ordinal_logits", "ordinal_logits_backward"}
+EAGER = {"adam", "cell_scores", "cells", "logistic_cells"}
 """Kernels that have no compiled operation of a call's: Adam ends a step, and Python runs others."""
 NATIVE = [name for name in KERNELS if name not in EAGER]
 ODD = {

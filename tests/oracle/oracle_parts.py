@@ -329,6 +329,10 @@ PARTS = {
         lambda draw: (flowed(draw), (draw.numbers(B, 2 * Z, far=25),)),
         lambda w, part, p, stats: w.heads(stats),
     ),
+    "posterior.planar": Entry(
+        lambda draw: (nv.VAE(3, Z, posterior="planar:n=2").posterior, (draw.numbers(B, 2 * Z),)),
+        lambda w, part, p, stats: w.heads(stats),
+    ),
     "flow.planar": Entry(
         lambda draw: (flowed(draw).flows[0], (draw.numbers(draw.K, B, Z, far=3),)),
         lambda w, part, p, z: w.planar(z, p["w"], p["u"], p["b"]),

@@ -159,7 +159,7 @@ def _both(kind, function, slope, cost, library="activations"):
 # Those that most networks have are compiled with the executor's loop.
 bias_identity, bias_identity_backward = _both("identity", _identity, _identity_slope, 0.08, "")
 bias_relu, bias_relu_backward = _both("relu", _relu, _relu_slope, 0.08, "")
-bias_tanh, bias_tanh_backward = _both("tanh", _tanh, _tanh_slope, 0.4, "")
+bias_tanh, bias_tanh_backward = _both("tanh", _tanh, _tanh_slope, 0.4, "tanh")
 bias_leaky_relu, bias_leaky_relu_backward = _both("leaky_relu", _leaky, _leaky_slope, 0.08)
 bias_sigmoid, bias_sigmoid_backward = _both("sigmoid", _sigmoid, _sigmoid_slope, 0.3)
 bias_softplus, bias_softplus_backward = _both("softplus", _softplus, _softplus_slope, 0.4)

@@ -41,6 +41,19 @@ filled, known = _each("filled", _filled, 0.1), _each("known", _known, 0.1)
 log_of_counts = _each("log1p", log1p, 0.5)
 
 
+@operation(
+    reads=dict(x="NF", mean="P", scale="P"), writes=dict(out="NF"), cost=0.3, library="columns"
+)
+@fast
+def standardised(x, mean, scale, out, lo, hi, n):
+    """(x - mean) / scale of x (D, n), with mean and scale (D,) in float64."""
+    for i in range(lo, hi):
+        data, own = floats(x + 4 * i * n, n), floats(out + 4 * i * n, n)
+        centre, spread = doubles(mean, hi)[i], doubles(scale, hi)[i]
+        for j in range(n):
+            own[j] = f32((data[j] - centre) / spread)
+
+
 @operation(reads=dict(x="NF", weights="P"), cost=0.2, library="columns")
 @fast
 def feature_sums(x, weights, partial, lo, hi, n, thread):

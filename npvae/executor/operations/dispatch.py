@@ -10,6 +10,7 @@ from . import (
     counts,
     densities,
     elementwise,
+    flows,
     labels,
     latent,
     log_probs,
@@ -52,75 +53,58 @@ def run(code, p, c, lo, hi, n_items, thread, sharing, scratch, step, order, nois
         activations.bias_relu_backward(dh=p[0], kept=p[1], da=p[2], db=p[3], lo=lo, hi=hi, n=p[4],
             c=c[0])
     elif code == 8:
-        activations.bias_tanh(a=p[0], b=p[1], h=p[2], s=p[3], lo=lo, hi=hi, n=p[4], c=c[0])
+        return updates.check(loss=p[0], second=p[1], third=p[2], losses=losses, step=step)
     elif code == 9:
-        activations.bias_tanh_backward(dh=p[0], kept=p[1], da=p[2], db=p[3], lo=lo, hi=hi, n=p[4],
-            c=c[0])
-    elif code == 10:
-        return updates.check(loss=p[0], losses=losses, step=step)
-    elif code == 11:
-        densities.dot(a=p[0], b=p[1], out=p[2], n=p[3])
-    elif code == 12:
         elementwise.fill(out=p[0], n=p[1], lo=lo, hi=hi, value=c[0])
-    elif code == 13:
+    elif code == 10:
         elementwise.gather(source=p[0], kind=p[1], out=p[2], both=p[3], batch=p[4], width=p[5],
             lo=lo, hi=hi, n_items=n_items, order=order, step=step, divisor=c[0])
-    elif code == 14:
-        densities.gaussian(mean=p[0], x=p[1], log_scale=p[2], r=p[3], partial=p[4], lo=lo, hi=hi,
-            samples=p[5], batch=p[6], inverse=c[0], thread=thread, scratch=scratch)
-    elif code == 15:
+    elif code == 11:
         latent.gaussian_heads(stats=p[0], mu=p[1], logvar=p[2], lo=lo, hi=hi, n_items=n_items,
             n=p[3], low=c[0], high=c[1])
-    elif code == 16:
+    elif code == 12:
         latent.gaussian_heads_backward(dmu=p[0], dlogvar=p[1], stats=p[2], d_stats=p[3], lo=lo,
             hi=hi, n_items=n_items, n=p[4], low=c[0], high=c[1])
-    elif code == 17:
+    elif code == 13:
         latent.gaussian_kl(mu=p[0], logvar=p[1], kl=p[2], lo=lo, hi=hi, n=p[3])
-    elif code == 18:
+    elif code == 14:
         latent.gaussian_kl_backward(dkl=p[0], mu=p[1], logvar=p[2], dmu=p[3], dlogvar=p[4], lo=lo,
             hi=hi, n=p[5])
-    elif code == 19:
-        densities.gaussian_sums(partial=p[0], parts=p[1], log_px=p[2], slope=p[3], n=p[4],
-            log_scale=p[5], known_scale=c[0])
-    elif code == 20:
+    elif code == 15:
         updates.kl_loss(kl=p[0], d_kl=p[1], out=p[2], n_features=p[3], samples=p[4], batch=p[5],
             weights=p[6], beta=scalars[step, BETA], free_bits=c[0])
-    elif code == 21:
+    elif code == 16:
         updates.mean_loss(log_px=p[0], d_log_px=p[1], rec=p[2], samples=p[3], batch=p[4],
             weights=p[5])
-    elif code == 22:
+    elif code == 17:
         elementwise.noise(offset=p[0], out=p[1], n=p[2], stride=p[3], lo=lo, hi=hi,
             n_items=n_items, noise=noise, step=step)
-    elif code == 23:
+    elif code == 18:
         updates.norm(g=p[0], partial=p[1], lo=lo, hi=hi, thread=thread, sharing=sharing)
-    elif code == 24:
+    elif code == 19:
         products.product(a=p[0], a_row=p[1], a_k=p[2], b=p[3], b_k=p[4], c=p[5], c_row=p[6],
             n=p[7], k=p[8], lo=lo, hi=hi, scratch=scratch)
-    elif code == 25:
+    elif code == 20:
         latent.reparameterise(mu=p[0], logvar=p[1], eps=p[2], z=p[3], std=p[4], lo=lo, hi=hi,
             samples=p[5], batch=p[6])
-    elif code == 26:
+    elif code == 21:
         latent.reparameterise_backward(dz=p[0], std=p[1], eps=p[2], dmu=p[3], dlogvar=p[4], lo=lo,
             hi=hi, samples=p[5], batch=p[6])
-    elif code == 27:
-        elementwise.repeat(source=p[0], out=p[1], lo=lo, hi=hi, n=p[2], times=p[3])
-    elif code == 28:
+    elif code == 22:
         updates.report(value=p[0], column=p[1], losses=losses, step=step)
-    elif code == 29:
+    elif code == 23:
         densities.row_sums(partial=p[0], parts=p[1], out=p[2], n=p[3], factor=c[0])
-    elif code == 30:
+    elif code == 24:
         updates.sampled_kl_loss(log_qz=p[0], log_pz=p[1], out=p[2], d_log_qz=p[3], d_log_pz=p[4],
             samples=p[5], batch=p[6], weights=p[7], beta=scalars[step, BETA])
-    elif code == 31:
+    elif code == 25:
         elementwise.scale_rows(d=p[0], r=p[1], out=p[2], lo=lo, hi=hi, n=p[3], factor=c[0],
             scratch=scratch)
-    elif code == 32:
-        elementwise.sum_repeats(source=p[0], out=p[1], lo=lo, hi=hi, n=p[2], times=p[3])
-    elif code == 33:
+    elif code == 26:
         elementwise.sum_rows(d=p[0], slope=p[1], out=p[2], lo=lo, hi=hi, n=p[3])
-    elif code == 34:
+    elif code == 27:
         elementwise.transpose(source=p[0], out=p[1], lo=lo, hi=hi, rows=p[2], columns=p[3])
-    elif code == 35:
+    elif code == 28:
         updates.weighted_loss(rec=p[0], kl=p[1], out=p[2], beta=scalars[step, BETA])
     return True
 
@@ -214,6 +198,12 @@ def columns_library(sources):
             columns.known(x=p[0], out=p[1], lo=lo, hi=hi, n=p[2])
         elif code == 5:
             columns.log_of_counts(x=p[0], out=p[1], lo=lo, hi=hi, n=p[2])
+        elif code == 6:
+            elementwise.repeat(source=p[0], out=p[1], lo=lo, hi=hi, n=p[2], times=p[3])
+        elif code == 7:
+            columns.standardised(x=p[0], mean=p[1], scale=p[2], out=p[3], lo=lo, hi=hi, n=p[4])
+        elif code == 8:
+            elementwise.sum_repeats(source=p[0], out=p[1], lo=lo, hi=hi, n=p[2], times=p[3])
 
     return perform
 
@@ -227,6 +217,24 @@ def continuous_bernoulli_library(sources):
         spreads.continuous_bernoulli(theta=p[0], x=p[1], spread=p[2], by_entry=p[3], offset=p[4],
             r=p[5], slope=p[6], gates=p[7], partial=p[8], samples=p[9], batch=p[10], c0=c[0],
             c1=c[1], lo=lo, hi=hi, thread=thread, scratch=scratch)
+
+    return perform
+
+
+def gaussian_library(sources):
+    def perform(code, operands, constants, lo, hi, thread, scratch):
+        if sources < 0:
+            return
+        p = longs(operands, N_OPERANDS)
+        c = doubles(constants, N_CONSTANTS)
+        if code == 0:
+            densities.dot(a=p[0], b=p[1], out=p[2], n=p[3])
+        elif code == 1:
+            densities.gaussian(mean=p[0], x=p[1], log_scale=p[2], r=p[3], partial=p[4], lo=lo,
+                hi=hi, samples=p[5], batch=p[6], inverse=c[0], thread=thread, scratch=scratch)
+        elif code == 2:
+            densities.gaussian_sums(partial=p[0], parts=p[1], log_px=p[2], slope=p[3], n=p[4],
+                log_scale=p[5], known_scale=c[0])
 
     return perform
 
@@ -332,6 +340,35 @@ def negative_binomial_library(sources):
     return perform
 
 
+def ordinal_library(sources):
+    def perform(code, operands, constants, lo, hi, thread, scratch):
+        if sources < 0:
+            return
+        p = longs(operands, N_OPERANDS)
+        if code == 0:
+            labels.ordinal_logits(eta=p[0], cuts=p[1], starts=p[2], out=p[3], lo=lo, hi=hi, n=p[4])
+        elif code == 1:
+            labels.ordinal_logits_backward(d=p[0], eta=p[1], cuts=p[2], starts=p[3], d_eta=p[4],
+                d_cuts=p[5], lo=lo, hi=hi, n=p[6])
+
+    return perform
+
+
+def planar_library(sources):
+    def perform(code, operands, constants, lo, hi, thread, scratch):
+        if sources < 0:
+            return
+        p = longs(operands, N_OPERANDS)
+        if code == 0:
+            flows.planar(z=p[0], w=p[1], u=p[2], b=p[3], out=p[4], change=p[5], n=p[6],
+                n_features=p[7], scratch=scratch)
+        elif code == 1:
+            flows.planar_backward(dz=p[0], d=p[1], z=p[2], w=p[3], u=p[4], b=p[5], out=p[6],
+                dw=p[7], du=p[8], db=p[9], n=p[10], n_features=p[11], scratch=scratch)
+
+    return perform
+
+
 def poisson_library(sources):
     def perform(code, operands, constants, lo, hi, thread, scratch):
         if sources < 0:
@@ -358,6 +395,21 @@ def student_t_library(sources):
     return perform
 
 
+def tanh_library(sources):
+    def perform(code, operands, constants, lo, hi, thread, scratch):
+        if sources < 0:
+            return
+        p = longs(operands, N_OPERANDS)
+        c = doubles(constants, N_CONSTANTS)
+        if code == 0:
+            activations.bias_tanh(a=p[0], b=p[1], h=p[2], s=p[3], lo=lo, hi=hi, n=p[4], c=c[0])
+        elif code == 1:
+            activations.bias_tanh_backward(dh=p[0], kept=p[1], da=p[2], db=p[3], lo=lo, hi=hi,
+                n=p[4], c=c[0])
+
+    return perform
+
+
 def zero_inflated_negative_binomial_library(sources):
     def perform(code, operands, constants, lo, hi, thread, scratch):
         if sources < 0:
@@ -377,13 +429,17 @@ LIBRARIES = {
     "bounds": bounds_library,
     "columns": columns_library,
     "continuous_bernoulli": continuous_bernoulli_library,
+    "gaussian": gaussian_library,
     "gaussian_scaled": gaussian_scaled_library,
     "labels": labels_library,
     "laplace": laplace_library,
     "log_probs": log_probs_library,
     "mixtures": mixtures_library,
     "negative_binomial": negative_binomial_library,
+    "ordinal": ordinal_library,
+    "planar": planar_library,
     "poisson": poisson_library,
     "student_t": student_t_library,
+    "tanh": tanh_library,
     "zero_inflated_negative_binomial": zero_inflated_negative_binomial_library,
 }

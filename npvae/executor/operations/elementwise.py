@@ -36,7 +36,7 @@ def fill(out, n, lo, hi, value):
         x[j] = number
 
 
-@operation()
+@operation(library="columns")
 @fast
 def repeat(source, out, lo, hi, n, times):
     """Each row of the source, (F, n), `times` over in a row: (F, times · n)."""
@@ -48,7 +48,7 @@ def repeat(source, out, lo, hi, n, times):
                 copy[j] = row[j]
 
 
-@operation()
+@operation(library="columns")
 @fast
 def sum_repeats(source, out, lo, hi, n, times):
     """The gradient of `repeat`."""

@@ -128,15 +128,19 @@ def iwae(
 @operation(reads=dict(value="1"), alone=True)
 @choice
 def report(value, column, losses, step):
-    """Write a loss down."""
+    """Write down a loss that `check` has no operand for."""
     losses[step, column] = doubles(value, 1)[0]
 
 
-@operation(reads=dict(loss="1"), alone=True, ends=True)
+@operation(reads=dict(loss="1", second="1", third="1"), alone=True, ends=True)
 @choice
-def check(loss, losses, step):
-    """Write down the loss that is minimised; False where it is not finite."""
+def check(loss, second, third, losses, step):
+    """Write down the loss that is minimised and up to two more; False where it is not finite."""
     losses[step, 0] = doubles(loss, 1)[0]
+    if second != 0:
+        losses[step, 1] = doubles(second, 1)[0]
+    if third != 0:
+        losses[step, 2] = doubles(third, 1)[0]
     return math.isfinite(losses[step, 0])
 
 

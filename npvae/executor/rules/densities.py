@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -12,6 +13,7 @@ from ..graph import Call, Value
 from ..lower import Lowering
 from ..memory import Buffer, Ref
 from ..operations import entries
+from ..operations.declare import OPERATIONS
 from .declared import emit, named_arguments, rule
 
 
@@ -63,6 +65,13 @@ def _exposure(to: Lowering, x: Value, library: float) -> Ref:
     return out
 
 
+@rule("standardised")
+def _standardised(to: Lowering, call: Call) -> None:
+    x, mean, scale = call.inputs
+    units = dict(mean=to.constant(mean, np.float64), scale=to.constant(scale, np.float64))
+    emit(to, "standardised", dict(x=x, **units, out=call.outputs[0]))
+
+
 @rule("in_units")
 def _in_units(to: Lowering, call: Call) -> None:
     log_px, x, log_scale = call.inputs
@@ -82,9 +91,22 @@ def _one_hot(to: Lowering, call: Call) -> None:
 def _categorical(to: Lowering, call: Call) -> None:
     logits, x, sizes = call.inputs
     log_px, r = call.outputs
-    starts = to.constant([0, *accumulate(sizes)], np.int64)
-    operands = dict(logits=logits, x=x, starts=starts, log_px=log_px, r=r)
+    operands = dict(logits=logits, x=x, starts=_starts(to, sizes), log_px=log_px, r=r)
     emit(to, "categorical", operands, n_items=len(sizes))
+
+
+@rule("ordinal_logits", "ordinal_logits_backward")
+def _ordinal(to: Lowering, call: Call) -> None:
+    *given, sizes = call.inputs
+    declared = OPERATIONS[call.kernel]
+    read = dict(zip(declared.reads, (*given, _starts(to, sizes)), strict=True))
+    written = dict(zip(declared.writes, call.outputs, strict=True))
+    emit(to, call.kernel, read | written)
+
+
+def _starts(to: Lowering, sizes: Sequence[int]) -> Ref:
+    """The first class of each column, and the end of the last column's."""
+    return to.constant([0, *accumulate(sizes)], np.int64)
 
 
 @rule("mixture_log_prob")
