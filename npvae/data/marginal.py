@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -88,16 +88,28 @@ class Marginal:
         return k.from_scores(y[:, None], *stacked([self]))[:, 0]
 
 
-def stacked(marginals: Sequence[Marginal]) -> tuple[Array, Array, Array]:
+class Lines(NamedTuple):
     """Knots x and y (D, K), filled up with infinities, and steps (D,): as kernels take them."""
-    width = max(len(m.x) for m in marginals)
-    knots, scores = np.full((2, len(marginals), width), np.inf)
+
+    knots: Array
+    scores: Array
+    steps: Array
+
+    def __deepcopy__(self, memo: Any) -> Lines:
+        """Itself: nothing changes it, and a copy's arrays could be written to."""
+        return self
+
+
+def stacked(marginals: Sequence[Marginal]) -> Lines:
+    """The lines of D columns."""
+    shape = len(marginals), max(len(m.x) for m in marginals)
+    knots, scores = np.full(shape, np.inf), np.full(shape, np.inf)
     for j, m in enumerate(marginals):
         knots[j, : len(m.x)], scores[j, : len(m.y)] = m.x, m.y
     steps = np.array([m.step for m in marginals])
     for array in (knots, scores, steps):
         array.flags.writeable = False  # constants, for a step that is recorded
-    return knots, scores, steps
+    return Lines(knots, scores, steps)
 
 
 def _finite(values: Any) -> Array:
