@@ -25,8 +25,9 @@ DEFAULTS: Choices = {name: option.default for name, option in SETTINGS.items()}
 # epochs cost some tenths of a nat, and twice the epochs bring one tenth more.
 FOR_DIGITS: Choices = {
     "z_dim": 4, "hidden": [256, 128], "epochs": 300, "batch_size": 64, "lr": 2e-3,
+    "prior": "standard",
 }  # fmt: skip
-FOR_OTHERS: Choices = {"hidden": [400], "lr": 1e-3}
+FOR_OTHERS: Choices = {"hidden": [400], "lr": 1e-3, "prior": "standard"}
 STEPS, STEPS_OF_IMAGES = 30_000, 5_000
 """How many steps training takes unless told otherwise. As many as ten epochs of MNIST have are for
 images and other wide rows, whose steps are slow."""

@@ -36,8 +36,9 @@ def complete(choices: Choices, table: Table) -> list[str]:
     Measured on the tables that come with scikit-learn; see docs/training.md.
     """
     n, d = table.x.shape
-    hidden = [64] if n < 1000 else [256]
-    fill_in(choices, z_dim=max(1, min(8, d - 1)), hidden=hidden, lr=2e-3)
+    hidden = [128] if n < 1000 else [256]
+    prior = f"mixture:n_components={max(2, min(30, n // 10))}"
+    fill_in(choices, z_dim=max(1, min(8, d - 1)), hidden=hidden, prior=prior, lr=2e-3)
     return list(table.notes)
 
 

@@ -115,7 +115,7 @@ GROUPS = {
                "columns; otherwise 20, but no more than the columns)"),
         Option("hidden", "W,W", widths,
                "widths of the encoder's hidden layers, which the decoder mirrors, or none "
-               "(default: 256,128 for the digits; for a table 64, or 256 from 1,000 rows on; "
+               "(default: 256,128 for the digits; for a table 128, or 256 from 1,000 rows on; "
                "otherwise 400)"),
         Option("activation", "NAME", str,
                "of the hidden layers (default: relu; npvae info lists all)",
@@ -129,8 +129,8 @@ GROUPS = {
                "how z given a row is distributed: gaussian (the default), or a Gaussian that goes "
                "through n flows, such as planar:n=8", default="gaussian", family="posterior"),
         Option("prior", "NAME", str,
-               "how z is distributed: standard (the default), mixture or vamp, such as "
-               "vamp:n_components=50", default="standard", family="prior"),
+               "how z is distributed: standard, mixture or vamp, such as vamp:n_components=50 "
+               "(default: for a table a mixture, otherwise standard)", family="prior"),
     ],
     "objective": [
         Option("objective", "NAME", str,

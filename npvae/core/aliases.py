@@ -77,6 +77,13 @@ _NAMES = {
     "steps": "n_steps num_steps",
     "rtol": "tol tolerance rel_tol threshold",
     "path": "filename file fname filepath",
+    "train_loss": "loss training_loss elbo",
+    "valid_loss": "val_loss validation_loss test_loss val",
+    "train_rec": "rec recon reconstruction reconstruction_loss recon_loss train_reconstruction",
+    "valid_rec": "val_rec val_reconstruction_loss val_recon_loss valid_reconstruction",
+    "train_kl": "kl kl_loss kld kl_divergence kl_local",
+    "valid_kl": "val_kl val_kl_loss val_kld",
+    "seconds": "time duration",
 }
 """Each name of npvae's with what others call the same; a name may have several meanings."""
 _MEANINGS: dict[str, list[str]] = {}

@@ -20,6 +20,7 @@ from .dense import *
 from .flows import *
 from .latent import *
 from .likelihoods import *
+from .marginals import *
 from .ordinal import *
 from .seam import kernel, recording
 from .training import *

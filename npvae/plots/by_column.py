@@ -61,7 +61,7 @@ def column_bars(
     axes.axvline(0, color=INK, linewidth=0.8)
     axes.spines["left"].set_visible(False)
     left_out = len(values) - len(order)
-    axes.set_xlabel(xlabel + (f"\n{left_out} others have more, or no value" if left_out else ""))
+    axes.set_xlabel(xlabel + (f"\n{left_out:,} others have more, or no value" if left_out else ""))
     head(figure, title)
     axes.grid(axis="x")
     axes.set_axisbelow(True)

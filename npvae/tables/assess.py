@@ -9,6 +9,7 @@ import numpy as np
 from .. import kernels as k
 from ..core.arrays import as_array
 from ..core.public import public
+from .distributions import negative_binomial
 from .kinds import Column
 from .schema import LIKELIHOODS
 
@@ -92,14 +93,13 @@ def _log_p_alone(column: Column, known: Array, x: Array) -> Array:
         shares = np.bincount(known.astype(int), minlength=len(column.labels)) + 0.5
         place = np.where(np.isnan(x), 0, x).astype(int)
         return np.where(np.isnan(x), np.nan, np.log(shares / shares.sum())[place])
+    if column.marginal is not None:
+        return column.marginal.log_prob(x)
     if column.modelled_as == "number":
         mean, scale, df = _student_t(known)
         log_p = k.student_t(*_as_kernel(x, mean, np.log(scale)), df)[0][0]
     else:
-        mean = max(known.mean(), 0.5 / len(known))
-        excess = max(known.var() - mean, 1e-6 * mean)  # variance = mean + mean² / dispersion
-        log_dispersion = np.log(mean**2 / excess)
-        log_p = k.negative_binomial(*_as_kernel(x, np.log(mean), log_dispersion), 0)[0][0]
+        log_p = negative_binomial(known, x)
     return np.where(np.isnan(x), np.nan, log_p)
 
 

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..core.wording import short
+from ..data.marginal import Marginal
 from .cells import LONGEST_SHOWN
 
 Array = np.ndarray
@@ -35,11 +36,14 @@ class Column(ABC):
     modelled_as : the kind whose likelihood it has
     labels : tuple of str
         What the numbers 0, 1, ... of a flag or a category stand for; empty for the other kinds.
+    marginal : Marginal or None
+        How a column of numbers or dates is distributed, if that was found.
     """
 
     kind: ClassVar[str]
     modelled_as: ClassVar[str]
     labels: tuple[str, ...] = ()
+    marginal: Marginal | None = None
 
     def __init_subclass__(cls) -> None:
         if "kind" in vars(cls) and "modelled_as" not in vars(cls):
@@ -86,7 +90,8 @@ class Column(ABC):
         return {"name": self.name, "kind": self.kind}
 
     def __repr__(self) -> str:
-        arguments = {name: value for name, value in self.config.items() if name != "kind"}
+        hidden = ("kind", "marginal")
+        arguments = {name: value for name, value in self.config.items() if name not in hidden}
         return f"{type(self).__name__}({', '.join(map(repr, arguments.values()))})"
 
 

@@ -185,8 +185,8 @@ def _infer(
         is_said = missing is None and name in said and said[name].kind == "category"
         cells.missing = [] if is_said else missing
     formats = formats_of(table, said, found.layout.delimiter, where)
-    columns, skipped = infer(table, said, formats, found.nameless, where)
-    found.notes += notes_of(table, formats)
+    columns, skipped, notes = infer(table, said, formats, found.nameless, where)
+    found.notes += notes_of(table, formats) + notes
     found.notes += _labels_like_missing(columns)
     if all(column.kind == "constant" for column in columns):
         why = "; ".join(f"{name!r}: {reason}" for name, reason in skipped.items())

@@ -23,7 +23,8 @@ LIKELIHOODS: dict[str, Any] = {
     "category": "categorical",
     "ordered": "ordinal",
 }
-"""What models the columns of a kind; docs/training.md has what else was measured for numbers."""
+"""What models the columns of a kind; numbers and dates of which the distribution was found have
+`Transformed`. docs/training.md has what else was measured."""
 
 
 class Schema:
@@ -111,16 +112,22 @@ class Schema:
     def likelihood(self, **of_kind: Any) -> Any:
         """`Mixed`: for the columns of each kind the likelihood that `LIKELIHOODS` has.
 
-        ``likelihood(number="student_t")`` takes another one for a kind.
+        Numbers that have a marginal are `Transformed`. ``likelihood(number="student_t")`` takes
+        another one for a kind.
         """
-        from ..likelihoods import Categorical, Mixed, Ordinal
+        from ..likelihoods import Categorical, Mixed, Ordinal, Transformed
 
         by_classes: dict[Any, Any] = {"categorical": Categorical, "ordinal": Ordinal}
         chosen = {**LIKELIHOODS, **of_kind}
         places: dict[str, list[int]] = {kind: [] for kind in chosen}
+        shaped: dict[int, Any] = {}
         for i, c in enumerate(self.modelled):
-            places[c.kind if c.kind in chosen else c.modelled_as].append(i)
-        groups = []
+            kind = c.kind if c.kind in chosen else c.modelled_as
+            if c.marginal is None or kind in of_kind:
+                places[kind].append(i)
+            else:
+                shaped[i] = c.marginal
+        groups: list[Any] = [(Transformed(list(shaped.values())), list(shaped))] if shaped else []
         for kind in filter(places.__getitem__, chosen):
             likelihood = chosen[kind]
             if isinstance(likelihood, str) and likelihood in by_classes:
@@ -132,13 +139,15 @@ class Schema:
     def options(self, **of_kind: Any) -> dict[str, Any]:
         """The arguments of a model of this table: ``nv.VAE(z_dim=4, **schema.options())``.
 
-        Missing values are masked, numbers standardised. `of_kind` goes to `likelihood`.
+        Missing values are masked, numbers without a marginal standardised. `of_kind` goes to
+        `likelihood`.
         """
+        likelihood = self.likelihood(**of_kind)
         return {
             "x_dim": len(self.modelled),
-            "likelihood": self.likelihood(**of_kind),
+            "likelihood": likelihood,
             "missing": "mask",
-            "standardise": bool(self.where("number")),
+            "standardise": bool(likelihood.real_columns(len(self.modelled)).any()),
             "schema": self,
         }
 

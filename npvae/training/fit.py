@@ -65,6 +65,7 @@ def fit(
     Parameters
     ----------
     model : Model
+        One that was built without x_dim takes it of x.
     x : (N, D) array
         Floating, or integers. Bytes are divided by 255 where the likelihood lives on [0, 1] and
         their maximum is above 1; the model keeps that scale. NaN is missing, for a model that was
@@ -142,9 +143,12 @@ def train(
     weights: Any = None,
 ) -> History:
     """`fit` with settings that are made already."""
-    check_binarise(model, settings.binarise)
-    rows, mean = training_rows(model, x, context, weights, settings.binarise)
-    held_out = validation_rows(model, valid, settings.binarise)
+    built = model.built_for(x)
+    check_binarise(built, settings.binarise)
+    rows, mean = training_rows(built, x, context, weights, settings.binarise)
+    held_out = validation_rows(built, valid, settings.binarise)
+    if built is not model:  # the data are accepted, so the model is the one for their columns
+        vars(model).update(vars(built))
     some = np.linspace(0, len(rows) - 1, min(len(rows), START_ROWS)).astype(int)
     start = rows.batch(some)
     model.start_from(mean, len(rows), start.x, start.context)

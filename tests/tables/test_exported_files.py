@@ -38,7 +38,7 @@ def lab_results(at, rng):
     f.add("CRP", "number", [next(odd) if v != v else at.number(v, 1) for v in crp], crp)
     platelets = np.where(rng.random(N) < 0.1, np.nan, rng.integers(1000, 400_000, N))
     gaps = iter(["NA", "#N/A", ""] * N)
-    f.add("platelets", "count",
+    f.add("platelets", "number",
           [next(gaps) if v != v else at.number(v, 0) for v in platelets], platelets)  # fmt: skip
     f.add("sex", "category", s := rng.choice(["m", "w", "d"], N), s)
     when = [datetime(2023, 5, 1, 7) + timedelta(minutes=977 * i) for i in range(N)]
@@ -97,7 +97,7 @@ def sensor_log(at, rng):
     f.add("rate", "number", [v.replace(".", at.decimal) for v in rate], list(map(float, rate)))
     f.add("state", "flag", rng.choice(["ON", "OFF"], N))
     gain = np.where(np.arange(N) % 9 == 4, np.nan, rng.integers(1500, 9000, N))
-    f.add("gain", "count", ["NaN" if v != v else at.number(v, 0) for v in gain], gain)
+    f.add("gain", "number", ["NaN" if v != v else at.number(v, 0) for v in gain], gain)
     return f
 
 

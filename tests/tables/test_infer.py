@@ -126,4 +126,4 @@ def test_a_few_cells_that_are_no_numbers_are_mistakes(write, refusal):
     assert "line 35, column 'age'" in message
     assert "'seven'" in message
     cells[33] = ""
-    assert kinds(write(age=cells, x=RNG.normal(size=60)))["age"] == "count"
+    assert kinds(write(age=cells, x=RNG.normal(size=60)))["age"] == "number"

@@ -68,7 +68,7 @@ def accounts(at, rng):
     f.add("version", "category", v := rng.choice(["1.1", "1.10", "1.2"], N), v)
     f.add("hash", "category", h := rng.choice(["0e12", "0e7", "00"], N), h)
     turnover = rng.integers(900, 30_000, N)
-    f.add("turnover", "count", at.numbers(turnover, 0), turnover)
+    f.add("turnover", "number", at.numbers(turnover, 0), turnover)
     return f
 
 
