@@ -87,11 +87,11 @@ def body(rows: Iterator[Row], names: Sequence[str], width: int, notes: list[str]
     held: list[Row] = []  # empty rows, totals and remarks, unless data follow
     again: list[int] = []
     name = next(filter(None, names), "-")
-    totals = True
+    totals, words = True, not all(map(like_data, names))
     before: Row = (0, [""])
     for line, row in rows:
         first = row[0] or next(filter(None, row), "")
-        if first == name and [cell.strip() for cell in row] == names:
+        if words and first == name and [cell.strip() for cell in row] == names:
             again.append(line)
         elif (
             (width > 1 and not first)

@@ -150,7 +150,7 @@ def write_ticks(
         few = 3 if text is None else 2
         axis.set_major_locator(MaxNLocator(few, steps=[1, 2, 5, 10], integer=whole))
         if text is not None:
-            axis.set_major_formatter(lambda value, _: text(value))
+            axis.set_major_formatter(lambda value, _: lettering(text(value)))
 
 
 def _brief(word: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.errors import ConfigError
 from ..data.marginal import Marginal
 from ..datasets.numerals import is_number
 from .cells import Unfit
@@ -83,6 +84,8 @@ class Number(NumericColumn):
         marginal: Any = None,
     ) -> None:
         super().__init__(name, format)
+        if decimals is not None and decimals not in range(MOST_DECIMALS + 1):
+            raise ConfigError(f"decimals are 0 to {MOST_DECIMALS}, or None; got {decimals!r:.40}.")
         self.decimals = decimals
         self.marginal = None if marginal is None else Marginal.of(marginal)
 
