@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from npvae import plots
 
 from .measure import significant, threaded
-from .nets import Net
+from .nets import NETS, Net
+from .peers import NAMES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,10 +31,10 @@ def training(results: Rows) -> Figure:
     figure, grid = _figure(len(panels), 2, 9.0, 2.4)
     for (left, right), ((net, threads), rows) in zip(grid, panels.items(), strict=True):
         _bars(left, rows, "ms_per_step", "ms/step", colours)
-        left.set_title(f"{net}, {threaded(threads)}")
+        left.set_title(_setup(net, threads), loc="left", fontsize=9)
         for row in rows:
             epochs, peer = range(1, len(row["losses"]) + 1), row["peer"]
-            right.plot(epochs, row["losses"], ".-", color=colours[peer], label=peer)
+            right.plot(epochs, row["losses"], ".-", color=colours[peer], label=_name(peer))
         right.set(xlabel="epoch", ylabel="loss, nats per example")
         right.xaxis.get_major_locator().set_params(integer=True)
         right.legend(fontsize=7, frameon=False)
@@ -45,7 +46,7 @@ def bars(results: Rows, key: str, unit: str, title: str) -> Figure:
     panels, colours = _grouped(results, "section", "threads"), _colours(results)
     figure, grid = _figure(len(panels), 1, 7.0, 1.9)
     for (axes,), ((section, threads), rows) in zip(grid, panels.items(), strict=True):
-        _bars(axes, rows, key, unit, colours)
+        _bars(axes, rows, key, unit, colours, numpy="NumPy")
         axes.set_title(f"{section}; {threaded(threads)}")
     figure.suptitle(title)
     return figure
@@ -60,10 +61,10 @@ def inference(results: Rows) -> Figure:
             of_call = [row for row in rows if row["call"].startswith(call)]
             for (peer,), points in _grouped(of_call, "peer").items():
                 at = [int(row["call"].split()[1]) for row in points]
-                _line(axes, at, points, "us", peer, colours[peer])
+                _line(axes, at, points, "us", _name(peer), colours[peer])
             _log_axes(axes, [int(row["call"].split()[1]) for row in of_call])
-            title = f"{call}, {net}, {threaded(threads)}"
-            axes.set(title=title, xlabel="rows", ylabel="µs a call")
+            axes.set_title(f"{call}: {_setup(net, threads)}", loc="left", fontsize=8)
+            axes.set(xlabel="rows", ylabel="µs a call")
             axes.legend(fontsize=7, frameon=False)
     return figure
 
@@ -78,16 +79,25 @@ def scaling(results: Rows, ref: Net) -> Figure:
         lines = _grouped(swept, "peer", "threads").items()
         for ((peer, threads), points), colour in zip(lines, cycle(plots.PALETTE)):
             at = [row[over] for row in points]
-            _line(time, at, points, "ms_per_step", f"{peer}, {threaded(threads)}", colour)
-            shares = [100 * (row["of_sgemm"] or 0) for row in points]
+            _line(time, at, points, "ms_per_step", f"{_name(peer)}, {threaded(threads)}", colour)
+            shares = [100 * (row["of_peak"] or 0) for row in points]
             rate.plot(at, shares, ".-", color=colour)
         everywhere = [row[over] for row in swept]
         _log_axes(time, everywhere)
         time.set(ylabel="ms/step", title=f"{over}, at {held} {value}")
         time.legend(fontsize=7, frameon=False)
         _log_axes(rate, everywhere, "linear")
-        rate.set(xlabel=over, ylabel="% of the best sgemm", ylim=(0, None))
+        rate.set(xlabel=over, ylabel="% of the multiply-add peak", ylim=(0, None))
     return figure
+
+
+def _name(peer: str) -> str:
+    return NAMES.get(peer, peer)
+
+
+def _setup(net: str, threads: int) -> str:
+    """What was run, in words: the net itself where `net` is its name."""
+    return f"{NETS.get(net, net)}; {threaded(threads)}"
 
 
 def _figure(rows: int, columns: int, width: float, height: float) -> tuple[Figure, Any]:
@@ -118,12 +128,22 @@ def _errors(rows: Rows, key: str) -> tuple[list[float], list[list[float]]]:
     return [figure["median"] for figure in figures], [below, above]
 
 
-def _bars(axes: Axes, rows: Rows, key: str, unit: str, colours: Mapping[str, str]) -> None:
-    """Medians as bars with their numbers, the spread as a line on each."""
-    names = [row["peer"] for row in rows]
+def _bars(
+    axes: Axes, rows: Rows, key: str, unit: str, colours: Mapping[str, str], **others: str
+) -> None:
+    """Medians as bars with their numbers, the spread as a line on each.
+
+    `others` are names of peers that mean something else here.
+    """
     medians, spread = _errors(rows, key)
-    shades = [colours[name] for name in names]
-    drawn = axes.barh(names, medians, xerr=spread, color=shades, ecolor=plots.INK)
+    shades = [colours[row["peer"]] for row in rows]
+    drawn = axes.barh(
+        [others.get(row["peer"], _name(row["peer"])) for row in rows],
+        medians,
+        xerr=spread,
+        color=shades,
+        ecolor=plots.INK,
+    )
     axes.bar_label(drawn, [significant(m, 3) for m in medians], padding=4, fontsize=8)
     axes.invert_yaxis()
     axes.margins(x=0.15)

@@ -29,7 +29,7 @@ _NAMES = {
         "Bernoulli", "Beta", "Categorical", "ContinuousBernoulli", "Gaussian",
         "GaussianColumnScale", "GaussianHeteroscedastic", "GaussianLearntScale", "Laplace",
         "Likelihood", "Mixed", "NegativeBinomial", "OneHot", "Ordinal", "Poisson", "StudentT",
-        "ZeroInflatedNegativeBinomial",
+        "Transformed", "ZeroInflatedNegativeBinomial",
     ),
     "flows": ("Flow", "Flowed", "Planar"),
     "levels": ("Level",),

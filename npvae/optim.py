@@ -10,6 +10,7 @@ import numpy as np
 from . import kernels as k
 from .core.checks import number
 from .core.errors import ConfigError
+from .core.public import constructor
 
 Array = np.ndarray
 
@@ -48,6 +49,7 @@ class Adam:
         The greatest Euclidean norm of the whole gradient.
     """
 
+    @constructor
     def __init__(
         self,
         beta1: float = 0.9,

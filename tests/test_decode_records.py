@@ -18,7 +18,12 @@ BY_DECODER = [
     "laplace:scale=decoder", "student_t:df=3,scale=decoder", "beta:concentration=decoder",
     "negative_binomial:dispersion=decoder", "zero_inflated_negative_binomial:dispersion=decoder",
 ]  # fmt: skip
-CHOICES = [*(n for n in LIKELIHOODS if n != "mixed"), *BY_DECODER, "categorical:classes=3", MIXED]
+LINES = [{"x": [0, 1, 4], "y": [-1, 0, 2], "step": step} for step in (0, 1, 0, 0.5, 0, 0)]
+TRANSFORMED = {"name": "transformed", "marginals": LINES}
+CHOICES = [
+    *(n for n in LIKELIHOODS if n not in ("mixed", "transformed")), *BY_DECODER,
+    "categorical:classes=3", MIXED, TRANSFORMED,
+]  # fmt: skip
 
 
 class Traced:

@@ -56,8 +56,8 @@ def test_log_prob_with_missing_entries(cls):
 @each_likelihood
 def test_an_entry_outside_the_support_is_found_beside_missing_ones(cls):
     likelihood, _, x, missing = example(cls)
-    if type(likelihood).real:
-        return
+    if type(likelihood).real or cls is nv.Transformed:
+        return  # every number is in its support
     x = np.where(missing, np.nan, x)
     x[5, 1] = 7.5
     with pytest.raises(nv.DataError):

@@ -15,6 +15,12 @@ from npvae.core import threads
 from npvae.core.threads import _cgroup_quota, blas_threads, usable_cores
 
 
+@pytest.fixture(autouse=True)
+def nothing_told(monkeypatch):
+    for name in threads.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.mark.parametrize(
     ("text", "quota"),
     [
@@ -51,6 +57,23 @@ def test_version_2_goes_first(tmp_path):
     test_quota_of_cgroup_version_1(tmp_path, "800000", "100000", 8.0)
     (tmp_path / "cpu.max").write_text("300000 100000")
     assert _cgroup_quota(tmp_path) == 3.0
+
+
+@pytest.mark.parametrize(
+    ("set_to", "cores"),
+    [
+        ({"NPVAE_NUM_THREADS": "1"}, 1), ({"OMP_NUM_THREADS": "3"}, 3), ({}, 8),
+        ({"NUMBA_NUM_THREADS": "2", "OMP_NUM_THREADS": "1"}, 2), ({"OMP_NUM_THREADS": "4,2"}, 4),
+        ({"OMP_NUM_THREADS": "100"}, 8), ({"OMP_NUM_THREADS": "0"}, 8),
+        ({"OMP_NUM_THREADS": "many"}, 8), ({"NPVAE_NUM_THREADS": "", "OMP_NUM_THREADS": "5"}, 5),
+    ],
+)  # fmt: skip
+def test_the_environment_limits_threads(monkeypatch, set_to, cores):
+    for name, value in set_to.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(threads.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(threads, "_cgroup_quota", lambda: None)
+    assert usable_cores() == cores
 
 
 def test_no_cgroup_is_no_limit(tmp_path):
@@ -117,5 +140,5 @@ def test_without_threadpoolctl_training_goes_on_and_a_wish_is_answered(monkeypat
         warnings.simplefilter("error")
         nv.fit(nv.VAE(4, 2, hidden=(3,)), x, epochs=1)
         nv.fit(nv.VAE(4, 2, hidden=(3,)), x, epochs=1, threads=2)  # captured: no BLAS
-    with pytest.warns(UserWarning, match=r"pip install 'npvae\[fast\]'"):
+    with pytest.warns(UserWarning, match=r"pip install threadpoolctl"):
         nv.fit(nv.VAE(4, 2, hidden=(3,), dtype="float64"), x, epochs=1, threads=2)

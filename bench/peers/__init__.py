@@ -27,6 +27,17 @@ INFERENCE = {
     "torch": "PyTorch in inference mode, on tensors",
     "torch_compile": "the same through torch.compile, one compilation for each shape",
 }
+NAMES = {
+    "numpy": "npvae on NumPy",
+    "torch": "PyTorch",
+    "torch_classic": "PyTorch, eager",
+    "torch_fused": "PyTorch, fused Adam",
+    "torch_compile": "PyTorch, compiled",
+    "jax": "JAX",
+    "jax_step": "JAX, a jitted step",
+    "jax_scan": "JAX, an epoch in one scan",
+}
+"""What pictures call a peer, where not by its own name."""
 
 MODULES = {"npvae": "with_npvae", "numpy": "with_npvae", "torch": "with_torch", "jax": "with_jax"}
 _NEEDS = {"torch": ("torch",), "jax": ("jax", "optax")}

@@ -34,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 done, 1 a check failed, 2 bad input or usage; and, as shells count them, 130 after Ctrl-C,
     141 for training cut short because nobody reads its output.
     """
+    _take_closed_descriptors()
     _print_whatever_the_encoding()
     try:
         with warnings.catch_warnings():
@@ -67,17 +68,25 @@ def _run(argv: list[str]) -> int:
     return DONE if code is None else code
 
 
+def _take_closed_descriptors() -> None:
+    """Open nothing in place of closed standard streams: else a model's file could become one."""
+    opened = os.open(os.devnull, os.O_RDWR)
+    while opened <= 2:  # the lowest that is free is taken first
+        opened = os.open(os.devnull, os.O_RDWR)
+    os.close(opened)
+
+
 def _print_whatever_the_encoding() -> None:
     """Escape what the terminal can't show (a path, say) rather than fail on it."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if hasattr(stream, "reconfigure") and not stream.closed:
             stream.reconfigure(errors="backslashreplace")
 
 
 def _flush() -> None:
     """Send the output on, or nowhere if nobody reads it: Python would complain at exit."""
     try:
-        if sys.stdout is not None:
+        if sys.stdout is not None and not sys.stdout.closed:
             sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

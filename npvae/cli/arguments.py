@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from argparse import ArgumentTypeError
 from collections.abc import Callable
@@ -93,8 +94,9 @@ def column_kinds(text: str) -> dict[str, str]:
 
 
 def texts(text: str) -> list[str]:
-    """Texts with commas between them: NA,-."""
-    return [part.strip() for part in text.split(",")]
+    """Texts with commas between them: NA,-; one with a comma in it stands in double quotes."""
+    rows = csv.reader([text], skipinitialspace=True)
+    return [part.strip() for part in next(rows, [])]
 
 
 def output(*suffixes: str) -> Callable[[str], Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from argparse import Namespace
 from typing import Any
 
@@ -9,6 +10,7 @@ from .. import flows, likelihoods, posteriors, priors  # noqa: F401  (their name
 from ..core.errors import ConfigError
 from ..core.registry import parsed, resolve
 from ..datasets import Dataset
+from .console import count
 from .inputs import is_table
 from .objective_options import fill, split
 from .train_options import DIGITS, SETTINGS, Option
@@ -23,8 +25,16 @@ DEFAULTS: Choices = {name: option.default for name, option in SETTINGS.items()}
 # epochs cost some tenths of a nat, and twice the epochs bring one tenth more.
 FOR_DIGITS: Choices = {
     "z_dim": 4, "hidden": [256, 128], "epochs": 300, "batch_size": 64, "lr": 2e-3,
+    "prior": "standard",
 }  # fmt: skip
-FOR_OTHERS: Choices = {"hidden": [400], "epochs": 10, "batch_size": 128, "lr": 1e-3}
+FOR_OTHERS: Choices = {"hidden": [400], "lr": 1e-3, "prior": "standard"}
+STEPS, STEPS_OF_IMAGES = 30_000, 5_000
+"""How many steps training takes unless told otherwise. As many as ten epochs of MNIST have are for
+images and other wide rows, whose steps are slow."""
+WIDE = 1000
+"""Columns from which on rows are wide."""
+_WORK = 2e10
+"""The most steps times parameters: with millions of weights a step takes tenths of a second."""
 
 
 def choose(options: Namespace, earlier: Choices) -> Choices:
@@ -76,7 +86,7 @@ def _check(choices: Choices) -> None:
             f"--likelihood mixed is for tables, .csv or .tsv files; got {choices['data']}. Choose "
             "another, or leave it out."
         )
-    for name in ("columns", "missing_cells", "encoding"):
+    for name in ("columns", "missing_cells", "encoding", "sheet"):
         if choices[name] and not table:
             typed = SETTINGS[name].typed
             raise ConfigError(
@@ -91,11 +101,41 @@ def _check(choices: Choices) -> None:
         raise ConfigError("--patience watches the validation loss; got --holdout 0. Hold rows out.")
 
 
+def how_long(choices: Choices, n: int, n_params: int, wide: bool, held_out: bool) -> list[str]:
+    """Choose epochs, batch size and patience for n training rows by the number of steps.
+
+    A number of epochs for all would leave a small set at the mean of its rows after a few dozen
+    steps. Where rows are held out to validate, and are no test rows, training stops by them.
+    """
+    by_steps = choices["epochs"] is None
+    fill_in(choices, batch_size=32 if n < 3000 else 128)
+    steps = -(-n // choices["batch_size"])
+    fill_in(choices, epochs=epochs_of(steps, n_params, wide))
+    if not (by_steps and held_out):
+        return []
+    fill_in(choices, patience=max(5, choices["epochs"] // 10) + math.ceil(choices["warmup"] or 0))
+    return [
+        f"{count(choices['epochs'], 'epoch')} of {count(steps, 'step')} at most; training stops "
+        f"{count(choices['patience'], 'epoch')} after the best validation loss, since small sets "
+        "overfit"
+    ]
+
+
+def epochs_of(steps: int, n_params: int, wide: bool) -> int:
+    """How many epochs, of so many steps each, a model trains unless told otherwise."""
+    wanted = min(STEPS_OF_IMAGES if wide else STEPS, int(_WORK / n_params))
+    return min(1000, max(10, wanted // steps))
+
+
+def fill_in(choices: Choices, **defaults: Any) -> None:
+    """Give what was not chosen its default."""
+    choices.update({name: v for name, v in defaults.items() if choices[name] is None})
+
+
 def complete(choices: Choices, data: Dataset, low: float, high: float, images: bool) -> list[str]:
     """Choose what the data decide, of values from low to high; return what to tell the user."""
     notes = []
-    if choices["z_dim"] is None:
-        choices["z_dim"] = min(20, data.x.shape[1])
+    fill_in(choices, z_dim=min(20, data.x.shape[1]))
     if choices["likelihood"] is None:
         choices["likelihood"], why = _likelihood(data, low, high, images)
         notes.append(f"the likelihood is {choices['likelihood']}, since {why}")

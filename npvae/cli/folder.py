@@ -108,6 +108,6 @@ def _refuse_foreign(path: Path) -> None:
 def _is_ours(path: Path) -> bool:
     """Whether a folder holds a run, or the settings of one."""
     models = [path / name for name in (takeover.MODEL, takeover.CHECKPOINT)]
-    return any(file.exists() and runs.may_be_model(file) for file in models) or runs.has_config(
+    return any(file.is_file() and runs.may_be_model(file) for file in models) or runs.has_config(
         path
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import plots
+from .inputs import draw
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,7 +49,8 @@ class Gallery:
         if self.image_shape is None:
             x = None if x is None else self._as_seen(x)
             return plots.columns(x, samples, self.columns, label="samples: means of p(x given z)")
-        return plots.image_grid(samples, self.image_shape, value_range=self.value_range)
+        x = None if x is None else self._as_seen(x[draw(len(x), len(samples), 0)])
+        return plots.image_grid(samples, self.image_shape, value_range=self.value_range, data=x)
 
     def reconstructions(self, x: Array, x_hat: Array) -> Figure:
         """Rows x (n, D) beside their reconstructions."""
@@ -61,13 +63,12 @@ class Gallery:
             names=self.columns,
         )
 
-    def interpolation(self, walks: Array) -> Figure:
-        """Decoded walks (pairs, steps, D)."""
-        return plots.interpolation(walks, self.image_shape, self.value_range, self.columns)
-
-    def latent(self, mu: Array, labels: Array | None) -> Figure:
-        """Posterior means (N, Z)."""
-        return plots.latent(mu, labels)
+    def interpolation(self, walks: Array, ends: Array) -> Figure:
+        """Decoded walks (pairs, steps, D) between rows (pairs, 2, D)."""
+        ends = self._as_seen(ends.reshape(-1, ends.shape[-1])).reshape(ends.shape)
+        return plots.interpolation(
+            walks, self.image_shape, self.value_range, self.columns, ends=ends
+        )
 
     @property
     def has_manifold(self) -> bool:
@@ -82,12 +83,16 @@ class Gallery:
         return self.model.reader(x).batch(slice(None))
 
 
-def walks(gallery: Gallery, x: Array, pairs: int, steps: int, seed: int) -> Array:
-    """Decode straight lines between posterior means of random pairs of rows, (pairs, steps, D)."""
+def walks(gallery: Gallery, x: Array, pairs: int, steps: int, seed: int) -> tuple[Array, Array]:
+    """Decode straight lines between posterior means of random pairs of rows, (pairs, steps, D).
+
+    With them come the rows at their ends, (pairs, 2, D).
+    """
     rng = np.random.default_rng(seed)
-    ends = [rng.choice(len(x), 2, replace=False) for _ in range(pairs)]
-    mu, _ = gallery.model.encode(x[np.ravel(ends)])
+    ends = np.array([rng.choice(len(x), 2, replace=False) for _ in range(pairs)])
+    mu, _ = gallery.model.encode(x[ends.ravel()])
     start, end = mu.reshape(pairs, 2, 1, -1).swapaxes(0, 1)
     t = np.linspace(0, 1, steps, dtype=mu.dtype)[:, None]
     z = (1 - t) * start + t * end
-    return gallery.decode(z.reshape(pairs * steps, -1)).reshape(pairs, steps, -1)
+    decoded = gallery.decode(z.reshape(pairs * steps, -1)).reshape(pairs, steps, -1)
+    return decoded, x[ends]

@@ -16,6 +16,8 @@ from ..core.errors import ConfigError, DataError
 from ..data.reader import Reader
 from ..datasets import Dataset
 from ..plots import Shape, guess_image_shape
+from .console import count
+from .known_rows import HELD_OUT, NEW, TRAINED
 from .runs import Run
 from .train_options import DIGITS
 
@@ -163,40 +165,76 @@ def rows_apart(run: Run, name: str | None) -> tuple[Dataset, Dataset | None]:
     if not share and trained_on and has_test_split(source):
         return read(source, "train", run.schema), others or read(source, "test", run.schema)
     data = read(source, None, run.schema)
-    kept, held_out = hold_out(len(data.x), share or 0, run.settings.get("seed", 0))
-    if others is None and len(held_out):
-        others = take(data, held_out)
-    return take(data, kept), others
+    roles, _ = _roles(run, source, data)
+    if others is None and (roles == HELD_OUT).any():
+        others = take(data, np.flatnonzero(roles == HELD_OUT))
+    # Of a model of which nothing is known, all rows.
+    return take(data, np.flatnonzero(roles == (TRAINED if trained_on else NEW))), others
 
 
 def _split(run: Run, name: str, split: str | None) -> Selection:
     trained_here = _same_source(name, run.settings.get("data"))
     share, schema = run.settings.get("holdout"), run.schema
     if split == "held-out":
-        if not (trained_here and share):
-            raise ConfigError(
-                f"'{run.name}' held no rows of '{name}' out; choose --split train or test, or none."
-            )
-        data = read(name, schema=schema)
-        _, held_out = hold_out(len(data.x), share, run.settings["seed"])
-        return Selection(
-            take(data, held_out), f"{len(held_out):,} rows of {name} held out in training"
-        )
+        return _held_out(run, name)
     if split is None and has_test_split(name):
         split = "test"
     data = read(name, split, schema)
     n = len(data.x)
     which = f"all {n:,} rows of {name}" if split is None else f"{n:,} {split} rows of {name}"
-    if split == "test" or not trained_here:
+    roles, changed = _roles(run, name, data)
+    trained = int((roles == TRAINED).sum())
+    if split == "test" or not (trained or trained_here):
         return Selection(data, which)
-    if share:
-        trained_on = len(hold_out(n, share, run.settings["seed"])[0])
-        which += f" (the model was trained on {trained_on:,} of them)"
-        return Selection(data, which, "--split held-out takes the others")
-    which += " (the model was trained on them)"
-    if has_test_split(name):
+    if trained == n or not trained:
+        which += f" (the model was trained on {'them' if trained else 'others'}{changed})"
+    else:
+        which += f" (the model was trained on {trained:,} of them{changed})"
+    if (roles == HELD_OUT).any():
+        them = "the others" if (roles != NEW).all() else "those held out"
+        return Selection(data, which, f"--split held-out takes {them}")
+    if trained_here and not share and has_test_split(name):
         return Selection(data, which, "--split test takes others")
     return Selection(data, which, "give others with --data")
+
+
+def _held_out(run: Run, name: str) -> Selection:
+    """The rows that a run kept for validation, wherever they now stand."""
+    trained_here, share = _same_source(name, run.settings.get("data")), run.settings.get("holdout")
+    if not share:
+        raise ConfigError(
+            f"'{run.name}' held no rows of '{name}' out; choose --split train or test, or none."
+        )
+    data = read(name, schema=run.schema)
+    roles, changed = _roles(run, name, data)
+    places = np.flatnonzero(roles == HELD_OUT)
+    if not len(places):
+        why = f" any more{changed}" if trained_here else ""
+        raise ConfigError(
+            f"'{name}' has no row that '{run.name}' held out{why}; give the file that it was "
+            "trained on with --data, or leave --split out."
+        )
+    which = f"{count(len(places), 'row')} of {name} held out in training"
+    return Selection(take(data, places), which + changed)
+
+
+def _roles(run: Run, name: str, data: Dataset) -> tuple[Array, str]:
+    """What each row is to the run, and how the source has changed since training, if it has."""
+    known, trained_here = run.rows, _same_source(name, run.settings.get("data"))
+    if known is None:
+        roles = np.full(len(data.x), NEW)
+        if trained_here:  # by an npvae that knew rows by their places
+            share, seed = run.settings.get("holdout"), run.settings["seed"]
+            kept, held_out = hold_out(len(data.x), share or 0, seed)
+            roles[kept], roles[held_out] = TRAINED, HELD_OUT
+        return roles, ""
+    roles = known.roles(data.x)
+    new = int((roles == NEW).sum())
+    gone = len(known) - len(roles) + new
+    if not trained_here or not (new or gone):
+        return roles, ""
+    found = [f"{count(n, 'row')} {what}" for n, what in ((new, "came"), (gone, "went")) if n]
+    return roles, f"; since then {' and '.join(found)}"
 
 
 def _same_source(name: str, trained_on: str | None) -> bool:

@@ -7,6 +7,7 @@ import inspect
 from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,10 @@ from ..training.fit import train
 from ..training.history import History
 from ..training.settings import Settings
 from . import runs, tabular
-from .choices import MIXED, Choices, choose, complete
+from .choices import MIXED, WIDE, Choices, choose, complete, how_long
 from .folder import RunFolder
 from .inputs import has_test_split, hold_out, image_shape_of, read, take, value_range
+from .known_rows import KnownRows
 from .objective_options import objective
 from .takeover import CHECKPOINT, HISTORY, MODEL
 
@@ -93,6 +95,11 @@ class Job:
         """What stops training where the validation loss has ceased to fall."""
         return next((c for c in self.settings.callbacks if isinstance(c, EarlyStopping)), None)
 
+    @cached_property
+    def _known_rows(self) -> KnownRows:
+        held_out = self.valid if self.choices["holdout"] else None  # else it is a test set
+        return KnownRows.of(self.train.x, None if held_out is None else held_out.x)
+
     def write_config(self) -> None:
         config: dict[str, Any] = {
             "npvae": __version__,
@@ -103,6 +110,7 @@ class Job:
         }
         if self.train.columns is not None:
             config["columns"] = self.train.columns
+        self._known_rows.write(self.place.at)
         runs.write_config(self.place.at, config)
         self.noted = True
 
@@ -170,7 +178,6 @@ def _prepare(options: Namespace, place: RunFolder) -> Job:
         images = data.image_shape is not None or bool(options.image_shape)
         notes = complete(choices, data, *value_range(data, choices["data"]), images)
         arguments = {"x_dim": data.x.shape[1]}
-    choices["epochs"] = max(choices["epochs"], done)
     model = VAE(**{**_arguments(VAE, choices), **arguments})
     shape = options.image_shape
     if shape is None and earlier:
@@ -180,6 +187,10 @@ def _prepare(options: Namespace, place: RunFolder) -> Job:
         size = " x ".join(map(str, image_shape))
         notes.append(f"rows are drawn as images of {size}; --image-shape none if they are not")
     train, valid = (data, test) if test is not None else _held_out(data, choices)
+    wide = bool(image_shape) or data.x.shape[1] >= WIDE
+    held_out = valid is not None and test is None
+    notes += how_long(choices, len(train.x), model.n_params, wide, held_out)
+    choices["epochs"] = max(choices["epochs"], done)
     return Job(
         place=place,
         choices=choices,
@@ -226,8 +237,9 @@ def _read(choices: Choices, schema: Any) -> tuple[Dataset, Dataset | None]:
     if choices["holdout"] is None:
         choices["holdout"] = 0.1
     if choices["likelihood"] == MIXED:
-        options = choices["columns"], schema, choices["missing_cells"], choices["encoding"]
-        return read_table(name, *options), None
+        options = ("missing_cells", "encoding", "sheet")
+        read_as = (choices[option] for option in options)
+        return read_table(name, choices["columns"], schema, *read_as), None
     return read(name), None
 
 

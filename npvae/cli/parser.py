@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import difflib
+import os
 import re
+import shlex
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, NoReturn
 
@@ -12,6 +14,7 @@ from .._version import __version__
 from ..core.errors import nearest
 from .arguments import ARRAYS, PICTURES, TABLES, image_shape, one_of, output, whole
 from .console import BAD_INPUT, tell
+from .hints import hint
 from .train_options import DEFAULT_RUN, GROUPS
 
 _OVERVIEW = f"""\
@@ -19,23 +22,27 @@ Variational autoencoders in pure NumPy, every gradient derived by hand
 and proven.
 
   npvae train                        learn the 8 x 8 digits that come with it
-  npvae train --data table.csv       or your own rows: see npvae train --help
+  npvae train table.csv              or your own rows: see npvae train --help
   npvae evaluate {DEFAULT_RUN}           how good the model is
   npvae sample {DEFAULT_RUN} -n 100      new examples, drawn into samples.png
   npvae verify                       prove that every gradient is right"""
 
 _TRAIN = """\
 Train a variational autoencoder and write a run folder: model.npz, config.json,
-history.csv, checkpoint.npz (for --resume), and pictures: loss.png, samples.png,
-reconstructions.png, latent.png, interpolation.png; for a table columns.png, and
-for images in two latent dimensions manifold.png.
+history.csv, checkpoint.npz (for --resume), rows.npy (which rows were held out,
+by their content), and pictures: loss.png, samples.png, reconstructions.png,
+latent.png, interpolation.png; for a table columns.png, and for images in two
+latent dimensions manifold.png.
 
-With no option it learns the 1,797 embedded digits of 8 x 8 pixels, in seconds.
+PATH may stand without its --data. With no option it learns the 1,797 embedded
+digits of 8 x 8 pixels, in seconds.
 A table, .csv or .tsv, may have numbers, flags, counts, categories and missing
 cells: each column gets a likelihood of its kind.
 An earlier run in the folder is replaced once the new one has finished its first
 epoch. Ctrl-C keeps the last finished epoch, and --resume goes on from there as
 if training had never stopped.
+
+Exits with 1 where the model is far worse than the columns' own distributions.
 
 Losses are in nats per example. The training loss is the objective's, and the
 validation loss always -ELBO at beta 1: with --beta, --warmup, --free-bits or
@@ -51,7 +58,7 @@ all rows are taken, those too; --split held-out leaves them out.
 
 --rows-drawn N draws N rows and says how they differ from the data: column by
 column, in the associations of columns, to a random forest that is to tell them
-from real rows (pip install "npvae[report]"), by copies of training rows, and by
+from real rows (with scikit-learn), by copies of training rows, and by
 values out of range. The same is drawn into drawn_rows.png."""
 
 _SAMPLE = """\
@@ -85,6 +92,8 @@ Versions, the kernels and threads that npvae train uses, and the names that its
 options take; with RUN, what that run holds."""
 
 
+TAKE_A_PATH = ("train", "evaluate", "reconstruct", "interpolate", "latent")
+"""The commands whose --data can be given without the word."""
 _HelpFormatter = partial(argparse.RawDescriptionHelpFormatter, max_help_position=25)
 
 
@@ -120,25 +129,56 @@ def parse(argv: list[str]) -> argparse.Namespace:
     if not argv:
         parser.error(f"give a command: {', '.join(known)}")
     if not argv[0].startswith("-") and argv[0] not in known:
-        parser.error(f"there is no command {argv[0]!r}; {nearest(argv[0], known)}")
+        _refuse_command(argv[0], parser, known)
     options, unknown = parser.parse_known_args(argv)
+    if options.command in TAKE_A_PATH:
+        unknown = _take_path(options, unknown, known[options.command])
     if unknown:
-        _refuse(unknown[0], known[options.command] if options.command else parser)
+        _refuse(unknown, options, known[options.command] if options.command else parser)
     return options
 
 
-def _refuse(argument: str, parser: Parser) -> NoReturn:
+def _take_path(options: argparse.Namespace, unknown: list[str], parser: Parser) -> list[str]:
+    """Take the data that were given without --data; gives what is left.
+
+    An optional argument of argparse's would be lost behind an option, before Python 3.13.
+    """
+    if not unknown or any(argument.startswith("-") for argument in unknown):
+        return unknown
+    path, *others = unknown
+    if options.data is not None:
+        parser.error(f"the data are given once; got {path!r} and --data {options.data}")
+    options.data = path
+    return others
+
+
+def _refuse_command(name: str, parser: Parser, known: Iterable[str]) -> NoReturn:
+    if os.path.exists(name) or "." in name:
+        shown = shlex.quote(name)
+        parser.error(f"a command comes first, such as npvae train {shown}; got {name!r}")
+    parser.error(f"there is no command {name!r}; {nearest(name, known)}")
+
+
+def _refuse(unknown: list[str], options: argparse.Namespace, parser: Parser) -> NoReturn:
+    argument = next((a for a in unknown if a.startswith("-")), unknown[0])
     if not argument.startswith("-"):
-        parser.error(f"{argument!r} is one argument too many")
-    name = argument.split("=")[0]
-    known = re.findall(r"--[a-z][a-z-]*", parser.format_help())
-    close = difflib.get_close_matches(name, known, n=1)
-    parser.error(f"there is no option {name}{f'; did you mean {close[0]}?' if close else ''}")
+        out = hasattr(options, "out") and options.command != "train"
+        parser.error(
+            f"{argument!r} is one argument too many"
+            + (f"; did you mean --out {shlex.quote(argument)}?" if out else "")
+        )
+    name, equals, value = argument.partition("=")
+    after = unknown[unknown.index(argument) + 1 :]
+    if not equals and after and not after[0].startswith("-"):
+        value = after[0]
+    typed = re.findall(r"(?<![\w-])--?[a-z][a-z-]*", parser.format_help())
+    found = hint(options.command or "", name, value, sorted(set(typed)))
+    parser.error(f"there is no option {name}{found}")
 
 
 def _train(commands: Any) -> None:
     parser = commands.add_parser(
-        "train", usage="npvae train [options]", help="train a model", description=_TRAIN
+        "train", usage="npvae train [PATH] [options]", help="train a model", description=_TRAIN
     )
     for title, options in GROUPS.items():
         group = parser.add_argument_group(title)
@@ -148,7 +188,10 @@ def _train(commands: Any) -> None:
 
 def _evaluate(commands: Any) -> None:
     parser = commands.add_parser(
-        "evaluate", help="ELBO, its two terms, log-likelihood, active units", description=_EVALUATE
+        "evaluate",
+        usage="npvae evaluate RUN [PATH] [options]",
+        help="ELBO, its two terms, log-likelihood, active units",
+        description=_EVALUATE,
     )
     _run_and_data(parser)
     parser.add_argument(
@@ -184,7 +227,10 @@ def _sample(commands: Any) -> None:
 
 def _reconstruct(commands: Any) -> None:
     parser = commands.add_parser(
-        "reconstruct", help="input beside reconstruction", description=_RECONSTRUCT
+        "reconstruct",
+        usage="npvae reconstruct RUN [PATH] [options]",
+        help="input beside reconstruction",
+        description=_RECONSTRUCT,
     )
     _run_and_data(parser)
     parser.add_argument(
@@ -204,7 +250,10 @@ def _reconstruct(commands: Any) -> None:
 
 def _interpolate(commands: Any) -> None:
     parser = commands.add_parser(
-        "interpolate", help="walks between pairs in latent space", description=_INTERPOLATE
+        "interpolate",
+        usage="npvae interpolate RUN [PATH] [options]",
+        help="walks between pairs in latent space",
+        description=_INTERPOLATE,
     )
     _run_and_data(parser)
     parser.add_argument("--pairs", type=whole(1), default=8, metavar="N", help="default: 8")
@@ -221,7 +270,10 @@ def _interpolate(commands: Any) -> None:
 
 def _latent(commands: Any) -> None:
     parser = commands.add_parser(
-        "latent", help="the latent space, coloured by label where there is one", description=_LATENT
+        "latent",
+        usage="npvae latent RUN [PATH] [options]",
+        help="the latent space, coloured by label where there is one",
+        description=_LATENT,
     )
     _run_and_data(parser)
     _output(parser, "latent.png")
@@ -278,6 +330,13 @@ def _output(parser: Parser, default: str, *suffixes: str) -> None:
         metavar="FILE",
         help=f"{', '.join(kinds)} (default: {default})",
     )
+    if ".csv" in kinds:
+        parser.add_argument(
+            "--no-formulas",
+            action="store_true",
+            help="in a .csv or .tsv, put ' before names and labels that Excel and its like would "
+            "take for formulas: those that begin with =, +, - or @ and are no numbers",
+        )
 
 
 def _image_shape(parser: Parser) -> None:

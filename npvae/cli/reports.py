@@ -33,13 +33,7 @@ from .runs import CONFIG, Run, open_run
 from .tabular import saved_by_column, worst
 from .train_options import SETTINGS
 
-_PACKAGES = {
-    "numba": "fast",
-    "scipy": "fast",
-    "threadpoolctl": "fast",
-    "matplotlib": "plot",
-    "tqdm": "all",
-}
+_PACKAGES = ("numba", "threadpoolctl", "matplotlib", "tqdm", "openpyxl", "pyarrow")
 
 
 def evaluate(options: Namespace) -> None:
@@ -115,8 +109,8 @@ def _environment() -> Iterator[tuple[str, str]]:
     yield "npvae", __version__
     yield "Python", f"{platform.python_version()} ({platform.system()}, {platform.machine()})"
     yield "numpy", np.__version__
-    for package, extra in _PACKAGES.items():
-        yield package, _version(package) or f"not installed; pip install 'npvae[{extra}]'"
+    for package in _PACKAGES:
+        yield package, _version(package) or f"not installed: pip install {package}"
     yield "kernels", kernels.kernels_in_use()
     yield "threads", str(usable_cores())
     for option in SETTINGS.values():

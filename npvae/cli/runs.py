@@ -13,8 +13,11 @@ from ..core.errors import ConfigError
 from ..core.files import replacing
 from ..models import storage as checkpoint
 from ..models.storage import HEADER, MODEL
+from ..training.state import checked
+from .config_file import wrong_in
+from .known_rows import KnownRows
 from .takeover import CHECKPOINT, CONFIG, recover
-from .train_options import DEFAULT_RUN
+from .train_options import DEFAULT_RUN, SETTINGS
 
 
 @dataclass
@@ -43,6 +46,11 @@ class Run:
     def records(self) -> list[dict[str, Any]]:
         """The history of a run folder; empty for another model."""
         return saved_training(self.file.parent).records if self.config else []
+
+    @property
+    def rows(self) -> KnownRows | None:
+        """The rows that it was trained on and held out, where that is known."""
+        return KnownRows.read(self.file.parent) if self.config else None
 
     @property
     def schema(self) -> Any:
@@ -101,30 +109,19 @@ def has_config(folder: Path) -> bool:
 def read_config(folder: Path) -> dict[str, Any]:
     """What config.json says; empty where there is none."""
     file = folder / CONFIG
-    if not file.exists():
+    if not file.is_file():
         return {}
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
-        if _is_ours(config):
-            return config
-    except (ValueError, TypeError, KeyError, RecursionError):
-        pass
-    raise ConfigError(f"'{file}' is damaged, or is of another program; remove it or start anew.")
-
-
-def _is_ours(config: Any) -> bool:
-    """Whether all of a config that other commands use has the right types."""
-    training, shape = config["training"], config["image_shape"]
-    return (
-        isinstance(config["model"], dict)
-        and isinstance(training["data"], str)
-        and isinstance(training["holdout"], float | int | None)
-        and isinstance(training["seed"], int)
-        and isinstance(training["epochs"], int)
-        and (shape is None or [type(side) for side in shape] in ([int] * 2, [int] * 3))
-        and all(isinstance(name, str) for name in config.get("columns") or ())
-        and isinstance(training.get("columns"), dict | None)
-    )
+        wrong = wrong_in(config)
+    except (ValueError, RecursionError) as error:
+        wrong = f"it is no JSON ({error})"
+    if wrong:
+        raise ConfigError(
+            f"'{file}' is damaged, or is of another program: {wrong}; remove it or start anew."
+        )
+    config["training"] = {**{n: o.default for n, o in SETTINGS.items()}, **config["training"]}
+    return config
 
 
 def write_config(folder: Path, config: Mapping[str, Any]) -> None:
@@ -141,11 +138,10 @@ class Saved(NamedTuple):
 
 def saved_training(folder: Path) -> Saved:
     """What a run's checkpoint says; nothing where there is none."""
-    training: Any = None
-    if (folder / CHECKPOINT).exists():
-        training = checkpoint.read(folder / CHECKPOINT)[0].get("training")
+    file = folder / CHECKPOINT
+    training = checkpoint.read(file)[0].get("training") if file.exists() else None
     if not isinstance(training, dict):
         return Saved([], 0)
-    callbacks = [state for state in training.get("callbacks", ()) if isinstance(state, dict)]
-    waited = max((state.get("waited", 0) for state in callbacks), default=0)
-    return Saved(training.get("records", []), waited)
+    training = checked(training, f"'{file}'")
+    counts = [state.get("waited") for state in training["callbacks"]]
+    return Saved(training["records"], max((n for n in counts if type(n) is int), default=0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,14 +13,14 @@ from ..core.wording import short
 from ..evaluate.by_column import column_distances
 from ..plots.by_column import MOST_PANELS
 from ..tables import Schema, Table, guess, nats_saved
+from ..tables.column import Column
+from .choices import Choices, fill_in
 from .console import count
 from .gallery import Gallery
 from .inputs import draw
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from .choices import Choices
 
 Array = np.ndarray
 
@@ -35,28 +36,10 @@ def complete(choices: Choices, table: Table) -> list[str]:
     Measured on the tables that come with scikit-learn; see docs/training.md.
     """
     n, d = table.x.shape
-    small = n < 1000
-    _fill(
-        choices,
-        z_dim=max(1, min(8, d - 1)),
-        hidden=[64] if small else [256],
-        batch_size=32 if n < 3000 else 128,
-        lr=2e-3,
-    )
-    stops = choices["epochs"] is None and choices["holdout"] and n > 1
-    _fill(choices, epochs=min(1000, max(10, 30_000 // -(-n // choices["batch_size"]))))
-    if not stops:
-        return list(table.notes)
-    _fill(choices, patience=max(5, choices["epochs"] // 10))
-    patience = count(choices["patience"], "epoch")
-    return [
-        *table.notes,
-        f"training stops {patience} after the best validation loss, since small tables overfit",
-    ]
-
-
-def _fill(choices: Choices, **defaults: Any) -> None:
-    choices.update({name: v for name, v in defaults.items() if choices[name] is None})
+    hidden = [128] if n < 1000 else [256]
+    prior = f"mixture:n_components={max(2, min(30, n // 10))}"
+    fill_in(choices, z_dim=max(1, min(8, d - 1)), hidden=hidden, prior=prior, lr=2e-3)
+    return list(table.notes)
 
 
 def listing(table: Table) -> Iterator[str]:
@@ -118,7 +101,6 @@ class TableGallery(Gallery):
     def __init__(self, model: Any) -> None:
         self.schema: Schema = model.schema
         super().__init__(model, None, self.schema.names)
-        self.labels = [column.labels for column in self.schema.modelled]
 
     def new(self, n: int, seed: int) -> Array:
         """New rows: draws, as the table's rows are."""
@@ -128,28 +110,26 @@ class TableGallery(Gallery):
         return guess(self.model, z)
 
     def samples(self, samples: Array, x: Array | None = None) -> Figure:
-        if x is None or x.shape[1] <= MOST_PANELS:
-            return plots.columns(x, samples, self.columns, labels=self.labels)
-        order = _most_different(x, samples)
-        names, labels = self._ordered(order)
-        x, samples = x[:, order], samples[:, order]
-        title = f"Samples from the prior: the {len(order)} columns that differ most from the data"
-        return plots.columns(x, samples, names, labels=labels, title=title)
+        order = _most_different(x, samples) if x is not None else np.arange(samples.shape[1])
+        title = "Samples from the prior: a histogram per column"
+        if x is not None and len(order) < x.shape[1]:
+            title = (
+                f"Samples from the prior: the {len(order)} columns that differ most from the data"
+            )
+        x = None if x is None else x[:, order]
+        return plots.columns(x, samples[:, order], title=title, **self._of(order))
 
     def reconstructions(self, x: Array, x_hat: Array) -> Figure:
-        if x.shape[1] <= MOST_PANELS:
-            return plots.columns_reconstructed(x, x_hat, self.columns or [], self.labels)
-        order = np.argsort(saved_by_column(self.model, x))[:MOST_PANELS]
-        names, labels = self._ordered(order)
-        title = f"Reconstruction against input: the {len(order)} columns that come back worst"
-        return plots.columns_reconstructed(x[:, order], x_hat[:, order], names, labels, title)
+        order, title = np.arange(x.shape[1]), "Reconstruction against input"
+        if len(order) > MOST_PANELS:
+            order = np.argsort(saved_by_column(self.model, x))[:MOST_PANELS]
+            title += f": the {len(order)} columns that come back worst"
+        x, x_hat = x[:, order], x_hat[:, order]
+        return plots.columns_reconstructed(x, x_hat, title=title, **self._of(order))
 
-    def interpolation(self, walks: Array) -> Figure:
-        """Each column from its least to its greatest value, since they have units of their own."""
-        low, high = walks.min((0, 1)), walks.max((0, 1))
-        shares = (walks - low) / np.where(high > low, high - low, 1)
-        label = "decoded value, from the column's least to its greatest"
-        return plots.interpolation(shares, None, None, self.columns, label)
+    def interpolation(self, walks: Array, ends: Array) -> Figure:
+        everywhere = np.arange(walks.shape[2])
+        return plots.walks(walks, ends=ends, **self._of(everywhere))
 
     def worst(self, x: Array, reference: Array) -> Figure:
         """Which columns of x are reconstructed worst, next to what `reference` says of each."""
@@ -160,8 +140,30 @@ class TableGallery(Gallery):
             "nats per row saved over knowing the column's distribution alone",
         )
 
-    def _ordered(self, order: Array) -> tuple[list[str], list[tuple[str, ...]]]:
-        return [self.schema.names[j] for j in order], [self.labels[j] for j in order]
+    def _of(self, columns: Array) -> dict[str, Any]:
+        """The names, the labels and the ways to write the numbers of these columns."""
+        chosen = [self.schema.modelled[j] for j in columns]
+        return {
+            "names": [column.name for column in chosen],
+            "labels": [column.labels for column in chosen],
+            "formats": [
+                partial(_tick, column) if column.kind == "date" else None for column in chosen
+            ],
+        }
+
+
+def _tick(column: Column, value: float) -> str:
+    """A date along an axis, its time below it; nothing for one that no calendar has."""
+    try:
+        return column.text(value).replace("T", "\n").replace(" ", "\n", 1)
+    except (ValueError, OverflowError):
+        return ""
+
+
+def label_of(model: Any) -> str:
+    """What the labels of a table's rows are called."""
+    schema = getattr(model, "schema", None)
+    return "" if schema is None else schema.label or ""
 
 
 def gallery_of(model: Any, image_shape: plots.Shape, columns: list[str] | None) -> Gallery:
@@ -172,6 +174,6 @@ def gallery_of(model: Any, image_shape: plots.Shape, columns: list[str] | None) 
 
 
 def _most_different(x: Array, samples: Array) -> Array:
-    """The columns whose samples differ most from x, by the Kolmogorov-Smirnov distance."""
+    """The columns whose samples differ most from x, as many as have a panel."""
     distances = np.nan_to_num(column_distances(x, samples))
     return np.sort(np.argsort(distances)[::-1][:MOST_PANELS])

@@ -28,6 +28,7 @@ from ..models.storage import MODEL
 from .lock import locked
 
 CHECKPOINT, CONFIG, HISTORY = "checkpoint.npz", "config.json", "history.csv"
+ROWS = "rows.npy"
 PICTURES = (
     "loss.png",
     "samples.png",
@@ -37,7 +38,7 @@ PICTURES = (
     "interpolation.png",
     "manifold.png",
 )
-FILES = (MODEL, CHECKPOINT, CONFIG, HISTORY, *PICTURES)
+FILES = (MODEL, CHECKPOINT, CONFIG, HISTORY, ROWS, *PICTURES)
 """All that a run leaves in its folder."""
 NEW = ".npvae-new"
 """Where a run is written while an earlier one is kept."""
@@ -73,7 +74,7 @@ def tidy(path: Path) -> None:
         if _has_taken_place(path):
             for name in (HISTORY, *PICTURES):  # of the earlier run
                 (path / name).unlink(missing_ok=True)
-            for name in (CONFIG, CHECKPOINT):  # what says so goes last
+            for name in (ROWS, CONFIG, CHECKPOINT):  # what says so goes last
                 if (new / name).exists():
                     put(new / name, path / name)
             _sync(path)

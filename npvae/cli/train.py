@@ -14,13 +14,15 @@ from ..objectives import ELBO
 from ..tables import Table
 from ..training.history import History
 from . import console, runs
-from .console import DONE, INTERRUPTED, NO_READER, count, tell
+from .console import DONE, FAILED_CHECK, INTERRUPTED, NO_READER, count, tell
 from .gallery import walks
 from .inputs import draw
 from .job import Job, prepared
+from .next_commands import next_commands
 from .objective_options import in_words
-from .tabular import TableGallery, gallery_of, listing
-from .takeover import CHECKPOINT, CONFIG, HISTORY, MODEL
+from .outcome import how_it_ended, worse_than_none
+from .tabular import TableGallery, gallery_of, label_of, listing
+from .takeover import CHECKPOINT, CONFIG, HISTORY, MODEL, ROWS
 
 _MOST_POINTS = 10_000
 """The most rows in a picture of points: more would hide each other."""
@@ -40,9 +42,15 @@ def train(options: Namespace) -> int:
         except (KeyboardInterrupt, BrokenPipeError) as stop:
             tell(_interrupted(job))
             return INTERRUPTED if isinstance(stop, KeyboardInterrupt) else NO_READER
-        say(_outcome(job, history, time.perf_counter() - started))
+        kept = _kept(job, history)
+        say(_outcome(job, history, kept, time.perf_counter() - started))
         if not options.no_plots:
             _draw(job, history, say)
+        failure = worse_than_none(job, kept)
+    if failure is not None:
+        tell(failure)
+        return FAILED_CHECK
+    say(next_commands(job))
     return DONE
 
 
@@ -136,12 +144,15 @@ def _interrupted(job: Job) -> str:
     )
 
 
-def _outcome(job: Job, history: History, seconds: float) -> str:
+def _kept(job: Job, history: History) -> dict[str, Any]:
+    """The record of the epoch whose model was kept."""
+    return history.records[(job.stopping.best_epoch if job.stopping is not None else 0) - 1]
+
+
+def _outcome(job: Job, history: History, kept: dict[str, Any], seconds: float) -> str:
     epochs, last = job.choices["epochs"], history.records[-1]
-    kept = last
     line = f"epoch {last['epoch']} of {epochs} reached"
     if job.stopping is not None:
-        kept = history.records[job.stopping.best_epoch - 1]
         if job.stopping.done():
             line += f", {job.stopping.patience} after the best one"
         line += f"; the model is that of epoch {kept['epoch']}"
@@ -152,10 +163,12 @@ def _outcome(job: Job, history: History, seconds: float) -> str:
         (MODEL, "the model: npvae.load reads it"),
         (CONFIG, "all settings"),
         (HISTORY, "the losses of every epoch"),
+        (ROWS, "which rows were held out, by their content"),
         (CHECKPOINT, f"for --resume, {_more(job, last['epoch'])}"),
     )
     listed = [_listed(name, what) for name, what in files]
-    return "\n".join([f"{line} nats per example.", f"Written to {job.folder}:", *listed])
+    notes = [f"note       {note}" for note in how_it_ended(job, history.records)]
+    return "\n".join([f"{line} nats per example.", *notes, f"Written to {job.folder}:", *listed])
 
 
 def _more(job: Job, reached: int) -> str:
@@ -188,7 +201,8 @@ def _pictures(job: Job, history: History) -> Iterator[tuple[str, str, Any]]:
     gallery = gallery_of(model, job.image_shape, job.train.columns)
     rows = job.train if job.valid is None else job.valid
     named = "training rows" if job.valid is None else "validation rows"
-    yield "loss.png", "the losses by epoch", plots.loss_curves(history.records)
+    kept = None if job.stopping is None else job.stopping.best_epoch
+    yield "loss.png", "the losses by epoch", plots.loss_curves(history.records, kept)
 
     many = draw(len(job.train.x), _MOST_POINTS, seed)
     x = job.train.x[many]
@@ -204,11 +218,13 @@ def _pictures(job: Job, history: History) -> Iterator[tuple[str, str, Any]]:
 
     labels = None if job.train.y is None else job.train.y[many]
     coloured = "" if labels is None else ", coloured by label"
-    figure = gallery.latent(model.encode(x)[0], labels)
+    of_which = f"{len(x):,} of " if len(x) < len(job.train.x) else ""
+    which = f"{of_which}{count(len(job.train.x), 'training row')}"
+    figure = plots.latent(model.encode(x)[0], labels, which, label_of(model))
     yield "latent.png", f"where the training rows lie in latent space{coloured}", figure
 
     if len(rows.x) > 1:
-        figure = gallery.interpolation(walks(gallery, rows.x, 8, 10, seed))
+        figure = gallery.interpolation(*walks(gallery, rows.x, 8, 10, seed))
         yield "interpolation.png", f"walks through latent space between {named}", figure
     if gallery.has_manifold:
         yield "manifold.png", "all of the latent space, decoded", gallery.manifold()

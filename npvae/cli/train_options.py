@@ -6,6 +6,7 @@ the model, the objective, the optimiser or `fit` as their argument of the same n
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -54,6 +55,18 @@ class Option:
     def typed(self) -> str:
         return "--" + self.name.replace("_", "-")
 
+    def allows(self, value: Any) -> bool:
+        """Whether a config.json may have this value: it could have been typed."""
+        if value is None or self.parse in (None, str):
+            return value is None or isinstance(value, bool if self.parse is None else str)
+        if isinstance(value, bool):
+            return False
+        try:
+            typed = ",".join(_items(value)) if isinstance(value, (list, dict)) else str(value)
+            return self.parse(typed or "none") == value
+        except (ArgumentTypeError, TypeError, ValueError):
+            return False
+
     def add_to(self, group: Any) -> None:
         """Declare the option to argparse; of a setting, None says that it was not given."""
         how: dict[str, Any] = {"action": "store_true"}
@@ -61,6 +74,14 @@ class Option:
             how = {"type": self.parse, "metavar": self.metavar}
         default = None if self.setting else self.default
         group.add_argument(self.typed, help=self.help, default=default, **how)
+
+
+def _items(value: Any) -> list[str]:
+    """A list or a dict as it is typed, with commas between."""
+    items = [f"{n}={v}" for n, v in value.items()] if isinstance(value, dict) else value
+    if not all(type(item) in (str, int) for item in items):
+        raise TypeError("nothing but texts and whole numbers can be typed in lists")
+    return [str(item) for item in items]
 
 
 # fmt: off
@@ -78,9 +99,10 @@ GROUPS = {
                "it is written, and 'ordered:low<medium<high' an order"),
         Option("missing_cells", "TEXT,..", texts,
                "the cells of a .csv or .tsv that stand for a value that is not known, beside empty "
-               "ones (default: NA, N/A, NaN, null, none and ?)"),
+               "ones (default: NA, N/A, NaN, null, none, ?, and Excel's errors)"),
         Option("encoding", "NAME", str,
                "of a .csv or .tsv, such as utf-8 or cp1250, where npvae does not recognise it"),
+        Option("sheet", "NAME", str, "of an .xlsx (default: the first with rows)"),
         Option("holdout", "F", fraction,
                "the share of the rows to validate on: --seed draws them, and they are not trained "
                "on (default: the source's test rows if it has any, otherwise 0.1)"),
@@ -95,7 +117,7 @@ GROUPS = {
                "columns; otherwise 20, but no more than the columns)"),
         Option("hidden", "W,W", widths,
                "widths of the encoder's hidden layers, which the decoder mirrors, or none "
-               "(default: 256,128 for the digits; for a table 64, or 256 from 1,000 rows on; "
+               "(default: 256,128 for the digits; for a table 128, or 256 from 1,000 rows on; "
                "otherwise 400)"),
         Option("activation", "NAME", str,
                "of the hidden layers (default: relu; npvae info lists all)",
@@ -109,8 +131,8 @@ GROUPS = {
                "how z given a row is distributed: gaussian (the default), or a Gaussian that goes "
                "through n flows, such as planar:n=8", default="gaussian", family="posterior"),
         Option("prior", "NAME", str,
-               "how z is distributed: standard (the default), mixture or vamp, such as "
-               "vamp:n_components=50", default="standard", family="prior"),
+               "how z is distributed: standard, mixture or vamp, such as vamp:n_components=50 "
+               "(default: for a table a mixture, otherwise standard)", family="prior"),
     ],
     "objective": [
         Option("objective", "NAME", str,
@@ -128,11 +150,13 @@ GROUPS = {
     ],
     "training": [
         Option("epochs", "N", whole(1),
-               "passes over the rows (default: 300 for the digits; for a table by its size, with "
-               "--patience; otherwise 10)", free=True),
+               "passes over the rows (default: 300 for the digits; otherwise 10 to 1000, so that "
+               "there are some 30,000 steps, or 5,000 for images and rows of 1,000 columns or "
+               "more, fewer where the model is large; with --patience where rows are held out)",
+               free=True),
         Option("batch_size", "N", whole(1),
-               "rows per step (default: 64 for the digits; 32 for a table of fewer than 3,000 "
-               "rows; otherwise 128)"),
+               "rows per step (default: 64 for the digits; otherwise 32 for fewer than 3,000 rows, "
+               "else 128)"),
         Option("lr", None, positive,
                "Adam's learning rate (default: 0.002 for digits and tables, otherwise 0.001)",
                free=True),
@@ -143,8 +167,9 @@ GROUPS = {
                "zeros anew", default=False),
         Option("patience", "EPOCHS", whole(1),
                "stop after so many epochs without a better validation loss, and keep the best "
-               "model (default: train to the end); a run that stopped goes on with --resume and "
-               "more patience", free=True),
+               "model (default: a tenth of the epochs, where --epochs is not given and rows are "
+               "held out; otherwise train to the end); a run that stopped goes on with --resume "
+               "and more patience", free=True),
         Option("seed", "N", whole(0),
                "of the rows held out, the initial weights, the order and the noise: the same seed, "
                "threads and machine give the same model (default: 0)", default=0),

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import as_array
 from .errors import ConfigError, DataError
 
 
@@ -41,10 +42,8 @@ def row_weights(weights: Any, n: int) -> np.ndarray:
     DataError
         If `weights` is no such array.
     """
-    try:
-        w = np.asarray(weights)
-    except ValueError:  # lists of different lengths
-        w = np.asarray(None)
+    nested = isinstance(weights, (list, tuple)) and any(map(np.ndim, weights))
+    w = np.asarray(None) if nested else as_array(weights, "weights")
     if w.shape != (n,) or w.dtype.kind not in "fuib":
         raise DataError(
             f"weights are one number for each of the {n} rows, of shape ({n},); got {w.dtype} of "

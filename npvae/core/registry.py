@@ -21,7 +21,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .aliases import value_meant
 from .errors import ConfigError, nearest
+from .public import constructor
 
 REQUIRED = inspect.Parameter.empty
 """What `arguments_of` gives for an argument without a default."""
@@ -47,6 +49,8 @@ class Registered:
 
     def __init_subclass__(cls, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            cls.__init__ = constructor(cls.__init__)  # type: ignore[method-assign]
         if abstract:
             return
         if "name" not in vars(cls):
@@ -160,8 +164,9 @@ def _parentheses(arguments: dict[str, Any], wrong: list[str]) -> str:
 def _named(family: str, name: str) -> type[Any]:
     known = registered(family)
     if name not in known:
+        known_names = nearest(value_meant(name, known), known)
         raise ConfigError(
-            f"{family} must be a registered name; got {name!r:.200}. {nearest(name, known)} "
+            f"{family} must be a registered name; got {name!r:.200}. {known_names} "
             "(A part of your own is known once the module that defines it is imported.)"
         )
     return known[name]

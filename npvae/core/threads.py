@@ -9,15 +9,32 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+from . import interrupts
+
+VARIABLES = ("NPVAE_NUM_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS")
+"""The environment's limits on threads; the first that is set counts."""
+
 
 def usable_cores() -> int:
-    """The cores this process may use: by affinity and by its cgroup's quota, at least 1."""
+    """The cores this process may use, at least 1.
+
+    By its affinity, by its cgroup's quota, and by the first of `VARIABLES` that is set.
+    """
     if hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
     else:
         cores = os.cpu_count() or 1
-    quota = _cgroup_quota()
-    return cores if quota is None else max(1, min(cores, math.ceil(quota)))
+    limits = [limit for limit in (_cgroup_quota(), _told()) if limit is not None]
+    return max(1, min([cores, *map(math.ceil, limits)]))
+
+
+def _told() -> int | None:
+    """The environment's limit: a whole number above 0, or the first of some, as OpenMP has it."""
+    for name in VARIABLES:
+        text = os.environ.get(name, "").split(",")[0].strip()
+        if text:
+            return int(text) if text.isdecimal() and int(text) else None
+    return None
 
 
 def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
@@ -57,11 +74,13 @@ def blas_threads(
         if n is not None and matters:
             warnings.warn(
                 "threads= needs threadpoolctl, which is not installed, and was ignored; "
-                "install it with: pip install 'npvae[fast]'",
+                "install it with: pip install threadpoolctl",
                 stacklevel=3,
             )
         yield
         return
     limit = 1 if multiply_adds < WORTHWHILE else usable_cores() if n is None else n
-    with threadpool_limits(limits=limit, user_api="blas"):
+    with interrupts.held_back():  # it looks for libraries in a callback, where one would get lost
+        limited = threadpool_limits(limits=limit, user_api="blas")
+    with limited:
         yield

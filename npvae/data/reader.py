@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arrays import as_array, check_numbers
 from ..core.errors import DataError
 from ..core.numerics import all_finite
+from .mapped import mapping
 from .units import Units
 
 Array = np.ndarray
@@ -55,16 +57,13 @@ class Reader:
         units: Units | None = None,
         missing: bool = False,
     ) -> None:
-        self.array = x = x if type(x) is np.ndarray else _table(x, what)
+        self.array = x = as_array(x, what)
+        self._file = mapping(x)
         self.dtype = np.dtype(dtype)
         self.what, self.units, self.missing = what, units, missing
         kind = x.dtype.kind
         self.scale = scale if kind in "ui" else None
-        if kind not in "fuib":
-            raise DataError(
-                f"{what} needs numbers; got an array of {x.dtype}. "
-                "Turn categories and text into numbers first."
-            )
+        check_numbers(x, what)
         if x.ndim != 2 or x.shape[1] != width:
             raise DataError(
                 f"{what} needs shape (N, {width}) for this model; got {x.shape}. "
@@ -78,6 +77,7 @@ class Reader:
 
     def batch(self, rows: Any) -> Array:
         """The rows of an index array or slice, (B, D), floating, scaled and standardised."""
+        self.check_file()
         x = self.array[rows]
         if self.scale is not None:
             x = np.divide(x, self.scale, dtype=self.dtype if self.units is None else np.float64)
@@ -87,6 +87,11 @@ class Reader:
             return x.copy() if x.base is not None else x  # never a view of the user's array
         with np.errstate(over="ignore"):  # too large for the type: inf, which `checked` refuses
             return x.astype(self.dtype)
+
+    def check_file(self) -> None:
+        """Raise `DataError` where the rows lie in a mapped file that has been cut short."""
+        if self._file is not None:
+            self._file.check(self.what)
 
     def checked(self, rows: slice) -> Array:
         """A batch in which every number is known to be finite, or else let through as missing.
@@ -137,19 +142,6 @@ class Reader:
         if n <= CHUNK:
             return [slice(0, n)]
         return [slice(start, min(start + CHUNK, n)) for start in range(0, n, CHUNK)]
-
-
-def _table(x: Any, what: str) -> Array:
-    """x as a plain array: a memory-mapped file stays on disk, subclasses lose their own rules."""
-    if np.ma.is_masked(x):
-        raise DataError(
-            f"{what} needs every number; got a masked array with gaps. "
-            "Drop such rows or fill them in; with NaN, if the model has missing='mask'."
-        )
-    try:
-        return np.asarray(x)
-    except ValueError as error:  # rows of different lengths
-        raise DataError(f"{what} needs rows of one length; got a list that has others.") from error
 
 
 def _shape_fix(x: Array, width: int, what: str) -> str:

@@ -98,20 +98,22 @@ class Units:
         """Those by which an encoder can take its inputs (N, F), of which NaN are missing; or None.
 
         Two things make the first steps jump so far that training does not come back. Numbers of
-        a mean beyond the `usual` size (F,), such as the logarithms of counts of millions, are a
-        large constant for the encoder, in which their differences are lost: they are
-        standardised. And Adam changes each weight by the learning rate, whatever the gradient,
-        hence a weighted sum of the inputs by the rate times Σ|input|, which grows with the number
-        of columns: it is held below `MOST_INPUT`.
+        a root mean square beyond the `usual` size (F,), such as the logarithms of counts of
+        millions, make z too large, and where they hardly vary beside it their differences are
+        lost: they are standardised. And Adam changes each weight by the learning rate, whatever
+        the gradient, hence a weighted sum of the inputs by the rate times Σ|input|, which grows
+        with the number of columns: it is held below `MOST_INPUT`.
         """
+        rounding = np.finfo(inputs.dtype).eps
         inputs = np.asarray(inputs, np.float64)
         total, known = known_sums(inputs)
-        mean = total / np.maximum(known, 1)
-        far = np.abs(mean) > usual
-        mean = np.where(far, mean, 0.0)
-        squares, _ = known_sums(np.square(inputs - mean))
-        deviation = np.sqrt(squares / np.maximum(known, 1))
-        scale = np.where(far & (deviation > 1e-6 * np.abs(mean)), deviation, 1.0)
+        known = np.maximum(known, 1)
+        far = np.sqrt(known_sums(np.square(inputs))[0] / known) > usual
+        mean = np.where(far, total / known, 0.0)
+        deviation = np.sqrt(known_sums(np.square(inputs - mean))[0] / known)
+        # What varies little beside its rounding is not blown up: that would be noise.
+        deviation = np.maximum(deviation, 1e4 * rounding * np.abs(mean))
+        scale = np.where(far & (deviation > 0), deviation, 1.0)
         size = known_sums(np.abs((inputs - mean) / scale))[0].sum() / len(inputs)
         if not far.any() and size <= MOST_INPUT:
             return None

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Collection
 from itertools import pairwise
 
-from .numerals import is_number
-from .rows import MISSING, TextRows
-
-_LIKE_DATA = re.compile(r"[^a-z]*[0-9][^a-z]*", re.IGNORECASE)
+from .around import above_data, like_data
+from .rows import TextRows
 
 
 def names_of(rows: TextRows, known: Collection[str] = ()) -> tuple[int, list[str]] | None:
@@ -25,7 +22,8 @@ def names_of(rows: TextRows, known: Collection[str] = ()) -> tuple[int, list[str
     (line, first), below = rows.head[0], [row for _, row in rows.head[1:]]
     names = [cell.strip() for cell in first]
     if below and all(len(row) == len(names) + 1 for row in below):
-        names = ["", *names]  # R's write.table names no row names
+        # R's write.table names no row names; or each row ends with a delimiter.
+        names = ["", *names] if any(row[-1].strip() for row in below) else [*names, ""]
     below = [row for row in below if len(row) == len(names)]
     if (known and set(known) <= set(names)) or _are_names(names, below):
         if not (known or _has_words(names)):
@@ -48,10 +46,9 @@ def names_of(rows: TextRows, known: Collection[str] = ()) -> tuple[int, list[str
 def _are_names(first: list[str], below: list[list[str]]) -> bool:
     if not _has_words(first):
         return _are_steps(first, below)
+    if above_data(first, [row for row in below if [cell.strip() for cell in row] != first]):
+        return True
     columns = [[cell.strip() for cell in column] for column in zip(*below, strict=True)]
-    for name, column in zip(first, columns, strict=False):
-        if not like_data(name) and any(column) and all(map(like_data, column)):
-            return True
     return not any(
         name in column
         for name, column in zip(first, columns, strict=False)
@@ -105,11 +102,6 @@ def _numbers(cells: list[str]) -> list[float] | None:
         return [float(cell.replace(",", ".")) for cell in cells]
     except ValueError:
         return None
-
-
-def like_data(cell: str) -> bool:
-    """Whether a cell is no name: missing, a number, or figures and signs alone."""
-    return cell.lower() in MISSING or is_number(cell) or bool(_LIKE_DATA.fullmatch(cell))
 
 
 def _few(names: list[str]) -> str:

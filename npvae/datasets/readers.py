@@ -9,12 +9,14 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from ..core.errors import DataError
+from ..core.public import public
 from .arrays import npz_has_test_split, read_npy, read_npz
 from .dataset import Array, Dataset
 from .delimited import read_csv
 from .idx import has_images, is_idx_name, read_idx_file, read_idx_folder
 
 
+@public
 def read(path: str | os.PathLike[str], split: str | None = None) -> Dataset:
     """Read rows, and all that the source says about them.
 
@@ -24,8 +26,8 @@ def read(path: str | os.PathLike[str], split: str | None = None) -> Dataset:
         A folder of IDX files named as MNIST's, gzipped or not; one IDX file (labels are found
         beside it); a ``.npy`` file, which is memory-mapped; a ``.npz`` file with the data in x, X,
         data, images or x_train, or in its only array with two axes or more, labels in y, labels,
-        target or y_train, and column names in an array of D strings; or a ``.csv`` or ``.tsv``
-        table, with labels in a first or last column named label, y, target or class.
+        target or y_train, and column names in an array of D strings; or a ``.csv``, ``.tsv``
+        or ``.txt`` table, with labels in a first or last column named label, y, target or class.
     split : "train", "test" or None
         None is "train" where there are both. A folder has a test split in its ``t10k-`` files, a
         ``.npz`` file in x_test and y_test; other sources are all "train".
@@ -49,6 +51,7 @@ def read(path: str | os.PathLike[str], split: str | None = None) -> Dataset:
         return _read(source, split)
 
 
+@public
 def load(path: str | os.PathLike[str], split: str | None = None) -> Array | tuple[Array, Array]:
     """Read x, or ``(x, y)`` where the source has labels; otherwise like `read`.
 
@@ -96,12 +99,12 @@ def _read(source: Path, split: str | None) -> Dataset:
         )
     if suffix == ".npy":
         return read_npy(source)
-    if suffix in (".csv", ".tsv"):
+    if suffix in (".csv", ".tsv", ".txt"):
         return read_csv(source)
     if is_idx_name(source.name):
         return read_idx_file(source)
     raise DataError(
-        f"'{source}': data must be .npy, .npz, .csv or .tsv, an IDX file such as "
+        f"'{source}': data must be .npy, .npz, .csv, .tsv or .txt, an IDX file such as "
         f"train-images-idx3-ubyte.gz, or a folder of those; got {suffix or 'no suffix'!r}. "
         "Convert it, or give it the name of its kind."
     )

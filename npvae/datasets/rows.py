@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from io import StringIO
-from itertools import islice
+from itertools import chain, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 
-from ..core.errors import DataError
-from .text import encoding_of
+from ..core.errors import ConfigError, DataError
+from .numerals import is_number
+from .text import encoding_of, is_codec
 
-MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
+MISSING = (
+    "", "na", "n/a", "nan", "null", "none", "?", "<na>", "nat",
+    "#n/a", "#null!", "#div/0!", "#value!", "#ref!", "#name?", "#num!",
+)  # fmt: skip
 """Cells that say, in capitals or not, that a value is not known."""
 DELIMITERS = "\t;|,"
-"""The likeliest first: a decimal comma needs another delimiter."""
+"""The likeliest first: a decimal comma needs another delimiter. Blanks are one where none is."""
 HEAD = 200
 """Rows that are looked at to see whether the first one has names."""
 _SAMPLE = 1 << 17
 _LONGEST_CELL = (1 << 31) - 1
-_SEP_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+_SEP_LINE = re.compile(r'"?sep=([^\w"\r\n])"?\s*', re.IGNORECASE)
 
 Row = tuple[int, list[str]]
 """The line where a row begins, and its cells."""
@@ -42,12 +48,26 @@ class Layout:
     line_end : str
     sep_line : bool
         Whether a first line says what the delimiter is, as Excel writes it: ``sep=;``.
+    sheet : str
+        Of a workbook.
     """
 
     encoding: str = "utf-8"
     delimiter: str = ","
     line_end: str = "\n"
     sep_line: bool = False
+    sheet: str = ""
+
+    def __post_init__(self) -> None:
+        kinds = {f.name: type(f.default) for f in fields(self)}
+        if any(type(value) is not kinds[name] for name, value in vars(self).items()):
+            raise ConfigError(f"a layout is texts and a flag; got {vars(self)!r:.200}.")
+        if len(self.delimiter) != 1 or self.delimiter in '"\r\n' or self.delimiter.isalnum():
+            raise ConfigError(f"a delimiter is one mark between cells; got {self.delimiter!r}.")
+        if self.line_end not in ("\n", "\r\n", "\r"):
+            raise ConfigError(f"lines end with \\n, \\r\\n or \\r; got {self.line_end!r}.")
+        if not is_codec(self.encoding):
+            raise ConfigError(f"encoding is one that Python knows; got {self.encoding!r:.60}.")
 
     @property
     def config(self) -> dict[str, Any]:
@@ -85,6 +105,10 @@ class TextRows:
         yield from self.head
         yield from self.rows
 
+    def sift(self, sieve: Callable[[Iterator[Row]], Iterator[Row]]) -> None:
+        """Yield only what a sieve lets through."""
+        self.rows, self.head = sieve(iter(chain(self.head, self.rows))), []
+
 
 @contextmanager
 def open_rows(
@@ -108,7 +132,8 @@ def open_rows(
         layout = Layout(codec, delimiter, _line_end(sample), bool(sep_line))
         cells = next(csv.reader([comment], delimiter=delimiter, skipinitialspace=True), [])
         stream.seek(0)
-        rows = _rows(islice(stream, skipped, None), skipped, delimiter, where)
+        escape = "\\" if '\\"' in sample and _needs_escape(lines[skipped:], delimiter) else None
+        rows = _rows(islice(stream, skipped, None), skipped, delimiter, escape, where)
         yield TextRows(where, rows, layout, cells, [note] if note else [])
 
 
@@ -120,11 +145,33 @@ def _comments(lines: Sequence[str], start: int) -> tuple[int, str]:
     return start, ""  # a table of #, such as colours
 
 
-def _rows(lines: Iterator[str], skipped: int, delimiter: str, where: str) -> Iterator[Row]:
+def _needs_escape(lines: Sequence[str], delimiter: str) -> bool:
+    """Whether quotes in cells stand behind a backslash, as R and MySQL write them."""
+    widths = []
+    for escape in (None, "\\"):
+        try:
+            rows = list(csv.reader(lines, **_dialect(delimiter, escape)))[:-1]
+        except csv.Error:
+            rows = []
+        widths.append(len({len(row) for row in rows if row}))
+    return widths[0] != 1 and widths[1] == 1
+
+
+def _dialect(delimiter: str, escape: str | None) -> dict[str, Any]:
+    return {
+        "delimiter": delimiter, "escapechar": escape, "doublequote": escape is None,
+        "skipinitialspace": True, "strict": True,
+    }  # fmt: skip
+
+
+def _rows(
+    lines: Iterator[str], skipped: int, delimiter: str, escape: str | None, where: str
+) -> Iterator[Row]:
     # A limit of the module, for all threads. It guards against quotes that are never closed, which
     # strict=True finds; a cell of a megabyte is a cell.
     csv.field_size_limit(_LONGEST_CELL)
-    reader = csv.reader(_lines(lines), delimiter=delimiter, skipinitialspace=True, strict=True)
+    bare = (line.strip(" ") for line in lines) if delimiter == " " else lines
+    reader = csv.reader(_lines(bare), **_dialect(delimiter, escape))
     width, line = 0, skipped + 1
     try:
         for row in reader:
@@ -149,16 +196,37 @@ def _lines(lines: Iterator[str]) -> Iterator[str]:
 
 
 def _delimiter(lines: Sequence[str], whole: bool) -> str:
-    """The first of `DELIMITERS` that parts all rows alike, or that the first line has."""
+    """The first of `DELIMITERS` that parts all rows alike, or most, or is in the first line."""
     lines = [line for line in lines if line.strip(" \r\n")]
+    most, n_rows = (0, ","), 0
     for mark in DELIMITERS:
         rows = list(islice(_parsed(lines, mark), 50))
         if len(rows) > 1 and not whole and len(rows) < 50:
             rows.pop()  # may be cut off
         if rows and len(rows[0]) > 1 and len({len(row) for row in rows}) == 1:
             return mark
+        width, n = Counter(map(len, rows)).most_common(1)[0] if rows else (0, 0)
+        most = max(most, (n if width > 1 else 0, mark), key=itemgetter(0))
+        n_rows = max(n_rows, len(rows))
+    if _are_words(lines):
+        return " "
+    if most[0] > n_rows / 2:
+        return most[1]
     bare = re.sub(r'"[^"]*"', "", lines[0]) if lines else ""
     return next((mark for mark in DELIMITERS if mark in bare), ",")
+
+
+def _are_words(lines: Sequence[str]) -> bool:
+    """Whether blanks part all rows alike: below names, or names less one as R has, are numbers."""
+    if any(mark in line for mark in DELIMITERS for line in lines[:50]):
+        return False
+    first, *rows = list(_parsed([line.strip() for line in lines[:50]], " ")) or [[]]
+    widths = {len(row) for row in rows}
+    quoted = bool(lines) and lines[0].startswith('"')
+    if not rows or widths != {max(widths)} or len(first) not in (max(widths), max(widths) - quoted):
+        return False
+    columns = list(zip(*rows, strict=True))
+    return len(first) > 1 and any(all(map(is_number, column)) for column in columns)
 
 
 def _parsed(lines: Sequence[str], mark: str) -> Iterator[list[str]]:

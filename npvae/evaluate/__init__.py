@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from .baseline import columns_alone
 from .drawn_rows import DrawnRows, drawn_rows_report
 from .measures import active_units, log_likelihood, metrics
 
-__all__ = ["DrawnRows", "active_units", "drawn_rows_report", "log_likelihood", "metrics"]
+__all__ = [
+    "DrawnRows", "active_units", "columns_alone", "drawn_rows_report", "log_likelihood", "metrics",
+]  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core.checks import number, whole
+from ..core.public import public
 from ..models import Model
 from ..models.base import warn_of_infinite
 
@@ -17,6 +18,7 @@ _BLOCK = 1 << 22
 """Numbers in the largest array of an importance sampling block; bounds memory, not precision."""
 
 
+@public
 def log_likelihood(
     model: Model,
     x: Any,
@@ -65,6 +67,7 @@ def _counting(progress: bool, total: int) -> AbstractContextManager[Any]:
     return counting(total, "samples")
 
 
+@public
 def active_units(model: Model, x: Any, threshold: float = 0.01, context: Any = None) -> Array:
     """Which latent dimensions are used: those whose posterior mean varies over the data, (Z,) bool.
 
@@ -77,6 +80,7 @@ def active_units(model: Model, x: Any, threshold: float = 0.01, context: Any = N
     return np.concatenate(variances) > threshold
 
 
+@public
 def metrics(
     model: Model,
     x: Any,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..core import Objective, layout
+from ..core import Objective, interrupts, layout
 from ..models import Model
 from ..optim import Adam
 from .calls import PythonCall
@@ -27,7 +27,8 @@ def why_eager(model: Model, optimiser: Any) -> str | None:
     """What keeps the steps of a model from being captured before it is looked into, or None."""
     if kernels.kernels_in_use() != "numba":
         return "numba is not installed, or NumPy was asked for"
-    from .operations import loop as executor
+    with interrupts.held_back():
+        from .operations import loop as executor
 
     if not executor.COMPILES:
         return "Numba's compiler is switched off"

@@ -19,6 +19,7 @@ from .operations import loop as executor
 from .operations import sync
 from .operations.declare import OPERATIONS
 from .operations.dispatch import BETA
+from .operations.libraries import compiling
 from .places import Source
 
 Array = np.ndarray
@@ -80,7 +81,7 @@ class Program:
         )
         self.scratch = np.empty((self.threads, executor.scratch_size(widest)), np.float32)
         self.counters = np.zeros(sync.SIZE, np.int64)
-        self._has_libraries = False
+        self._is_compiled = False
         self._beta = id(graph.inputs["beta"])
 
     def run(
@@ -106,9 +107,9 @@ class Program:
         """
         steps = len(losses)
         last = self.without_update if rehearsal else len(self.operations)
-        self.find_libraries()
         self._find_sources()
         tables = (order, noise.ctypes.data, scalars, losses)
+        self._compile(tables)
         if not self.python_calls:
             return self._execute(0, last, 0, steps, tables)
         state: dict[Any, Any] = {"rehearsal": rehearsal}
@@ -126,14 +127,20 @@ class Program:
         return steps
 
     def find_libraries(self) -> None:
-        """Put the addresses of compiled libraries in the table, the first time that it runs."""
-        if self._has_libraries:
-            return
+        """Put the addresses of compiled libraries in the table."""
         for i, operation in enumerate(self.operations):
             library = OPERATIONS[operation.name].library
             if library:
                 self.table[i, executor.LIBRARY] = executor.LIBRARIES[library].address
-        self._has_libraries = True
+
+    def _compile(self, tables: Any) -> None:
+        """Have all that is compiled at hand, the first time that it runs."""
+        if self._is_compiled:
+            return
+        self.find_libraries()
+        with compiling():
+            self._call(0, 1, (0, 0), (0, 0), tables)  # no operation of no step
+        self._is_compiled = True
 
     def _find_sources(self) -> None:
         """Put the sources' addresses in the table: staged rows lie elsewhere each time."""
@@ -144,19 +151,14 @@ class Program:
 
     def _execute(self, first: int, last: int, step: int, stop: int, tables: Any) -> int:
         """Run operations of steps in all threads, this one among them."""
-        order, noise, scalars, losses = tables
         self.counters[:] = 0
-        counters, scratch = self.counters.ctypes.data, self.scratch.ctypes.data
-
+        self.counters[sync.LONGEST : sync.LONGEST + 2] = sync.NAP
         taken: list[int] = []
 
         def run(thread: int) -> int:
             if self.threads > 1:
                 own_core(taken)
-            return executor.execute(
-                thread, self.threads, self.table, self.constants, first, last, step, stop,
-                order, noise, scalars, losses, counters, scratch, self.scratch.shape[1],
-            )  # fmt: skip
+            return self._call(thread, self.threads, (first, last), (step, stop), tables)
 
         started: list[threading.Thread] = []
         try:
@@ -171,6 +173,21 @@ class Program:
         finally:
             for other in started:
                 other.join()
+
+    def _call(
+        self,
+        thread: int,
+        threads: int,
+        operations: tuple[int, int],
+        steps: tuple[int, int],
+        tables: Any,
+    ) -> int:
+        """The compiled loop, as one of its threads."""
+        order, noise, scalars, losses = tables
+        return executor.execute(
+            thread, threads, self.table, self.constants, *operations, *steps, order, noise, scalars,
+            losses, self.counters.ctypes.data, self.scratch.ctypes.data, self.scratch.shape[1],
+        )  # fmt: skip
 
 
 def _update(

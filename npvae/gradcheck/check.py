@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core.checks import number, whole
 from ..core.errors import ConfigError, nearest
+from ..core.public import public
 from .diagnosis import diagnose, shape_fix
 from .measure import Index, Measure, Numeric, Point, Slope
 from .methods import EPS
@@ -38,6 +39,7 @@ ONLY_HERE = (
 )
 
 
+@public
 def check_gradients(
     target: Any,
     inputs: Any = None,

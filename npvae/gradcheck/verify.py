@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import layers, likelihoods, models, posteriors, priors  # noqa: F401  (they register)
 from ..core import registered, registered_parts
+from ..core.public import public
 from ..objectives import ELBO, IWAE
 from .check import check_gradients
 from .claim import Claim
@@ -93,6 +94,7 @@ class Verification:
         return "\n".join([head, *body, f"{'':6}{note}", *details, verdict])
 
 
+@public
 def verify(seed: int = 0) -> Verification:
     """Check every part, level, model under every objective, and identity.
 

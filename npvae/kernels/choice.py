@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module, util
 
+from ..core import interrupts
 from ..core.errors import ConfigError, MissingDependency, nearest
 
 _NAMES = ("numba", "numpy")
@@ -51,10 +52,11 @@ def _check_numba() -> None:
     if not numba_installed():
         raise MissingDependency(
             "captured training steps need numba, which is not installed; "
-            "install it with: pip install 'npvae[fast]'"
+            "install it with: pip install numba"
         )
     try:
-        import_module("numba")
+        with interrupts.held_back():
+            import_module("numba")
     except ImportError as error:
         raise MissingDependency(
             f"numba is installed but can't be imported ({error}); install a version that suits "

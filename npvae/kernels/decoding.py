@@ -14,10 +14,13 @@ from .likelihoods import negative_binomial
 from .seam import Array, Pair, kernel
 
 __all__ = [
-    "beta_mode", "beta_shapes", "continuous_bernoulli_mean", "exp", "floor", "likeliest_label",
-    "mean_label", "negative_binomial_mode", "restored", "sigmoid", "softmax", "step",
-    "wide_exp", "zero_inflated_mean", "zero_inflated_mode",
+    "beta_mode", "beta_shapes", "continuous_bernoulli_mean", "exp", "floor", "from_scores",
+    "likeliest_label", "mean_from_scores", "mean_label", "negative_binomial_mode", "restored",
+    "sigmoid", "softmax", "step", "wide_exp", "zero_inflated_mean", "zero_inflated_mode",
 ]  # fmt: skip
+
+MOST_CELLS = 256
+"""A column with more is nearly smooth, and its mean is that of the line."""
 
 
 @kernel
@@ -119,6 +122,46 @@ def beta_mode(logits: Array, log_concentration: Array) -> Array:
 def restored(x: Array, mean: Array, scale: Array) -> Array:
     """mean + scale x, mean and scale (D,): standardised columns in their units."""
     return mean + scale * x
+
+
+@kernel
+def from_scores(y: Array, knots: Array, scores: Array, steps: Array) -> Array:
+    """Q(y) of each entry of y (..., D)."""
+    x = np.empty(y.shape)
+    for j, step in enumerate(steps.tolist()):
+        n = int(np.isfinite(knots[j]).sum())
+        line = np.interp(y[..., j], scores[j, :n], knots[j, :n])
+        if step:
+            line = np.rint(np.clip(line, knots[j, 0] + step / 2, knots[j, n - 1] - step / 2) / step)
+            line *= step
+        x[..., j] = line
+    return x.astype(y.dtype)
+
+
+@kernel
+def mean_from_scores(
+    location: Array, log_scale: Array, knots: Array, scores: Array, steps: Array
+) -> Array:
+    """E[Q(y)], y logistic around location (..., D): Q(-∞) + ∫ P(y > t) dQ(t), along the line exact.
+
+    ∫ σ((l - t) / s) dt = -s softplus((l - t) / s), s = exp(log_scale); at jumps of Q it is a sum.
+    """
+    scale = np.broadcast_to(np.exp(log_scale), location.shape)
+    mean = np.empty(location.shape)
+    for j, step in enumerate(steps.tolist()):
+        n = int(np.isfinite(knots[j]).sum())
+        x, y = knots[j, :n], scores[j, :n]
+        u = (location[..., j, None] - y) / scale[..., j, None]
+        n_cells = (x[-1] - x[0]) / step if step else np.inf
+        if n_cells <= MOST_CELLS:
+            edges = np.interp(x[0] + step * np.arange(1, round(n_cells)), x, y)
+            u = (location[..., j, None] - edges) / scale[..., j, None]
+            mean[..., j] = x[0] + step / 2 + step * numerics.sigmoid(u).sum(-1)
+        else:
+            x = np.clip(x, x[0] + step / 2, x[-1] - step / 2)
+            area = -np.diff(numerics.softplus(u), axis=-1) * scale[..., j, None]
+            mean[..., j] = x[0] + (area * (np.diff(x) / np.diff(y))).sum(-1)
+    return mean.astype(location.dtype)
 
 
 def _split(logits: Array, sizes: Sequence[int]) -> list[Array]:

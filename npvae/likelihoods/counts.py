@@ -264,4 +264,4 @@ def _gamma_poisson(log_mean: Array, log_dispersion: Array, rng: np.random.Genera
 
 
 def _poisson(rate: Array, rng: np.random.Generator) -> Array:
-    return rng.poisson(np.minimum(rate, _MOST))
+    return rng.poisson(np.fmin(rate, _MOST))

@@ -28,8 +28,8 @@ class Likelihood(Part, abstract=True):
     """Whether its data are real numbers, of which origin and unit are free: see `standardise`."""
     takes_missing: ClassVar[bool] = False
     """Whether `forward` takes NaN in x for a missing entry, which adds 0 to log p and gradients."""
-    usual_size: ClassVar[float] = 1e4
-    """Up to which mean size an encoder takes its features as they are."""
+    usual_size: ClassVar[float] = 30.0
+    """Up to which root mean square an encoder takes a feature as it is."""
     alike: ClassVar[bool] = False
     """Whether `forward` treats all columns the same, each by itself: see `entries`."""
 
@@ -58,7 +58,7 @@ class Likelihood(Part, abstract=True):
         return x_dim
 
     def usual(self, x_dim: int) -> Array:
-        """Of each feature the mean size up to which an encoder takes it as it is, (n_features,)."""
+        """Of each feature the size up to which an encoder takes it as it is, (n_features,)."""
         return np.full(self.n_features(x_dim), self.usual_size)
 
     def real_columns(self, x_dim: int) -> Array:

@@ -6,20 +6,24 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from .. import flows, likelihoods, posteriors, priors  # noqa: F401  (their names get registered)
 from ..core import Terms
+from ..core.arrays import as_array
 from ..core.checks import relative_weights, whole
 from ..core.errors import ConfigError, DataError
+from ..core.public import public
+from ..core.wording import cut
 from ..data.reader import Reader
 from ..data.units import Units
 from ..levels import Level
 from .owner import Owner
 
 Array = np.ndarray
+AnyModel = TypeVar("AnyModel", bound="Model")
 
 START_ROWS = 1000
 """How many rows a model can start from, besides their mean."""
@@ -57,6 +61,7 @@ class Model(Owner, abstract=True):
     likelihood: Any
     units: Units | None = None
     missing: str | None = None
+    _awaited = ("flat", "_params", "levels", "join", "encoder", "decoder")
 
     @abstractmethod
     def forward(
@@ -98,13 +103,35 @@ class Model(Owner, abstract=True):
         """How many numbers the largest array of a forward holds per sample and row, roughly."""
         return self.x_dim
 
+    def __str__(self) -> str:
+        from .summary import summary  # which is for people, and inference needs none
+
+        return summary(self)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<pre>{escape(str(self))}</pre>"
+
     def __repr__(self) -> str:
         config = {n: v for n, v in self.config.items() if n not in ("dtype", "seed", "schema")}
         for name in ("standardise", "inputs"):
             if isinstance(config.get(name), dict):
                 config[name] = True  # not the numbers of every column
-        arguments = ", ".join(f"{name}={value!r}" for name, value in config.items())
-        return f"{type(self).__name__}({arguments}): {self.n_params:,} parameters, {self.dtype}"
+        arguments = ", ".join(f"{n}={cut(repr(value), 60)}" for n, value in config.items())
+        size = f"{self.n_params:,} parameters" if self.is_built else "fit finds x_dim"
+        return f"{type(self).__name__}({arguments}): {size}, {self.dtype}"
+
+    def built_for(self: AnyModel, x: Any) -> AnyModel:
+        """This model; one that has no x_dim yet stays as it is, and gives one for x's columns."""
+        if self.is_built:
+            return self
+        shape = as_array(x, "x").shape
+        if len(shape) != 2:
+            raise DataError(f"x needs shape (N, D), an example a row; got {shape}.")
+        make: Any = type(self)
+        built: AnyModel = make(**{**self.config, "x_dim": shape[1]})
+        return built
 
     def reader(self, x: Any, what: str = "x") -> Reader:
         """`x` as batches as this model takes them; raises `DataError` for a wrong form."""
@@ -156,9 +183,9 @@ class Model(Owner, abstract=True):
         With several latent levels it is a list of one array for each level, cut from one draw.
         """
         size = n_samples * batch
-        widths = self.noise_widths
+        widths, dtype = self.noise_widths, self.flat.real.dtype
         try:
-            flat = rng.standard_normal(size * sum(widths), dtype=self.flat.real.dtype)
+            flat = rng.standard_normal(size * sum(widths), dtype=dtype)
         except ValueError as error:  # more numbers than NumPy can count
             raise MemoryError(f"{n_samples} samples of {batch} rows are too many") from error
         ends = size * np.cumsum(widths)[:-1]
@@ -181,7 +208,7 @@ class Model(Owner, abstract=True):
         return [self._checked_noise(e, batch, z) for e, z in zip(eps, widths, strict=True)]
 
     def _checked_noise(self, eps: Any, batch: int, z_dim: int) -> Array:
-        eps = np.asarray(eps)
+        eps = as_array(eps, "eps")
         if eps.ndim != 3 or eps.shape[1:] != (batch, z_dim) or len(eps) == 0:
             raise DataError(
                 f"eps needs shape (K, {batch}, {z_dim}) for this batch and model; got "
@@ -189,6 +216,7 @@ class Model(Owner, abstract=True):
             )
         return eps.astype(self.flat.real.dtype, copy=False)
 
+    @public
     def encode(self, x: Any, context: Any = None) -> Any:
         """Mean and log-variance of q(z given x), each (N, Z).
 
@@ -198,6 +226,7 @@ class Model(Owner, abstract=True):
         levels = [params[:2] for params in self._encoded(x, context)]
         return levels[0] if len(levels) == 1 else levels
 
+    @public
     def centres(self, x: Any, context: Any = None) -> list[Array]:
         """For each level the z (N, Z) at the centre of each row's posterior: `Posterior.centre`."""
         encoded = zip(self.levels, self._encoded(x, context), strict=True)
@@ -208,6 +237,7 @@ class Model(Owner, abstract=True):
         levels = zip(*batches, strict=True)
         return [tuple(map(_joined, zip(*level, strict=True))) for level in levels]
 
+    @public
     def decode(self, z: Any, context: Any = None, take: str = "mean", seed: int = 0) -> Array:
         """What latent vectors z (N, Z) stand for: the mean of p(x given z), a draw or the mode.
 
@@ -235,10 +265,12 @@ class Model(Owner, abstract=True):
             taken.append(output(self.theta(zb, cb)))
         return _joined(taken)
 
+    @public
     def reconstruct(self, x: Any, context: Any = None, take: str = "mean", seed: int = 0) -> Array:
         """`decode` at the posterior's centre, (N, D); entries that are missing in x are filled."""
         return self.decode(self.centres(x, context)[0], context, take, seed)
 
+    @public
     def sample(self, n: int, seed: int = 0, context: Any = None, take: str = "mean") -> Array:
         """New examples, (n, D): `decode` at z drawn from the prior.
 
@@ -248,12 +280,13 @@ class Model(Owner, abstract=True):
         n = whole("n", n)
         rng = np.random.default_rng(whole("seed", seed, least=0))
         if context is not None:
-            context = np.atleast_2d(context)
+            context = np.atleast_2d(as_array(context, "context"))
             context = np.repeat(context, n, axis=0) if len(context) == 1 else context
         contexts = self.context_reader(context, n)
         z = self.draw_z(n, rng, None if contexts is None else contexts.checked(slice(0, n)))
         return self.decode(z, context, take, seed)
 
+    @public
     def elbo(
         self,
         x: Any,
@@ -273,6 +306,7 @@ class Model(Owner, abstract=True):
         bound = log_px - kl
         return bound if weights is None else bound * relative_weights(weights, len(bound))
 
+    @public
     def elbo_terms(
         self, x: Any, n_samples: int = 1, seed: int = 0, context: Any = None
     ) -> tuple[Array, Array]:

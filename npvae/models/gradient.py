@@ -9,11 +9,13 @@ import numpy as np
 from ..core import layout
 from ..core.checks import row_weights
 from ..core.objective import names_of, values_of
+from ..core.public import public
 from .base import Model
 
 Array = np.ndarray
 
 
+@public
 def value_and_grad(
     model: Model,
     objective: Any,

@@ -31,6 +31,7 @@ from ..core import registered
 from ..core.errors import ConfigError, ModelFileError, nearest
 from ..core.files import replacing, sweep_beside
 from ..core.numerics import all_finite
+from ..core.public import public
 from . import Model
 
 Array = np.ndarray
@@ -51,6 +52,7 @@ _BY_COLUMN = ("standardise", "inputs", "schema", "likelihood")
 """Entries of a config that may be dicts, which grow with the table and are as quick to use."""
 
 
+@public
 def save(model: Model, path: Any) -> None:
     """Write a model to `path`: to a temporary file beside it, flushed to disk, then renamed.
 
@@ -67,6 +69,7 @@ def save(model: Model, path: Any) -> None:
     sweep_beside(path)
 
 
+@public
 def load(source: Any) -> Any:
     """Read a model from a path, from bytes or from a binary file object.
 

@@ -1,7 +1,7 @@
 """Pictures: every function returns a new `matplotlib.figure.Figure`; `save` writes it.
 
 No pyplot: no global state, no screen, no figure that stays open. Matplotlib is imported when the
-first picture is drawn. In a notebook, ``%matplotlib inline`` lets a returned figure show itself.
+first picture is drawn. In a notebook a figure that a cell ends with shows itself.
 
 Everywhere, ``image_shape`` is (height, width) of the grey images that the rows of an array hold, or
 (height, width, 3) of colour images, and ``value_range`` is what is drawn black and white: None for
@@ -12,15 +12,16 @@ from __future__ import annotations
 
 from .by_column import column_bars, columns_reconstructed
 from .curves import loss_curves
-from .drawn_rows import drawn_rows
 from .examples import interpolation, reconstructions
 from .images import guess_image_shape, image_grid, manifold
+from .lines import walks
+from .report import drawn_rows
 from .rows_as_text import columns
 from .scatter import latent
-from .style import BLUE, INK, ORANGE, PALE, PALETTE, Range, Shape, save
+from .style import BLUE, INK, ORANGE, PALE, PALETTE, Formats, Range, Shape, save
 
 __all__ = [
-    "BLUE", "INK", "ORANGE", "PALE", "PALETTE", "Range", "Shape", "column_bars", "columns",
-    "columns_reconstructed", "drawn_rows", "guess_image_shape",
-    "image_grid", "interpolation", "latent", "loss_curves", "manifold", "reconstructions", "save",
+    "BLUE", "INK", "ORANGE", "PALE", "PALETTE", "Formats", "Range", "Shape", "column_bars",
+    "columns", "columns_reconstructed", "drawn_rows", "guess_image_shape", "image_grid",
+    "interpolation", "latent", "loss_curves", "manifold", "reconstructions", "save", "walks",
 ]  # fmt: skip

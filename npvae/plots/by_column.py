@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core.errors import DataError
-from .style import BLUE, INK, ORANGE, PALE, Array, check_names, house_style, lettering, new_figure
+from .style import (
+    BLUE,
+    INK,
+    ORANGE,
+    PALE,
+    Array,
+    Formats,
+    check_names,
+    head,
+    house_style,
+    lettering,
+    new_figure,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,8 +61,8 @@ def column_bars(
     axes.axvline(0, color=INK, linewidth=0.8)
     axes.spines["left"].set_visible(False)
     left_out = len(values) - len(order)
-    axes.set_xlabel(xlabel + (f"\n{left_out} others have more, or no value" if left_out else ""))
-    figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
+    axes.set_xlabel(xlabel + (f"\n{left_out:,} others have more, or no value" if left_out else ""))
+    head(figure, title)
     axes.grid(axis="x")
     axes.set_axisbelow(True)
     return figure
@@ -63,6 +75,7 @@ def columns_reconstructed(
     names: Sequence[str],
     labels: Labels | None = None,
     title: str = "Reconstruction against input",
+    formats: Formats | None = None,
 ) -> Figure:
     """A panel for each column: the reconstructions x_hat (N, D) against x (N, D).
 
@@ -74,6 +87,8 @@ def columns_reconstructed(
     ----------
     labels : sequence of D sequences of str, optional
         What the numbers 0, 1, ... of a column stand for; empty for a column of plain numbers.
+    formats : sequence of D functions, optional
+        How a number of a column is written; None for a column of plain numbers.
     """
     x, x_hat = np.asarray(x, float), np.asarray(x_hat, float)
     if x.ndim != 2 or x.shape != x_hat.shape or not x.size:
@@ -87,8 +102,11 @@ def columns_reconstructed(
             _confusion(axes, x[rows, j], x_hat[rows, j], words)
         elif rows.any():
             _against(axes, x[rows, j], x_hat[rows, j])
+            write_ticks(axes, formats[j] if formats is not None else None, "xy")
         axes.set_title(lettering(names[j]), fontsize=8, fontweight="normal")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
+    figure.supxlabel("input, in the column's units", fontsize=8)
+    figure.supylabel("reconstruction", fontsize=8)
+    head(figure, title)
     return figure
 
 
@@ -106,19 +124,44 @@ def column_panels(n: int, square: bool = False) -> tuple[Figure, list[Axes]]:
     return figure, list(panels[:n])
 
 
-def label_ticks(axes: Axes, labels: Sequence[str], side: str = "x") -> None:
-    """Name the places 0, 1, ... along a side of a panel, where there is room for it."""
-    ticks = range(len(labels)) if len(labels) <= _MOST_TICKS else []
-    words = [_brief(word) for word in labels] if ticks else []
+def label_ticks(
+    axes: Axes, labels: Sequence[str], side: str = "x", places: Sequence[int] | None = None
+) -> None:
+    """Name the places 0, 1, ..., or some of them, along a side of a panel where there is room."""
+    places = range(len(labels)) if places is None else places
+    words = [_brief(labels[place]) for place in places]
+    most = 2 * _MOST_TICKS if max(map(len, words)) <= 3 else _MOST_TICKS
+    if len(places) > most:
+        getattr(axes, f"set_{side}ticks")([])
+        getattr(axes, f"set_{side}label")(f"{len(labels)} labels", fontsize=7)
+        return
     rotation = 90 if side == "x" and sum(map(len, words)) > 16 else 0
-    getattr(axes, f"set_{side}ticks")(ticks, words, rotation=rotation)
+    getattr(axes, f"set_{side}ticks")(places, words, rotation=rotation)
+
+
+def write_ticks(
+    axes: Axes, text: Callable[[float], str] | None, sides: str, whole: bool = False
+) -> None:
+    """Few ticks along these sides of a panel of numbers, written by a function if there is one."""
+    from matplotlib.ticker import MaxNLocator
+
+    for side in sides:
+        axis = getattr(axes, f"{side}axis")
+        few = 3 if text is None else 2
+        axis.set_major_locator(MaxNLocator(few, steps=[1, 2, 5, 10], integer=whole))
+        if text is not None:
+            axis.set_major_formatter(lambda value, _: lettering(text(value)))
 
 
 def _brief(word: str) -> str:
-    if len(word) > 10:
-        with contextlib.suppress(ValueError):
-            return f"{float(word):.3g}"
-    return lettering(word, 10)
+    """A label in the room of a tick: in two lines where it is long."""
+    if len(word) <= 10:
+        return lettering(word)
+    try:
+        return f"{float(word):.3g}"
+    except ValueError:
+        first, *rest = wrap(word, 11, break_long_words=False) or [word]
+        return "\n".join(lettering(line, 11) for line in (first, " ".join(rest)) if line)
 
 
 def _against(axes: Axes, x: Array, x_hat: Array) -> None:
@@ -126,7 +169,6 @@ def _against(axes: Axes, x: Array, x_hat: Array) -> None:
     axes.plot(ends, ends, color=PALE, linewidth=1, zorder=0)
     size = float(np.clip(40 / len(x) ** 0.5, 1, 4))
     axes.plot(x, x_hat, "o", color=BLUE, markersize=size, alpha=0.5, markeredgewidth=0)
-    axes.locator_params(nbins=3)
 
 
 def _confusion(axes: Axes, x: Array, x_hat: Array, words: Sequence[str]) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..core.errors import DataError
 from ..core.losses import LOSSES, losses_in
-from .style import BLUE, ORANGE, Array, house_style, lettering, new_figure
+from .style import BLUE, INK, ORANGE, Array, house_style, lettering, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,13 +19,16 @@ _TITLES = {"loss": "Loss", "rec": "Reconstruction term", "kl": "KL term"}
 
 
 @house_style()
-def loss_curves(records: Sequence[Mapping[str, Any]]) -> Figure:
+def loss_curves(records: Any, kept: int | None = None) -> Figure:
     """Every loss by epoch, in nats per example; of the ELBO the total and its two terms.
 
-    ``records`` is `History.records`; what starts with ``valid_`` may be None, NaN or absent.
-    Where the highest twentieth of the epochs would squeeze the others into a tenth of the
+    ``kept`` is the epoch whose weights the model has, where that is not the last one: it is marked.
+
+    ``records`` is a `History` or its records; what starts with ``valid_`` may be None, NaN or
+    absent. Where the highest twentieth of the epochs would squeeze the others into a tenth of the
     height, the axis ends below it and says so. The lowest value is always in view.
     """
+    records = getattr(records, "records", records)
     names = (losses_in(records[0]) if records else []) or LOSSES
     missing = {"epoch", *(f"train_{name}" for name in names)}.difference(*records[:1])
     if missing:
@@ -46,12 +49,14 @@ def loss_curves(records: Sequence[Mapping[str, Any]]) -> Figure:
                 marker = "o" if len(curve) <= 30 else ""
                 axes.plot(*curve.T, color=colour, label=name, marker=marker, markersize=3.5)
                 curves.append(curve)
+        if kept is not None:
+            axes.axvline(kept, color=INK, linewidth=1, linestyle=":", label=f"kept: epoch {kept}")
         _limit_outliers(axes, curves)
         title = _TITLES.get(term) or lettering(term.replace("_", " ").capitalize())
         axes.set(title=title, xlabel="epoch", ylabel="nats per example")
         axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.grid(axis="y")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=3)
     return figure
 
 

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core.errors import DataError
+from .by_column import MOST_PANELS
 from .images import as_tiles, mosaic
+from .lines import as_walks, walks
 from .scatter import draw_points
 from .style import (
     INK,
@@ -67,23 +69,35 @@ def interpolation(
     value_range: Range = (0, 1),
     names: Sequence[str] | None = None,
     label: str = "decoded value",
+    ends: ArrayLike | None = None,
 ) -> Figure:
     """Walks through latent space: ``decoded`` is (pairs, steps, D), and each pair has a row.
 
-    ``image_shape`` None, other data: a heat map for each pair, steps downward, with the columns'
-    ``names`` (D); ``label`` says what the colours are.
+    ``ends`` (pairs, 2, D) are the two inputs that each walk goes between: they stand at its sides.
+    ``image_shape`` None, other data with the columns' ``names`` (D): lines, as `walks` draws them;
+    of more than 36 columns a heat map for each pair, steps downward, where ``label`` says what the
+    colours are.
     """
-    decoded = np.asarray(decoded)
-    if decoded.ndim != 3 or decoded.shape[1] < 2 or not decoded.size:
-        got = f"got {decoded.shape}. One pair: pass decoded[None]."
-        raise DataError(f"decoded must be (pairs, steps, D) with two steps or more; {got}")
+    decoded, ends = as_walks(decoded, ends)
+    _, steps, d = decoded.shape
     if image_shape is None:
-        check_names(names, decoded.shape[2])
-        return _heat_maps(decoded, names, label)
-    steps, d = decoded.shape[1:]
-    tiles = as_tiles("decoded", decoded.reshape(-1, d), image_shape, value_range)
-    figure, axes = mosaic(tiles, steps, value_range, "Latent interpolation", bottom=0.25)
-    axes.set_xticks([0.5 / steps, 1 - 0.5 / steps], ["start", "end"])
+        check_names(names, d)
+        return (
+            walks(decoded, names, ends) if d <= MOST_PANELS else _heat_maps(decoded, names, label)
+        )
+    title, wide = "Latent interpolation", decoded.reshape(-1, d)
+    if ends is None:
+        tiles = as_tiles("decoded", wide, image_shape, value_range)
+        figure, axes = mosaic(tiles, steps, value_range, title, bottom=0.25)
+        axes.set_xticks([0.5 / steps, 1 - 0.5 / steps], ["start", "end"])
+        return figure
+    start, end = np.split(ends, 2, axis=1)
+    wide = np.concatenate([start, decoded, end], axis=1).reshape(-1, d)
+    tiles, across = as_tiles("ends and decoded", wide, image_shape, value_range), steps + 2
+    figure, axes = mosaic(tiles, across, value_range, title, bottom=0.25)
+    axes.set_xticks([0.5 / across, 0.5, 1 - 0.5 / across], ["input", "decoded", "input"])
+    for place in (1 / across, 1 - 1 / across):
+        axes.axvline(place, color=ORANGE, linewidth=2)
     return figure
 
 
@@ -116,7 +130,8 @@ def _agreement(x: Array, x_hat: Array) -> Figure:
 
 def _heat_maps(decoded: Array, names: Sequence[str] | None, label: str) -> Figure:
     pairs, steps, d = decoded.shape
-    figure = new_figure(6.0, 0.9 + 0.9 * pairs)
+    width = 0.12 * d if names is not None and d <= MOST_COLUMNS else 0  # room for their names
+    figure = new_figure(max(6.0, 1.6 + width), 0.9 + 0.9 * pairs)
     panels = figure.subplots(pairs, 1, sharex=True, squeeze=False)[:, 0]
     for i, axes in enumerate(panels):
         picture = axes.imshow(decoded[i], vmin=decoded.min(), vmax=decoded.max())

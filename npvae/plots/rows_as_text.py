@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core.errors import DataError
-from .by_column import MOST_PANELS, Labels, column_panels, label_ticks
+from .by_column import MOST_PANELS, Labels, column_panels, label_ticks, write_ticks
 from .style import (
     BLUE,
     INK,
@@ -17,7 +17,9 @@ from .style import (
     ORANGE,
     PALE,
     Array,
+    Formats,
     check_names,
+    head,
     house_style,
     label_columns,
     lettering,
@@ -39,6 +41,7 @@ def columns(
     label: str = "samples",
     labels: Labels | None = None,
     title: str = "Samples from the prior: a histogram per column",
+    formats: Formats | None = None,
 ) -> Figure:
     """The columns of samples (n, D) beside those of the data x (N, D), or alone where x is None.
 
@@ -57,6 +60,8 @@ def columns(
         column of plain numbers.
     title : str
         Of the histograms.
+    formats : sequence of D functions, optional
+        How a number of a column is written; None for a column of plain numbers.
     """
     samples = _table("samples", samples)
     d = samples.shape[1]
@@ -68,7 +73,7 @@ def columns(
     shown = {name: (table, colour) for name, (table, colour) in rows.items() if table is not None}
     if d <= _MOST_PANELS or labels is not None:
         names = [f"feature {i}" for i in range(d)] if names is None else names
-        return _histograms(shown, names, labels or [()] * d, title)
+        return _histograms(shown, names, labels or [()] * d, title, formats or [None] * d)
     if d <= MOST_COLUMNS or x is None:
         return _bands(shown, d, names)
     return _means(x, samples)
@@ -83,8 +88,14 @@ def _table(what: str, array: ArrayLike, gaps: bool = False) -> Array:
 
 
 def _histograms(
-    shown: dict[str, tuple[Array, str]], names: Sequence[str], labels: Labels, title: str
+    shown: dict[str, tuple[Array, str]],
+    names: Sequence[str],
+    labels: Labels,
+    title: str,
+    formats: Formats,
 ) -> Figure:
+    from matplotlib.ticker import MaxNLocator
+
     figure, panels = column_panels(min(len(names), MOST_PANELS))
     for column, (axes, name) in enumerate(zip(panels, names, strict=False)):
         values = {label: _known(table[:, column]) for label, (table, _) in shown.items()}
@@ -102,9 +113,13 @@ def _histograms(
                 axes.stairs(shares, edges, fill=True, linewidth=1.2, label=label, **style)
         if words:
             label_ticks(axes, words)
+        else:
+            first = values[next(iter(values))]
+            write_ticks(axes, formats[column], "x", whole=bool((first == np.rint(first)).all()))
         axes.set_title(lettering(name), fontsize=8, fontweight="normal")
-        axes.set_yticks([])
-        axes.spines["left"].set_visible(False)
+        axes.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+        axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.3g} %")
+    figure.supylabel("share of the rows in each bar", fontsize=8)
     _head(figure, panels[0], title)
     return figure
 
@@ -153,5 +168,5 @@ def _means(x: Array, samples: Array) -> Figure:
 
 
 def _head(figure: Figure, axes: Axes, title: str) -> None:
-    figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
+    head(figure, title)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=2)

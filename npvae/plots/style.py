@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import DataError, MissingDependency
 from ..core.files import replacing
+from ..core.public import numpy_rules
 from ..core.wording import short
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Shape = tuple[int, int] | tuple[int, int, int] | None
 Range = tuple[float, float] | None
+Formats = Sequence[Callable[[float], str] | None]
+"""For each column how a number is written along an axis, a date say; None for plain numbers."""
 
 DPI = 128  # a power of two: then whole pixels are exact in inches
 INK, PALE, BLUE, ORANGE = "#333333", "#BBBBBB", "#0072B2", "#D55E00"
@@ -63,21 +67,27 @@ def house_style() -> Iterator[None]:
     try:
         from matplotlib import style
     except ImportError as error:
-        raise MissingDependency("pictures need matplotlib; pip install 'npvae[plot]'") from error
+        raise MissingDependency("pictures need matplotlib: pip install matplotlib") from error
     # Matplotlib's settings are one global dict: two threads inside would restore each other's.
     chosen = STYLE | {"font.family": _families()}
-    with _STYLE_LOCK, style.context(chosen, after_reset=True):
+    with _STYLE_LOCK, numpy_rules(), style.context(chosen, after_reset=True):
         yield
 
 
-@house_style()
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Write a .png, .svg or .pdf, whole or not at all, and always the same bytes."""
     path = Path(path)
     kind = path.suffix[1:].lower()
     if kind not in METADATA:
         raise DataError(f"a picture is a .png, .svg or .pdf; got {path}. Try {path.stem}.png.")
-    with replacing(path) as file, _one_note_of_letters():
+    with replacing(path) as file:
+        write(figure, file, kind)
+
+
+@house_style()
+def write(figure: Figure, file: Any, kind: str) -> None:
+    """Write a figure in one of the kinds of `METADATA` to an open file."""
+    with _one_note_of_letters():
         figure.savefig(file, format=kind, metadata=dict.fromkeys(METADATA[kind].split()))
 
 
@@ -114,10 +124,18 @@ def _families() -> list[str]:
 
 
 def new_figure(width: float, height: float, layout: Any = "constrained") -> Figure:
-    """An empty figure of this size in inches."""
+    """An empty figure of this size in inches, which a notebook shows."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout=layout)
+    figure: Any = Figure(figsize=(width, height), layout=layout)
+    figure._repr_png_ = partial(_png, figure)  # pyplot's figures alone are shown without
+    return figure
+
+
+def _png(figure: Figure) -> bytes:
+    file = io.BytesIO()
+    write(figure, file, "png")
+    return file.getvalue()
 
 
 def check_names(names: Sequence[str] | None, d: int) -> None:
@@ -129,6 +147,11 @@ def check_names(names: Sequence[str] | None, d: int) -> None:
 def lettering(text: object, most: int = 24) -> str:
     """A name or a label as pictures have it: short, and a $ in it begins no formula."""
     return short(str(text), most).replace("$", r"\$")
+
+
+def head(figure: Figure, title: str) -> None:
+    """The title of a figure of several panels."""
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
 
 
 def label_columns(axes: Axes, d: int, names: Sequence[str] | None) -> None:

@@ -7,12 +7,16 @@ from typing import Any
 import numpy as np
 
 from .. import kernels as k
+from ..core.arrays import as_array
+from ..core.public import public
+from .distributions import negative_binomial
 from .kinds import Column
 from .schema import LIKELIHOODS
 
 Array = np.ndarray
 
 
+@public
 def guess(model: Any, z: Any) -> Array:
     """The model's best guess of the rows of latent vectors z (N, Z): (N, D), as x has them.
 
@@ -26,6 +30,7 @@ def guess(model: Any, z: Any) -> Array:
     return guesses
 
 
+@public
 def impute(model: Any, x: Any) -> Array:
     """x (N, D) with the model's best guess where it is NaN.
 
@@ -34,10 +39,11 @@ def impute(model: Any, x: Any) -> Array:
     model : VAE
         With a schema, trained with ``missing="mask"``.
     """
-    x = np.asarray(x)
+    x = as_array(x, "x")
     return np.where(np.isnan(x), guess(model, model.encode(x)[0]), x)
 
 
+@public
 def nats_saved(model: Any, x: Any, reference: Any = None, seed: int = 0) -> Array:
     """How many nats the model saves in each column over the column's own distribution, (D,).
 
@@ -53,8 +59,8 @@ def nats_saved(model: Any, x: Any, reference: Any = None, seed: int = 0) -> Arra
         The rows that the columns' distributions are fitted to, such as those of training; by
         default x.
     """
-    x = np.asarray(x, np.float64)
-    reference = x if reference is None else np.asarray(reference, np.float64)
+    x = as_array(x, "x").astype(np.float64)
+    reference = x if reference is None else as_array(reference, "reference").astype(np.float64)
     saved = -column_nats(model, x, seed)
     for j, column in enumerate(model.schema.modelled):
         known = reference[:, j][~np.isnan(reference[:, j])]
@@ -64,6 +70,7 @@ def nats_saved(model: Any, x: Any, reference: Any = None, seed: int = 0) -> Arra
         return np.nansum(saved, axis=0) / counts
 
 
+@public
 def column_nats(model: Any, x: Any, seed: int = 0) -> Array:
     """-log p(x_j given z) of each entry, (N, D), in nats, at one draw of z from q(z given x).
 
@@ -86,14 +93,13 @@ def _log_p_alone(column: Column, known: Array, x: Array) -> Array:
         shares = np.bincount(known.astype(int), minlength=len(column.labels)) + 0.5
         place = np.where(np.isnan(x), 0, x).astype(int)
         return np.where(np.isnan(x), np.nan, np.log(shares / shares.sum())[place])
+    if column.marginal is not None:
+        return column.marginal.log_prob(x)
     if column.modelled_as == "number":
         mean, scale, df = _student_t(known)
         log_p = k.student_t(*_as_kernel(x, mean, np.log(scale)), df)[0][0]
     else:
-        mean = max(known.mean(), 0.5 / len(known))
-        excess = max(known.var() - mean, 1e-6 * mean)  # variance = mean + mean² / dispersion
-        log_dispersion = np.log(mean**2 / excess)
-        log_p = k.negative_binomial(*_as_kernel(x, np.log(mean), log_dispersion), 0)[0][0]
+        log_p = negative_binomial(known, x)
     return np.where(np.isnan(x), np.nan, log_p)
 
 

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.errors import DataError
+from ..datasets.numerals import is_number
 from ..datasets.rows import MISSING
 
 if TYPE_CHECKING:
     from .column import Column
 
 Array = np.ndarray
+
+LONGEST_SHOWN = 40
+"""Characters of a cell in a message."""
 
 
 class Unfit(ValueError):
@@ -95,6 +99,10 @@ class Cells:
     def _row_numbers(self) -> Array:
         return np.frombuffer(self._rows, np.intc)
 
+    def unknown(self) -> list[str]:
+        """The texts other than "" that are missing, in the order in which they come."""
+        return sorted(filter(None, self._unknown()), key=self._numbers.__getitem__)
+
     def _unknown(self) -> dict[str, int]:
         """The texts that are missing, each with its place among the texts."""
         missing = _SPELLINGS if self.missing is None else {"", *self.missing}
@@ -119,6 +127,12 @@ def refusal(place: str, unfit: Unfit) -> DataError:
     return DataError(f"{place}: {unfit.rule}{got}. {unfit.fix}")
 
 
+def no_formula(text: str) -> str:
+    """A text that no spreadsheet takes for a formula, which could run commands."""
+    begins_one = text.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{text}" if begins_one and not is_number(text) else text
+
+
 def shown(text: str) -> str:
     """A cell's text in a message."""
-    return repr(text if len(text) <= 40 else text[:40] + "...")
+    return repr(text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "...")

@@ -6,17 +6,24 @@ a date, 0 or 1 for a flag, the place among the labels for a category; NaN where 
 
 from __future__ import annotations
 
+import csv
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from io import StringIO
+from shlex import quote
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ..core.wording import short
-from .cells import shown
+from ..data.marginal import Marginal
+from .cells import LONGEST_SHOWN
 
 Array = np.ndarray
+
+MOST_LISTED = 12
+"""More different cells than these are hardly all words for a missing value."""
 
 
 class Column(ABC):
@@ -29,11 +36,14 @@ class Column(ABC):
     modelled_as : the kind whose likelihood it has
     labels : tuple of str
         What the numbers 0, 1, ... of a flag or a category stand for; empty for the other kinds.
+    marginal : Marginal or None
+        How a column of numbers or dates is distributed, if that was found.
     """
 
     kind: ClassVar[str]
     modelled_as: ClassVar[str]
     labels: tuple[str, ...] = ()
+    marginal: Marginal | None = None
 
     def __init_subclass__(cls) -> None:
         if "kind" in vars(cls) and "modelled_as" not in vars(cls):
@@ -80,7 +90,8 @@ class Column(ABC):
         return {"name": self.name, "kind": self.kind}
 
     def __repr__(self) -> str:
-        arguments = {name: value for name, value in self.config.items() if name != "kind"}
+        hidden = ("kind", "marginal")
+        arguments = {name: value for name, value in self.config.items() if name not in hidden}
         return f"{type(self).__name__}({', '.join(map(repr, arguments.values()))})"
 
 
@@ -113,14 +124,25 @@ class Constant(Column):
 
 def say(kinds: str) -> str:
     """How kinds are given."""
-    return f"--columns {kinds!r}" if " " in kinds else f"--columns {kinds}"
+    return f"--columns {quote(kinds)}"
 
 
-def mend(name: str, text: str) -> str:
-    """What can be said of a cell that is none of its column's kind; nothing is lost by it."""
-    cell = shown(text)
+def say_missing(*texts: str) -> str:
+    """How all texts that stand for missing values are given."""
+    line = StringIO()
+    csv.writer(line, lineterminator="").writerow(texts)
+    return f"--missing-cells={quote(line.getvalue())} (missing={list(texts)!r} in nv.tables.read)"
+
+
+def mend(name: str, *texts: str) -> str:
+    """What can be said of cells that are not of their column's kind; nothing is lost by it.
+
+    `texts` are they, and those that stand for missing values already.
+    """
+    unknown = ""
+    if len(texts) <= MOST_LISTED and max(map(len, texts)) <= LONGEST_SHOWN:
+        unknown = f"or if it means that the value is not known, say {say_missing(*texts)}; "
     return (
-        f"Correct it; or if it means that the value is not known, say --missing-cells {cell} "
-        f"(missing=[{cell}] in nv.tables.read); {say(f'{name}=category')} takes the column as "
-        f"labels, {name}=skip leaves it out."
+        f"Correct it; {unknown}{say(f'{name}=category')} takes the column as labels, "
+        f"{quote(f'{name}=skip')} leaves it out."
     )

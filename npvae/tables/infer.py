@@ -1,27 +1,29 @@
 """Which kind each column of a table is, from its cells alone.
 
-Cells that are empty or say na, n/a, nan, null, none or ? are missing; the rules see the others. The
-first rule that fits decides:
+Cells that are empty, say na, n/a, nan, null, none or ?, or are an error of Excel's such as #N/A are
+missing; the rules see the others. A column without any is left out. The first rule that fits
+decides:
 
 1. All are the same: a **constant**, which is not modelled.
 2. There are two, and they are yes and no, true and false, y and n, t and f, on and off or 1 and 0,
-   in capitals or not: a **flag**.
-3. All are dates, times or both, such as 2024-12-31, 31.12.2024, 12/31/2024 11:59 PM: a **date**.
-   Whether day or month comes first is decided by the whole column, or by the other columns.
+   in capitals or not, or the like in another language: a **flag**.
+3. All are dates, times or both, such as 2024-12-31, 20241231, 31.12.2024, 31 DEC 24 or 12/31/2024
+   11:59 PM: a **date**. Whether day or month comes first, and of which century years of two figures
+   are, is decided by the whole column, or by the other columns.
 4. All are numbers, none of them with leading zeros as codes such as 007 have, nor with more digits
    than a float64 holds. They may have decimal commas, thousands parted by commas, points, blanks or
-   apostrophes, parentheses for minus, and one currency or percent sign.
+   apostrophes, parentheses for minus, and one currency, unit or percent sign.
 
-   * with a currency or percent sign: a **number**;
+   * with such a sign: a **number**;
    * in ten rows or more, each greater than that in the row before by 1: the rows' numbers, which
      are left out;
    * at most ten different whole numbers above 0, or two that are no counts, each found in five
      rows on average and without marks between thousands: codes, so a **category**. (With a 0 among
      them they would rather be counts.) So are at most twenty of which some have zeros at the end
      and others fewer digits, as the versions 1.9 and 1.10;
-   * whole numbers from 0 to 16,777,216 whose variance is at least half of their mean, since that of
-     counts is the mean or more: a **count**. Years and heights vary less than that.
-   * others: a **number**.
+   * whole numbers from 0 to 16,777,216 that come near 0 or vary much, and that a negative binomial
+     predicts better than all that is tried for numbers, on held-out rows: a **count**;
+   * others: a **number**. Its distribution is chosen by held-out rows too: `data.shapes`.
 5. Text of a common scale, as low, medium and high or never, sometimes and often, or ranges such as
    under 18, 18-34 and 35+: an **ordered** category.
 6. Other text: a **category**, if labels come back. It is left out where all cells are different, or
@@ -33,14 +35,17 @@ first rule that fits decides:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..core.errors import DataError
+from ..data.shapes import far_out
 from ..datasets.numerals import are_plain, is_number
 from .cells import Cells, Unfit, refusal
 from .column import Column, Constant, say
+from .distributions import MANY_COLUMNS, are_counts, likelier_as_counts, notes_of, shape
 from .formats import PLAIN, DateFormat, NumberFormat
 from .kinds import KINDS, SKIP, Said
 from .labelled import Category, Flag, Ordered, flag_key, flag_pair
@@ -62,8 +67,8 @@ def infer(
     formats: Mapping[str, Format],
     nameless: str | None,
     where: str,
-) -> tuple[list[Column], dict[str, str]]:
-    """The columns of a table, and those that are left out, with the reason.
+) -> tuple[list[Column], dict[str, str], list[str]]:
+    """The columns of a table, those that are left out, with the reason, and notes on their numbers.
 
     Parameters
     ----------
@@ -80,20 +85,21 @@ def infer(
     """
     columns: list[Column] = []
     skipped: dict[str, str] = {}
+    found = _Found(len(table) > MANY_COLUMNS)
     for name, cells in table.items():
         texts, counts = cells.known()
         kind: type[Column] | str
         if name in said:
             kind = "as was said" if said[name].kind == SKIP else KINDS[said[name].kind]
         elif not texts:
-            kind = ""
+            kind = "it is empty"
         elif _number_rows(cells):
             kind = "it numbers the rows"
         elif name == nameless and len(texts) == len(cells) and formats[name] in (None, PLAIN):
             kind = "it has no name, and is different in every row, as row names are"
         else:
-            kind = _kind(texts, counts, formats[name])
-        if not texts and kind != "as was said":
+            kind = _kind(texts, counts, formats[name], found.many)
+        if not texts and not isinstance(kind, str):
             raise DataError(
                 f"{where}: every column needs a known value; {name!r} has none in all "
                 f"{len(cells)} rows. Leave it out: {say(f'{name}={SKIP}')}."
@@ -103,7 +109,49 @@ def infer(
         else:
             order = said[name].order if name in said else None
             columns.append(_made(kind, name, cells, order or formats[name], where))
-    return columns, skipped
+            found.look_at(columns[-1], texts, counts, name in said)
+    return columns, skipped, found.notes
+
+
+@dataclass
+class _Found:
+    """What is found of the numbers in a table's columns.
+
+    Attributes
+    ----------
+    many : whether there are too many columns to look closely at each
+    shapes : what the distribution of each is called
+    measured : columns of whole numbers that might have been counts
+    strange : cells that lie far from all others
+    """
+
+    many: bool
+    shapes: dict[str, str] = field(default_factory=dict)
+    measured: list[str] = field(default_factory=list)
+    strange: dict[str, list[str]] = field(default_factory=dict)
+
+    def look_at(self, column: Column, texts: Sequence[str], counts: Array, said: bool) -> None:
+        """Find the distribution of a column, if it is one of numbers, counts or dates."""
+        if not isinstance(column, (Number, Date, Count)) or (said and column.kind == "count"):
+            return
+        numbers = column.parsed(texts)
+        values = np.repeat(numbers, counts)
+        found = shape(column, values, self.many)
+        if found is None or (column.kind == "count" and likelier_as_counts(values, found)):
+            return
+        column.marginal = found.marginal
+        self.shapes[column.name] = found.name
+        if not said and column.kind == "number" and _may_be_counts(numbers):
+            self.measured.append(column.name)
+        if far_out(values).any():
+            odd = np.unique(values[far_out(values)])
+            self.strange[column.name] = [
+                text for text, number in zip(texts, numbers.tolist(), strict=True) if number in odd
+            ]
+
+    @property
+    def notes(self) -> list[str]:
+        return list(notes_of(self.shapes, self.measured, self.strange))
 
 
 def _made(kind: type[Column], name: str, cells: Cells, written: Any, where: str) -> Column:
@@ -115,7 +163,7 @@ def _made(kind: type[Column], name: str, cells: Cells, written: Any, where: str)
         raise refusal(f"{where}{line}, column {name!r}", unfit) from None
 
 
-def _kind(texts: Sequence[str], counts: Array, written: Format) -> type[Column] | str:
+def _kind(texts: Sequence[str], counts: Array, written: Format, many: bool) -> type[Column] | str:
     """The kind of column that different known texts make, or why they make none."""
     n = counts.sum()
     if len(texts) == 1:
@@ -129,7 +177,7 @@ def _kind(texts: Sequence[str], counts: Array, written: Format) -> type[Column] 
             return Number
         if are_versions(texts, counts):
             return Category
-        return _kind_of_numbers(_numbers(texts, written), counts, bool(written.group))
+        return _kind_of_numbers(_numbers(texts, written), counts, bool(written.group), many)
     if len(texts) == n or len(texts) > max(MOST_LABELS, n / 2):
         return "it is different in (nearly) every row, as names and ids are"
     if len(texts) > MOST_LABELS and sum(len(t.split()) for t in texts) >= WORDS * len(texts):
@@ -142,17 +190,20 @@ def _numbers(texts: Sequence[str], written: NumberFormat) -> Array:
     return np.fromiter(map(parse, texts), float, len(texts))
 
 
-def _kind_of_numbers(numbers: Array, counts: Array, grouped: bool) -> type[Column]:
+def _kind_of_numbers(numbers: Array, counts: Array, grouped: bool, many: bool) -> type[Column]:
     n, low = counts.sum(), numbers.min()
     whole = bool((numbers == np.floor(numbers)).all())
     most_codes = 2 if not whole or low < 0 else MOST_CODES if low > 0 else 0
     if len(numbers) <= min(most_codes, n / 5) and not grouped:
         return Category
-    if not whole or low < 0 or numbers.max() > LARGEST_COUNT:
+    if not _may_be_counts(numbers):
         return Number
-    mean = (numbers @ counts) / n
-    variance = (np.square(numbers - mean) @ counts) / n
-    return Count if variance >= mean / 2 else Number
+    return Count if are_counts(np.repeat(numbers, counts), many) else Number
+
+
+def _may_be_counts(numbers: Array) -> bool:
+    whole = (numbers == np.floor(numbers)).all() and numbers.min() >= 0
+    return bool(whole and numbers.max() <= LARGEST_COUNT)
 
 
 def _number_rows(cells: Cells) -> bool:

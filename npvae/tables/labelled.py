@@ -10,15 +10,20 @@ from unicodedata import normalize
 
 import numpy as np
 
+from ..core.errors import ConfigError
 from ..core.wording import short
 from ..datasets.numerals import is_number, is_plain
-from .cells import Unfit, shown
-from .column import Column, say
+from .cells import Unfit
+from .column import Column, say, say_missing
 from .scales import order_of
 
 Array = np.ndarray
 
-PAIRS = (("no", "yes"), ("n", "y"), ("false", "true"), ("f", "t"), ("off", "on"), ("0", "1"))
+PAIRS = (
+    ("no", "yes"), ("n", "y"), ("false", "true"), ("f", "t"), ("off", "on"), ("0", "1"),
+    ("nein", "ja"), ("non", "oui"), ("nee", "ja"), ("no", "sí"), ("no", "si"), ("no", "sì"),
+    ("não", "sim"), ("falsch", "wahr"), ("faux", "vrai"), ("falso", "verdadero"),
+)  # fmt: skip
 """The words of a flag, the one that 0 stands for first."""
 _WHOLE = re.compile(r"(-?[0-9]+)\.0*")
 
@@ -31,6 +36,10 @@ class Labelled(Column):
         self.labels = tuple(labels)
         self._key = self.key_of(self.labels)
         self._numbers = {self._key(label): float(i) for i, label in enumerate(self.labels)}
+        if len(self._numbers) < max(2, len(self.labels)):
+            raise ConfigError(
+                f"a {self.kind} has two different labels or more; got {labels!r:.60}."
+            )
 
     @staticmethod
     def key_of(labels: Iterable[str]) -> Callable[[str], str]:
@@ -44,8 +53,7 @@ class Labelled(Column):
             more = f" and {len(self.labels) - 8} more" if len(self.labels) > 8 else ""
             raise Unfit(
                 f"a {self.kind}'s labels are those of the training table ({known}{more})",
-                "Correct it; or if it is to count as not known, say "
-                f"--missing-cells {shown(text)} (missing=[{shown(text)}] in nv.tables.read).",
+                f"Correct it; or if it is to count as not known, say {say_missing(text)}.",
                 text,
             )
         return number
@@ -131,7 +139,7 @@ class Ordered(Labelled):
             raise Unfit(
                 "an ordered category needs an order, and its labels are of no scale that npvae "
                 f"knows: {', '.join(map(repr, labels[:8]))}",
-                f"Say it: {say(f'{name}=ordered:low<medium<high')!s}, in quotes.",
+                f"Say it: {say(f'{name}=ordered:low<medium<high')}.",
             )
         return cls(name, order)
 

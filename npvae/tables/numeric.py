@@ -6,10 +6,13 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import date, time
+from shlex import quote
 from typing import Any
 
 import numpy as np
 
+from ..core.errors import ConfigError
+from ..data.marginal import Marginal
 from ..datasets.numerals import is_number
 from .cells import Unfit
 from .column import Column, mend, say
@@ -74,10 +77,17 @@ class Number(NumericColumn):
     kind = "number"
 
     def __init__(
-        self, name: str, decimals: int | None = None, format: dict[str, Any] | None = None
+        self,
+        name: str,
+        decimals: int | None = None,
+        format: dict[str, Any] | None = None,
+        marginal: Any = None,
     ) -> None:
         super().__init__(name, format)
+        if decimals is not None and decimals not in range(MOST_DECIMALS + 1):
+            raise ConfigError(f"decimals are 0 to {MOST_DECIMALS}, or None; got {decimals!r:.40}.")
         self.decimals = decimals
+        self.marginal = None if marginal is None else Marginal.of(marginal)
 
     @classmethod
     def of(cls, name: str, texts: Sequence[str], counts: Array, written: Any = None) -> Column:
@@ -112,9 +122,10 @@ class Number(NumericColumn):
         return number
 
     def value(self, number: float) -> float:
+        """A float; an int in a column that has no decimals."""
         if self.decimals is None or self.format.exponent:
             return float(number)
-        return round(float(number), self.decimals)
+        return round(float(number), self.decimals or None)
 
     def text(self, number: float) -> str:
         if self.format is not PLAIN:
@@ -131,13 +142,20 @@ class Number(NumericColumn):
     @property
     def config(self) -> dict[str, Any]:
         config = super().config
-        return {"name": self.name, "kind": self.kind, "decimals": self.decimals, **config}
+        own = {"name": self.name, "kind": self.kind, "decimals": self.decimals}
+        return {**own, **config, **_as_config(self.marginal)}
 
 
 class Count(NumericColumn):
     """Whole numbers from 0 on."""
 
     kind = "count"
+
+    def __init__(
+        self, name: str, format: dict[str, Any] | None = None, marginal: Any = None
+    ) -> None:
+        super().__init__(name, format)
+        self.marginal = None if marginal is None else Marginal.of(marginal)
 
     @classmethod
     def of(cls, name: str, texts: Sequence[str], counts: Array, written: Any = None) -> Column:
@@ -170,6 +188,10 @@ class Count(NumericColumn):
     def text(self, number: float) -> str:
         return self.format.write(self.value(number), 0)
 
+    @property
+    def config(self) -> dict[str, Any]:
+        return {**super().config, **_as_config(self.marginal)}
+
 
 class Date(Column):
     """Dates, times or both: days since `origin`, and of times alone since midnight.
@@ -181,10 +203,17 @@ class Date(Column):
     modelled_as = "number"
 
     def __init__(
-        self, name: str, pattern: str, origin: str = "1970-01-01", zone: int | None = None
+        self,
+        name: str,
+        pattern: str,
+        origin: str = "1970-01-01",
+        *arguments: Any,
+        marginal: Any = None,
+        **written: Any,
     ) -> None:
         super().__init__(name)
-        self.format = DateFormat(pattern, origin, zone)
+        self.format = DateFormat(pattern, origin, *arguments, **written)
+        self.marginal = None if marginal is None else Marginal.of(marginal)
 
     @classmethod
     def of(cls, name: str, texts: Sequence[str], counts: Array, written: Any = None) -> Column:
@@ -192,7 +221,7 @@ class Date(Column):
             raise Unfit(
                 "dates are written such as 2024-12-31, 31.12.2024, 12/31/2024 or 2024-12-31 23:59",
                 f"Take it as text with {say(f'{name}=category')}, or leave it out with "
-                f"{name}=skip.",
+                f"{quote(f'{name}=skip')}.",
             )
         column = cls(name, **written.config)
         column.parsed(texts)
@@ -219,4 +248,8 @@ class Date(Column):
 
     @property
     def config(self) -> dict[str, Any]:
-        return {**super().config, **self.format.config}
+        return {**super().config, **self.format.config, **_as_config(self.marginal)}
+
+
+def _as_config(marginal: Marginal | None) -> dict[str, Any]:
+    return {} if marginal is None else {"marginal": marginal.config}

@@ -14,11 +14,12 @@ import numpy as np
 
 from ..core.errors import ConfigError, DataError
 from ..core.files import replacing
+from ..core.public import public
 from ..datasets import Dataset
 from ..datasets.delimited import as_labels, label_position
 from ..datasets.readers import existing, readable
-from .cells import Cells, is_missing
-from .column import Column
+from .cells import Cells, is_missing, no_formula
+from .column import Column, Constant, say_missing
 from .infer import infer
 from .kinds import LABEL, said_of
 from .recognise import formats_of, notes_of
@@ -27,7 +28,7 @@ from .sheets import SHEETS, write_sheet
 from .sources import Found, read_cells
 
 Array = np.ndarray
-SUFFIXES = (".csv", ".tsv", *SHEETS)
+SUFFIXES = (".csv", ".tsv", ".txt", *SHEETS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,12 +52,14 @@ class Table(Dataset):
     notes: tuple[str, ...] = field(default=(), kw_only=True)
 
 
+@public
 def read(
     path: str | os.PathLike[str],
     columns: Mapping[str, str] | None = None,
     schema: Any = None,
     missing: Iterable[str] | None = None,
     encoding: str | None = None,
+    sheet: str | None = None,
 ) -> Table:
     """Read a table of numbers, dates, flags, counts, categories and missing cells.
 
@@ -68,8 +71,8 @@ def read(
     Parameters
     ----------
     path : str or path
-        A ``.csv`` or ``.tsv``; with ``pip install "npvae[tables]"`` also an ``.xlsx``, of which the
-        first sheet is read, or a ``.parquet``.
+        A ``.csv``, ``.tsv`` or ``.txt``; with openpyxl and pyarrow installed also an ``.xlsx`` or a
+        ``.parquet``.
     columns : mapping, optional
         The kind of some columns: number, date, flag, count or category; label, which makes it y; or
         skip. "date:dmy", "date:mdy" and "date:ymd" say what comes first in dates,
@@ -81,9 +84,11 @@ def read(
         needs those columns, in any order and beside any others.
     missing : iterable of str, optional
         The cells that say that a value is not known, exactly as written; empty ones do anyway. By
-        default na, n/a, nan, null, none and ?, in capitals or not.
+        default na, n/a, nan, null, none and ?, in capitals or not, and Excel's errors.
     encoding : str, optional
         The codec of the text, as Python names it, where it is not to be recognised.
+    sheet : str, optional
+        The sheet of an ``.xlsx``; by default that of the schema, or the first that has rows.
 
     Raises
     ------
@@ -103,15 +108,15 @@ def read(
     where = f"'{source}'"
     if source.suffix.lower() not in SUFFIXES:
         raise DataError(
-            f"{where}: a table is a .csv or .tsv file, or .xlsx or .parquet; got {source.suffix!r}."
+            f"{where}: a table is {', '.join(SUFFIXES)}; got {source.suffix!r}. Convert it."
         )
     if schema is not None:
         schema = Schema.of(schema)
     with readable(source):
         if schema is None:
-            found = read_cells(source, where, encoding)
+            found = read_cells(source, where, encoding, sheet)
         else:
-            found = read_cells(source, where, encoding, schema.layout.encoding, schema.names)
+            found = read_cells(source, where, encoding, sheet, schema.layout, schema.names)
     if schema is None:
         given = None if missing is None else list(dict.fromkeys(missing))
         schema, label = _infer(found, dict(columns or {}), given, where)
@@ -126,11 +131,29 @@ def read(
     return Table(x, y, columns=schema.names, schema=schema, notes=tuple(found.notes))
 
 
-def write(path: Any, schema: Schema, x: Any) -> None:
+@public
+def write(path: Any, schema: Schema, x: Any, formulas: bool = True) -> None:
     """Write x (N, D) as a table with the schema's header, whole or not at all.
 
     Text is laid out as that of the table that the schema is of; tabs part the cells of a .tsv. An
     .xlsx or .parquet has numbers, dates and labels as such.
+
+    Parameters
+    ----------
+    path : str or path
+    schema : Schema
+    x : (N, D) array
+    formulas : bool
+        Whether names and labels of a text file may begin with ``=``, ``+``, ``-`` or ``@``, which
+        Excel and its like take for formulas. With False they have a ``'`` before them, unless they
+        are numbers; read again, they are other labels. In an .xlsx they are text in any case.
+
+    Raises
+    ------
+    DataError
+        If x has another number of columns, or the file can't have a letter of a name or label.
+    WriteError
+        If the file can't be written.
     """
     suffix = Path(path).suffix.lower()
     if suffix in SHEETS:
@@ -144,12 +167,32 @@ def write(path: Any, schema: Schema, x: Any) -> None:
     delimiter = "\t" if tabs else layout.delimiter
     lines: list[str] = [f"sep={delimiter}\r\n"] if layout.sep_line and not tabs else []
     # With \r\n as its line end the writer puts both of its characters in quotes.
-    writer = csv.writer(_Appending(lines), delimiter=delimiter, lineterminator="\r\n")
-    writer.writerow([c.name for c in schema.columns])
-    writer.writerows(schema.cells(x))
+    names, cells = [c.name for c in schema.columns], schema.cells(x)
+    if not formulas:
+        texts = [bool(c.labels) or isinstance(c, Constant) for c in schema.columns]
+        names = list(map(no_formula, names))
+        cells = [
+            [no_formula(c) if is_text else c for c, is_text in zip(row, texts, strict=True)]
+            for row in cells
+        ]
+    if delimiter == " ":  # nobody sees an empty cell between blanks
+        unknown = (schema.missing or ["NA"])[0]
+        cells = [[cell or unknown for cell in row] for row in cells]
+    look: dict[str, Any] = dict(delimiter=delimiter, lineterminator="\r\n")
+    if names[0].startswith(("#", "\ufeff")):  # else the names are a comment, or lack a letter
+        look["quoting"] = csv.QUOTE_ALL
+    csv.writer(_Appending(lines), **look).writerow(names)
+    csv.writer(_Appending(lines), **{**look, "quoting": csv.QUOTE_MINIMAL}).writerows(cells)
     text = "".join(line[:-2] + layout.line_end for line in lines)
+    try:
+        encoded = text.encode(layout.encoding)
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"'{path}': the table is written as it was read, in {layout.encoding}, which has no "
+            f"{text[error.start]!r}; write an .xlsx, or read the table from a file in UTF-8."
+        ) from None
     with replacing(path) as file:
-        file.write(text.encode(layout.encoding))
+        file.write(encoded)
 
 
 class _Appending:
@@ -175,8 +218,8 @@ def _infer(
         is_said = missing is None and name in said and said[name].kind == "category"
         cells.missing = [] if is_said else missing
     formats = formats_of(table, said, found.layout.delimiter, where)
-    columns, skipped = infer(table, said, formats, found.nameless, where)
-    found.notes += notes_of(table, formats)
+    columns, skipped, notes = infer(table, said, formats, found.nameless, where)
+    found.notes += notes_of(table, formats) + notes
     found.notes += _labels_like_missing(columns)
     if all(column.kind == "constant" for column in columns):
         why = "; ".join(f"{name!r}: {reason}" for name, reason in skipped.items())
@@ -193,8 +236,8 @@ def _labels_like_missing(columns: Iterable[Column]) -> Iterator[str]:
     for column in columns:
         for label in filter(is_missing, column.labels):
             yield (
-                f"{label!r} is a label of {column.name!r}, as its kind was said; --missing-cells "
-                f"{label} (missing=[{label!r}]) takes it for not known"
+                f"{label!r} is a label of {column.name!r}, as its kind was said; "
+                f"{say_missing(label)} takes it for not known"
             )
 
 

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from shlex import quote
 
 import numpy as np
 
 from ..core.errors import DataError
 from ..datasets.numerals import are_plain, holds, is_number, is_plain
 from .cells import Cells, Unfit, refusal
-from .column import Column, mend, say
+from .column import mend, say
 from .formats import (
+    ORDERS,
     PLAIN,
     Ambiguous,
     DateFormat,
@@ -24,9 +27,10 @@ from .formats import (
     numbers_as,
     parts_of,
     reading,
+    unit_of,
 )
 from .kinds import Said
-from .numeric import Date, Number
+from .numeric import LARGEST_NUMBER
 
 Array = np.ndarray
 Format = NumberFormat | DateFormat | None
@@ -38,6 +42,8 @@ MOST_LABELS = 20
 """Labels that are taken for a category's even where most of them come only once."""
 _FRACTION = re.compile(r"-?[0-9]+\.([0-9]*[1-9])(0*)")
 _GROUPED = re.compile(r"-?[1-9][0-9]{0,2}(\.[0-9]{3})+")
+_ISO = re.compile(r"yyyy-MM-dd([T ]HH:mm(:ss(\.S+)?)?(Z|XXX?)?)?")
+_COMPACT = re.compile(r"(19|20)[0-9]{6}")
 _DECIMAL = {"decimal-comma": ",", "decimal-point": "."}
 
 
@@ -53,12 +59,14 @@ def formats_of(
     """
     found = {name: _found(cells, said.get(name, Said(""))) for name, cells in table.items()}
     decimals, orders = _evidence(found, table)
-    if not decimals and delimiter != ";":  # where commas part the cells, decimals have points
+    unknown_marks = not decimals and delimiter == ";"  # as where decimals have commas
+    if not decimals and delimiter == ",":  # where commas part the cells, decimals have points
         decimals = {"decimal-point"}
     formats: dict[str, Format] = {}
     for name, written in found.items():
         ways = written.args if isinstance(written, Ambiguous) else ()
-        if "decimal-comma" in decimals and written is PLAIN and name not in said:
+        commas = "decimal-comma" in decimals or unknown_marks
+        if commas and written is PLAIN and name not in said:
             ways = tuple(_DECIMAL) if _are_grouped(table[name].known()[0]) else ()
         if ways:
             kind = "number" if ways[0] in _DECIMAL else "date"
@@ -68,8 +76,10 @@ def formats_of(
             formats[name] = _format(table[name], Said(kind, *how))
         elif not isinstance(written, Ambiguous):
             formats[name] = written
-    for name in formats.keys() - said.keys():
-        _check(name, formats[name], table[name], where)
+    unknown = list(dict.fromkeys(text for cells in table.values() for text in cells.unknown()))
+    for name in formats:
+        if name not in said or said[name].kind in ("number", "date"):
+            _check(name, formats[name], table[name], unknown, where, name in said)
     return formats
 
 
@@ -79,7 +89,7 @@ def notes_of(table: Mapping[str, Cells], formats: Mapping[str, Format]) -> list[
     for name, written in formats.items():
         if isinstance(written, NumberFormat) and written is not PLAIN:
             alike.setdefault(str(written.config), []).append(name)
-        elif isinstance(written, DateFormat) and not written.pattern.startswith("yyyy-MM-dd"):
+        elif isinstance(written, DateFormat) and not _ISO.fullmatch(written.pattern):
             alike.setdefault(written.pattern, []).append(name)
     notes = []
     for names in alike.values():
@@ -113,20 +123,34 @@ def _format(cells: Cells, said: Said) -> Format:
     """The format of one column; raises `Ambiguous` if its cells can be read in two ways."""
     texts, counts = cells.known()
     written: Format = None
-    if texts and said.kind in ("", "number", "count"):
+    compact = not said.kind and all(map(_COMPACT.fullmatch, texts)) and all(map(reading, texts))
+    if texts and said.kind in ("", "number", "count") and not compact:
         written = _as_numbers(texts, counts, said)
     if texts and written is None and said.kind in ("", "date"):
         written = _as_dates(texts, said)
     return written
 
 
-def _check(name: str, written: Format, cells: Cells, where: str) -> None:
-    """Raise `DataError` with the first cell that is none in a column of numbers or dates."""
-    if written is not None and not (written is PLAIN and are_plain(cells.known()[0])):
-        odd = next((text for text in cells.known()[0] if not _fits(written, text)), None)
-        if odd is not None:
-            place = f"{where}, line {cells.line_of(odd)}, column {name!r}"
-            raise refusal(place, _unfit(name, written, odd))
+def _check(
+    name: str, written: Format, cells: Cells, unknown: Sequence[str], where: str, is_said: bool
+) -> None:
+    """Raise `DataError` with the first cell that is none in a column of numbers or dates.
+
+    `unknown` are the table's cells that are missing. What is said to be a number may be a code.
+    """
+    if written is None:
+        return
+    texts = cells.known()[0]
+    fits = is_number if is_said and written is PLAIN else partial(_fits, written)
+    odd = [] if written is PLAIN and are_plain(texts) else [t for t in texts if not fits(t)]
+    if written is PLAIN:
+        seen = set(odd)
+        others = (text for text in texts if text not in seen)
+        odd += [text for text in others if abs(float(text)) > LARGEST_NUMBER]
+    if odd:
+        place = f"{where}, line {cells.line_of(odd[0])}, column {name!r}"
+        rule, fix = _mended(name, written, odd, unknown)
+        raise refusal(place, Unfit(rule, fix, odd[0]))
 
 
 def _as_numbers(texts: Sequence[str], counts: Array, said: Said) -> NumberFormat | None:
@@ -135,7 +159,7 @@ def _as_numbers(texts: Sequence[str], counts: Array, said: Said) -> NumberFormat
     plain = are_plain(texts)
     if decimal != "," and (plain or all(map(is_number, texts))):
         if not (plain or said.kind):
-            return None
+            return PLAIN if _are_fractions(texts) else None
         if not set("".join(texts)) & set("+eE") or not any(map(parts_of, texts)):
             return PLAIN
         written = numbers_as(texts, counts, ".")
@@ -151,12 +175,20 @@ def _as_numbers(texts: Sequence[str], counts: Array, said: Said) -> NumberFormat
     fits = [text for text in texts if _fits(written, text)]
     if len(fits) == len(texts):
         return written if all(holds(written.plain(text)) for text in texts) else None
+    if written.unit and all(unit_of(parts) for text in texts if (parts := parts_of(text))):
+        return written  # and others of another currency
     return written if len(fits) > max(0 if written.unit else MOST_ODD, len(texts) / 2) else None
+
+
+def _are_fractions(texts: Sequence[str]) -> bool:
+    """Whether most are plain numbers with a point, so that a code among them is a mistake."""
+    n = sum("." in text and is_plain(text) for text in texts)
+    return n > max(MOST_ODD, len(texts) / 2)
 
 
 def _as_dates(texts: Sequence[str], said: Said) -> DateFormat | None:
     """The format of most of these texts; None where they are no dates."""
-    dates = [text for text in texts if reading(text, "dmy") or reading(text, "mdy")]
+    dates = [text for text in texts if any(reading(text, order) for order in ORDERS)]
     if not dates or not (said.kind or len(dates) > len(texts) / 2):
         return None
     return dates_as(dates, said.how or None)
@@ -172,18 +204,26 @@ def _fits(written: NumberFormat | DateFormat, text: str) -> bool:
     return True
 
 
-def _unfit(name: str, written: NumberFormat | DateFormat, text: str) -> Unfit:
-    """What is said of a cell in a column of numbers or dates."""
-    of_it: Column = (
-        Date(name, **written.config)
-        if isinstance(written, DateFormat)
-        else Number(name, None, written.config)
-    )
-    try:
-        of_it.parse(text)
-    except Unfit as unfit:
-        return unfit
-    return Unfit("a number must be no code such as 007", mend(name, text), text)
+def _mended(
+    name: str, written: NumberFormat | DateFormat, odd: Sequence[str], unknown: Sequence[str]
+) -> tuple[str, str]:
+    """The rule that odd cells of a column of numbers or dates break, and how to mend them."""
+    fix = mend(name, *unknown, *odd)
+    if isinstance(written, DateFormat):
+        return f"every known cell must hold a date, written as {written.pattern}", fix
+    if is_number(odd[0]) and written is PLAIN:
+        if abs(float(odd[0])) > LARGEST_NUMBER:
+            return "every number must be finite, and at most 3.4e38", fix
+        return "a number must be no code such as 007", fix
+    unit = parts_of(odd[0])
+    if written.unit and unit and unit_of(unit) not in ("", written.unit):
+        fix = (
+            f"Make it one unit, or take the column as text with {say(f'{name}=category')}, or "
+            f"leave it out with {quote(f'{name}=skip')}."
+        )
+        return f"a column of numbers has one unit, and this has {written.unit!r}", fix
+    like = "" if written is PLAIN else f", such as {written.write(1234.5, 2)}"
+    return f"every known cell must hold a number{like}", fix
 
 
 def _evidence(
@@ -192,7 +232,7 @@ def _evidence(
     """The ways in which decimals and dates are certainly written somewhere."""
     decimals, orders = set(), set()
     for name, written in formats.items():
-        if isinstance(written, DateFormat) and "MMM" not in written.pattern:
+        if isinstance(written, DateFormat) and not re.search("MMM|yyyy.?MM", written.pattern):
             orders.add(written.order)
         elif written is PLAIN and not are_versions(*table[name].known()):
             points = [text for text in table[name].texts if "." in text]
@@ -215,7 +255,9 @@ def _which(name: str, kind: str, ways: Sequence[str], cells: Cells, where: str) 
     text = next((text for text in texts if set(text) & set(",./-")), texts[0])
     what = {
         "number": "the mark can be a decimal mark or part thousands in every cell",
-        "date": "day and month can be either way round in every cell",
+        "date": "day and month can be either way round in every cell"
+        if len(ways) == 2
+        else "day, month and year can be in more than one order in every cell",
     }[kind]
     options = " or ".join(say(f"{name}={kind}:{way}") for way in ways)
     return DataError(

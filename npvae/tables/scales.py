@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 SCALES = tuple(
-    tuple(scale.split(" < "))
+    tuple(scale.casefold().split(" < "))
     for scale in (
         "very low < low < medium < high < very high",
         "low < moderate < high",
@@ -30,6 +30,22 @@ SCALES = tuple(
         "very poor < poor < fair < good < very good < excellent",
         "very bad < bad < neutral < good < very good",
         "poor < average < good < excellent",
+        "nie < selten < manchmal < oft < immer",
+        "nie < selten < gelegentlich < häufig < immer",
+        "sehr niedrig < niedrig < mittel < hoch < sehr hoch",
+        "gering < mittel < hoch",
+        "klein < mittel < groß",
+        "leicht < mittel < schwer",
+        "sehr schlecht < schlecht < mittel < gut < sehr gut",
+        "sehr unzufrieden < unzufrieden < neutral < zufrieden < sehr zufrieden",
+        "stimme gar nicht zu < stimme nicht zu < neutral < stimme zu < stimme voll zu",
+        "jamais < rarement < parfois < souvent < toujours",
+        "très faible < faible < moyen < élevé < très élevé",
+        "petit < moyen < grand",
+        "léger < modéré < sévère",
+        "très mauvais < mauvais < moyen < bon < très bon",
+        "très insatisfait < insatisfait < neutre < satisfait < très satisfait",
+        "pas du tout d'accord < pas d'accord < neutre < d'accord < tout à fait d'accord",
         "young < middle-aged < old",
         "beginner < intermediate < advanced < expert",
         "first < second < third",
@@ -38,11 +54,13 @@ SCALES = tuple(
 )
 FEWEST = 3
 """Two labels have the same likelihood with an order and without."""
-_BELOW = re.compile(r"(?:<|≤|<=|under|below|up to)\s*([0-9.]+)")
+_BELOW = re.compile(r"(?:<|≤|<=|under|below|up to|unter|bis|moins de)\s*([0-9.]+)")
 _ABOVE = re.compile(
-    r"(?:>|≥|>=|over|above)\s*([0-9.]+)|([0-9.]+)\s*(?:\+|and (?:over|older|more)|or more)"
+    r"(?:>|≥|>=|over|above|über|ab|plus de)\s*([0-9.]+)|"
+    r"([0-9.]+)\s*(?:\+|and (?:over|older|more)|or more|und (?:älter|mehr)|et plus)"
 )
-_RANGE = re.compile(r"([0-9.]+)\s*(?:-|–|—|to)\s*([0-9.]+)")
+_YEARS = re.compile(r"(?:years?|yrs|jahren?|jahre|ans?)(?: old)?$")
+_RANGE = re.compile(r"([0-9.]+)\s*(?:-|–|—|to|bis|à)\s*([0-9.]+)")
 
 
 def order_of(labels: Iterable[str]) -> list[str] | None:
@@ -63,7 +81,7 @@ def order_of(labels: Iterable[str]) -> list[str] | None:
 
 def _ends(label: str) -> tuple[float, float] | None:
     """Where a range of numbers begins and ends; None of other text."""
-    text = label.removesuffix("years").removesuffix("yrs").strip()
+    text = _YEARS.sub("", label).strip()
     try:
         if match := _RANGE.fullmatch(text):
             low, high = float(match[1]), float(match[2])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
+from ..core.arrays import as_array
 from ..core.errors import ConfigError, DataError
 from ..datasets.rows import Layout
 from .cells import Unfit, is_missing, refusal
@@ -22,7 +24,8 @@ LIKELIHOODS: dict[str, Any] = {
     "category": "categorical",
     "ordered": "ordinal",
 }
-"""What models the columns of a kind; docs/training.md has what else was measured for numbers."""
+"""What models the columns of a kind; numbers and dates of which the distribution was found have
+`Transformed`. docs/training.md has what else was measured."""
 
 
 class Schema:
@@ -61,6 +64,9 @@ class Schema:
         self.skipped = dict(skipped or {})
         self.missing = None if missing is None else tuple(missing)
         self.layout = Layout(**(layout or {}))
+        others = [*([] if label is None else [label]), *chain(*self.skipped.items())]
+        if not all(isinstance(text, str) for text in [*others, *(self.missing or ())]):
+            raise ConfigError("a schema's label, missing cells and skipped columns are texts.")
         if len({c.name for c in self.columns}) < len(self.columns) or not self.modelled:
             raise ConfigError(
                 "a schema needs columns of different names, one of them no constant; got "
@@ -74,7 +80,9 @@ class Schema:
             return choice
         try:
             return cls(**choice)
-        except TypeError as error:
+        except ConfigError:
+            raise
+        except (TypeError, ValueError, AttributeError) as error:
             raise ConfigError(
                 f"schema is a Schema, as nv.tables.read gives it, or its config; got "
                 f"{choice!r:.60}."
@@ -110,16 +118,22 @@ class Schema:
     def likelihood(self, **of_kind: Any) -> Any:
         """`Mixed`: for the columns of each kind the likelihood that `LIKELIHOODS` has.
 
-        ``likelihood(number="student_t")`` takes another one for a kind.
+        Numbers that have a marginal are `Transformed`. ``likelihood(number="student_t")`` takes
+        another one for a kind.
         """
-        from ..likelihoods import Categorical, Mixed, Ordinal
+        from ..likelihoods import Categorical, Mixed, Ordinal, Transformed
 
         by_classes: dict[Any, Any] = {"categorical": Categorical, "ordinal": Ordinal}
         chosen = {**LIKELIHOODS, **of_kind}
         places: dict[str, list[int]] = {kind: [] for kind in chosen}
+        shaped: dict[int, Any] = {}
         for i, c in enumerate(self.modelled):
-            places[c.kind if c.kind in chosen else c.modelled_as].append(i)
-        groups = []
+            kind = c.kind if c.kind in chosen else c.modelled_as
+            if c.marginal is None or kind in of_kind:
+                places[kind].append(i)
+            else:
+                shaped[i] = c.marginal
+        groups: list[Any] = [(Transformed(list(shaped.values())), list(shaped))] if shaped else []
         for kind in filter(places.__getitem__, chosen):
             likelihood = chosen[kind]
             if isinstance(likelihood, str) and likelihood in by_classes:
@@ -131,13 +145,15 @@ class Schema:
     def options(self, **of_kind: Any) -> dict[str, Any]:
         """The arguments of a model of this table: ``nv.VAE(z_dim=4, **schema.options())``.
 
-        Missing values are masked, numbers standardised. `of_kind` goes to `likelihood`.
+        Missing values are masked, numbers without a marginal standardised. `of_kind` goes to
+        `likelihood`.
         """
+        likelihood = self.likelihood(**of_kind)
         return {
             "x_dim": len(self.modelled),
-            "likelihood": self.likelihood(**of_kind),
+            "likelihood": likelihood,
             "missing": "mask",
-            "standardise": bool(self.where("number")),
+            "standardise": bool(likelihood.real_columns(len(self.modelled)).any()),
             "schema": self,
         }
 
@@ -188,7 +204,7 @@ class Schema:
 
     def _with_constants(self, x: Any) -> list[list[float]]:
         """x with a column for each of the table's."""
-        x = np.asarray(x)
+        x = as_array(x, "x")
         if x.ndim != 2 or x.shape[1] != len(self.modelled):
             raise DataError(
                 f"x needs shape (N, {len(self.modelled)}), a column for each of the schema's; got "

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from ..core.errors import DataError
+from ..datasets.around import body, drop_title, drop_units
 from ..datasets.delimited import row_error
 from ..datasets.headers import names_of
 from ..datasets.rows import Layout, Row, TextRows, open_rows
@@ -44,10 +45,11 @@ def read_cells(
     path: Path,
     where: str,
     encoding: str | None = None,
-    likely: str | None = None,
+    sheet: str | None = None,
+    likely: Layout | None = None,
     known: Collection[str] = (),
 ) -> Found:
-    """The cells of a file, if it is text of this encoding or likely of that.
+    """The cells of a file, which is likely laid out as another.
 
     `known` are columns that it must have.
 
@@ -59,15 +61,19 @@ def read_cells(
         If a package that reads it is not installed.
     """
     if path.suffix.lower() in SHEETS:
-        return _found(sheet_rows(path, where), known)
-    with open_rows(path, where, encoding, likely) as rows:
+        return _found(sheet_rows(path, where, sheet, likely.sheet if likely else ""), known)
+    with open_rows(path, where, encoding, likely.encoding if likely else None) as rows:
         return _found(rows, known)
 
 
 def _found(rows: TextRows, known: Collection[str]) -> Found:
+    drop_title(rows)
     width = len(rows.head[0][1])
     named = names_of(rows, known)
-    line, names = named or (0, [f"x{i}" for i in range(width)])
+    names = named[1] if named else [f"x{i}" for i in range(width)]
+    if named:
+        drop_units(rows, names)
+    rows.sift(lambda every: body(every, names if named else [], len(names), rows.notes))
     cells = [Cells() for _ in names]
     _fill(cells, rows, rows.where)
     # A last delimiter in every line, or a sheet's empty columns.
@@ -76,18 +82,24 @@ def _found(rows: TextRows, known: Collection[str]) -> Found:
     nameless = None
     if names and not names[0]:
         names[0] = nameless = NAMELESS if NAMELESS not in names else f"{NAMELESS} (no name)"
-    if "" in names:
-        raise DataError(
-            f"{rows.where}, line {line}: a header must name every column; got no name for column "
-            f"{names.index('') + 1} of {len(names)}. Name it."
-        )
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise DataError(
-            f"{rows.where}, line {line}: every column needs a name of its own; got {twice!r} "
-            "twice. Rename one of them."
-        )
-    return Found(dict(zip(names, cells, strict=True)), nameless, rows.layout, rows.notes)
+    own = names_of_their_own(names)
+    rows.notes += [
+        f"column {i} is called {new!r}, since {f'another is {old!r}' if old else 'it has no name'}"
+        for i, (old, new) in enumerate(zip(names, own, strict=True), 1)
+        if old != new
+    ]
+    return Found(dict(zip(own, cells, strict=True)), nameless, rows.layout, rows.notes)
+
+
+def names_of_their_own(names: list[str]) -> list[str]:
+    """The names, a later one of the same numbered, and a missing one by its place."""
+    own: list[str] = []
+    for i, name in enumerate(names, 1):
+        new, n = name or f"column {i}", 2
+        while new in own or (new != name and new in names):
+            new, n = f"{name or f'column {i}'} ({n})", n + 1
+        own.append(new)
+    return own
 
 
 def _fill(columns: list[Cells], rows: Iterable[Row], where: str) -> None:

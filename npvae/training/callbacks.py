@@ -15,6 +15,7 @@ import numpy as np
 
 from ..core.checks import number, whole
 from ..core.errors import ConfigError
+from ..core.public import constructor
 
 
 def call(callback: Any, method: str, *arguments: Any) -> Any:
@@ -40,6 +41,7 @@ class EarlyStopping:
     best_loss, best_epoch : the loss and the epoch whose weights the model has after training.
     """
 
+    @constructor
     def __init__(self, patience: int, min_delta: float = 0.0) -> None:
         self.patience = whole("patience", patience)
         self.min_delta = number("min_delta", min_delta, least=0)
@@ -80,7 +82,8 @@ class EarlyStopping:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        self._waited = state.get("waited", 0)
+        self._waited = whole("epochs waited", state.get("waited", 0), least=0)
         if "weights" in state:
-            self.best_loss, self.best_epoch = state["best_loss"], state["best_epoch"]
+            self.best_loss = number("best_loss", state["best_loss"])
+            self.best_epoch = whole("best_epoch", state["best_epoch"])
             self._weights = state["weights"]

@@ -17,6 +17,7 @@ from .callbacks import call
 from .history import History
 from .rows import Rows
 from .settings import Settings
+from .state import check_moments, check_vector, checked
 
 
 def save(model: Model, settings: Settings, rows: Rows, history: History, state: AdamState) -> None:
@@ -65,16 +66,23 @@ def restore(
             f"'{path}' holds another model than the one to train; build it with "
             "the same arguments, or use another checkpoint."
         )
+    training = checked(training, f"'{path}'")
+    _check_same(training["settings"], _shared(settings, rows))
     with _altered_where_it_fails(path):
-        _check_same(training["settings"], _shared(settings, rows))
+        check_moments(arrays["training/m"], arrays["training/v"], model.n_params)
         state.m[...], state.v[...] = arrays["training/m"], arrays["training/v"]
         state.t = training["t"]
+        steps = len(training["records"]) * -(-len(rows) // settings.batch_size)
+        if state.t != steps:
+            raise ValueError(f"its epochs have {steps} steps, and it counts {state.t}")
         history.records.extend(training["records"])
         for i, (callback, kept) in enumerate(
             zip(settings.callbacks, training["callbacks"], strict=False)
         ):
             prefix = f"training/callbacks/{i}/"
             found = {n[len(prefix) :]: a for n, a in arrays.items() if n.startswith(prefix)}
+            if "weights" in found:
+                check_vector("the best weights", found["weights"], model.n_params)
             call(callback, "restore", {**kept, **found})
     model.flat[...] = saved.flat
     model.scale = saved.scale
@@ -97,12 +105,9 @@ def _check_same(before: dict[str, Any], now: dict[str, Any]) -> None:
     unknown = {name: now[name] for name in ("data", "objective", "optimiser")}
     before = {"binarise": False, "losses": list(LOSSES), **unknown, **before}
     for name, value in now.items():
-        if before[name] != value:
-            came = (
-                "got others"
-                if name == "data"
-                else "{}; got {}".format(*_different(before[name], value))
-            )
+        if before.get(name) != value:
+            one, other = _different(before.get(name), value)
+            came = "got others" if name == "data" else f"{one}; got {other}"
             raise ConfigError(
                 f"a resumed run needs the same {name} as before, {came}. Start anew to change it."
             )
@@ -114,16 +119,15 @@ def _different(before: Any, now: Any) -> list[str]:
     if all(isinstance(v, dict) for v in pair) and before.get("name") == now.get("name"):
         changed = [key for key in now if key not in before or before[key] != now[key]]
         return [", ".join(f"{k}={text(v[k])}" for k in changed if k in v) for v in pair]
-    return [", ".join(v) if isinstance(v, list) else text(v) for v in pair]
+    return [", ".join(map(str, v)) if isinstance(v, list) else text(v) for v in pair]
 
 
 @contextlib.contextmanager
 def _altered_where_it_fails(path: str) -> Iterator[None]:
     try:
         yield
-    except ConfigError:
-        raise
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise ModelFileError(
-            f"'{path}' is altered: its state of training can't be used ({error!r})."
+            f"'{path}' is altered: its state of training can't be used ({error}); start anew, or "
+            "take another file."
         ) from error

@@ -5,24 +5,26 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from .. import kernels
-from ..core import layout
+from ..core import interrupts, layout
 from ..core.checks import number
-from ..core.errors import NonFiniteLoss
+from ..core.errors import ConfigError, NonFiniteLoss
 from ..core.files import sweep_beside
 from ..core.losses import LOSSES
 from ..core.numerics import all_finite
 from ..core.progress import Silent, reporter
+from ..core.public import public
 from ..core.threads import blas_threads, usable_cores
 from ..models import Model
 from ..models.base import START_ROWS
 from ..optim import Adam
-from .blame import why_not_finite
+from .blame import not_like_training, why_not_finite
 from .callbacks import call
 from .checkpoint import restore, save
 from .history import History
@@ -38,6 +40,7 @@ Array = np.ndarray
 _ORDER, _NOISE, _VALIDATION, _DRAWS, _VALIDATION_DRAWS = range(5)
 
 
+@public
 def fit(
     model: Model,
     x: Any,
@@ -49,7 +52,7 @@ def fit(
     valid: Any = None,
     seed: int = 0,
     threads: int | None = None,
-    progress: bool = False,
+    progress: bool | None = None,
     checkpoint: Any = None,
     resume: bool = False,
     callbacks: Iterable[Any] = (),
@@ -63,6 +66,7 @@ def fit(
     Parameters
     ----------
     model : Model
+        One that was built without x_dim takes it of x.
     x : (N, D) array
         Floating, or integers. Bytes are divided by 255 where the likelihood lives on [0, 1] and
         their maximum is above 1; the model keeps that scale. NaN is missing, for a model that was
@@ -79,8 +83,9 @@ def fit(
         Of the order of rows and the noise. Same seed, threads and machine: same bits.
     threads : int, optional
         The most threads to use; by default all usable cores.
-    progress : bool
-        Show a bar on a terminal, a line per epoch elsewhere.
+    progress : bool, optional
+        Show how far training is: a bar on a terminal or in a notebook, elsewhere a line every few
+        seconds. By default only on a terminal or in a notebook.
     checkpoint : path, optional
         Where the model and the state of training are written after each epoch.
     resume : bool
@@ -139,9 +144,14 @@ def train(
     weights: Any = None,
 ) -> History:
     """`fit` with settings that are made already."""
-    check_binarise(model, settings.binarise)
-    rows, mean = training_rows(model, x, context, weights, settings.binarise)
-    held_out = validation_rows(model, valid, settings.binarise)
+    if not isinstance(model, Model):
+        raise ConfigError(f"nv.fit takes a model and then x; got a {type(model).__name__} first.")
+    built = model.built_for(x)
+    check_binarise(built, settings.binarise)
+    rows, mean = training_rows(built, x, context, weights, settings.binarise)
+    held_out = validation_rows(built, valid, settings.binarise)
+    if built is not model:  # the data are accepted, so the model is the one for their columns
+        vars(model).update(vars(built))
     some = np.linspace(0, len(rows) - 1, min(len(rows), START_ROWS)).astype(int)
     start = rows.batch(some)
     model.start_from(mean, len(rows), start.x, start.context)
@@ -154,6 +164,7 @@ class _Run:
     def __init__(self, model: Model, settings: Settings, rows: Rows, valid: Rows | None) -> None:
         self.model, self.settings, self.rows, self.valid = model, settings, rows, valid
         self.history = History()
+        self._told = False  # that the validation loss is no number
         settings.optimiser.rate(settings.lr(0.0), model.flat.dtype)
         self.state = settings.optimiser.start(model.flat)
 
@@ -206,7 +217,8 @@ class _Run:
     def _steps(self, training: Training) -> Any:
         """The fastest way to run the steps: captured, where numba is there and it can be done."""
         if kernels.kernels_in_use() == "numba":
-            from .captured import captured_steps
+            with interrupts.held_back():  # Numba is imported whole or not at all
+                from .captured import captured_steps
 
             captured = captured_steps(training, self.settings.threads or usable_cores())
             if captured is not None:
@@ -246,7 +258,13 @@ class _Run:
         if self.valid is None:
             return dict.fromkeys(f"valid_{name}" for name in LOSSES)
         streams = self._stream(0, _VALIDATION), self._stream(0, _VALIDATION_DRAWS)
-        return _named("valid", LOSSES, steps.bound(self.valid, *streams) / len(self.valid))
+        with np.errstate(over="ignore", invalid="ignore"):
+            bound = steps.bound(self.valid, *streams)
+        if not np.isfinite(bound).all() and not self._told:
+            self._told = True
+            cause = not_like_training(self.model, self.valid)
+            warnings.warn(f"the validation loss is no finite number; {cause}", stacklevel=5)
+        return _named("valid", LOSSES, bound / len(self.valid))
 
     def _stream(self, epoch: int, purpose: int) -> np.random.Generator:
         return np.random.default_rng([self.settings.seed, epoch, purpose])

@@ -13,6 +13,7 @@ import numpy as np
 from ..core.checks import relative_weights
 from ..core.errors import ConfigError, DataError
 from ..core.numerics import known_sums
+from ..data.mapped import in_memory
 from ..data.reader import CHUNK, Reader
 from ..models import Model
 
@@ -111,7 +112,7 @@ def training_rows(
 
     The model gets them last, so that data that are refused leave no trace.
     """
-    reader = model.reader(x)
+    reader = model.reader(in_memory(x))
     scale = model.scale
     if (
         scale is None
@@ -144,7 +145,7 @@ def validation_rows(model: Model, valid: Any, binarise: bool) -> Rows | None:
             f"valid is an array, or a pair (array, context); got a tuple of {len(valid)}."
         )
     x, context = valid if isinstance(valid, tuple) else (valid, None)
-    reader = model.reader(x, "valid")
+    reader = model.reader(in_memory(x), "valid")
     rows = Rows(reader, model.context_reader(context, len(reader)), binarise=binarise)
     _checked_sums(model, rows)
     return rows

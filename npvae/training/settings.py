@@ -45,7 +45,7 @@ class Settings:
     callbacks: Any
     checkpoint: Any
     resume: bool
-    progress: bool
+    progress: bool | None
 
     def __post_init__(self) -> None:
         checked = {

@@ -45,6 +45,8 @@ class RowSources:
         With `draws`, of data that are to be binarised, ones and zeros are drawn.
         """
         if self.most_rows is None:
+            for reader in filter(None, (self.rows.x, self.rows.context)):
+                reader.check_file()
             return np.ascontiguousarray(rows, np.int64)
         self._copies = self.rows.batch(rows, draws)._asdict()
         for name, source in self.sources.items():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import npvae as nv
-from bench import infer, measure, memory, nets, pictures, scaling, startup, train
+from bench import infer, measure, memory, nets, peers, pictures, scaling, startup, train
 from bench.measure import Spread
 from bench.nets import NETS, Net
 from npvae import kernels
@@ -116,7 +116,7 @@ def trained():
     given = {
         "npvae": answers([9.0, 0.02, 0.04, 0.06], [5, 4, 3, 2.0]),
         "other": answers([0.1, 0.08, 0.08, 0.08], [9, 9, 9, 9.0]),
-        "sgemm": [{"gflops": 1e-3}, {"gflops": 4e-3}, {"gflops": 2e-3}],
+        "peak": [{"gflops": 1e-3}, {"gflops": 4e-3}, {"gflops": 2e-3}],
     }
     return train.figures(given, Net(4, (3,), 2, batch=5), rows=100)
 
@@ -128,7 +128,7 @@ def test_figures_of_training(trained):
     assert npvae["ms_per_step"] == pytest.approx({"median": 2, "least": 1, "most": 3})
     assert npvae["losses"] == [5, 4, 3, 2]
     assert (npvae["ratio"], other["ratio"]) == pytest.approx((1, 2))
-    assert npvae["of_sgemm"] == pytest.approx(1140 / 2e-3 / 4e6)
+    assert npvae["of_peak"] == pytest.approx(1140 / 2e-3 / 4e6)
 
 
 def test_a_loss_that_is_too_high_or_no_number_is_pointed_out(trained):
@@ -207,6 +207,14 @@ def test_every_kind_of_figure_can_be_drawn_and_tabled(trained, tmp_path):
         pictures.save(tmp_path / f"{i}.png", draw)
         assert (tmp_path / f"{i}.png").stat().st_size > 1000
     pictures.save(None, lambda: pytest.fail("nothing to draw"))
+    times, losses = pictures.training(results).axes[:2]
+    assert "tiny; 1 thread" in times.get_title(loc="left")
+    named = [text.get_text() for text in losses.get_legend().get_texts()]
+    assert named == [peers.NAMES.get(row["peer"], row["peer"]) for row in results]
+    assert {text.get_text() for text in times.get_yticklabels()} == set(named)
+    alone = pictures.bars(processes, "mib", "MiB", "memory").axes[0]
+    assert [text.get_text() for text in alone.get_yticklabels()] == ["npvae", "NumPy"]
+    assert all({*known} <= {"npvae", *peers.NAMES} for known in (peers.TRAINING, peers.INFERENCE))
     assert len(scaling.report(results).splitlines()) == 2 + len(results)
     assert len(memory.report(processes).splitlines()) == 2 + len(processes)
 

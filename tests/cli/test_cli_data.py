@@ -102,7 +102,7 @@ def test_a_number_that_is_none_is_found_where_it_is_in_the_file(refused, npy, tm
 def test_defaults_of_other_data(train, npy):
     _, config = train(npy(RNG.normal(size=(30, 5))))
     settings = config["training"]
-    assert (settings["z_dim"], settings["batch_size"], settings["lr"]) == (5, 128, 0.001)
+    assert (settings["z_dim"], settings["batch_size"], settings["lr"]) == (5, 32, 0.001)
     _, config = train(npy(RNG.normal(size=(30, 50))))
     assert config["training"]["z_dim"] == 20
 

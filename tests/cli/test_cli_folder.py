@@ -75,6 +75,7 @@ def partly_moved(run, other, moved):
         lambda: os.replace(new / "model.npz", run / "model.npz"),
         lambda: (run / "history.csv").unlink(),
         lambda: (run / "loss.png").unlink(),
+        lambda: os.replace(new / "rows.npy", run / "rows.npy"),
         lambda: os.replace(new / "config.json", run / "config.json"),
         lambda: os.replace(new / "checkpoint.npz", run / "checkpoint.npz"),
     ]
@@ -82,7 +83,7 @@ def partly_moved(run, other, moved):
         step()
 
 
-@pytest.mark.parametrize("moved", range(6))
+@pytest.mark.parametrize("moved", range(7))
 def test_a_run_that_was_killed_while_it_took_the_place_is_whole(npvae, run, other, moved):
     before = contents(run)
     partly_moved(run, other, moved)
@@ -93,14 +94,13 @@ def test_a_run_that_was_killed_while_it_took_the_place_is_whole(npvae, run, othe
     assert names(run) == set(kept)
 
 
-@pytest.mark.parametrize("moved", [0, 1, 4])
+@pytest.mark.parametrize("moved", [0, 1, 5])
 def test_what_is_resumed_is_what_the_folder_holds(npvae, small_train, run, other, moved):
     partly_moved(run, other, moved)
     assert npvae("train --no-plots --resume --epochs 4 --out", run).code == 0
     assert config(run)["training"]["seed"] == (5 if moved else 0)
-    assert names(run) == {"model.npz", "config.json", "checkpoint.npz", "history.csv"} | (
-        set() if moved else {"loss.png"}
-    )
+    whole = {"model.npz", "config.json", "checkpoint.npz", "history.csv", "rows.npy"}
+    assert names(run) == whole | (set() if moved else {"loss.png"})
 
 
 def test_a_new_run_without_a_model_yet_is_swept(npvae, run, other):
@@ -323,3 +323,15 @@ def test_the_lock_is_touched_while_a_run_lasts(tmp_path, quick):
         while (tmp_path / lock.LOCK).stat().st_mtime_ns == first and time.monotonic() < end:
             time.sleep(0.01)
         assert (tmp_path / lock.LOCK).stat().st_mtime_ns != first
+
+
+def test_a_disk_too_full_for_a_lock_is_left_without_one(refused, run, monkeypatch):
+    before = names(run)
+
+    def full(descriptor, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    line = refused("train --out", run)
+    assert f"'{run}' can't be written in: no space left on device" in line
+    assert names(run) == before

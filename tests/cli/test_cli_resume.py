@@ -96,7 +96,7 @@ def test_a_run_that_stopped_in_its_first_epoch_is_resumed_with_its_settings(
     with monkeypatch.context() as patch:
         patch.setattr(fit._Run, "_epoch", interrupt)
         code, _, err = small_train(run, *options)
-    assert (code, names(run)) == (130, {"config.json"})
+    assert (code, names(run)) == (130, {"config.json", "rows.npy"})
     assert err == (
         "npvae: interrupted before the end of the first epoch, so nothing was kept but the "
         f"settings. Start again with: npvae train --resume --out {run}\n"

@@ -57,7 +57,32 @@ def test_help_imports_no_numpy():
         ("--versoin", "there is no option --versoin; did you mean --version?"),
         ("train --epoch 3", "there is no option --epoch; did you mean --epochs?"),
         ("train --epoch=3", "there is no option --epoch; did you mean --epochs?"),
-        ("train digits", "'digits' is one argument too many"),
+        ("train digits more", "'more' is one argument too many. See"),
+        ("train t.csv --data u.csv", "the data are given once; got 't.csv' and --data u.csv"),
+        ("train nowhere.csv", "no file or folder at 'nowhere.csv'"),
+        ("evaluate run t.csv more", "'more' is one argument too many; did you mean --out more?"),
+        ("my.csv", "a command comes first, such as npvae train my.csv; got 'my.csv'"),
+        ("sample run new.csv", "'new.csv' is one argument too many; did you mean --out new.csv?"),
+        ("train t.csv --label kind", "no option --label; say --columns kind=label in npvae train"),
+        ("train --label=kind", "no option --label; say --columns kind=label in npvae train"),
+        ("train --drop a,b", "no option --drop; say --columns a=skip,b=skip in npvae train"),
+        ("train --condition sex", "no option --condition; npvae train makes no conditional models"),
+        ("train --where a=1", "no option --where; write a file of the rows to train on"),
+        ("sample run --where a=1", "no option --where; a run's rows can't be asked for by their"),
+        ("evaluate run --where a=1", "no option --where; write a file of the rows that you mean"),
+        ("train --gpu", "no option --gpu; npvae computes on the CPU; leave it out"),
+        ("train --sep ;", "no option --sep; npvae finds that out of the file; leave it out"),
+        ("train --latent-dim 8", "no option --latent-dim; did you mean --z-dim?"),
+        ("train --latent_dim 8", "no option --latent_dim; did you mean --z-dim?"),
+        ("train --learning-rate 1", "no option --learning-rate; did you mean --lr?"),
+        ("train --validation-split .1", "no option --validation-split; did you mean --holdout?"),
+        ("train --early-stopping 3", "no option --early-stopping; did you mean --patience?"),
+        ("train --output run", "no option --output; did you mean --out?"),
+        ("train -o run", "no option -o; did you mean --out?"),
+        ("train -v", "no option -v; npvae says what it does unless --quiet is given"),
+        ("sample run --num 5", "no option --num; did you mean -n?"),
+        ("evaluate run --n-samples 5", "no option --n-samples; did you mean --samples?"),
+        ("train --xyzzy", "there is no option --xyzzy. See"),
         ("train --epochs 0", "--epochs: it takes a whole number, 1 or more; got '0'"),
         ("train --epochs 1.5", "--epochs: it takes a whole number, 1 or more; got '1.5'"),
         ("train --z-dim 0", "--z-dim: it takes a whole number, 1 or more; got '0'"),
@@ -131,6 +156,25 @@ def test_values_arrive_as_they_were_typed():
     assert (options.seed, options.patience, options.n_samples) == (5, 3, 7)
     assert (options.objective, options.resume, options.quiet) == ("iwae", True, False)
     assert parse(["train", "--hidden", "none"]).hidden == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "train t.csv --epochs 3 --no-plots",
+        "train --epochs 3 t.csv --no-plots",
+        "train --epochs 3 --no-plots t.csv",
+        "evaluate run t.csv --rows 3",
+        "evaluate run --rows 3 t.csv",
+        "evaluate --rows 3 run t.csv",
+        "reconstruct --impute run t.csv",
+        "interpolate run t.csv",
+        "latent run t.csv",
+    ],
+)
+def test_data_may_stand_anywhere_without_their_option(line):
+    assert parse(line.split()).data == "t.csv"
+    assert getattr(parse(line.split()), "run", "run") == "run"
 
 
 @pytest.mark.parametrize(

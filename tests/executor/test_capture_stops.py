@@ -193,6 +193,21 @@ for other in others:
     other.join()
 print(*ended)
 """,
+    "asleep": """
+counters[sync.LONGEST] = 60
+ended = []
+others = [
+    threading.Thread(target=lambda t=t: ended.append(execute(counters, t, 3))) for t in (0, 2)
+]
+for other in others:
+    other.start()
+time.sleep(0.2)
+print(len(ended), counters[sync.ASLEEP] if sync._FUTEX else 2)
+print(execute(counters, 1, 3))
+for other in others:
+    other.join()
+print(*ended, counters[sync.ASLEEP])
+""",
     "together": """
 results = {}
 def run(t):
@@ -232,6 +247,11 @@ except RuntimeError as error:
     print(str(error).replace(" ", "-"), begun[0].is_alive())
 """,
 }
+
+
+def test_threads_that_wait_sleep_until_the_last_one_wakes_them(said):
+    """They would sleep for a minute, were they not woken at each of the five steps' barriers."""
+    assert said["asleep"] == ["0", "2", "5", "5", "5", "0"]
 
 
 def test_threads_that_were_told_to_stop_do_not_wait(said):

@@ -290,6 +290,31 @@ def ordinal_backward_terms(d: Array, eta: Array, cuts: Array, sizes: Any) -> tup
     return triple, np.stack([whole, whole * (1 + np.exp(cuts[1::2]))], -1).ravel()
 
 
+def knots(n: Sizes) -> tuple[Array, Array, Array]:
+    """Marginals that start with an atom, go through one, and are rounded in every other column."""
+    x, y = np.array([-1.0, -1.0, 0.5, 0.5, 2.5]), np.array([-1.5, -0.5, 0.25, 0.5, 1.5])
+    steps = np.where(np.arange(n["D"]) % 2, 0.5, 0.0)
+    whole = np.array([-1.25, -0.75, 0.25, 0.75, 2.75])
+    lines, scores = np.where(steps[:, None] > 0, whole, x), np.tile(y, (n["D"], 1)).copy()
+    for array in (lines, scores, steps):
+        array.flags.writeable = False  # constants, for a step that is recorded
+    return lines, scores, steps
+
+
+KNOTS = dict(knots=lambda n: knots(n)[0], scores=lambda n: knots(n)[1], steps=lambda n: knots(n)[2])
+
+
+def cell_terms(
+    location: Array, low: Array, high: Array, width: Array, offset: Array, log_scale: Array
+) -> tuple[Array, Array, Array]:
+    """exp magnifies the rounding of log_scale, and that of a and b, which it is the scale of."""
+    inverse, worst = np.exp(-log_scale), 1 + np.abs(log_scale)
+    size = 1 + (np.abs(location) + np.maximum(np.abs(low), np.abs(high))) * inverse * worst
+    small = np.abs(np.log(np.where(width > 0, width, 1))) + np.abs(log_scale)
+    terms = size + small + np.abs(offset)
+    return terms.sum(-1), size * inverse * worst, size * size
+
+
 def planar_parts(z: Array, w: Array, u: Array, b: Array) -> tuple[Array, ...]:
     """m, j, and the magnitudes of what h, û, c and j sum or subtract."""
     s, square = (w * u).sum(), (w * w).sum()
@@ -464,6 +489,15 @@ KERNELS: dict[str, Kernel] = {
         scales=categorical_terms,
         domain={"x": unit},
         hides=("x",),
+    ),
+    "cells": Kernel(dict(x="BD"), 2, KNOTS, scales=lambda x, *_: (1 + 0 * x,) * 4),
+    "cell_scores": Kernel(dict(x="BD"), 2, KNOTS, scales=lambda x, *_: (1 + 0 * x,)),
+    "logistic_cells": Kernel(
+        dict(location="KBD", low="BD", high="BD", width="BD", offset="BD", log_scale="D"),
+        6,
+        scales=cell_terms,
+        domain={"width": positive, "log_scale": gentle},
+        hides=("low",),
     ),
     "ordinal_logits": Kernel(
         dict(eta="KBD", cuts="P"),

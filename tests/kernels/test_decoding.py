@@ -55,6 +55,26 @@ def beta_mode(logits, log_concentration):
     return x[((a - 1) * np.log(x) + (b - 1) * np.log1p(-x)).argmax(-1)]
 
 
+STEPS = np.repeat([0.0, 0.5, 0.01], 3)
+EDGES = np.array([-2.0, 0.0, 0.0, 3.0]) + STEPS[:, None] / 2 * [-1, -1, 1, 1]
+LINES = EDGES, np.tile([-1.0, 0.0, 0.5, 2.0], (9, 1))
+
+
+def on_line(y, *_):
+    """Each column by itself, rounded to its step."""
+    lines = [np.interp(y[..., j], LINES[1][0], EDGES[j]) for j in range(9)]
+    lines = np.clip(np.stack(lines, -1), -2, 3)
+    units = np.where(STEPS > 0, STEPS, 1)
+    return np.where(STEPS > 0, np.rint(lines / units) * units, lines)
+
+
+def mean_on_line(location, log_scale, *_):
+    """The mean over evenly spread quantiles of the logistic distribution."""
+    noise = special.logit((np.arange(40_001) + 0.5) / 40_001)
+    y = location[..., None] + np.exp(log_scale)[:, None] * noise
+    return np.moveaxis(on_line(np.moveaxis(y, -1, 0)), 0, -1).mean(-1)
+
+
 # What is expected, the constants, how many arrays come in, and how near in float64.
 CASES = {
     "exp": (np.exp, (), 1, 1e-15),
@@ -76,6 +96,8 @@ CASES = {
     "zero_inflated_mode": (zero_inflated, (), 3, 0),
     "beta_shapes": (shapes, (), 2, 1e-13),
     "beta_mode": (beta_mode, (), 2, 5e-4),
+    "from_scores": (on_line, (*LINES, STEPS), 1, 1e-14),
+    "mean_from_scores": (mean_on_line, (*LINES, STEPS), 2, 3e-3),
     "restored": (lambda x, m, s: x * s + m, UNITS, 1, 1e-15),
 }  # fmt: skip
 IN_DOUBLES = {"wide_exp", "beta_shapes", "restored"}

@@ -20,8 +20,9 @@ from npvae.executor.lower import RULES
 from npvae.executor.places import Source
 from npvae.executor.program import Program
 
-NATIVE = [name for name in KERNELS if name != "adam"]
-"""All kernels but Adam, which is no call: it ends a step."""
+EAGER = {"adam"}
+"""Kernels that have no compiled operation of a call's: Adam ends a step."""
+NATIVE = [name for name in KERNELS if name not in EAGER]
 ODD = {
     f"{name}-{odd}": (name, n)
     for name in NATIVE

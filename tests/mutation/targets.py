@@ -16,6 +16,7 @@ from typing import Any
 
 import npvae
 from npvae.core import Objective, Part
+from npvae.kernels import seam
 from npvae.optim import Adam
 
 WHOLE = ("npvae.kernels.", "npvae.core.numerics")
@@ -166,7 +167,8 @@ def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
 def _is_mathematics(module: ModuleType, qualname: str) -> bool:
     if module.__name__.startswith(WHOLE):
         return True
-    if hasattr(getattr(module, qualname, None), "__wrapped__"):  # a kernel
+    wrapper = getattr(getattr(module, qualname, None), "__code__", None)
+    if wrapper is not None and wrapper.co_filename == seam.__file__:  # a kernel
         return True
     owner, _, method = qualname.rpartition(".")
     cls = getattr(module, owner, None) if owner else None

@@ -69,6 +69,14 @@ def test_loss_curves_mark_the_epoch_that_they_cut():
     assert not axes.texts
 
 
+def test_loss_curves_mark_the_epoch_that_was_kept():
+    history = [record(e, 100.0 / e, 110.0 / e) for e in range(1, 7)]
+    figure = plots.loss_curves(history, kept=4)
+    for axes in figure.axes:
+        assert list(axes.lines[2].get_xdata()) == [4, 4]
+    assert legend_names(figure) == ["train", "validation", "kept: epoch 4"]
+
+
 @pytest.mark.smoke(2)
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf", "PNG"])
 def test_save_writes_the_same_bytes_and_leaves_nothing_else(tmp_path, suffix):
@@ -110,6 +118,9 @@ X = np.zeros((3, 64))
         (lambda: plots.reconstructions(X, X, (8, 8), n=0), "n=0"),
         (lambda: plots.reconstructions(X, X, (7, 7)), "in colour; got (7, 7)"),
         (lambda: plots.interpolation(X, (8, 8)), "got (3, 64). One pair: pass decoded[None]."),
+        (lambda: plots.walks(X), "got (3, 64). One pair: pass decoded[None]."),
+        (lambda: plots.walks(X[None], ends=X), "ends must be (1, 2, 64), two rows for each pair"),
+        (lambda: plots.walks(X[None], ["a"]), "one for each of the 64 columns; got 1"),
         (lambda: plots.latent(X[0]), "mu must be (N, Z)"),
         (lambda: plots.latent(X * NAN), "192 values NaN"),
         (lambda: plots.latent(X, [1, 2]), "labels must be (3,)"),
@@ -156,7 +167,7 @@ assert matplotlib.rcParams.copy() == before
 
 def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(MissingDependency, match=re.escape("pip install 'npvae[plot]'")):
+    with pytest.raises(MissingDependency, match=re.escape("pip install matplotlib")):
         plots.latent([[1.0, 2.0]])
 
 

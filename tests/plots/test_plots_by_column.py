@@ -61,3 +61,60 @@ def test_reconstructions_lie_against_inputs_in_a_panel_for_each_column():
     assert len(plots.columns_reconstructed(noise(5, 50), noise(5, 50), ["a"] * 50).axes) == 36
     with pytest.raises(DataError, match="one shape"):
         plots.columns_reconstructed(x, x_hat[:3], ["a", "b"])
+
+
+def test_ticks_are_written_as_the_column_writes_its_numbers():
+    x = np.column_stack([noise(20) * 100, noise(20)])
+    formats = [lambda days: f"day {days:g}", None]
+    figure = plots.columns_reconstructed(x, x, ["joined", "size"], formats=formats)
+    figure.draw_without_rendering()
+    joined, size = figure.axes
+    for axis in (joined.xaxis, joined.yaxis):
+        assert {"day 0", "day 50"} & {text.get_text() for text in axis.get_ticklabels()}
+    assert not any("day" in text.get_text() for text in size.get_xticklabels())
+    assert figure.get_supxlabel() == "input, in the column's units"
+    assert figure.get_supylabel() == "reconstruction"
+    (samples,) = plots.columns(x[:, :1], x[:, :1], ["joined"], formats=formats[:1]).axes
+    assert samples.xaxis.get_major_formatter()(3) == "day 3"
+    assert samples.yaxis.get_major_formatter()(0.125) == "12.5 %"
+
+
+def test_long_labels_have_two_lines_and_many_their_number():
+    words = ("strongly disagree", "strongly agree", "St. Petersburg am Meer")
+    places = np.arange(9)[:, None] % 3
+    axes = plots.columns_reconstructed(places, places, ["q"], [words]).axes[0]
+    shown = [text.get_text() for text in axes.get_yticklabels()]
+    assert shown == ["strongly\ndisagree", "strongly\nagree", "St.\nPetersburg…"]
+    letters = tuple("ABCDEFGHIJKL")
+    axes = plots.columns_reconstructed(places, places, ["q"], [letters]).axes[0]
+    assert [text.get_text() for text in axes.get_xticklabels()] == list(letters)
+    many = tuple(f"town {i}" for i in range(12))
+    axes = plots.columns_reconstructed(places, places, ["q"], [many]).axes[0]
+    assert (list(axes.get_xticks()), axes.get_xlabel()) == ([], "12 labels")
+
+
+def test_walks_are_lines_in_the_columns_units():
+    decoded = np.stack([np.linspace([0.0, 0, 7], [4, 0.75, 7], 5), np.full((5, 3), [2, 0.25, 7])])
+    ends = np.array([[[0, 0, NAN], [4, 1, 7]], [[2, 0, 7], [2, 1, 7]]])
+    labels = [("a", "b", "c", "d", "e"), ("no", "yes"), ()]
+    figure = plots.walks(decoded, ["letter", "member", "size"], ends, labels)
+    letter, member, size = figure.axes
+    np.testing.assert_array_equal(letter.lines[0].get_ydata(), [0, 1, 2, 3, 4])
+    np.testing.assert_array_equal(size.lines[1].get_ydata(), [NAN, 7])
+    assert [text.get_text() for text in letter.get_yticklabels()] == ["a", "b", "c", "d", "e"]
+    assert [text.get_text() for text in member.get_yticklabels()] == ["no", "yes"]
+    assert [text.get_text() for text in size.get_xticklabels()] == ["start", "end"]
+    assert figure.legends[0].get_title().get_text() == "circles: the rows themselves"
+
+
+def test_of_many_columns_those_have_a_panel_that_walks_change_most():
+    decoded = np.tile(noise(40), (2, 3, 1))
+    decoded[:, 1:, 5] += [[1], [2]]
+    decoded[:, 1:, 39] += [[100], [300]]
+    names = [f"c{j}" for j in range(40)]
+    figure = plots.walks(decoded, names)
+    shown = [axes.get_title(loc="left") for axes in figure.axes]
+    assert len(shown) == 36
+    assert {"c5", "c39"} <= set(shown)
+    assert "the 36 columns that change most" in figure.get_suptitle()
+    assert not plots.walks(np.tile(decoded, (6, 1, 1))).legends, "twelve lines are not named"

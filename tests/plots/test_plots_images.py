@@ -37,6 +37,22 @@ def test_every_value_is_a_square_of_whole_screen_pixels(shape):
     np.testing.assert_array_equal(screen[y0:y1, x0:x1, 0], grey)
 
 
+def test_strips_are_as_tall_as_can_be_seen_and_no_taller_than_a_screen():
+    strip = noise(6, 40)
+    wide = pixels(plots.image_grid(strip, (1, 40)))
+    assert len(wide) == 6 * 16 + 5 * 3, "below each other"
+    np.testing.assert_array_equal(wide[::19, :: wide.shape[1] // 40], strip)
+    tall = plots.reconstructions(noise(3, 200), noise(3, 200), (200, 1))
+    assert pixels(tall).shape == (2 * 800 + 3, 3 * 16 + 2 * 3)
+
+
+def test_a_title_is_in_view_whole():
+    figure = plots.manifold(lambda z: np.repeat(z, 2, axis=1), (2, 2), n=3)
+    figure.draw_without_rendering()
+    title = figure.axes[0]._left_title.get_window_extent()
+    assert title.x1 < figure.bbox.width
+
+
 def test_without_a_title_there_is_no_room_for_one():
     named, bare = (plots.image_grid(noise(60, 64), (8, 8), title=title) for title in ("a", ""))
     (width, height), (_, less) = (
@@ -126,15 +142,65 @@ def test_interpolation_gives_each_pair_a_row():
     np.testing.assert_allclose(figure.axes[0].get_xticks(), [0.1, 0.9])
 
 
-def test_interpolation_of_features_is_a_heat_map_for_each_pair():
-    decoded = noise(3, 5, 12)
+def test_interpolation_has_the_inputs_at_its_sides():
+    decoded, ends = noise(3, 5, 784), 1 - noise(3, 2, 784)
+    figure = plots.interpolation(decoded, (28, 28), ends=ends)
+    axes = figure.axes[0]
+    for pair in range(3):
+        np.testing.assert_array_equal(tile(figure, pair, 0, (28, 28)), ends[pair, 0])
+        np.testing.assert_array_equal(tile(figure, pair, 6, (28, 28)), ends[pair, 1])
+        for step in range(5):
+            shown = tile(figure, pair, step + 1, (28, 28))
+            np.testing.assert_array_equal(shown, decoded[pair, step])
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["input", "decoded", "input"]
+    width = pixels(figure).shape[1]
+    for line, place in zip(axes.lines, (1, 6), strict=True):
+        assert abs(line.get_xdata()[0] * width - place * (width + 3) / 7 + 1.5) <= 1.5, "in the gap"
+
+
+def test_samples_stand_beside_data():
+    samples, data = noise(7, 64), 1 - noise(9, 64)
+    figure = plots.image_grid(samples, (8, 8), data=data)
+    for k in range(7):
+        np.testing.assert_array_equal(tile(figure, k // 3, k % 3, (8, 8)), data[k])
+        np.testing.assert_array_equal(tile(figure, k // 3, 3 + k % 3, (8, 8)), samples[k])
+    assert np.isnan(tile(figure, 2, 1, (8, 8))).all()
+    few = plots.image_grid(samples, (8, 8), data=data[:2])
+    np.testing.assert_array_equal(tile(few, 2, 3, (8, 8)), samples[6])
+    assert np.isnan(tile(few, 1, 0, (8, 8))).all()
+    assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == ["data", "samples"]
+    colour = plots.image_grid(noise(3, 48), (4, 4, 3), value_range=None, data=noise(3, 48) * 2)
+    assert pixels(colour).shape[2] == 3
+    assert np.isfinite(pixels(colour)).all()
+
+
+def test_interpolation_of_features_is_a_line_for_each_pair_and_column():
+    decoded, ends = noise(3, 5, 12), noise(3, 2, 12)
+    figure = plots.interpolation(decoded, None, ends=ends)
+    for j, axes in enumerate(figure.axes):
+        assert len(axes.lines) == 6
+        for pair, (line, circles) in enumerate(zip(axes.lines[::2], axes.lines[1::2], strict=True)):
+            np.testing.assert_array_equal(line.get_ydata(), decoded[pair, :, j])
+            np.testing.assert_array_equal(
+                circles.get_xydata(), [(0, ends[pair, 0, j]), (1, ends[pair, 1, j])]
+            )
+            assert line.get_color() == circles.get_color()
+    assert legend_names(figure) == ["pair 1", "pair 2", "pair 3"]
+    named = plots.interpolation(decoded[..., :2], None, names=["age", "a" * 30])
+    assert [axes.get_title(loc="left") for axes in named.axes] == ["age", "a" * 23 + "…"]
+
+
+def test_interpolation_of_many_features_is_a_heat_map_for_each_pair():
+    decoded = noise(3, 5, 37)
     figure = plots.interpolation(decoded, None)
     for walk, axes in zip(decoded, figure.axes[:3], strict=True):
         np.testing.assert_array_equal(axes.images[0].get_array(), walk)
         assert axes.images[0].get_clim() == (decoded.min(), decoded.max())
         assert [t.get_text() for t in axes.get_yticklabels()] == ["start", "end"]
-    named = plots.interpolation(decoded[..., :2], None, names=["age", "a" * 30]).axes[2]
-    assert [t.get_text() for t in named.get_xticklabels()] == ["age", "a" * 23 + "…"]
+    named = plots.interpolation(
+        decoded, None, names=[f"c{j}" for j in range(36)] + ["a" * 30]
+    ).axes[2]
+    assert [t.get_text() for t in named.get_xticklabels()][-2:] == ["c35", "a" * 23 + "…"]
 
 
 def test_manifold_grows_rightward_and_upward_by_the_quantiles_of_the_prior():
@@ -158,13 +224,19 @@ def test_manifold_grows_rightward_and_upward_by_the_quantiles_of_the_prior():
         below = array[step * row + step // 2, ::step]
         np.testing.assert_allclose(below, quantiles[n - 1 - row])
     axes = figure.axes[0]
-    places = [NormalDist().cdf(z) for z in (-1, -0.5, 0, 0.5, 1)]
     for axis in (axes.xaxis, axes.yaxis):
-        np.testing.assert_allclose(axis.get_ticklocs(), places)
+        np.testing.assert_allclose(axis.get_ticklocs(), [0.1, 0.3, 0.5, 0.7, 0.9])
         names = [label.get_text() for label in axis.get_ticklabels()]
-        assert names == ["−1", "−0.5", "0", "0.5", "1"]
+        assert names == ["−1.28", "−0.52", "0.00", "0.52", "1.28"]
     assert (axes.get_xlabel(), axes.get_xlim()) == ("z[0]", (0, 1))
     assert (axes.get_ylabel(), axes.get_ylim()) == ("z[1]", (0, 1))
+
+
+def test_ticks_of_a_large_manifold_are_a_few_that_lie_alike_on_both_sides():
+    axes = plots.manifold(lambda z: np.repeat(z, 2, axis=1), (2, 2), n=20).axes[0]
+    names = [label.get_text() for label in axes.get_xticklabels()]
+    assert names == ["−1.96", "−0.76", "−0.19", "0.19", "0.76", "1.96"]
+    np.testing.assert_allclose(axes.get_xticks(), (np.array([0, 4, 8, 11, 15, 19]) + 0.5) / 20)
 
 
 def test_guess_image_shape():

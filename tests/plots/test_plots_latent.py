@@ -139,3 +139,41 @@ def test_more_points_are_smaller_and_fainter():
     assert few.get_sizes()[0] > many.get_sizes()[0]
     assert few.get_alpha() > many.get_alpha()
     assert (few.get_rasterized(), many.get_rasterized()) == (False, True)
+
+
+def test_latent_says_which_rows_and_which_plane_it_shows():
+    def subtitle(*arguments, **more):
+        return plots.latent(*arguments, **more).axes[0].get_title(loc="left")
+
+    assert subtitle(noise(1200, 2)) == "1,200 rows"
+    assert subtitle(noise(1, 1)) == "1 row"
+    assert subtitle(noise(9, 2), rows="9 training rows") == "9 training rows"
+    assert subtitle(noise(9, 5)) == "9 rows; of 5 dimensions, the plane of most variance"
+
+
+def test_the_legend_names_what_labels_are_and_cuts_long_names():
+    figure = plots.latent(noise(2, 2), ["a" * 40, "b"], label="species of penguin at the station")
+    assert legend_names(figure) == ["a" * 23 + "…", "b"]
+    assert figure.legends[0].get_title().get_text() == "species of penguin at t…"
+    bar = plots.latent(noise(9, 2), noise(9), label="mass").axes[1]
+    assert bar.get_ylabel() == "mass"
+
+
+def test_above_ten_classes_names_stand_where_the_classes_lie():
+    middles = np.stack(np.meshgrid(np.arange(8), np.arange(5)), -1).reshape(40, 2) * 20
+    mu, labels = np.repeat(middles, 10, axis=0) + noise(400, 2), np.repeat(np.arange(1, 41), 10)
+    texts = plots.latent(mu, labels).axes[0].texts
+    assert [text.get_text() for text in texts] == [str(label) for label in range(1, 41)]
+    places = [np.median(mu[labels == label], axis=0) for label in range(1, 41)]
+    np.testing.assert_allclose([text.get_position() for text in texts], places)
+    assert not plots.latent(mu, labels // 5).axes[0].texts
+    assert 0 < len(plots.latent(noise(400, 2), labels).axes[0].texts) < 40, "none over another"
+    assert not plots.latent(mu, [f"a long name {label}" for label in labels]).axes[0].texts
+
+
+@pytest.mark.parametrize("n", [3, 60])
+def test_points_keep_most_of_the_room_beside_long_names(n):
+    labels = [f"a class with a long name {i:02}" for i in range(n)]
+    figure = plots.latent(noise(n, 2), labels)
+    figure.draw_without_rendering()
+    assert figure.axes[0].get_window_extent().width > 4 * plots.style.DPI

@@ -7,6 +7,8 @@ import pytest
 from npvae import tables
 from npvae.core.errors import NpvaeError
 
+pytest.register_assert_rewrite("messy")
+
 
 @pytest.fixture
 def write(tmp_path):

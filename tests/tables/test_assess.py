@@ -54,8 +54,7 @@ def test_the_options_make_a_model_of_the_table(table, model):
     parts = {part.name: tuple(columns) for part, columns in zip(
         model.likelihood.parts, model.likelihood.columns, strict=True)}  # fmt: skip
     assert parts == {
-        "student_t": (0, 1, 5), "bernoulli": (3,), "negative_binomial": (2,),
-        "categorical": (4,),
+        "transformed": (0, 1, 2, 5), "bernoulli": (3,), "categorical": (4,),
     }  # fmt: skip
     assert model.missing == "mask"
     assert model.schema == table.schema
@@ -135,11 +134,29 @@ def test_a_column_alone_has_the_distribution_of_its_values(table):
     weight, visits, group = (
         table.x[:, table.columns.index(n)] for n in ("weight", "visits", "group")
     )
+    shares = (np.bincount(group.astype(int)) + 0.5) / (N + 1.5)
+    np.testing.assert_allclose(alone[4], np.log(shares)[group.astype(int)].mean())
+    whole = np.arange(visits.min(), visits.max() + 1)
+    marginal = table.schema.modelled[2].marginal
+    np.testing.assert_allclose(np.exp(marginal.log_prob(whole)).sum(), 1)
+    np.testing.assert_allclose(alone[2], marginal.log_prob(visits).mean())
+    assert alone[0] > stats.norm(*stats.norm.fit(weight)).logpdf(weight).mean() - 0.03
+
+
+def test_a_column_of_which_no_distribution_was_found_has_student_s_or_the_negative_binomial(table):
+    class Blind:
+        schema = tables.Schema([
+            {"name": "weight", "kind": "number", "decimals": 1},
+            {"name": "visits", "kind": "count"},
+        ])  # fmt: skip
+
+    x = table.x[:, [0, 2]]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("npvae.tables.assess.column_nats", lambda model, x, seed: 0 * x)
+        alone = -tables.nats_saved(Blind, x)
+    weight, visits = x.T
     _, at, scale = stats.t.fit(weight, fdf=8)
     heavy = stats.t(8, at, scale).logpdf(weight).mean()
     m, d = visits.mean(), visits.mean() ** 2 / (visits.var() - visits.mean())
     counts = stats.nbinom(d, d / (d + m)).logpmf(visits).mean()
-    shares = (np.bincount(group.astype(int)) + 0.5) / (N + 1.5)
-    np.testing.assert_allclose(alone[0], heavy, rtol=1e-7)
-    np.testing.assert_allclose(alone[2], counts)
-    np.testing.assert_allclose(alone[4], np.log(shares)[group.astype(int)].mean())
+    np.testing.assert_allclose(alone, [heavy, counts], rtol=1e-7)

@@ -23,10 +23,10 @@ def path(request, tmp_path):
 
 
 KINDS = {
-    "wine": {"number": 11, "count": 2},
+    "wine": {"number": 13},
     "breast_cancer": {"number": 30},
     "diabetes": {"number": 9, "category": 1},
-    "digits": {"count": 58, "flag": 3, "constant": 3},
+    "digits": {"count": 25, "number": 33, "flag": 3, "constant": 3},
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, datetime, time, timedelta, timezone
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from npvae.datasets.numerals import are_plain, holds, is_plain
 from npvae.tables.formats import Ambiguous, DateFormat, NumberFormat, dates_as, numbers_as, reading
+from npvae.tables.formats.names import month_of
 
 NBSP, NARROW = "\u00a0", "\u202f"
 MARKS = [
@@ -240,3 +242,77 @@ def test_days_beyond_the_calendar_are_its_ends():
 def test_patterns_that_are_none(pattern):
     with pytest.raises(ValueError):  # noqa: PT011 (a config that the schema refuses)
         DateFormat(pattern)
+
+
+@pytest.mark.parametrize(
+    ("texts", "pattern", "moments"),
+    [
+        (["31 DEC 2024", "01 SEP 2023"], "dd MMM yyyy", ["2024-12-31", "2023-09-01"]),
+        (["31-DEC-24", "01-MAY-23"], "dd-MMM-yy", ["2024-12-31", "2023-05-01"]),
+        (["31dec2024", "01may2023"], "ddMMMyyyy", ["2024-12-31", "2023-05-01"]),
+        (["1. März 2023", "31. Dezember 2024"], "d. MMMM yyyy", ["2023-03-01", "2024-12-31"]),
+        (["2 Mrz 2023", "1 Okt 2024"], "d MMM yyyy", ["2023-03-02", "2024-10-01"]),
+        (["2 févr. 2023", "1 août 2024"], "d MMM yyyy", ["2023-02-02", "2024-08-01"]),
+        (["2 de enero de 2023"], "d' de 'MMMM' de 'yyyy", ["2023-01-02"]),
+        (["20241231", "19991231"], "yyyyMMdd", ["2024-12-31", "1999-12-31"]),
+        (["24/12/31", "23/02/01", "20/03/15"], "yy/MM/dd", ["2024-12-31", "2023-02-01"]),
+        (["31/12/45", "01/02/99", "03/04/03"], "dd/MM/yy", ["1945-12-31", "1999-02-01"]),
+        (["12/31/45", "12/01/99"], "MM/dd/yy", ["1945-12-31", "1999-12-01"]),
+        (["31.12.24", "01.02.99"], "dd.MM.yy", ["2024-12-31", "1999-02-01"]),
+        (["31/Dec/2024:10:05:06 +0000"], "dd/MMM/yyyy:HH:mm:ss XX", ["2024-12-31 10:05:06+00:00"]),
+        (["2024-12-31 10:05:06,250"], "yyyy-MM-dd HH:mm:ss,SSS", ["2024-12-31 10:05:06.250000"]),
+        (["2024-01-02 10:00 CET", "2024-07-02 10:00 CEST", "2024-02-02 10:00 CET"],
+         "yyyy-MM-dd HH:mm 'CET'", ["2024-01-02 10:00:00+01:00", "2024-07-02 09:00:00+01:00"]),
+        (["1:05 p.m.", "11:20 a.m."], "h:mm b", ["13:05:00", "11:20:00"]),
+        (["1:05\u202fPM", "11:20\u202fAM"], "h:mm\u202fA", ["13:05:00", "11:20:00"]),
+    ],
+)  # fmt: skip
+def test_dates_of_all_kinds(texts, pattern, moments):
+    form = dates_as(texts)
+    assert form.pattern == pattern
+    assert [str(form.moment(form.parse(text))) for text in texts[: len(moments)]] == moments
+    again = DateFormat(**json.loads(json.dumps(form.config)))
+    written = [again.write(again.parse(text)) for text in texts]
+    assert written == [text if "CEST" not in text else "2024-07-02 09:00 CET" for text in texts]
+
+
+def test_months_that_a_column_does_not_have_are_in_its_language_and_spelling():
+    for texts, written in [
+        (["31 DEC 2024"], "01 MAY 2024"),
+        (["31. Dezember 2024", "01. März 2024"], "01. Mai 2024"),
+        (["31 DÉC. 2024", "01 MARS 2024"], "01 MAI 2024"),
+        (["31 déc. 2024"], "01 mai 2024"),
+    ]:
+        form = dates_as(texts)
+        assert form.write(form.parse(texts[0]) - 244) == written
+    assert month_of("Juil.") == 7
+    assert month_of("FEVR") == 2
+    with pytest.raises(KeyError):
+        month_of("jui")  # June or July
+
+
+@pytest.mark.parametrize(
+    ("texts", "ways"),
+    [
+        (["01/02/03", "04/05/06"], ("dmy", "mdy", "ymd")),
+        (["01-02-03", "29-12-24"], ("dmy", "ymd")),
+    ],
+)
+def test_years_of_two_figures_that_can_be_days_are_asked_for(texts, ways):
+    with pytest.raises(Ambiguous) as caught:
+        dates_as(texts)
+    assert caught.value.args == ways
+    assert str(dates_as(texts, "ymd").moment(0)) == "2001-02-03"
+
+
+@pytest.mark.parametrize("text", ["1,234.50-", "3.25-", "−1,234.50", "-1,234.50"])
+def test_a_minus_may_stand_behind_money(text):
+    form = numbers_as([text, "1,000.25"], np.ones(2, int))
+    assert form.parse(text) == -float(text.strip("-−").replace(",", ""))
+    assert form.write(form.parse(text), 2) == text
+
+
+@pytest.mark.parametrize("names", [["Jan"], ["x"] * 13, [1] * 12])
+def test_names_of_months_that_are_none(names):
+    with pytest.raises((ValueError, TypeError)):
+        DateFormat("d MMM yyyy", names=names).write(0)

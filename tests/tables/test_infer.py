@@ -92,8 +92,7 @@ def test_a_kind_that_is_given_is_the_kind(write):
 @pytest.mark.parametrize(
     ("cells", "given", "words"),
     [
-        (["", "NA", "?"], {}, ["'c' has none in all 3 rows", "--columns c=skip"]),
-        (["", "NA", "?"], {"c": "number"}, ["'c' has none in all 3 rows"]),
+        (["", "NA", "?"], {"c": "number"}, ["'c' has none in all 3 rows", "--columns c=skip"]),
         (["3", "-1", "4"], {"c": "count"}, ["line 3, column 'c'", "a count is", "'-1'"]),
         (["3", "4", "0.5"], {"c": "count"}, ["line 4, column 'c'", "a count is", "'0.5'"]),
         (["3", "x", "5"], {"c": "number"}, ["line 3, column 'c'", "hold a number", "'x'"]),
@@ -115,6 +114,11 @@ def test_refused(write, refusal, cells, given, words):
         assert word in message
 
 
+def test_an_empty_column_is_left_out(write):
+    schema = tables.read(write(c=["", "NA", "?"], x=["1.5", "2", "0"])).schema
+    assert schema.skipped == {"c": "it is empty"}
+
+
 def test_a_few_cells_that_are_no_numbers_are_mistakes(write, refusal):
     cells = [str(i % 12) for i in range(60)]
     cells[33] = "seven"
@@ -122,4 +126,4 @@ def test_a_few_cells_that_are_no_numbers_are_mistakes(write, refusal):
     assert "line 35, column 'age'" in message
     assert "'seven'" in message
     cells[33] = ""
-    assert kinds(write(age=cells, x=RNG.normal(size=60)))["age"] == "count"
+    assert kinds(write(age=cells, x=RNG.normal(size=60)))["age"] == "number"

@@ -7,19 +7,26 @@ executor calls it at the address that stands in the program's table.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import threading
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numba
 from llvmlite import ir
 from numba import types
+from numba.core.ccallback import CFunc
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.sigutils import normalize_signature
 from numba.extending import intrinsic
 
+from ...core import interrupts
+from .cache import cache_of
+
+_NOTICE = "npvae: interrupted; training stops when its step is compiled"
 _SIGNATURE = types.void(*[types.int64] * 7)
-_compiling = threading.Lock()
 
 
 def digest() -> int:
@@ -28,13 +35,29 @@ def digest() -> int:
     return int.from_bytes(hashlib.blake2b(text, digest_size=6).digest(), "little")
 
 
-def cached(compiler: Callable[..., Any], function: Any, *arguments: Any, **options: Any) -> Any:
-    """Compile with a cache on disk, or without where no folder for one can be written."""
-    options["error_model"] = "numpy"
-    try:
-        return compiler(*arguments, cache=True, **options)(function)
-    except RuntimeError:
-        return compiler(*arguments, **options)(function)
+def cached(function: Any) -> Any:
+    """A function that is compiled when first called, or found in the cache."""
+    dispatcher = numba.njit(nogil=True, error_model="numpy")(function)
+    dispatcher._cache = cache_of(function)
+    return dispatcher
+
+
+@contextlib.contextmanager
+def compiling() -> Iterator[None]:
+    """Nobody compiles at the same time or forks, and Ctrl-C waits until the block has ended.
+
+    An interrupt may land in one of LLVM's callbacks, where it gets lost or leaves halves behind.
+    """
+    with interrupts.held_back(_NOTICE), global_compiler_lock:
+        yield
+
+
+if hasattr(os, "register_at_fork"):
+    # A fork waits for the compiler, whose lock would else be nobody's in the child, and locked.
+    _release = global_compiler_lock.release
+    os.register_at_fork(
+        before=global_compiler_lock.acquire, after_in_parent=_release, after_in_child=_release
+    )
 
 
 class Library:
@@ -56,11 +79,17 @@ class Library:
     @property
     def address(self) -> int:
         """The function's; it is compiled, or found in the cache, when first asked for."""
-        with _compiling:
-            if self._function is None:
-                function = self._make(digest())
-                self._function = cached(numba.cfunc, function, _SIGNATURE)
+        if self._function is None:
+            with compiling():
+                if self._function is None:
+                    self._function = self._compiled(self._make(digest()))
         return int(self._function.address)
+
+    def _compiled(self, function: Any) -> Any:
+        made: Any = CFunc(function, normalize_signature(_SIGNATURE), {}, {"error_model": "numpy"})
+        made._cache = cache_of(function)
+        made.compile()
+        return made
 
 
 @intrinsic

@@ -76,7 +76,7 @@ def _executor(sources):
     return execute
 
 
-execute = cached(numba.njit, _executor(digest()), nogil=True)
+execute = cached(_executor(digest()))
 
 COMPILES = not numba.config.DISABLE_JIT
 """Whether it can run: Numba's switch to run everything in Python is for functions on arrays."""

@@ -1,8 +1,9 @@
 """What threads need of each other: an atomic counter, a pause, and a barrier.
 
-A thread that waits spins for a moment, since on cores of its own the others are there within a
-microsecond, and then gives its core away at every turn: two threads on one core must not wait for
-the scheduler to take turns for them.
+A thread that waits spins for a moment, since on cores of its own the others are there within some
+microseconds, and then sleeps until the last of them wakes it: a thread that kept its core busy
+would keep it from the one it waits for, where other programs use the cores too. Where the system
+has no call for that, it gives its core away at every turn.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ from numba.extending import intrinsic
 
 from .options import fast
 
-ARRIVED, GENERATION, STOP = 0, 8, 16
-"""Places in the array of counters, a cache line apart."""
-SIZE = 32
+ARRIVED, GENERATION, STOP, ASLEEP, LONGEST = 0, 8, 16, 24, 32
+"""Places in the array of counters, a cache line apart; at LONGEST stand two numbers."""
+SIZE = 40
 SPINS = 100
+"""Some 4 µs."""
+NAP = 0, 10_000_000
+"""Seconds and nanoseconds that a thread sleeps before it looks again: a stop wakes nobody."""
 
 _PAUSES = {
     "x86_64": ("llvm.x86.sse2.pause", ()),
@@ -71,6 +75,28 @@ def _yield(context):
     return types.void(), generate
 
 
+_FUTEX = {"x86_64": 202, "aarch64": 98}.get(platform.machine()) if sys.platform == "linux" else None
+"""The number of Linux's call for sleeping until a number in memory changes; None elsewhere."""
+_WAIT, _WAKE, _ALL = 128, 129, 1 << 30
+
+
+@intrinsic
+def _futex(context, address, what, value, longest):
+    """Sleep while the int32 at the address has a value, or wake those who do."""
+
+    def generate(target, builder, signature, arguments):
+        if _FUTEX is None:
+            return target.get_dummy_value()
+        address, what, value, longest = arguments
+        long = ir.IntType(64)
+        kind = ir.FunctionType(long, [long], var_arg=True)
+        call = cgutils.get_or_insert_function(builder.module, kind, "syscall")
+        builder.call(call, [ir.Constant(long, _FUTEX), address, what, value, longest])
+        return target.get_dummy_value()
+
+    return types.void(*[types.int64] * 4), generate
+
+
 @fast
 def load(counters, place):
     return _atomic_add(counters + 8 * place, 0)
@@ -88,17 +114,24 @@ def barrier(counters, n_threads):
     if n_threads == 1:
         return load(counters, STOP) == 0
     generation = load(counters, GENERATION)
+    word = counters + 8 * GENERATION
     if _atomic_add(counters + 8 * ARRIVED, 1) == n_threads - 1:
         _atomic_add(counters + 8 * ARRIVED, -n_threads)
-        _atomic_add(counters + 8 * GENERATION, 1)
+        _atomic_add(word, 1)
+        if load(counters, ASLEEP) != 0:
+            _futex(word, _WAKE, _ALL, 0)
         return load(counters, STOP) == 0
     turns = 0
     while load(counters, GENERATION) == generation:
         if load(counters, STOP) != 0:
             return False
+        turns += 1
         if turns < SPINS:
-            turns += 1
             _pause()
-        else:
+        elif _FUTEX is None:
             _yield()
+        else:
+            _atomic_add(counters + 8 * ASLEEP, 1)
+            _futex(word, _WAIT, generation, counters + 8 * LONGEST)
+            _atomic_add(counters + 8 * ASLEEP, -1)
     return load(counters, STOP) == 0

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from .dates import ORDERS, DateFormat, dates_as, reading
-from .numbers import PLAIN, Ambiguous, NumberFormat, number_format, numbers_as, parts_of
+from .dates import ORDERS, DateFormat, reading
+from .numbers import PLAIN, Ambiguous, NumberFormat, number_format, numbers_as, parts_of, unit_of
+from .patterns import dates_as
 
 __all__ = [
     "ORDERS", "PLAIN", "Ambiguous", "DateFormat", "NumberFormat", "dates_as", "number_format",
-    "numbers_as", "parts_of", "reading",
+    "numbers_as", "parts_of", "reading", "unit_of",
 ]  # fmt: skip

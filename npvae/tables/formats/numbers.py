@@ -19,6 +19,13 @@ _CODES = """
 """
 CURRENCIES = frozenset(_CODES.split())
 PERCENT = frozenset("%‰")
+_UNIT_SIGNS = """
+    kg g mg µg μg ng lb lbs oz t km m cm mm µm μm nm mi ft yd l ml dl cl °C °F ° h min ms kWh MWh kW
+    MW mV Hz kHz MHz GHz bar mbar Pa hPa kPa mmHg bpm rpm km/h mph m/s mg/dl mg/dL g/dl g/dL g/l g/L
+    mg/l mg/L mmol/l mmol/L µmol/l µmol/L U/l U/L ppm m² km² m³ ha kcal kJ kB KB MB GB TB dB px pt
+"""
+UNITS = frozenset(_UNIT_SIGNS.split())
+"""Signs of units that no other signs are likely to be."""
 LONGEST = 64
 """Characters of a text that is no prose."""
 _MINUS = "-−–"
@@ -27,6 +34,7 @@ _NUMBER = re.compile(
     rf"(?P<head>(?:[^0-9.,]|(?<=[A-Za-z])\.)*)(?P<body>[0-9](?:[0-9.,{BLANKS}{APOSTROPHES}]*[0-9])?|[.,][0-9]+)"
     r"(?P<exponent>[eE][+-]?[0-9]{1,3})?(?P<tail>[^0-9]*)"
 )
+_POWER = re.compile("([eE][+]?0{1,3})?")
 _LAKH = re.compile(r"[0-9]{1,2}[^0-9][0-9]{2}[^0-9][0-9]")
 
 
@@ -48,7 +56,14 @@ def parts_of(text: str) -> Parts | None:
     match = _NUMBER.fullmatch(text) if len(text) <= LONGEST else None
     if match is None or surroundings(match["head"], match["tail"]) is None:
         return None
+    if match["body"].isdigit() and not set(match["tail"]).isdisjoint(_MINUS):
+        return None  # 2- is a mark, 2.50- money
     return Parts(match["head"], match["body"], match["exponent"] or "", match["tail"])
+
+
+def unit_of(parts: Parts) -> str:
+    """The currency, unit or percent sign, or ""."""
+    return (surroundings(parts.head, parts.tail) or Surroundings("", "")).unit
 
 
 class Surroundings(NamedTuple):
@@ -66,18 +81,21 @@ def surroundings(head: str, tail: str) -> Surroundings | None:
     if negative:
         before, after = before[1:].strip(), after[:-1].strip()
     signs = [char for char in before if char in _SIGNS]
-    before = before.strip(_SIGNS + BLANKS)
+    signs += [char for char in after if char in _MINUS]
+    before, after = before.strip(_SIGNS + BLANKS), after.strip(_MINUS + BLANKS)
     unit = before or after
     if len(signs) + negative > 1 or (before and after) or (unit and not _is_unit(unit)):
         return None
-    if head[-1:].isalpha():  # TL1 is a code, TL 1 is money
+    if head[-1:].isalpha() or before in UNITS:  # TL1 is a code, TL 1 is money
         return None
     sign = "-" if negative else signs[0] if signs else ""
     return Surroundings("-" if sign and sign in _MINUS else sign, unit)
 
 
 def _is_unit(text: str) -> bool:
-    return text in PERCENT or text in CURRENCIES or (len(text) == 1 and category(text) == "Sc")
+    if text in PERCENT or text in CURRENCIES or text in UNITS:
+        return True
+    return len(text) == 1 and category(text) == "Sc"
 
 
 @dataclass(frozen=True)
@@ -151,7 +169,7 @@ class NumberFormat:
 
     @property
     def unit(self) -> str:
-        """The currency or percent sign, or ""."""
+        """The currency, unit or percent sign, or ""."""
         head, _, tail = self.positive.partition("{}")
         return (surroundings(head, tail) or Surroundings("", "")).unit
 
@@ -181,8 +199,12 @@ def number_format(config: dict[str, Any] | None) -> NumberFormat:
     if not config:
         return PLAIN
     made = NumberFormat(**config)
-    if made.config != config or "{}" not in made.positive or "{}" not in made.negative:
-        raise ValueError(config)
+    marks = len(made.decimal) == 1 and len(made.group) <= 1 and made.decimal != made.group
+    templates = all(
+        t.count("{}") == 1 and len(t) <= LONGEST for t in (made.positive, made.negative)
+    )
+    if made.config != config or not (marks and templates and _POWER.fullmatch(made.exponent)):
+        raise ValueError(f"no number is written as {made}")
     return made
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .style import BLUE, INK, ORANGE, PALE, house_style, lettering, new_figure
+from .style import BLUE, INK, ORANGE, PALE, head, house_style, lettering, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +35,7 @@ def drawn_rows(report: Any) -> Figure:
     _associations(by_pair, report.pairs)
     _halves(together, report)
     title = f"{report.n:,} rows drawn, beside {report.n_train + report.n_valid:,} of the data"
-    figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
+    head(figure, title)
     return figure
 
 
@@ -48,7 +48,7 @@ def _distances(axes: Axes, worst: list[tuple[str, float]], by_chance: float) -> 
     axes.set_ylim(max(len(worst), 5) - 0.4, -0.6)
     axes.set_xlim(0, None)
     axes.set(title="Columns that differ most", xlabel="distance: 0 is alike, 1 apart")
-    axes.legend(loc="lower right", fontsize=7)
+    axes.legend(loc="lower right", fontsize=7, frameon=True, edgecolor="none", framealpha=0.9)
     axes.grid(axis="x")
     axes.set_axisbelow(True)
 

@@ -1,0 +1,127 @@
+"""The distribution of one column, as a monotone function of a standard normal number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import kernels as k
+from ..core.errors import ConfigError
+from ..core.numerics import normal_cdf
+from ..kernels.dense import LOG_2PI
+
+Array = np.ndarray
+
+MOST_KNOTS = 1024
+"""All columns of a model take memory for as many knots as the one that has most."""
+
+
+class Marginal:
+    """x = Q(y): the line through knots (y, x), constant outside them, rounded to a step.
+
+    If y is standard normal, x has the column's distribution. Where several knots have one x, that
+    value is an atom: it has a probability of its own, as the zeros have in an amount that is mostly
+    0. So have the least and the greatest x, for which all y stand that lie outside the knots: no
+    draw is beyond them, and a value that is counts as if it were there.
+
+    Parameters
+    ----------
+    x : sequence of K ≥ 2 finite numbers, none below the one before
+    y : sequence of K finite numbers, each above the one before
+    step : float
+        What values are multiples of; 0 if they are not rounded.
+
+    Raises
+    ------
+    ConfigError
+        If they are something else.
+    """
+
+    def __init__(self, x: Any, y: Any, step: float = 0.0) -> None:
+        self.x, self.y, self.step = _finite(x), _finite(y), float(step)
+        usable = self.x.shape == self.y.shape and 0 <= self.step < np.inf
+        usable &= 1 < len(self.x) <= MOST_KNOTS
+        if not usable or (np.diff(self.x) < 0).any() or (np.diff(self.y) <= 0).any():
+            raise ConfigError(
+                "a marginal has knots, x that never falls and y that rises, and a step of 0 or "
+                f"more; got {len(self.x)} and {len(self.y)} numbers and step {step!r:.20}."
+            )
+        if not self.x[-1] - self.x[0] > 1.5 * self.step:
+            raise ConfigError(
+                f"a marginal needs values that differ; got {self.x[0]:.9g} to {self.x[-1]:.9g} "
+                f"with a step of {self.step:.9g}."
+            )
+
+    @classmethod
+    def of(cls, choice: Any) -> Marginal:
+        """A marginal, or the one that a config describes; raises `ConfigError`."""
+        if isinstance(choice, Marginal):
+            return choice
+        try:
+            return cls(**choice)
+        except TypeError as error:
+            raise ConfigError(
+                f"a marginal is {{'x': [...], 'y': [...], 'step': ...}}; got {choice!r:.60}."
+            ) from error
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What `of` rebuilds it from; JSON can hold it."""
+        return {"x": self.x.tolist(), "y": self.y.tolist(), "step": self.step}
+
+    def __repr__(self) -> str:
+        return f"Marginal({len(self.x)} knots, {self.x[0]:.9g} to {self.x[-1]:.9g})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Marginal) and other.config == self.config
+
+    def __hash__(self) -> int:
+        return hash(self.x.tobytes())
+
+    def log_prob(self, x: Array) -> Array:
+        """log p of each of x (N,), if y is standard normal; (N,), NaN where x is."""
+        low, high, width, offset = (a[:, 0] for a in k.cells(x[:, None], *stacked([self])))
+        flipped = low > 0  # where the tails are small differences of numbers near 1
+        a, b = np.where(flipped, -high, low), np.where(flipped, -low, high)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            cell = np.log(normal_cdf(b) - normal_cdf(a))
+        density = -0.5 * (np.square(low) + LOG_2PI)
+        return np.where(width == 0, density, cell) + offset
+
+    def restored(self, y: Array) -> Array:
+        """Q of each of y (N,)."""
+        return k.from_scores(y[:, None], *stacked([self]))[:, 0]
+
+
+class Lines(NamedTuple):
+    """Knots x and y (D, K), filled up with infinities, and steps (D,): as kernels take them."""
+
+    knots: Array
+    scores: Array
+    steps: Array
+
+    def __deepcopy__(self, memo: Any) -> Lines:
+        """Itself: nothing changes it, and a copy's arrays could be written to."""
+        return self
+
+
+def stacked(marginals: Sequence[Marginal]) -> Lines:
+    """The lines of D columns."""
+    shape = len(marginals), max(len(m.x) for m in marginals)
+    knots, scores = np.full(shape, np.inf), np.full(shape, np.inf)
+    for j, m in enumerate(marginals):
+        knots[j, : len(m.x)], scores[j, : len(m.y)] = m.x, m.y
+    steps = np.array([m.step for m in marginals])
+    for array in (knots, scores, steps):
+        array.flags.writeable = False  # constants, for a step that is recorded
+    return Lines(knots, scores, steps)
+
+
+def _finite(values: Any) -> Array:
+    try:
+        array = np.array(values, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        array = np.zeros(0)
+    return array if array.ndim == 1 and np.isfinite(array).all() else np.zeros(0)

@@ -1,0 +1,119 @@
+"""How the numbers of a table's columns are distributed, and whether whole numbers are counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from .. import kernels as k
+from ..data.shapes import Fitted, far_out, held_out_folds, shape_of
+from .column import Column
+
+Array = np.ndarray
+
+MANY_COLUMNS = 300
+"""In tables with more columns it would take too long to try several distributions for each."""
+FEWEST_ROWS = 20
+"""So few rows say nothing about how they are distributed."""
+SIMPLER = 0.2
+"""Nats per cell that counts may be behind other distributions of whole numbers."""
+_MOST_DECIMALS = 6
+_COARSE = 4 * float(np.finfo(np.float32).eps)
+"""Numbers that differ by less, relative to their size, are one in a model's float32."""
+
+
+def step_of(values: Array) -> float:
+    """The greatest step that values are multiples of, if it has six decimals at most; or 0."""
+    for decimals in range(_MOST_DECIMALS + 1):
+        scaled = values * 10.0**decimals
+        if np.abs(scaled).max() > 1 << 53:
+            return 0.0
+        whole = np.rint(scaled)
+        if (np.abs(scaled - whole) <= 1e-9 * np.maximum(1, np.abs(scaled))).all():
+            step = float(np.gcd.reduce(np.abs(whole).astype(np.int64))) / 10.0**decimals
+            return step if step > _COARSE * np.abs(values).max() else 0.0
+    return 0.0
+
+
+def shape(column: Column, values: Array, many: bool) -> Fitted | None:
+    """The distribution of a column of numbers or dates; None if float32 can't tell them apart.
+
+    Parameters
+    ----------
+    values : (N,) array, without NaN
+    many : whether there are so many columns that only one distribution is tried
+    """
+    if len(values) < FEWEST_ROWS:
+        return None
+    step, kept = step_of(values), values[~far_out(values)]
+    fine = np.ptp(kept) > 1000 * _COARSE * np.abs(kept).max()
+    if not fine or (column.kind == "date" and not step):
+        return None
+    return shape_of(values, step, quick=many)
+
+
+def are_counts(values: Array, many: bool) -> bool:
+    """Whether whole numbers (N,) from 0 on are counts rather than measurements.
+
+    Counts come near 0, or vary much. Then held-out values decide: whether they are likelier under
+    a negative binomial (of which Poisson's is a limit) than under the best of `shape_of`, or nearly
+    so: counts are the simpler claim.
+    """
+    mean, variance = values.mean(), values.var()
+    if len(values) < FEWEST_ROWS:
+        return bool(variance >= mean / 2)
+    if values.min() > 1 and variance < np.square(mean / 2):
+        return False
+    if many:
+        return bool(variance >= mean / 2)
+    found = shape_of(values, step_of(values))
+    return found is None or likelier_as_counts(values, found, SIMPLER)
+
+
+def likelier_as_counts(values: Array, found: Fitted, margin: float = 0.0) -> bool:
+    """Whether held-out values are likelier under a negative binomial than as was found.
+
+    Where it is not known how likely they are as was found, they are.
+    """
+    total = sum(
+        negative_binomial(values[~out], values[out]).sum() for out in held_out_folds(len(values))
+    )
+    return not total / len(values) < found.log_p - margin
+
+
+def negative_binomial(known: Array, x: Array) -> Array:
+    """log p of x (N,) under the negative binomial that has the mean and variance of `known`."""
+    mean = max(known.mean(), 0.5 / len(known))
+    excess = max(known.var() - mean, 1e-6 * mean)  # variance = mean + mean² / dispersion
+    shape = (1, len(x), 1)
+    location, dispersion = np.full(shape, np.log(mean)), np.full(shape, np.log(mean**2 / excess))
+    log_p: Array = k.negative_binomial(location, x[:, None], dispersion, 0)[0][0]
+    return log_p
+
+
+def notes_of(
+    shapes: dict[str, str], measured: Iterable[str], strange: dict[str, list[str]]
+) -> Iterator[str]:
+    """What is said of columns: how each is distributed, which are no counts, what is far out."""
+    alike: dict[str, list[str]] = {}
+    for name, how in shapes.items():
+        alike.setdefault(how, []).append(name)
+    if alike:
+        said = "; ".join(f"{how} for {_few(names)}" for how, names in alike.items())
+        yield f"held-out cells are likeliest with these distributions: {said}"
+    if measured := list(measured):
+        yield (
+            f"{_few(measured)}: whole numbers, modelled as measurements and written whole; as "
+            "counts, held-out cells are less likely (--columns name=count says otherwise)"
+        )
+    for name, cells in strange.items():
+        yield (
+            f"{name!r}: {_few(cells, 3)} lies far from all other cells, and counts as the nearest "
+            "of them"
+        )
+
+
+def _few(names: list[str], most: int = 4) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(repr, names[:most])) + more

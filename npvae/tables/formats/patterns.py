@@ -1,0 +1,169 @@
+"""Which pattern the dates and times of a column have."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+from .dates import SINCE, TEXT, DateFormat, Reading, reading
+from .names import names_like
+from .numbers import LONGEST, Ambiguous
+
+_LATEST = 2039
+_EARLIEST = 1900
+"""The years that a column's years of two figures reach to, if they can."""
+
+
+def dates_as(texts: Iterable[str], order: str | None = None) -> DateFormat:
+    """The format that most of a column's different texts have.
+
+    Parameters
+    ----------
+    texts : iterable of str
+    order : "dmy", "mdy" or "ymd", optional
+        That of dates that are figures alone, where it is known.
+
+    Raises
+    ------
+    Ambiguous
+        If day and month can be either way round in all of them.
+    ValueError
+        If none is a date.
+    """
+    matches = [match for text in texts if len(text) <= LONGEST and (match := TEXT.fullmatch(text))]
+    orders = [order] if order else _orders(matches)
+    since = _since(matches, orders[0])
+    read = [one for match in matches if (one := reading(match[0], orders[0], since))]
+    style, n = Counter(map(_style, read)).most_common(1)[0] if read else ("", 0)
+    if not n:
+        raise ValueError("no dates")
+    if len(orders) > 1:
+        raise Ambiguous(*orders)
+    read = [one for one in read if _style(one) == style]
+    parts = [one.parts for one in read]
+    timed = [one for one in read if "hour" in one.parts]
+    days = [one.day for one in read if one.day is not None]
+    origin = date.fromordinal(min(days)).isoformat() if days else "1970-01-01"
+    zones = Counter(one.zone for one in timed)
+    pattern = _date_pattern(parts, orders[0]) + _time_pattern([one.parts for one in timed])
+    zone = zones.most_common(1)[0][0] if zones else None
+    return DateFormat(pattern, origin, zone, since, _names(parts, "MMMM" not in pattern))
+
+
+def _style(read: Reading) -> tuple[str, ...]:
+    """The marks of a date, and which of its parts come first."""
+    marks = (name for name in ("s", "t", "u", "v", "w", "y8") if name in read.parts)
+    return tuple(name if name == "y8" else f"{name}{read.parts[name]}" for name in marks)
+
+
+def _orders(matches: Iterable[re.Match[str]]) -> list[str]:
+    """The orders that all dates can have; points are set between days and months only.
+
+    Years of two figures are rather those that lie closer together than the days of a month.
+    """
+    figures = [match for match in matches if match["z"]]
+    if not figures:
+        return ["ymd"]
+    if any(match["t"] == "." for match in figures):
+        return ["dmy"]
+    first, second = (max(int(match[name]) for match in figures) for name in "ab")
+    fits = [order for order, month in (("dmy", second), ("mdy", first)) if month <= 12]
+    if all(len(match["a"]) == len(match["z"]) == 2 for match in figures) and second <= 12:
+        spread, other = (_windows({int(match[name]) for match in figures})[0][2] for name in "az")
+        if max(int(match["z"]) for match in figures) > 31 or 2 * other <= spread:
+            return fits or ["dmy"]
+        fits = ["ymd"] if first > 31 or 2 * spread <= other else [*fits, "ymd"]
+    return fits or ["dmy"]
+
+
+def _since(matches: Iterable[re.Match[str]], order: str) -> int:
+    """The first of the hundred years that a column's years of two figures stand for.
+
+    That of POSIX, unless it would reach beyond `_LATEST`: births in 45 and 99 are of one century.
+    """
+    field = "a" if order == "ymd" else "z"
+    years = {
+        int(match[field] if match["z"] else match["year"])
+        for match in matches
+        if len(match["z"] or match["year"] or "") == 2
+    }
+    if not any(_LATEST - 2000 < year < SINCE - 1900 for year in years):
+        return SINCE
+    for _, first, spread in _windows(years):
+        start = first + (2000 if 2000 + first + spread <= _LATEST else 1900)
+        start -= 100 if start + spread > _LATEST else 0
+        if start >= _EARLIEST:
+            return start - (99 - spread) // 2
+    return _LATEST - 99
+
+
+def _windows(years: set[int]) -> list[tuple[int, int, int]]:
+    """Gaps between years of two figures, the widest first: its size, the year after, the spread."""
+    ordered = sorted(years)
+    pairs = zip([ordered[-1], *ordered], ordered, strict=False)
+    gaps = [((after - before) % 100 or 100, after) for before, after in pairs]
+    return [(gap, after, 100 - gap) for gap, after in sorted(gaps, reverse=True)]
+
+
+def _date_pattern(parts: Sequence[dict[str, str]], order: str) -> str:
+    of = parts[0]
+    if "y" in of:
+        return of["s"].join(["yyyy", _padded("M", parts, "m"), _padded("d", parts, "d")])
+    if "y8" in of:
+        return "yyyyMMdd"
+    if "z" in of:
+        day, month, year = {"dmy": ("a", "b", "z"), "mdy": ("b", "a", "z")}.get(
+            order, ("z", "b", "a")
+        )
+        fields = {day: _padded("d", parts, day), month: _padded("M", parts, month)}
+        fields[year] = "y" * len(of[year])
+        return of["t"].join([fields["a"], fields["b"], fields["z"]])
+    name = next((name for name in ("month", "month2") if name in of), None)
+    if name is None:
+        return ""
+    word = "MMM" if all(len(p[name].removesuffix(".")) <= 4 for p in parts) else "MMMM"
+    if name == "month":
+        year = "y" * len(of["year"])
+        return f"{_padded('d', parts, 'day')}{_quoted(of['u'])}{word}{_quoted(of['v'])}{year}"
+    return f"{word} {_padded('d', parts, 'day2')}{of['w']}yyyy"
+
+
+def _names(parts: Sequence[dict[str, str]], short: bool) -> tuple[str, ...] | None:
+    """The months' names as the column has them; None where it names none."""
+    found = Counter(p.get("month") or p["month2"] for p in parts if {"month", "month2"} & p.keys())
+    return names_like([name for name, _ in reversed(found.most_common())], short) if found else None
+
+
+def _time_pattern(parts: Sequence[dict[str, str]]) -> str:
+    if not parts:
+        return ""
+    gap, half, zone = (
+        Counter(p.get(name, "") for p in parts).most_common(1)[0][0]
+        for name in ("gap", "half", "zone")
+    )
+    pattern = gap + _padded("h" if half else "H", parts, "hour") + ":mm"
+    if any("second" in p for p in parts):
+        pattern += ":ss"
+    if digits := max(len(p.get("fraction", "")) for p in parts):
+        pattern += next(p["mark"] for p in parts if "mark" in p) + "S" * digits
+    if half:
+        word = half.strip()
+        pattern += half[: -len(word)] + ("bB" if "." in word else "aA")[word[0] in "AP"]
+    name = zone.strip()
+    if name[:1] in ("+", "-"):
+        name = "XXX" if ":" in name else "XX"
+    elif name not in ("", "Z"):
+        name = _quoted(name)
+    return pattern + zone[: len(zone) - len(zone.lstrip())] + name
+
+
+def _quoted(mark: str) -> str:
+    """A mark as a pattern has it: letters in quotes."""
+    return f"'{mark}'" if any(map(str.isalpha, mark)) else mark
+
+
+def _padded(letter: str, parts: Iterable[dict[str, str]], name: str) -> str:
+    """The letter once where some field has one figure, else twice."""
+    return letter if any(len(p[name]) == 1 for p in parts) else 2 * letter
