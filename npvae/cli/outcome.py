@@ -9,7 +9,7 @@ import numpy as np
 
 from ..evaluate import columns_alone
 from ..objectives import ELBO
-from .choices import STEPS_OF_IMAGES
+from .choices import epochs_of
 from .console import count
 from .inputs import draw
 from .job import Job
@@ -46,7 +46,7 @@ def how_it_ended(job: Job, records: Records) -> Iterator[str]:
         )
     elif epochs * per_epoch < _BARELY and not stopped:
         smaller = " a smaller --batch-size has more of them, or" if batch > _SMALL else ""
-        wanted = min(1000, max(2 * epochs, STEPS_OF_IMAGES // per_epoch))
+        wanted = max(2 * epochs, epochs_of(per_epoch, job.model.n_params, wide=True))
         yield (
             f"training had barely begun: {count(epochs, 'epoch')} of "
             f"{count(per_epoch, 'step')} each;{smaller} {more} {wanted} goes on"

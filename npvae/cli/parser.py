@@ -58,7 +58,7 @@ all rows are taken, those too; --split held-out leaves them out.
 
 --rows-drawn N draws N rows and says how they differ from the data: column by
 column, in the associations of columns, to a random forest that is to tell them
-from real rows (pip install "npvae[report]"), by copies of training rows, and by
+from real rows (with scikit-learn), by copies of training rows, and by
 values out of range. The same is drawn into drawn_rows.png."""
 
 _SAMPLE = """\

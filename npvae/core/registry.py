@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .aliases import value_meant
 from .errors import ConfigError, nearest
 from .public import constructor
 
@@ -153,8 +154,9 @@ def resolve(family: str, choice: Any) -> Any:
 def _named(family: str, name: str) -> type[Any]:
     known = registered(family)
     if name not in known:
+        known_names = nearest(value_meant(name, known), known)
         raise ConfigError(
-            f"{family} must be a registered name; got {name!r:.200}. {nearest(name, known)} "
+            f"{family} must be a registered name; got {name!r:.200}. {known_names} "
             "(A part of your own is known once the module that defines it is imported.)"
         )
     return known[name]

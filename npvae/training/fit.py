@@ -14,7 +14,7 @@ import numpy as np
 from .. import kernels
 from ..core import interrupts, layout
 from ..core.checks import number
-from ..core.errors import NonFiniteLoss
+from ..core.errors import ConfigError, NonFiniteLoss
 from ..core.files import sweep_beside
 from ..core.losses import LOSSES
 from ..core.numerics import all_finite
@@ -143,6 +143,8 @@ def train(
     weights: Any = None,
 ) -> History:
     """`fit` with settings that are made already."""
+    if not isinstance(model, Model):
+        raise ConfigError(f"nv.fit takes a model and then x; got a {type(model).__name__} first.")
     built = model.built_for(x)
     check_binarise(built, settings.binarise)
     rows, mean = training_rows(built, x, context, weights, settings.binarise)

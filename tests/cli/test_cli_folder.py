@@ -323,3 +323,15 @@ def test_the_lock_is_touched_while_a_run_lasts(tmp_path, quick):
         while (tmp_path / lock.LOCK).stat().st_mtime_ns == first and time.monotonic() < end:
             time.sleep(0.01)
         assert (tmp_path / lock.LOCK).stat().st_mtime_ns != first
+
+
+def test_a_disk_too_full_for_a_lock_is_left_without_one(refused, run, monkeypatch):
+    before = names(run)
+
+    def full(descriptor, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    line = refused("train --out", run)
+    assert f"'{run}' can't be written in: no space left on device" in line
+    assert names(run) == before

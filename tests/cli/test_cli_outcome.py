@@ -81,7 +81,7 @@ class Stopped:
 def said(losses, n=640, batch=64, stopping=None, valid=True):
     job = SimpleNamespace(
         folder="run", stopping=stopping, choices={"batch_size": batch},
-        train=SimpleNamespace(x=np.zeros((n, 2))),
+        train=SimpleNamespace(x=np.zeros((n, 2))), model=SimpleNamespace(n_params=1000),
     )  # fmt: skip
     of = [
         {"train_loss": v if not valid else 0.0, "valid_loss": v if valid else None} for v in losses
