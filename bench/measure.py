@@ -20,7 +20,7 @@ import numpy as np
 import npvae as nv
 from npvae.core.threads import usable_cores
 
-from . import nets, peers
+from . import isa, nets, peers
 
 PICTURES = (".png", ".svg", ".pdf")
 PACKAGES = ("numpy", "numba", "scipy", "threadpoolctl", "torch", "jax", "optax")
@@ -107,6 +107,12 @@ def options(
         help=f"counts, each measured by itself; by default {','.join(map(str, threads))}",
     )
     add("--rounds", type=count, metavar="N", help=f"turns of each peer; by default {rounds}")
+    add(
+        "--isa",
+        choices=list(isa.ISAS),
+        default="native",
+        help="the newest instructions that any peer may use; by default the processor's",
+    )
     parser.set_defaults(_rounds=rounds, _threads=threads, _peers=peers)
     return parser
 
@@ -122,6 +128,7 @@ def read(
     What can't be written is refused here, not after the measurement.
     """
     args = parser.parse_args(argv)
+    isa.hold_to(args.isa)
     for path in filter(None, (args.json, args.plot)):
         if not path.parent.is_dir():
             parser.error(f"{path} can't be written: there is no folder {path.parent}")
@@ -206,6 +213,10 @@ def print_header(doc: str, args: argparse.Namespace) -> dict[str, Any]:
     facts = header()
     for name, value in facts.items():
         print(f"  {name:14}{value}")
+    facts["instructions"] = {"isa": args.isa, **isa.in_use()}
+    print(
+        f"  {'instructions':14}" + ", ".join(f"{k} {v}" for k, v in facts["instructions"].items())
+    )
     print(f"  {'threads':14}{', '.join(map(str, args.threads))}")
     print(f"  {'rounds':14}{args.rounds}" + (", quick: no figures to quote" * args.quick))
     sys.stdout.flush()

@@ -80,14 +80,14 @@ def scaling(results: Rows, ref: Net) -> Figure:
         for ((peer, threads), points), colour in zip(lines, cycle(plots.PALETTE)):
             at = [row[over] for row in points]
             _line(time, at, points, "ms_per_step", f"{_name(peer)}, {threaded(threads)}", colour)
-            shares = [100 * (row["of_sgemm"] or 0) for row in points]
+            shares = [100 * (row["of_peak"] or 0) for row in points]
             rate.plot(at, shares, ".-", color=colour)
         everywhere = [row[over] for row in swept]
         _log_axes(time, everywhere)
         time.set(ylabel="ms/step", title=f"{over}, at {held} {value}")
         time.legend(fontsize=7, frameon=False)
         _log_axes(rate, everywhere, "linear")
-        rate.set(xlabel=over, ylabel="% of the best sgemm", ylim=(0, None))
+        rate.set(xlabel=over, ylabel="% of the multiply-add peak", ylim=(0, None))
     return figure
 
 

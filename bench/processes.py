@@ -76,15 +76,6 @@ def environment(threads: int, more: Mapping[str, str] | None = None) -> dict[str
     }
 
 
-def _fastest_blas(job: Job) -> dict[str, str]:
-    """What makes OpenBLAS use AVX-512 for the rate of sgemm: it may not know a new processor."""
-    try:
-        avx512 = "avx512f" in Path("/proc/cpuinfo").read_text()
-    except OSError:
-        avx512 = False
-    return {"OPENBLAS_CORETYPE": "SkylakeX"} if avx512 and job.task == "sgemm" else {}
-
-
 class Worker:
     """A Python process that works round by round, each round when it is told to."""
 
@@ -104,8 +95,7 @@ class Worker:
 
     @classmethod
     def of(cls, job: Job, env: Mapping[str, str] | None = None) -> Worker:
-        arguments = ["-m", "bench.worker", job.to_json()]
-        return cls(arguments, job.threads, {**(env or {}), **_fastest_blas(job)})
+        return cls(["-m", "bench.worker", job.to_json()], job.threads, env)
 
     def answer(self) -> dict[str, Any]:
         """Wait for the figures of the running round; the first, a warm-up, runs by itself."""

@@ -90,7 +90,7 @@ FIRST_STEP = {
 }
 
 PEAK = """
-from bench.peak import peak_mib
+from bench.resident import peak_mib
 print(peak_mib())
 """
 

@@ -1,8 +1,8 @@
 """How the cost of a training step grows with the width, the batch and the threads.
 
 784-H-20 at batch 128 for H from 64 to 3200, 784-400-20 at batches from 16 to 4096, and 784-1600-20
-at batch 512, on random rows. "of sgemm" is the arithmetic of the step's matrix products over its
-time, as a share of the best rate of a square float32 product with as many threads in the same run.
+at batch 512, on random rows. "of peak" is the arithmetic of the step's matrix products over its
+time, as a share of what multiply-adds in registers do with as many threads in the same run.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             point = {"hidden": net.hidden[0], "batch": net.batch, "threads": threads}
             results += [{**point, "flop": net.flop(), **row} for row in found]
     for row in results:
-        row["sgemm_gflops"] = peaks[row["threads"]]
-        row["of_sgemm"] = train.share(row["flop"], row["ms_per_step"], row["sgemm_gflops"])
+        row["peak_gflops"] = peaks[row["threads"]]
+        row["of_peak"] = train.share(row["flop"], row["ms_per_step"], row["peak_gflops"])
     print("\n" + report(results))
     for threads, peak in peaks.items():
-        print(f"sgemm, {measure.threaded(threads)}: {peak:.0f} GFLOP/s")
+        print(f"peak, {measure.threaded(threads)}: {peak:.0f} GFLOP/s")
     measure.write_json(args.json, facts, results)
     pictures.save(args.plot, lambda: pictures.scaling(results, NETS["ref"]))
 
@@ -75,14 +75,14 @@ def steps(net: Net) -> int:
 
 
 def report(results: Sequence[Mapping[str, Any]]) -> str:
-    head = ["peer", "hidden", "batch", "threads", "ms/step", "least .. most", "x npvae", "of sgemm"]
+    head = ["peer", "hidden", "batch", "threads", "ms/step", "least .. most", "x npvae", "of peak"]
     rows = [
         [
             row["peer"],
             *(str(row[name]) for name in ("hidden", "batch", "threads")),
             *measure.spread_cells(measure.Spread(**row["ms_per_step"])),
             measure.significant(row["ratio"], 3),
-            measure.percent(row["of_sgemm"]),
+            measure.percent(row["of_peak"]),
         ]
         for row in results
     ]

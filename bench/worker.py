@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from . import nets, peers
-from .peak import peak_mib
+from . import nets, peak, peers
 from .processes import Job
+from .resident import peak_mib
 
 FOREVER = 10**6
 ROWS = (1, 256, 10_000)
-SQUARES = (256, 512, 1024, 2048)
 SECONDS = 0.05
 """How long a call is repeated in a round, to be timed finely."""
 
@@ -71,20 +70,10 @@ def infer(job: Job, parent: Parent) -> None:
     peers.module(job.peer).infer(job.peer, job.net, job.threads, answer)
 
 
-def sgemm(job: Job, parent: Parent) -> None:
-    """The best rate of NumPy's float32 products among a few square sizes, in GFLOP/s."""
-    rng = np.random.default_rng(0)
-    squares = [rng.random((2, n, n), dtype=np.float32) for n in SQUARES]
-    out = [np.empty_like(a) for a, _ in squares]
+def multiply_adds(job: Job, parent: Parent) -> None:
+    """The rate of multiply-adds in registers, in GFLOP/s."""
     while True:
-        best = 0.0
-        for (a, b), c in zip(squares, out, strict=True):
-            for _ in range(5):
-                started = time.perf_counter()
-                np.matmul(a, b, out=c)
-                rate = 2 * len(a) ** 3 / (time.perf_counter() - started)
-                best = max(best, rate / 1e9)
-        parent.answer(gflops=best)
+        parent.answer(gflops=peak.rate(job.threads))
 
 
 def seconds_of(call: Callable[[], Any]) -> float:
@@ -105,7 +94,7 @@ def total(outputs: Any) -> float:
     return float(np.asarray(first).sum(dtype=np.float64))
 
 
-TASKS = {"train": train, "infer": infer, "sgemm": sgemm}
+TASKS = {"train": train, "infer": infer, "peak": multiply_adds}
 
 if __name__ == "__main__":
     job = Job.from_json(sys.argv[1])

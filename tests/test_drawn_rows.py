@@ -23,7 +23,7 @@ NAN = float("nan")
 def report(rows, x, valid=None, schema=None, **more):
     """The report on a model that draws exactly these rows."""
     options = {"likelihood": "gaussian"} if schema is None else schema.options()
-    model = nv.VAE(**{"x_dim": np.shape(x)[1], "z_dim": 1, "hidden": (2,), **options})
+    model = nv.VAE(**{"x_dim": np.shape(rows)[1], "z_dim": 1, "hidden": (2,), **options})
     model.sample = lambda n, seed, context, take: np.array(rows, float)
     return nv.drawn_rows_report(model, x, valid, n=len(rows), **more)
 
@@ -187,11 +187,18 @@ def test_a_table_s_rows_are_compared_as_they_are_written(table):
         report(rows + NAN, table.x, schema=table.schema)
 
 
+@pytest.mark.parametrize("rows", [np.zeros((0, 4)), np.zeros((3, 5)), np.zeros(4)])
+def test_other_data_are_refused_with_a_sentence(table, rows):
+    for x, valid in ((rows, None), (table.x, rows)):
+        with pytest.raises(nv.DataError, match=r"must be \(N, 4\), a row or more"):
+            report(np.nan_to_num(table.x[:9]), x, valid, schema=table.schema)
+
+
 def test_without_scikit_learn_the_report_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.ensemble", None)
     found = report(gaussian(20, 0), gaussian(20, 1))
     assert found.auc is None
-    assert "pip install 'npvae[report]'" in str(found)
+    assert "pip install scikit-learn" in str(found)
 
 
 @pytest.mark.parametrize("d", [1, 400])

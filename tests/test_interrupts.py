@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import threading
 
@@ -28,6 +29,26 @@ def test_it_comes_when_the_block_has_ended():
     assert done == [1]
     with pytest.raises(KeyboardInterrupt):
         ctrl_c()  # and then as ever
+
+
+def test_the_first_one_is_answered_at_once(capsys):
+    @held_back("wait a little")
+    def work():
+        ctrl_c()
+        ctrl_c()
+        assert capsys.readouterr().err == "wait a little\n"
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+
+
+@pytest.mark.parametrize("stream", [None, io.StringIO()])
+def test_where_nobody_can_be_told(monkeypatch, stream):
+    if stream is not None:
+        stream.close()
+    monkeypatch.setattr("sys.stderr", stream)
+    with pytest.raises(KeyboardInterrupt):
+        held_back("wait a little")(ctrl_c)()
 
 
 def test_without_one_nothing_happens():

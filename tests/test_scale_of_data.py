@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 
 import numpy as np
 import pytest
@@ -201,6 +202,29 @@ def test_no_weight_is_nan_after_success(options, kernels):
     x = np.random.default_rng(0).random((4, 4))
     with contextlib.suppress(nv.NonFiniteLoss):
         nv.fit(model, x, epochs=1, **options)
+    assert np.isfinite(model.flat).all()
+
+
+@pytest.mark.parametrize("likelihood", ["poisson", "negative_binomial"])
+def test_counts_that_hardly_vary_beside_their_size_train_captured(likelihood):
+    """log(1 + x) is then rounded by much of its deviation, which must not be blown up."""
+    x = np.random.default_rng(0).poisson([1e8, 3e7], (60, 2)).astype(float)
+    nv.use_kernels("numba")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        nv.fit(nv.VAE(2, 1, hidden=(8,), likelihood=likelihood), x, epochs=2, batch_size=16)
+    nv.use_kernels(None)
+
+
+def test_rows_that_validate_are_blamed_for_a_loss_that_is_no_number(kernels):
+    x = np.random.default_rng(0).random((40, 4))
+    wild = x.copy()
+    wild[3, 2] = 1e25
+    model = nv.VAE(4, 2, hidden=(8,), likelihood="gaussian")
+    said = "validation loss is no finite number; the scale of the rows that validate is at fault: "
+    with pytest.warns(UserWarning, match=said + "they have values up to 1e[+]25 in column 2"):
+        records = nv.fit(model, x, valid=wild, epochs=3).records
+    assert not np.isfinite(records[0]["valid_loss"])
     assert np.isfinite(model.flat).all()
 
 

@@ -15,6 +15,12 @@ from npvae.core import threads
 from npvae.core.threads import _cgroup_quota, blas_threads, usable_cores
 
 
+@pytest.fixture(autouse=True)
+def nothing_told(monkeypatch):
+    for name in threads.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.mark.parametrize(
     ("text", "quota"),
     [
@@ -63,8 +69,6 @@ def test_version_2_goes_first(tmp_path):
     ],
 )  # fmt: skip
 def test_the_environment_limits_threads(monkeypatch, set_to, cores):
-    for name in threads.VARIABLES:
-        monkeypatch.delenv(name, raising=False)
     for name, value in set_to.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(threads.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)

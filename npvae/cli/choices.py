@@ -110,8 +110,7 @@ def how_long(choices: Choices, n: int, n_params: int, wide: bool, held_out: bool
     by_steps = choices["epochs"] is None
     fill_in(choices, batch_size=32 if n < 3000 else 128)
     steps = -(-n // choices["batch_size"])
-    wanted = min(STEPS_OF_IMAGES if wide else STEPS, int(_WORK / n_params))
-    fill_in(choices, epochs=min(1000, max(10, wanted // steps)))
+    fill_in(choices, epochs=epochs_of(steps, n_params, wide))
     if not (by_steps and held_out):
         return []
     fill_in(choices, patience=max(5, choices["epochs"] // 10) + math.ceil(choices["warmup"] or 0))
@@ -120,6 +119,12 @@ def how_long(choices: Choices, n: int, n_params: int, wide: bool, held_out: bool
         f"{count(choices['patience'], 'epoch')} after the best validation loss, since small sets "
         "overfit"
     ]
+
+
+def epochs_of(steps: int, n_params: int, wide: bool) -> int:
+    """How many epochs, of so many steps each, a model trains unless told otherwise."""
+    wanted = min(STEPS_OF_IMAGES if wide else STEPS, int(_WORK / n_params))
+    return min(1000, max(10, wanted // steps))
 
 
 def fill_in(choices: Choices, **defaults: Any) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import subprocess
 import sys
 
 from ..core.streams import write_line
@@ -18,6 +21,11 @@ def say(text: str) -> None:
 def tell(text: str) -> None:
     """Print one line on standard error, whatever line breaks `text` has."""
     write_line(f"npvae: {readable(' '.join(text.splitlines()))}", sys.stderr)
+
+
+def typed(*words: str) -> str:
+    """A command as it is typed in this system's shell, each word in quotes where it needs them."""
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
 def count(n: int, noun: str) -> str:

@@ -100,14 +100,14 @@ def _refuse_foreign(path: Path) -> None:
         foreign = there
     if foreign:
         raise WriteError(
-            f"'{foreign[0]}' would be replaced, and was not written by npvae; choose another "
-            "--out, or move it away."
+            f"'{foreign[0]}' would be replaced, though nothing shows that npvae wrote it; choose "
+            "another --out, or move it away."
         )
 
 
 def _is_ours(path: Path) -> bool:
     """Whether a folder holds a run, or the settings of one."""
     models = [path / name for name in (takeover.MODEL, takeover.CHECKPOINT)]
-    return any(file.exists() and runs.may_be_model(file) for file in models) or runs.has_config(
+    return any(file.is_file() and runs.may_be_model(file) for file in models) or runs.has_config(
         path
     )

@@ -16,6 +16,7 @@ from .. import plots, tables
 from ..core.errors import ConfigError
 from ..core.files import replacing
 from ..datasets import Dataset
+from ..tables.cells import no_formula
 from .arguments import PICTURES, TABLES
 from .console import count, say
 from .gallery import Gallery, walks
@@ -34,7 +35,8 @@ def sample(options: Namespace) -> None:
     run = open_run(options.run)
     gallery = _gallery(run, Dataset(np.empty((0, run.model.x_dim))), options)
     samples = gallery.new(options.n, options.seed)
-    _write(options.out, samples, lambda: gallery.samples(samples), run.columns, schema=run.schema)
+    picture = partial(gallery.samples, samples)
+    _write(options, samples, picture, run.columns, schema=run.schema)
     say(f"{options.out}: {count(options.n, 'sample')} from the prior")
 
 
@@ -57,7 +59,7 @@ def reconstruct(options: Namespace) -> None:
         x_hat = np.where(np.isnan(data.x), x_hat, data.x)
         what = f"{count(int(np.isnan(data.x).sum()), 'missing cell')} filled in, of"
     picture = partial(gallery.reconstructions, data.x, x_hat)
-    _write(options.out, x_hat, picture, data.columns, schema=run.schema)
+    _write(options, x_hat, picture, data.columns, schema=run.schema)
     say(f"{options.out}: {what} {which}")
 
 
@@ -69,7 +71,7 @@ def interpolate(options: Namespace) -> None:
         raise ConfigError("a walk needs two rows to go between; the data have one.")
     gallery = _gallery(run, data, options)
     decoded, ends = walks(gallery, data.x, options.pairs, options.steps, options.seed)
-    _write(options.out, decoded, lambda: gallery.interpolation(decoded, ends))
+    _write(options, decoded, lambda: gallery.interpolation(decoded, ends))
     say(f"{options.out}: {count(options.pairs, 'walk')} of {options.steps} steps, between {which}")
 
 
@@ -79,9 +81,8 @@ def latent(options: Namespace) -> None:
     data, which, _ = rows_for(run, options)
     mu, _ = run.model.encode(data.x)
     names = [f"z{i}" for i in range(mu.shape[1])]
-    _write(
-        options.out, mu, lambda: plots.latent(mu, data.y, which, label_of(run.model)), names, data.y
-    )
+    picture = partial(plots.latent, mu, data.y, which, label_of(run.model))
+    _write(options, mu, picture, names, data.y)
     say(f"{options.out}: posterior means of {which}")
 
 
@@ -98,7 +99,7 @@ def _is_picture(path: Path) -> bool:
 
 
 def _write(
-    path: Path,
+    options: Namespace,
     array: Array,
     picture: Callable[[], Figure],
     columns: list[str] | None = None,
@@ -106,11 +107,12 @@ def _write(
     schema: Any = None,
 ) -> None:
     """Write what the path's suffix asks for: the picture, or the array, as a table if it is one."""
+    path, formulas = options.out, not getattr(options, "no_formulas", False)
     if _is_picture(path):
         plots.save(picture(), path)
         return
     if schema is not None and path.suffix.lower() in tables.SUFFIXES:
-        tables.write(path, schema, array)
+        tables.write(path, schema, array, formulas)
         return
     if path.suffix.lower() in TABLES:
         raise ConfigError(
@@ -121,17 +123,18 @@ def _write(
         if path.suffix.lower() == ".npy":
             np.save(file, array, allow_pickle=False)
         else:
-            file.write(_csv(array, columns, labels).encode())
+            file.write(_csv(array, columns, labels, formulas).encode("utf-8", "backslashreplace"))
 
 
-def _csv(array: Array, columns: list[str] | None, labels: Array | None) -> str:
+def _csv(array: Array, columns: list[str] | None, labels: Array | None, formulas: bool) -> str:
     """A table with a header, every number with all the digits that its type has."""
     digits = 9 if array.dtype == np.float32 else 17
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     names = columns or [f"x{i}" for i in range(array.shape[1])]
-    writer.writerow(names if labels is None else [*names, "label"])
+    keep = str if formulas else no_formula
+    writer.writerow([*map(keep, names), *([] if labels is None else ["label"])])
     for i, row in enumerate(array.tolist()):
         cells = [f"{value:.{digits}g}" for value in row]
-        writer.writerow(cells if labels is None else [*cells, labels[i]])
+        writer.writerow(cells if labels is None else [*cells, keep(str(labels[i]))])
     return text.getvalue()

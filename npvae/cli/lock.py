@@ -46,10 +46,14 @@ def locked(folder: Path) -> Iterator[None]:
         ended.set()
         if beating.ident is not None:
             beating.join()
-        if locks.is_at(descriptor, path):
-            with contextlib.suppress(OSError):
-                path.unlink()
-        os.close(descriptor)
+        _release(descriptor, path)
+
+
+def _release(descriptor: int, path: Path) -> None:
+    if locks.is_at(descriptor, path):
+        with contextlib.suppress(OSError):
+            path.unlink()
+    os.close(descriptor)
 
 
 def _taken(folder: Path, path: Path) -> int:
@@ -63,10 +67,11 @@ def _taken(folder: Path, path: Path) -> int:
             if _is_free(descriptor, folder, path):
                 _sign(descriptor)
                 return descriptor
-        except OSError as error:
+        except WriteError:
             os.close(descriptor)
-            if isinstance(error, WriteError):
-                raise
+            raise
+        except OSError as error:  # it is ours, and the disk is full
+            _release(descriptor, path)
             raise unwritable(folder, error) from error
         os.close(descriptor)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..evaluate import columns_alone
 from ..objectives import ELBO
-from .choices import STEPS_OF_IMAGES
+from .choices import epochs_of
 from .console import count
 from .inputs import draw
 from .job import Job
@@ -17,11 +17,14 @@ from .runs import resume_command
 
 _BARELY = 300
 """Steps below which hardly any model has left the mean of the rows."""
+_SMALL = 64
+"""Rows a step up to which smaller batches are no cure."""
 _FALLING = 0.03
 """Share of the whole fall of a loss that falls in the last tenth of the epochs while it goes on."""
 _RISEN = 0.05
 """Share of it by which a loss has to lie above its least to have risen."""
-_ROWS = 1000
+_FEWEST, _ROWS = 10, 1000
+"""Of rows by which a model is compared with its columns: of fewer a single one decides."""
 
 Records = list[dict[str, Any]]
 
@@ -34,9 +37,16 @@ def how_it_ended(job: Job, records: Records) -> Iterator[str]:
     name = "training loss" if records[-1]["valid_loss"] is None else "validation loss"
     losses = [_loss(record) for record in records]
     more = f"{resume_command(job.folder)} --epochs"
-    if epochs * per_epoch < _BARELY and not stopped:
-        smaller = " a smaller --batch-size has more of them, or" if per_epoch < 10 < batch else ""
-        wanted = min(1000, max(2 * epochs, STEPS_OF_IMAGES // per_epoch))
+    best = _risen(losses) if job.stopping is None and name == "validation loss" else None
+    if best is not None:
+        yield (
+            f"the validation loss was least after epoch {best}, {losses[-1] - min(losses):.2g} "
+            f"nats below the last: the model overfits; --patience {max(5, epochs // 10)} keeps the "
+            "best"
+        )
+    elif epochs * per_epoch < _BARELY and not stopped:
+        smaller = " a smaller --batch-size has more of them, or" if batch > _SMALL else ""
+        wanted = max(2 * epochs, epochs_of(per_epoch, job.model.n_params, wide=True))
         yield (
             f"training had barely begun: {count(epochs, 'epoch')} of "
             f"{count(per_epoch, 'step')} each;{smaller} {more} {wanted} goes on"
@@ -46,24 +56,19 @@ def how_it_ended(job: Job, records: Records) -> Iterator[str]:
             f"the {name} was still falling, by {fall:.2g} nats in the last "
             f"{count(_last(epochs), 'epoch')}; {more} {2 * epochs} goes on"
         )
-    if job.stopping is None and (best := _risen(losses)) and name == "validation loss":
-        yield (
-            f"the validation loss was least after epoch {best}, {losses[-1] - min(losses):.2g} "
-            f"nats below the last: the model overfits; --patience {max(5, epochs // 10)} keeps the "
-            "best"
-        )
 
 
 def worse_than_none(job: Job, kept: dict[str, Any]) -> str | None:
     """What to say if the model is far worse than the distributions of the columns alone."""
-    plain = job.settings.objective.config == ELBO().config
-    if kept["valid_loss"] is None and not plain:
+    if job.valid is not None and len(job.valid.x) >= _FEWEST:
+        rows, loss = job.valid.x, kept["valid_loss"]
+    elif job.settings.objective.config == ELBO().config:
+        rows, loss = job.train.x, kept["train_loss"]
+    else:  # whose loss is another quantity
         return None
-    rows = job.train.x if job.valid is None else job.valid.x
     nats = columns_alone(job.model, job.train.x, rows[draw(len(rows), _ROWS, 0)])
     if nats is None or not np.isfinite(alone := float(nats.mean())):
         return None
-    loss = _loss(kept)
     if loss <= alone + max(10.0, 0.5 * rows.shape[1], 0.2 * abs(alone)):
         return None
     lr = job.choices["lr"] / 10
@@ -89,7 +94,7 @@ def _still_falling(losses: list[float]) -> float | None:
     if len(losses) < 3:
         return None
     fall = losses[-1 - _last(len(losses))] - losses[-1]
-    return fall if fall > _FALLING * (losses[0] - min(losses)) and fall > 0.005 else None
+    return fall if fall > max(0.1, _FALLING * (losses[0] - min(losses))) else None
 
 
 def _risen(losses: list[float]) -> int | None:

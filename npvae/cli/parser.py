@@ -39,8 +39,8 @@ digits of 8 x 8 pixels, in seconds.
 A table, .csv or .tsv, may have numbers, flags, counts, categories and missing
 cells: each column gets a likelihood of its kind.
 An earlier run in the folder is replaced once the new one has finished its first
-epoch. Ctrl-C keeps the last finished epoch, and --resume goes on from there as
-if training had never stopped.
+epoch; of two runs at the same time the second is refused. Ctrl-C keeps the last
+finished epoch, and --resume goes on from there as if training had never ended.
 
 Exits with 1 where the model is far worse than the columns' own distributions.
 
@@ -58,7 +58,7 @@ all rows are taken, those too; --split held-out leaves them out.
 
 --rows-drawn N draws N rows and says how they differ from the data: column by
 column, in the associations of columns, to a random forest that is to tell them
-from real rows (pip install "npvae[report]"), by copies of training rows, and by
+from real rows (with scikit-learn), by copies of training rows, and by
 values out of range. The same is drawn into drawn_rows.png."""
 
 _SAMPLE = """\
@@ -330,6 +330,13 @@ def _output(parser: Parser, default: str, *suffixes: str) -> None:
         metavar="FILE",
         help=f"{', '.join(kinds)} (default: {default})",
     )
+    if ".csv" in kinds:
+        parser.add_argument(
+            "--no-formulas",
+            action="store_true",
+            help="in a .csv or .tsv, put ' before names and labels that Excel and its like would "
+            "take for formulas: those that begin with =, +, - or @ and are no numbers",
+        )
 
 
 def _image_shape(parser: Parser) -> None:

@@ -18,6 +18,7 @@ from .console import DONE, FAILED_CHECK, INTERRUPTED, NO_READER, count, tell
 from .gallery import walks
 from .inputs import draw
 from .job import Job, prepared
+from .next_commands import next_commands
 from .objective_options import in_words
 from .outcome import how_it_ended, worse_than_none
 from .tabular import TableGallery, gallery_of, label_of, listing
@@ -49,6 +50,7 @@ def train(options: Namespace) -> int:
     if failure is not None:
         tell(failure)
         return FAILED_CHECK
+    say(next_commands(job))
     return DONE
 
 

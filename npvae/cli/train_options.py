@@ -77,9 +77,11 @@ class Option:
 
 
 def _items(value: Any) -> list[str]:
-    """A list or a dict as it is typed, with commas between; raises TypeError for nested ones."""
+    """A list or a dict as it is typed, with commas between."""
     items = [f"{n}={v}" for n, v in value.items()] if isinstance(value, dict) else value
-    return ["" + item if isinstance(item, str) else str(int(item)) for item in items]
+    if not all(type(item) in (str, int) for item in items):
+        raise TypeError("nothing but texts and whole numbers can be typed in lists")
+    return [str(item) for item in items]
 
 
 # fmt: off

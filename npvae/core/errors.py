@@ -29,6 +29,10 @@ class UnknownArgument(ConfigError, TypeError):
     """A keyword that a function does not take; it names the one that is meant."""
 
 
+class NotFitted(ConfigError, AttributeError):
+    """A model that finds its sizes at the first fit is asked for what it does not have yet."""
+
+
 class ModelFileError(NpvaeError, ValueError):
     """A file that is no npvae model, or is one no longer."""
 

@@ -119,9 +119,12 @@ def unwritable(folder: Any, error: OSError) -> WriteError:
 
 
 def _refusal(path: Path, error: Exception) -> str:
+    reason = (getattr(error, "strerror", None) or str(error)).lower()
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        return f"'{path}' can't be written: {reason}; make room there, or choose another disk."
     return (
-        f"'{path}' can't be written: {(getattr(error, 'strerror', None) or str(error)).lower()}; "
-        "choose a path in a folder that exists and is yours to write."
+        f"'{path}' can't be written: {reason}; choose a path in a folder that exists and is yours "
+        "to write."
     )
 
 

@@ -14,8 +14,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def numpy_rules() -> np.errstate:
-    """NumPy's own rules of floating point errors: to the kernels an underflow is no error."""
-    return np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
+    """NumPy's own rules of floating point errors, but for overflows, which results show as inf."""
+    return np.errstate(divide="warn", over="ignore", under="ignore", invalid="warn")
 
 
 def public(function: Function) -> Function:

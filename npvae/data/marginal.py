@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from ..core.numerics import normal_cdf
 from ..kernels.dense import LOG_2PI
 
 Array = np.ndarray
+
+MOST_KNOTS = 1024
+"""All columns of a model take memory for as many knots as the one that has most."""
 
 
 class Marginal:
@@ -38,7 +41,8 @@ class Marginal:
 
     def __init__(self, x: Any, y: Any, step: float = 0.0) -> None:
         self.x, self.y, self.step = _finite(x), _finite(y), float(step)
-        usable = self.x.shape == self.y.shape and len(self.x) > 1 and 0 <= self.step < np.inf
+        usable = self.x.shape == self.y.shape and 0 <= self.step < np.inf
+        usable &= 1 < len(self.x) <= MOST_KNOTS
         if not usable or (np.diff(self.x) < 0).any() or (np.diff(self.y) <= 0).any():
             raise ConfigError(
                 "a marginal has knots, x that never falls and y that rises, and a step of 0 or "
@@ -67,6 +71,9 @@ class Marginal:
         """What `of` rebuilds it from; JSON can hold it."""
         return {"x": self.x.tolist(), "y": self.y.tolist(), "step": self.step}
 
+    def __repr__(self) -> str:
+        return f"Marginal({len(self.x)} knots, {self.x[0]:.9g} to {self.x[-1]:.9g})"
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Marginal) and other.config == self.config
 
@@ -88,16 +95,28 @@ class Marginal:
         return k.from_scores(y[:, None], *stacked([self]))[:, 0]
 
 
-def stacked(marginals: Sequence[Marginal]) -> tuple[Array, Array, Array]:
+class Lines(NamedTuple):
     """Knots x and y (D, K), filled up with infinities, and steps (D,): as kernels take them."""
-    width = max(len(m.x) for m in marginals)
-    knots, scores = np.full((2, len(marginals), width), np.inf)
+
+    knots: Array
+    scores: Array
+    steps: Array
+
+    def __deepcopy__(self, memo: Any) -> Lines:
+        """Itself: nothing changes it, and a copy's arrays could be written to."""
+        return self
+
+
+def stacked(marginals: Sequence[Marginal]) -> Lines:
+    """The lines of D columns."""
+    shape = len(marginals), max(len(m.x) for m in marginals)
+    knots, scores = np.full(shape, np.inf), np.full(shape, np.inf)
     for j, m in enumerate(marginals):
         knots[j, : len(m.x)], scores[j, : len(m.y)] = m.x, m.y
     steps = np.array([m.step for m in marginals])
     for array in (knots, scores, steps):
         array.flags.writeable = False  # constants, for a step that is recorded
-    return knots, scores, steps
+    return Lines(knots, scores, steps)
 
 
 def _finite(values: Any) -> Array:

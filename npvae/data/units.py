@@ -104,13 +104,16 @@ class Units:
         the gradient, hence a weighted sum of the inputs by the rate times Σ|input|, which grows
         with the number of columns: it is held below `MOST_INPUT`.
         """
+        rounding = np.finfo(inputs.dtype).eps
         inputs = np.asarray(inputs, np.float64)
         total, known = known_sums(inputs)
         known = np.maximum(known, 1)
         far = np.sqrt(known_sums(np.square(inputs))[0] / known) > usual
         mean = np.where(far, total / known, 0.0)
         deviation = np.sqrt(known_sums(np.square(inputs - mean))[0] / known)
-        scale = np.where(far & (deviation > 1e-6 * np.abs(mean)), deviation, 1.0)
+        # What varies little beside its rounding is not blown up: that would be noise.
+        deviation = np.maximum(deviation, 1e4 * rounding * np.abs(mean))
+        scale = np.where(far & (deviation > 0), deviation, 1.0)
         size = known_sums(np.abs((inputs - mean) / scale))[0].sum() / len(inputs)
         if not far.any() and size <= MOST_INPUT:
             return None

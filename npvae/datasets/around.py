@@ -19,6 +19,7 @@ _TOTAL = re.compile(
     r"suma|totaal|média|promedio",
     re.IGNORECASE,
 )
+_LONGEST_TOTAL = 20
 _FEWEST = 3
 """Rows below units."""
 _LONGEST_UNIT = 12
@@ -85,21 +86,25 @@ def body(rows: Iterator[Row], names: Sequence[str], width: int, notes: list[str]
     """The rows of data alone, of `width` cells each."""
     held: list[Row] = []  # empty rows, totals and remarks, unless data follow
     again: list[int] = []
-    totals = True
+    name = next(filter(None, names), "-")
+    totals, words = True, not all(map(like_data, names))
     before: Row = (0, [""])
     for line, row in rows:
-        if names[:1] == [row[0].strip()] and [cell.strip() for cell in row] == names:
+        first = row[0] or next(filter(None, row), "")
+        if words and first == name and [cell.strip() for cell in row] == names:
             again.append(line)
         elif (
-            (width > 1 and not any(row))
-            or (totals and _is_total(row))
+            (width > 1 and not first)
+            or (totals and _is_total(first))
             or ((held or line > before[0] + 1) and _is_remark(line, row, before, held, width))
         ):
             held.append((line, row))
-        else:
-            totals = totals and not any(map(_is_total, (row for _, row in held)))
+        elif held:
+            totals = totals and not any(_is_total(next(filter(None, r), "")) for _, r in held)
             yield from held
             held.clear()
+            yield line, row
+        else:
             yield line, row
         before = line, row
     notes.extend(_left_out([line], "the names again") for line in again[:3])
@@ -108,9 +113,11 @@ def body(rows: Iterator[Row], names: Sequence[str], width: int, notes: list[str]
         notes.append(_left_out([line for line, _ in held], f"{what} below the table"))
 
 
-def _is_total(row: Sequence[str]) -> bool:
-    first = next(filter(None, row), "")
-    return len(first) < 20 and bool(_TOTAL.fullmatch(first.strip(" :")))
+def _is_total(first: str) -> bool:
+    """Whether a row's first known cell says so."""
+    if len(first) > _LONGEST_TOTAL or first[:1].isdigit():
+        return False
+    return bool(_TOTAL.fullmatch(first.strip(" :")))
 
 
 def _is_remark(line: int, row: Sequence[str], before: Row, held: Sequence[Row], width: int) -> bool:

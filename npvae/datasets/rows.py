@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from io import StringIO
 from itertools import chain, islice
 from operator import itemgetter
@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 
-from ..core.errors import DataError
+from ..core.errors import ConfigError, DataError
 from .numerals import is_number
-from .text import encoding_of
+from .text import encoding_of, is_codec
 
 MISSING = (
     "", "na", "n/a", "nan", "null", "none", "?", "<na>", "nat",
@@ -30,7 +30,7 @@ HEAD = 200
 """Rows that are looked at to see whether the first one has names."""
 _SAMPLE = 1 << 17
 _LONGEST_CELL = (1 << 31) - 1
-_SEP_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+_SEP_LINE = re.compile(r'"?sep=([^\w"\r\n])"?\s*', re.IGNORECASE)
 
 Row = tuple[int, list[str]]
 """The line where a row begins, and its cells."""
@@ -57,6 +57,17 @@ class Layout:
     line_end: str = "\n"
     sep_line: bool = False
     sheet: str = ""
+
+    def __post_init__(self) -> None:
+        kinds = {f.name: type(f.default) for f in fields(self)}
+        if any(type(value) is not kinds[name] for name, value in vars(self).items()):
+            raise ConfigError(f"a layout is texts and a flag; got {vars(self)!r:.200}.")
+        if len(self.delimiter) != 1 or self.delimiter in '"\r\n' or self.delimiter.isalnum():
+            raise ConfigError(f"a delimiter is one mark between cells; got {self.delimiter!r}.")
+        if self.line_end not in ("\n", "\r\n", "\r"):
+            raise ConfigError(f"lines end with \\n, \\r\\n or \\r; got {self.line_end!r}.")
+        if not is_codec(self.encoding):
+            raise ConfigError(f"encoding is one that Python knows; got {self.encoding!r:.60}.")
 
     @property
     def config(self) -> dict[str, Any]:

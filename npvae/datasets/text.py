@@ -42,13 +42,10 @@ def encoding_of(
     ConfigError
         If Python knows no codec of the given name.
     """
-    if given is not None:
-        try:
-            codecs.lookup(given)
-        except LookupError:
-            raise ConfigError(
-                f"encoding is one that Python knows, such as utf-8 or cp1252; got {given!r}."
-            ) from None
+    if given is not None and not is_codec(given):
+        raise ConfigError(
+            f"encoding is one that Python knows, such as utf-8 or cp1252; got {given!r}."
+        )
     codec = given or _marked(path)
     error = _first_error(path, codec or "utf-8")
     if error is None:
@@ -61,6 +58,14 @@ def encoding_of(
         name = "Windows' code page 1252" if codec == "cp1252" else "Latin-1"
         return codec, f"the text is no UTF-8, and was read as {name} (encoding {codec!r})"
     raise _undecodable(data, error, codec or "utf-8", where)
+
+
+def is_codec(name: str) -> bool:
+    """Whether Python writes text in an encoding of this name; it has others, such as base64."""
+    try:
+        return "1,2\n".encode(name).decode(name) == "1,2\n"
+    except (LookupError, UnicodeError, ValueError, TypeError):
+        return False
 
 
 def _marked(path: Path) -> str | None:

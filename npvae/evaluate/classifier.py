@@ -36,7 +36,7 @@ def auc_of_classifier(x: Array, drawn: Array, seed: int) -> tuple[float, float]:
         from sklearn.model_selection import StratifiedKFold, cross_val_score
     except ImportError as error:
         raise MissingDependency(
-            "telling drawn rows from real ones needs scikit-learn; pip install 'npvae[report]'"
+            "telling drawn rows from real ones needs scikit-learn: pip install scikit-learn"
         ) from error
     n = min(len(x), len(drawn), _MOST_ROWS)
     rng = np.random.default_rng(seed)

@@ -161,7 +161,8 @@ def drawn_rows_report(
 
     Each column by itself, each pair of columns, all columns together by a classifier, whether rows
     of training were copied, and values that no row has. A table's rows are compared as they are
-    written: rounded as its columns are.
+    written: rounded as its columns are. They are draws and no means: a Bernoulli model of grey
+    images draws black and white pixels, which are told from grey ones at once.
 
     Parameters
     ----------
@@ -180,9 +181,9 @@ def drawn_rows_report(
     DataError
         If x or valid are not such data as the model takes, or it draws what is not finite.
     """
-    drawn = _as_written(model, model.sample(whole("n", n), seed, context, take="draw"))
     train = _as_seen(model, x)
-    held_out = train[:0] if valid is None else _as_seen(model, valid)
+    held_out = train[:0] if valid is None else _as_seen(model, valid, "valid")
+    drawn = _as_written(model, model.sample(whole("n", n), seed, context, take="draw"))
     return _compared(_Columns.of(model, train.shape[1]), train, held_out, drawn, seed)
 
 
@@ -268,10 +269,17 @@ def _shuffled(x: Array, y: Array, rng: np.random.Generator) -> tuple[Array, Arra
     return together[: len(x)], together[len(x) :]
 
 
-def _as_seen(model: Model, x: Any) -> Array:
+def _as_seen(model: Model, x: Any, what: str = "x") -> Array:
     """Rows on the scale of what the model draws, in float64."""
-    x = model.reader(x).batch(slice(None)) if getattr(model, "schema", None) is None else x
-    return np.asarray(x, float)
+    if getattr(model, "schema", None) is None:
+        x = model.reader(x).batch(slice(None))
+    x = np.asarray(x, float)
+    if x.ndim != 2 or not len(x) or x.shape[1] != model.x_dim or np.isinf(x).any():
+        raise DataError(
+            f"{what} must be (N, {model.x_dim}), a row or more of finite numbers or NaN; got "
+            f"{x.shape}. Is it of the data that the model was trained on?"
+        )
+    return x
 
 
 def _as_written(model: Model, drawn: Array) -> Array:

@@ -137,8 +137,8 @@ class Program:
         """Have all that is compiled at hand, the first time that it runs."""
         if self._is_compiled:
             return
+        self.find_libraries()
         with compiling():
-            self.find_libraries()
             self._call(0, 1, (0, 0), (0, 0), tables)  # no operation of no step
         self._is_compiled = True
 

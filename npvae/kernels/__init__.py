@@ -8,6 +8,9 @@ directly under its forward and takes first the gradients of its outputs.
 
 Axes: B batch, K samples, Z latent, D data, H hidden, M mixture components; R rows, which are B or
 K·B. Sums over D or Z that users see come out in float64 (complex128 for complex input).
+
+Matrix products are BLAS's, whose last bits depend on the machine and on BLAS's number of threads;
+``OMP_NUM_THREADS=1`` holds them. Captured training has products of its own, which do not.
 """
 
 # ruff: noqa: F401, F403

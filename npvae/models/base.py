@@ -6,7 +6,7 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,12 +16,14 @@ from ..core.arrays import as_array
 from ..core.checks import relative_weights, whole
 from ..core.errors import ConfigError, DataError
 from ..core.public import public
+from ..core.wording import cut
 from ..data.reader import Reader
 from ..data.units import Units
 from ..levels import Level
 from .owner import Owner
 
 Array = np.ndarray
+AnyModel = TypeVar("AnyModel", bound="Model")
 
 START_ROWS = 1000
 """How many rows a model can start from, besides their mean."""
@@ -59,6 +61,7 @@ class Model(Owner, abstract=True):
     likelihood: Any
     units: Units | None = None
     missing: str | None = None
+    _awaited = ("flat", "_params", "levels", "join", "encoder", "decoder")
 
     @abstractmethod
     def forward(
@@ -100,13 +103,35 @@ class Model(Owner, abstract=True):
         """How many numbers the largest array of a forward holds per sample and row, roughly."""
         return self.x_dim
 
+    def __str__(self) -> str:
+        from .summary import summary  # which is for people, and inference needs none
+
+        return summary(self)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<pre>{escape(str(self))}</pre>"
+
     def __repr__(self) -> str:
         config = {n: v for n, v in self.config.items() if n not in ("dtype", "seed", "schema")}
         for name in ("standardise", "inputs"):
             if isinstance(config.get(name), dict):
                 config[name] = True  # not the numbers of every column
-        arguments = ", ".join(f"{name}={value!r}" for name, value in config.items())
-        return f"{type(self).__name__}({arguments}): {self.n_params:,} parameters, {self.dtype}"
+        arguments = ", ".join(f"{n}={cut(repr(value), 60)}" for n, value in config.items())
+        size = f"{self.n_params:,} parameters" if self.is_built else "fit finds x_dim"
+        return f"{type(self).__name__}({arguments}): {size}, {self.dtype}"
+
+    def built_for(self: AnyModel, x: Any) -> AnyModel:
+        """This model; one that has no x_dim yet stays as it is, and gives one for x's columns."""
+        if self.is_built:
+            return self
+        shape = as_array(x, "x").shape
+        if len(shape) != 2:
+            raise DataError(f"x needs shape (N, D), an example a row; got {shape}.")
+        make: Any = type(self)
+        built: AnyModel = make(**{**self.config, "x_dim": shape[1]})
+        return built
 
     def reader(self, x: Any, what: str = "x") -> Reader:
         """`x` as batches as this model takes them; raises `DataError` for a wrong form."""
@@ -158,9 +183,9 @@ class Model(Owner, abstract=True):
         With several latent levels it is a list of one array for each level, cut from one draw.
         """
         size = n_samples * batch
-        widths = self.noise_widths
+        widths, dtype = self.noise_widths, self.flat.real.dtype
         try:
-            flat = rng.standard_normal(size * sum(widths), dtype=self.flat.real.dtype)
+            flat = rng.standard_normal(size * sum(widths), dtype=dtype)
         except ValueError as error:  # more numbers than NumPy can count
             raise MemoryError(f"{n_samples} samples of {batch} rows are too many") from error
         ends = size * np.cumsum(widths)[:-1]

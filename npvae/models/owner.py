@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from ..core import Part, bind, clone, initialise, layout, n_parameters
-from ..core.errors import ConfigError, ModelFileError
+from ..core.aliases import call_meant
+from ..core.errors import ConfigError, ModelFileError, NotFitted
 
 Array = np.ndarray
 AnyOwner = TypeVar("AnyOwner", bound="Owner")
@@ -25,10 +26,31 @@ class Owner(Part, abstract=True):
 
     not_in_config: tuple[str, ...] = ("parameters",)
     flat: Array
+    _dtype: np.dtype
+    _awaited: tuple[str, ...] = ("flat", "_params")
+    """Attributes that a model has from the time on when it is built."""
+
+    @property
+    def is_built(self) -> bool:
+        """Whether there are parameters: not before the first fit if that is to find their sizes."""
+        return "flat" in vars(self)
+
+    if not TYPE_CHECKING:  # mypy would take every attribute for one that there is
+
+        def __getattr__(self, name: str) -> Any:
+            cls = type(self)
+            given = name in cls._awaited or isinstance(getattr(cls, name, None), property)
+            if given and not self.is_built:
+                raise NotFitted(
+                    f"this {cls.__name__} finds x_dim, and with it its parameters, at its first "
+                    "fit; fit it before, or give x_dim when you build it."
+                )
+            hint = call_meant(name)
+            raise AttributeError(f"{cls.__name__!r} object has no attribute {name!r}{hint}")
 
     def _own(self, dtype: Any, seed: int, parameters: Mapping[str, Array] | None) -> None:
         """Take memory for the parameters; called last in a model's constructor."""
-        dtype = _floating(dtype)
+        dtype = floating(dtype)
         if parameters is None:
             rng = np.random.default_rng(seed)
             try:
@@ -67,24 +89,26 @@ class Owner(Part, abstract=True):
 
     @property
     def dtype(self) -> str:
-        return self.flat.dtype.name
+        return (self.flat.dtype if self.is_built else self._dtype).name
 
     def astype(self: AnyOwner, dtype: Any) -> AnyOwner:
         """A copy of the model with its parameters in another type, float64 to prove gradients."""
+        if not self.is_built:
+            return _rebuilt(type(self), {**self.config, "dtype": dtype}, None)
         twin = clone(self)
         twin._hold(self.flat.astype(dtype))
         return twin
 
     def copy(self: AnyOwner) -> AnyOwner:
         """A model of the same parts and values that shares no memory with this one."""
-        return self.astype(self.flat.dtype)
+        return self.astype(self.dtype)
 
     # Views into the vector would be copied apart from it in the general ways of doing these.
     def __deepcopy__(self: AnyOwner, memo: Any) -> AnyOwner:
         return self.copy()
 
     def __reduce__(self) -> Any:
-        return _rebuilt, (type(self), self.config, self.params)
+        return _rebuilt, (type(self), self.config, self.params if self.is_built else None)
 
     def with_gradients(self: AnyOwner, d_flat: Array) -> AnyOwner:
         """A twin on the same parameter memory whose backward adds into `d_flat`."""
@@ -94,12 +118,13 @@ class Owner(Part, abstract=True):
         return twin
 
 
-def _rebuilt(cls: type[Owner], config: dict[str, Any], parameters: dict[str, Array]) -> Owner:
+def _rebuilt(cls: type[Owner], config: dict[str, Any], parameters: Any) -> Any:
     make: Any = cls  # Owner itself has no constructor
     return make(**config, parameters=parameters)
 
 
-def _floating(dtype: Any) -> np.dtype:
+def floating(dtype: Any) -> np.dtype:
+    """The type of parameters; raises `ConfigError` for others than the two."""
     try:
         resolved = np.dtype(dtype)
     except (TypeError, ValueError, SyntaxError):

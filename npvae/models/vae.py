@@ -17,6 +17,7 @@ from ..layers.layer import as_layer
 from ..levels import Level
 from ..posteriors import DiagonalGaussian
 from .base import Model
+from .owner import floating
 
 Array = np.ndarray
 
@@ -34,7 +35,9 @@ class VAE(Model):
     Parameters
     ----------
     x_dim, z_dim : int
-        Columns of the data, and dimensions of the latent space.
+        Columns of the data, and dimensions of the latent space. Without x_dim, as in
+        ``VAE(z_dim=8)``, the model takes it of its schema, or else of the data that it is first
+        fitted to; it has no parameters until then.
     hidden : sequence of int
         Widths of the encoder's hidden layers; the decoder has them mirrored.
     activation : str or Activation
@@ -82,10 +85,12 @@ class VAE(Model):
     Source: Kingma & Welling 2014; with a context, Sohn, Lee & Yan 2015.
     """
 
+    inputs: Units | None
+
     def __init__(
         self,
-        x_dim: int,
-        z_dim: int,
+        x_dim: int | None = None,
+        z_dim: int | None = None,
         *,
         hidden: Sequence[int] = (400,),
         activation: Any = "relu",
@@ -105,7 +110,8 @@ class VAE(Model):
         inputs: Any = None,
         parameters: Mapping[str, Array] | None = None,
     ) -> None:
-        self.x_dim = whole("x_dim", x_dim)
+        self.schema = None if schema is None else _schema(schema)
+        self.x_dim: Any = _x_dim(x_dim, self.schema)
         self.z_dim = whole("z_dim", z_dim)
         self.hidden = tuple(whole("each width in hidden", width) for width in _widths(hidden))
         self.context_dim = whole("context_dim", context_dim, least=0)
@@ -118,20 +124,33 @@ class VAE(Model):
         # Copies, so that their parameters are this model's own.
         self.prior = clone(resolve("prior", prior))
         self.likelihood = clone(resolve("likelihood", likelihood))
-        self.likelihood.declare(self.x_dim)
         self.missing = _missing(missing, self.likelihood)
+        for name, network in (("encoder", encoder), ("decoder", decoder)):
+            if network is None:  # hidden, activation and init describe it
+                self.not_in_config = (*self.not_in_config, name)
+            else:
+                setattr(self, name, clone(as_layer(network)))
+        self._dtype = floating(dtype)
+        self._standardise = standardise
+        self.units = self.inputs = None
+        if self.x_dim is not None:
+            self._build(standardise, inputs, parameters)
+        elif isinstance(standardise, dict) or inputs is not None or parameters is not None:
+            raise ConfigError(
+                "units and parameters belong to columns; give x_dim too, or leave them to fit."
+            )
+
+    def _build(self, standardise: Any, inputs: Any, parameters: Mapping[str, Array] | None) -> None:
+        """Make all that depends on x_dim, in the end the parameters."""
+        self.likelihood.declare(self.x_dim)
         self._standardise, self.units = _units(standardise, self.likelihood, self.x_dim)
-        self.schema = None if schema is None else _schema(schema, self.x_dim)
         self.join = Concat()
-        n_inputs = self.likelihood.n_features(self.x_dim) + self.context_dim
-        if self.missing:
-            n_inputs += self.x_dim
-        n_own = n_inputs - self.context_dim
+        n_own = self.likelihood.n_features(self.x_dim) + (self.x_dim if self.missing else 0)
         self.inputs = None if inputs is None else Units.given(inputs, n_own, "inputs")
-        n_stats = self.posterior.n_outputs(self.z_dim)
-        self.encoder = self._network("encoder", encoder, n_inputs, n_stats, self.hidden)
+        n_inputs, n_stats = n_own + self.context_dim, self.posterior.n_outputs(self.z_dim)
+        self.encoder = self._network("encoder", n_inputs, n_stats, self.hidden)
         n_z, n_theta = self.z_dim + self.context_dim, self.likelihood.n_outputs(self.x_dim)
-        self.decoder = self._network("decoder", decoder, n_z, n_theta, self.hidden[::-1], OUT_GAIN)
+        self.decoder = self._network("decoder", n_z, n_theta, self.hidden[::-1], OUT_GAIN)
         self.prior.build(self.z_dim, n_inputs)
         made_of_posteriors = self.prior.pseudo_inputs is not None
         if made_of_posteriors and not isinstance(self.posterior, DiagonalGaussian):
@@ -140,7 +159,7 @@ class VAE(Model):
                 f"{self.posterior.name!r}. Take posterior='gaussian', or prior='mixture'."
             )
         self.levels = [Level(self.posterior, self.prior)]
-        self._own(dtype, self.seed, parameters)
+        self._own(self._dtype, self.seed, parameters)
 
     def forward(
         self,
@@ -221,7 +240,7 @@ class VAE(Model):
         return self.decoder.forward(self._joined(z, context))[0]
 
     def draw_z(self, n: int, rng: np.random.Generator, context: Array | None) -> Array:
-        return self.prior.sample(n, self.z_dim, rng, *self._prior_inputs()[0])
+        return self.levels[0].prior.sample(n, self.z_dim, rng, *self._prior_inputs()[0])
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -234,16 +253,12 @@ class VAE(Model):
         return self._standardise if self.units is None else self.units.config
 
     def _network(
-        self, what: str, given: Any, n_in: int, n_out: int, hidden: Sequence[int], gain: float = 1.0
+        self, what: str, n_in: int, n_out: int, hidden: Sequence[int], gain: float = 1.0
     ) -> Any:
-        """A copy of the network that was given, if its sizes are right; else one of dense layers.
-
-        The config then leaves it out, since `hidden`, `activation` and `init` describe it.
-        """
-        if given is None:
-            self.not_in_config = (*self.not_in_config, what)
+        """The network that was given, if its sizes are right; else one of dense layers."""
+        if what in self.not_in_config:
             return mlp(n_in, hidden, n_out, self.activation, self.init, gain)
-        network = clone(as_layer(given))
+        network = getattr(self, what)
         free = network.in_shape is None
         if n_in != n_out if free else (network.n_in, network.n_out) != (n_in, n_out):
             came = "any size to the same" if free else f"{network.n_in} to {network.n_out}"
@@ -290,26 +305,32 @@ def _missing(missing: Any, likelihood: Any) -> str | None:
 
 def _units(standardise: Any, likelihood: Any, x_dim: int) -> tuple[bool, Units | None]:
     """Whether `fit` is to find the units, and those that were given."""
-    if not isinstance(standardise, bool):
+    if not isinstance(standardise, (bool, np.bool_)):
         return False, Units.given(standardise, x_dim)
     if standardise and not likelihood.real_columns(x_dim).any():
         raise ConfigError(
             f"standardise=True needs columns of real numbers; {likelihood.name} has none. "
             "Leave it out, or take a likelihood such as GaussianColumnScale()."
         )
-    return standardise, None
+    return bool(standardise), None
 
 
-def _schema(schema: Any, x_dim: int) -> Any:
+def _schema(schema: Any) -> Any:
     from ..tables import Schema  # here, since most models have none
 
-    schema = Schema.of(schema)
-    if len(schema.modelled) != x_dim:
+    return Schema.of(schema)
+
+
+def _x_dim(x_dim: Any, schema: Any) -> int | None:
+    """The number of columns, if it is given or a schema says it."""
+    found = None if schema is None else len(schema.modelled)
+    if x_dim is None:
+        return found
+    if found not in (None, whole("x_dim", x_dim)):
         raise ConfigError(
-            f"the model of a table needs {len(schema.modelled)} columns, as many as its schema; "
-            f"got x_dim {x_dim}."
+            f"the model of a table needs {found} columns, as many as its schema; got x_dim {x_dim}."
         )
-    return schema
+    return whole("x_dim", x_dim)
 
 
 def _widths(hidden: Any) -> list[Any]:

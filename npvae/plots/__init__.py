@@ -1,7 +1,7 @@
 """Pictures: every function returns a new `matplotlib.figure.Figure`; `save` writes it.
 
 No pyplot: no global state, no screen, no figure that stays open. Matplotlib is imported when the
-first picture is drawn. In a notebook, ``%matplotlib inline`` lets a returned figure show itself.
+first picture is drawn. In a notebook a figure that a cell ends with shows itself.
 
 Everywhere, ``image_shape`` is (height, width) of the grey images that the rows of an array hold, or
 (height, width, 3) of colour images, and ``value_range`` is what is drawn black and white: None for

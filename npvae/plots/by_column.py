@@ -61,7 +61,7 @@ def column_bars(
     axes.axvline(0, color=INK, linewidth=0.8)
     axes.spines["left"].set_visible(False)
     left_out = len(values) - len(order)
-    axes.set_xlabel(xlabel + (f"\n{left_out} others have more, or no value" if left_out else ""))
+    axes.set_xlabel(xlabel + (f"\n{left_out:,} others have more, or no value" if left_out else ""))
     head(figure, title)
     axes.grid(axis="x")
     axes.set_axisbelow(True)
@@ -150,7 +150,7 @@ def write_ticks(
         few = 3 if text is None else 2
         axis.set_major_locator(MaxNLocator(few, steps=[1, 2, 5, 10], integer=whole))
         if text is not None:
-            axis.set_major_formatter(lambda value, _: text(value))
+            axis.set_major_formatter(lambda value, _: lettering(text(value)))
 
 
 def _brief(word: str) -> str:

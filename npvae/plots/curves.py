@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,15 +19,16 @@ _TITLES = {"loss": "Loss", "rec": "Reconstruction term", "kl": "KL term"}
 
 
 @house_style()
-def loss_curves(records: Sequence[Mapping[str, Any]], kept: int | None = None) -> Figure:
+def loss_curves(records: Any, kept: int | None = None) -> Figure:
     """Every loss by epoch, in nats per example; of the ELBO the total and its two terms.
 
     ``kept`` is the epoch whose weights the model has, where that is not the last one: it is marked.
 
-    ``records`` is `History.records`; what starts with ``valid_`` may be None, NaN or absent.
-    Where the highest twentieth of the epochs would squeeze the others into a tenth of the
+    ``records`` is a `History` or its records; what starts with ``valid_`` may be None, NaN or
+    absent. Where the highest twentieth of the epochs would squeeze the others into a tenth of the
     height, the axis ends below it and says so. The lowest value is always in view.
     """
+    records = getattr(records, "records", records)
     names = (losses_in(records[0]) if records else []) or LOSSES
     missing = {"epoch", *(f"train_{name}" for name in names)}.difference(*records[:1])
     if missing:

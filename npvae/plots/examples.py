@@ -130,7 +130,8 @@ def _agreement(x: Array, x_hat: Array) -> Figure:
 
 def _heat_maps(decoded: Array, names: Sequence[str] | None, label: str) -> Figure:
     pairs, steps, d = decoded.shape
-    figure = new_figure(6.0, 0.9 + 0.9 * pairs)
+    width = 0.12 * d if names is not None and d <= MOST_COLUMNS else 0  # room for their names
+    figure = new_figure(max(6.0, 1.6 + width), 0.9 + 0.9 * pairs)
     panels = figure.subplots(pairs, 1, sharex=True, squeeze=False)[:, 0]
     for i, axes in enumerate(panels):
         picture = axes.imshow(decoded[i], vmin=decoded.min(), vmax=decoded.max())

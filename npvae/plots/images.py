@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_LEAST_SIDE = 16
+"""Pixels of the screen: of a narrower strip, such as 1 × 40, the values are drawn as oblongs."""
+
 
 def guess_image_shape(d: int) -> tuple[int, int] | None:
     """(s, s) where d = s² is at least 16, else None: rows of 784 are probably 28 × 28 images."""
@@ -38,7 +41,9 @@ def image_grid(
     With ``data`` (N, D) as many of its images, or all, stand on the left in a grid of their own.
     """
     tiles = as_tiles("images", images, image_shape, value_range)
-    columns = columns or int(np.ceil(np.sqrt(len(tiles))))
+    if columns is None:
+        flat = min(1.0, tiles.shape[1] / tiles.shape[2] * 4)  # strips stand below each other
+        columns = int(np.ceil(np.sqrt(len(tiles) * flat)))
     if data is None:
         return mosaic(tiles, columns, value_range, title)[0]
     known = as_tiles("data", np.asarray(data)[: len(tiles)], image_shape, value_range)
@@ -124,8 +129,8 @@ def mosaic(
 ) -> tuple[Figure, Axes]:
     """Show (n, h, w) or (n, h, w, 3) tiles row by row, in axes from 0 to 1.
 
-    Every value is a square of whole screen pixels, so nothing is ever blurred. ``left`` and
-    ``bottom`` are the room for labels, in inches.
+    Every value is a square of whole screen pixels, or an oblong in a narrow strip, so nothing is
+    ever blurred. ``left`` and ``bottom`` are the room for labels, in inches.
     """
     low, high = value_range or (np.nanmin(tiles), np.nanmax(tiles))
     pixels = _tile(tiles, columns, gap)
@@ -134,7 +139,8 @@ def mosaic(
         pixels[np.isnan(pixels)] = 1
     height, width = pixels.shape[:2]
     x0, y0 = round(left * DPI), round(bottom * DPI)
-    full_width = x0 + max(width, 3 * DPI if title else 0) + round(0.1 * DPI)
+    titled = round(max(3, 0.092 * len(title)) * DPI) if title else 0
+    full_width = x0 + max(width, titled) + round(0.1 * DPI)
     full_height = y0 + height + round((0.32 if title else 0.1) * DPI)
     figure = new_figure(full_width / DPI, full_height / DPI, layout=None)
     # A hair less: matplotlib before 3.11 rounds the picture's size up, and would stretch it.
@@ -148,9 +154,13 @@ def mosaic(
 
 def _tile(tiles: Array, columns: int, gap: int) -> Array:
     """One picture of the tiles in screen pixels; gaps are NaN, drawn white."""
-    width, *channels = tiles.shape[2:]
+    height, width, *channels = tiles.shape[1:]
+    down = -(-len(tiles) // columns)
     scale = int(np.clip(round(900 / (columns * width)), 1, max(2, 112 // width)))
-    tiles = tiles.astype(float).repeat(scale, 1).repeat(scale, 2)
+    scale = min(scale, max(1, 1800 // (down * height)))
+    tiles = tiles.astype(float)
+    for axis, side in ((1, height), (2, width)):
+        tiles = tiles.repeat(max(scale, -(-_LEAST_SIDE // side)), axis)
     blank = [(0, -len(tiles) % columns), (0, gap), (0, gap), *[(0, 0) for _ in channels]]
     tiles = np.pad(tiles, blank, constant_values=np.nan)
     h, w = tiles.shape[1:3]

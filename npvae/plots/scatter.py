@@ -20,6 +20,8 @@ _MARKERS = "o^s"
 """For the classes that the palette has colours for, and for those that use them again."""
 _MOST_BY_COLOUR = 10
 """Classes that are told apart by their colours at a glance."""
+_MOST_LETTERS = 8
+"""Of a name among the points."""
 _MOST_CLASSES = len(_MARKERS) * len(PALETTE)
 
 
@@ -49,7 +51,7 @@ def latent(
     which = rows or f"{n:,} row{'s' * (n != 1)}"
     if z > 2:
         which += f"; of {z} dimensions, the plane of most variance"
-    which = "\n".join(wrap(lettering(which, 240), 90))
+    which = "\n".join(wrap(lettering(which, 180), 66))
     axes.set_title(which, fontsize=8, fontweight="normal")
     if z == 1:
         _line(axes, mu[:, 0], classes, values, label)
@@ -74,12 +76,18 @@ def _size(z: int, classes: list[str]) -> tuple[float, float]:
 
 
 def _name_where_they_lie(axes: Axes, points: Array, classes: list[str], index: Array) -> None:
-    """The classes' names at their medians."""
+    """The classes' names at their medians, where they are short and not over one another."""
     from matplotlib.patheffects import withStroke
 
+    per_point = np.ptp(points, axis=0).max() / 300  # of the axes' 4 inches
+    taken: list[tuple[float, float, float]] = []
     for i, name in enumerate(classes):
-        x, y = np.median(points[index == i], axis=0)
-        text = axes.text(x, y, lettering(name, 12), fontsize=7, ha="center", va="center", color=INK)
+        (x, y), width = np.median(points[index == i], axis=0), 4.5 * len(name) * per_point
+        near = (abs(x - a) < (width + b) / 2 and abs(y - c) < 8 * per_point for a, c, b in taken)
+        if len(name) > _MOST_LETTERS or any(near):
+            continue
+        taken.append((x, y, width))
+        text = axes.text(x, y, lettering(name), fontsize=7, ha="center", va="center", color=INK)
         text.set_path_effects([withStroke(linewidth=2, foreground="white")])
 
 

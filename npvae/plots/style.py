@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,14 +74,20 @@ def house_style() -> Iterator[None]:
         yield
 
 
-@house_style()
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Write a .png, .svg or .pdf, whole or not at all, and always the same bytes."""
     path = Path(path)
     kind = path.suffix[1:].lower()
     if kind not in METADATA:
         raise DataError(f"a picture is a .png, .svg or .pdf; got {path}. Try {path.stem}.png.")
-    with replacing(path) as file, _one_note_of_letters():
+    with replacing(path) as file:
+        write(figure, file, kind)
+
+
+@house_style()
+def write(figure: Figure, file: Any, kind: str) -> None:
+    """Write a figure in one of the kinds of `METADATA` to an open file."""
+    with _one_note_of_letters():
         figure.savefig(file, format=kind, metadata=dict.fromkeys(METADATA[kind].split()))
 
 
@@ -117,10 +124,18 @@ def _families() -> list[str]:
 
 
 def new_figure(width: float, height: float, layout: Any = "constrained") -> Figure:
-    """An empty figure of this size in inches."""
+    """An empty figure of this size in inches, which a notebook shows."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout=layout)
+    figure: Any = Figure(figsize=(width, height), layout=layout)
+    figure._repr_png_ = partial(_png, figure)  # pyplot's figures alone are shown without
+    return figure
+
+
+def _png(figure: Figure) -> bytes:
+    file = io.BytesIO()
+    write(figure, file, "png")
+    return file.getvalue()
 
 
 def check_names(names: Sequence[str] | None, d: int) -> None:

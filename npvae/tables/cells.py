@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.errors import DataError
+from ..datasets.numerals import is_number
 from ..datasets.rows import MISSING
 
 if TYPE_CHECKING:
@@ -124,6 +125,12 @@ def refusal(place: str, unfit: Unfit) -> DataError:
     """The error for a cell, or without one for the cells, that a column can't have."""
     got = "" if unfit.text is None else f"; got {shown(unfit.text)}"
     return DataError(f"{place}: {unfit.rule}{got}. {unfit.fix}")
+
+
+def no_formula(text: str) -> str:
+    """A text that no spreadsheet takes for a formula, which could run commands."""
+    begins_one = text.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{text}" if begins_one and not is_number(text) else text
 
 
 def shown(text: str) -> str:

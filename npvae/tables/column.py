@@ -143,6 +143,6 @@ def mend(name: str, *texts: str) -> str:
     if len(texts) <= MOST_LISTED and max(map(len, texts)) <= LONGEST_SHOWN:
         unknown = f"or if it means that the value is not known, say {say_missing(*texts)}; "
     return (
-        f"Correct it; {unknown}{say(f'{name}=category')} takes the column as labels, {name}=skip "
-        "leaves it out."
+        f"Correct it; {unknown}{say(f'{name}=category')} takes the column as labels, "
+        f"{quote(f'{name}=skip')} leaves it out."
     )

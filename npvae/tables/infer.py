@@ -1,18 +1,20 @@
 """Which kind each column of a table is, from its cells alone.
 
-Cells that are empty or say na, n/a, nan, null, none or ? are missing; the rules see the others. The
-first rule that fits decides:
+Cells that are empty, say na, n/a, nan, null, none or ?, or are an error of Excel's such as #N/A are
+missing; the rules see the others. A column without any is left out. The first rule that fits
+decides:
 
 1. All are the same: a **constant**, which is not modelled.
 2. There are two, and they are yes and no, true and false, y and n, t and f, on and off or 1 and 0,
-   in capitals or not: a **flag**.
-3. All are dates, times or both, such as 2024-12-31, 31.12.2024, 12/31/2024 11:59 PM: a **date**.
-   Whether day or month comes first is decided by the whole column, or by the other columns.
+   in capitals or not, or the like in another language: a **flag**.
+3. All are dates, times or both, such as 2024-12-31, 20241231, 31.12.2024, 31 DEC 24 or 12/31/2024
+   11:59 PM: a **date**. Whether day or month comes first, and of which century years of two figures
+   are, is decided by the whole column, or by the other columns.
 4. All are numbers, none of them with leading zeros as codes such as 007 have, nor with more digits
    than a float64 holds. They may have decimal commas, thousands parted by commas, points, blanks or
-   apostrophes, parentheses for minus, and one currency or percent sign.
+   apostrophes, parentheses for minus, and one currency, unit or percent sign.
 
-   * with a currency or percent sign: a **number**;
+   * with such a sign: a **number**;
    * in ten rows or more, each greater than that in the row before by 1: the rows' numbers, which
      are left out;
    * at most ten different whole numbers above 0, or two that are no counts, each found in five

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from .numeric import Count, Date, Number
 
 KINDS: dict[str, type[Column]] = {c.kind: c for c in (Number, Date, Flag, Count, Category, Ordered)}
 """The kinds that x has."""
+_HALF = re.compile("[\ud800-\udfff]")
 LABEL, SKIP = "label", "skip"
 """What a column can be besides a kind: the rows' labels, which are not modelled, or left out."""
 HOW = {"number": ("decimal-point", "decimal-comma"), "date": tuple(ORDERS)}
@@ -69,8 +71,15 @@ def column(config: Any) -> Column:
         arguments = dict(config)
         kind: Any = {**KINDS, Constant.kind: Constant}[arguments.pop("kind")]
         rebuilt = kind(**arguments)
-        if rebuilt.config == config and isinstance(rebuilt.name, str):
+        if repr(rebuilt.config) == repr(config) and _is_text(rebuilt):
             return rebuilt
-    except (TypeError, ValueError, KeyError, AttributeError):
-        pass
-    raise ConfigError(f"a column is what Column.config gives; got {config!r:.80}.")
+        why = "it has other texts"
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
+        why = str(error)
+    raise ConfigError(f"a column is what Column.config gives; got {config!r:.80} ({why:.200}).")
+
+
+def _is_text(column: Column) -> bool:
+    """Whether name and labels can be written: half a character can't."""
+    texts = [column.name, *column.labels, *([column.only] if isinstance(column, Constant) else [])]
+    return all(isinstance(text, str) and not _HALF.search(text) for text in texts)

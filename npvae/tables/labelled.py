@@ -10,6 +10,7 @@ from unicodedata import normalize
 
 import numpy as np
 
+from ..core.errors import ConfigError
 from ..core.wording import short
 from ..datasets.numerals import is_number, is_plain
 from .cells import Unfit
@@ -35,6 +36,10 @@ class Labelled(Column):
         self.labels = tuple(labels)
         self._key = self.key_of(self.labels)
         self._numbers = {self._key(label): float(i) for i, label in enumerate(self.labels)}
+        if len(self._numbers) < max(2, len(self.labels)):
+            raise ConfigError(
+                f"a {self.kind} has two different labels or more; got {labels!r:.60}."
+            )
 
     @staticmethod
     def key_of(labels: Iterable[str]) -> Callable[[str], str]:

@@ -6,10 +6,12 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import date, time
+from shlex import quote
 from typing import Any
 
 import numpy as np
 
+from ..core.errors import ConfigError
 from ..data.marginal import Marginal
 from ..datasets.numerals import is_number
 from .cells import Unfit
@@ -82,6 +84,8 @@ class Number(NumericColumn):
         marginal: Any = None,
     ) -> None:
         super().__init__(name, format)
+        if decimals is not None and decimals not in range(MOST_DECIMALS + 1):
+            raise ConfigError(f"decimals are 0 to {MOST_DECIMALS}, or None; got {decimals!r:.40}.")
         self.decimals = decimals
         self.marginal = None if marginal is None else Marginal.of(marginal)
 
@@ -217,7 +221,7 @@ class Date(Column):
             raise Unfit(
                 "dates are written such as 2024-12-31, 31.12.2024, 12/31/2024 or 2024-12-31 23:59",
                 f"Take it as text with {say(f'{name}=category')}, or leave it out with "
-                f"{name}=skip.",
+                f"{quote(f'{name}=skip')}.",
             )
         column = cls(name, **written.config)
         column.parsed(texts)

@@ -18,8 +18,8 @@ from ..core.public import public
 from ..datasets import Dataset
 from ..datasets.delimited import as_labels, label_position
 from ..datasets.readers import existing, readable
-from .cells import Cells, is_missing
-from .column import Column, say_missing
+from .cells import Cells, is_missing, no_formula
+from .column import Column, Constant, say_missing
 from .infer import infer
 from .kinds import LABEL, said_of
 from .recognise import formats_of, notes_of
@@ -132,11 +132,28 @@ def read(
 
 
 @public
-def write(path: Any, schema: Schema, x: Any) -> None:
+def write(path: Any, schema: Schema, x: Any, formulas: bool = True) -> None:
     """Write x (N, D) as a table with the schema's header, whole or not at all.
 
     Text is laid out as that of the table that the schema is of; tabs part the cells of a .tsv. An
     .xlsx or .parquet has numbers, dates and labels as such.
+
+    Parameters
+    ----------
+    path : str or path
+    schema : Schema
+    x : (N, D) array
+    formulas : bool
+        Whether names and labels of a text file may begin with ``=``, ``+``, ``-`` or ``@``, which
+        Excel and its like take for formulas. With False they have a ``'`` before them, unless they
+        are numbers; read again, they are other labels. In an .xlsx they are text in any case.
+
+    Raises
+    ------
+    DataError
+        If x has another number of columns, or the file can't have a letter of a name or label.
+    WriteError
+        If the file can't be written.
     """
     suffix = Path(path).suffix.lower()
     if suffix in SHEETS:
@@ -150,16 +167,32 @@ def write(path: Any, schema: Schema, x: Any) -> None:
     delimiter = "\t" if tabs else layout.delimiter
     lines: list[str] = [f"sep={delimiter}\r\n"] if layout.sep_line and not tabs else []
     # With \r\n as its line end the writer puts both of its characters in quotes.
-    writer = csv.writer(_Appending(lines), delimiter=delimiter, lineterminator="\r\n")
-    cells = schema.cells(x)
+    names, cells = [c.name for c in schema.columns], schema.cells(x)
+    if not formulas:
+        texts = [bool(c.labels) or isinstance(c, Constant) for c in schema.columns]
+        names = list(map(no_formula, names))
+        cells = [
+            [no_formula(c) if is_text else c for c, is_text in zip(row, texts, strict=True)]
+            for row in cells
+        ]
     if delimiter == " ":  # nobody sees an empty cell between blanks
         unknown = (schema.missing or ["NA"])[0]
         cells = [[cell or unknown for cell in row] for row in cells]
-    writer.writerow([c.name for c in schema.columns])
-    writer.writerows(cells)
+    look: dict[str, Any] = dict(delimiter=delimiter, lineterminator="\r\n")
+    if names[0].startswith(("#", "\ufeff")):  # else the names are a comment, or lack a letter
+        look["quoting"] = csv.QUOTE_ALL
+    csv.writer(_Appending(lines), **look).writerow(names)
+    csv.writer(_Appending(lines), **{**look, "quoting": csv.QUOTE_MINIMAL}).writerows(cells)
     text = "".join(line[:-2] + layout.line_end for line in lines)
+    try:
+        encoded = text.encode(layout.encoding)
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"'{path}': the table is written as it was read, in {layout.encoding}, which has no "
+            f"{text[error.start]!r}; write an .xlsx, or read the table from a file in UTF-8."
+        ) from None
     with replacing(path) as file:
-        file.write(text.encode(layout.encoding))
+        file.write(encoded)
 
 
 class _Appending:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from shlex import quote
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from .formats import (
     unit_of,
 )
 from .kinds import Said
+from .numeric import LARGEST_NUMBER
 
 Array = np.ndarray
 Format = NumberFormat | DateFormat | None
@@ -136,10 +138,15 @@ def _check(
 
     `unknown` are the table's cells that are missing. What is said to be a number may be a code.
     """
-    if written is None or (written is PLAIN and are_plain(cells.known()[0])):
+    if written is None:
         return
+    texts = cells.known()[0]
     fits = is_number if is_said and written is PLAIN else partial(_fits, written)
-    odd = [text for text in cells.known()[0] if not fits(text)]
+    odd = [] if written is PLAIN and are_plain(texts) else [t for t in texts if not fits(t)]
+    if written is PLAIN:
+        seen = set(odd)
+        others = (text for text in texts if text not in seen)
+        odd += [text for text in others if abs(float(text)) > LARGEST_NUMBER]
     if odd:
         place = f"{where}, line {cells.line_of(odd[0])}, column {name!r}"
         rule, fix = _mended(name, written, odd, unknown)
@@ -152,7 +159,7 @@ def _as_numbers(texts: Sequence[str], counts: Array, said: Said) -> NumberFormat
     plain = are_plain(texts)
     if decimal != "," and (plain or all(map(is_number, texts))):
         if not (plain or said.kind):
-            return None
+            return PLAIN if _are_fractions(texts) else None
         if not set("".join(texts)) & set("+eE") or not any(map(parts_of, texts)):
             return PLAIN
         written = numbers_as(texts, counts, ".")
@@ -171,6 +178,12 @@ def _as_numbers(texts: Sequence[str], counts: Array, said: Said) -> NumberFormat
     if written.unit and all(unit_of(parts) for text in texts if (parts := parts_of(text))):
         return written  # and others of another currency
     return written if len(fits) > max(0 if written.unit else MOST_ODD, len(texts) / 2) else None
+
+
+def _are_fractions(texts: Sequence[str]) -> bool:
+    """Whether most are plain numbers with a point, so that a code among them is a mistake."""
+    n = sum("." in text and is_plain(text) for text in texts)
+    return n > max(MOST_ODD, len(texts) / 2)
 
 
 def _as_dates(texts: Sequence[str], said: Said) -> DateFormat | None:
@@ -199,12 +212,14 @@ def _mended(
     if isinstance(written, DateFormat):
         return f"every known cell must hold a date, written as {written.pattern}", fix
     if is_number(odd[0]) and written is PLAIN:
+        if abs(float(odd[0])) > LARGEST_NUMBER:
+            return "every number must be finite, and at most 3.4e38", fix
         return "a number must be no code such as 007", fix
     unit = parts_of(odd[0])
     if written.unit and unit and unit_of(unit) not in ("", written.unit):
         fix = (
             f"Make it one unit, or take the column as text with {say(f'{name}=category')}, or "
-            f"leave it out with {name}=skip."
+            f"leave it out with {quote(f'{name}=skip')}."
         )
         return f"a column of numbers has one unit, and this has {written.unit!r}", fix
     like = "" if written is PLAIN else f", such as {written.write(1234.5, 2)}"

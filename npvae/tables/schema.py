@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,9 @@ class Schema:
         self.skipped = dict(skipped or {})
         self.missing = None if missing is None else tuple(missing)
         self.layout = Layout(**(layout or {}))
+        others = [*([] if label is None else [label]), *chain(*self.skipped.items())]
+        if not all(isinstance(text, str) for text in [*others, *(self.missing or ())]):
+            raise ConfigError("a schema's label, missing cells and skipped columns are texts.")
         if len({c.name for c in self.columns}) < len(self.columns) or not self.modelled:
             raise ConfigError(
                 "a schema needs columns of different names, one of them no constant; got "
@@ -76,7 +80,9 @@ class Schema:
             return choice
         try:
             return cls(**choice)
-        except TypeError as error:
+        except ConfigError:
+            raise
+        except (TypeError, ValueError, AttributeError) as error:
             raise ConfigError(
                 f"schema is a Schema, as nv.tables.read gives it, or its config; got "
                 f"{choice!r:.60}."

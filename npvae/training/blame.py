@@ -37,6 +37,17 @@ def why_not_finite(model: Model, rows: Rows, steps: int, rate: float) -> str:
     return "try a smaller lr, or clipping the gradient's norm"
 
 
+def not_like_training(model: Model, valid: Rows) -> str:
+    """What may be at fault where held-out rows have a loss that is no number."""
+    sizes = largest_by_column(valid)
+    if not np.nanmax(sizes) > _LARGE:
+        return "look at the rows that validate, and at parts of your own."
+    return (
+        f"the scale of the rows that validate is at fault: {_named(model, sizes, 'they have')}. "
+        "Leave such rows out, or correct them."
+    )
+
+
 def largest_by_column(rows: Rows) -> Array:
     """The largest size of a number in each column, (D,), as the model takes it."""
     largest = np.zeros(rows.x.array.shape[1])
@@ -45,7 +56,7 @@ def largest_by_column(rows: Rows) -> Array:
     return largest
 
 
-def _named(model: Model, sizes: Array) -> str:
+def _named(model: Model, sizes: Array, has: str = "it has") -> str:
     """The columns with the largest numbers."""
     schema = getattr(model, "schema", None)
     order = np.argsort(-sizes)[:_MOST_NAMED]
@@ -53,4 +64,4 @@ def _named(model: Model, sizes: Array) -> str:
     names = [f"column {j}" if schema is None else repr(schema.names[j]) for j in order]
     shown = [f"{sizes[j]:.3g} in {name}" for name, j in zip(names, order, strict=True)]
     counted = " (counted from 0)" if schema is None else ""
-    return f"it has values up to {', '.join(shown)}{counted}"
+    return f"{has} values up to {', '.join(shown)}{counted}"

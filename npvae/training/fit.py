@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from .. import kernels
 from ..core import interrupts, layout
 from ..core.checks import number
-from ..core.errors import NonFiniteLoss
+from ..core.errors import ConfigError, NonFiniteLoss
 from ..core.files import sweep_beside
 from ..core.losses import LOSSES
 from ..core.numerics import all_finite
@@ -23,13 +24,14 @@ from ..core.threads import blas_threads, usable_cores
 from ..models import Model
 from ..models.base import START_ROWS
 from ..optim import Adam
-from .blame import why_not_finite
+from .blame import not_like_training, why_not_finite
 from .callbacks import call
 from .checkpoint import restore, save
 from .history import History
 from .rows import Rows, check_binarise, training_rows, validation_rows
 from .settings import Settings
 from .steps import EagerSteps, NotFinite, Training
+from .trial import check_contracts
 
 Array = np.ndarray
 
@@ -64,6 +66,7 @@ def fit(
     Parameters
     ----------
     model : Model
+        One that was built without x_dim takes it of x.
     x : (N, D) array
         Floating, or integers. Bytes are divided by 255 where the likelihood lives on [0, 1] and
         their maximum is above 1; the model keeps that scale. NaN is missing, for a model that was
@@ -141,9 +144,14 @@ def train(
     weights: Any = None,
 ) -> History:
     """`fit` with settings that are made already."""
-    check_binarise(model, settings.binarise)
-    rows, mean = training_rows(model, x, context, weights, settings.binarise)
-    held_out = validation_rows(model, valid, settings.binarise)
+    if not isinstance(model, Model):
+        raise ConfigError(f"nv.fit takes a model and then x; got a {type(model).__name__} first.")
+    built = model.built_for(x)
+    check_binarise(built, settings.binarise)
+    rows, mean = training_rows(built, x, context, weights, settings.binarise)
+    held_out = validation_rows(built, valid, settings.binarise)
+    if built is not model:  # the data are accepted, so the model is the one for their columns
+        vars(model).update(vars(built))
     some = np.linspace(0, len(rows) - 1, min(len(rows), START_ROWS)).astype(int)
     start = rows.batch(some)
     model.start_from(mean, len(rows), start.x, start.context)
@@ -156,6 +164,7 @@ class _Run:
     def __init__(self, model: Model, settings: Settings, rows: Rows, valid: Rows | None) -> None:
         self.model, self.settings, self.rows, self.valid = model, settings, rows, valid
         self.history = History()
+        self._told = False  # that the validation loss is no number
         settings.optimiser.rate(settings.lr(0.0), model.flat.dtype)
         self.state = settings.optimiser.start(model.flat)
 
@@ -169,6 +178,7 @@ class _Run:
             restore(model, settings, self.rows, self.history, self.state)
         gradient = np.zeros_like(model.flat)
         worker = model.with_gradients(gradient)
+        check_contracts(worker, settings, self.rows)
         steps = self._steps(Training(settings, worker, gradient, self.state, self.rows))
         with self._limits(steps):
             self._epochs(steps)
@@ -248,7 +258,13 @@ class _Run:
         if self.valid is None:
             return dict.fromkeys(f"valid_{name}" for name in LOSSES)
         streams = self._stream(0, _VALIDATION), self._stream(0, _VALIDATION_DRAWS)
-        return _named("valid", LOSSES, steps.bound(self.valid, *streams) / len(self.valid))
+        with np.errstate(over="ignore", invalid="ignore"):
+            bound = steps.bound(self.valid, *streams)
+        if not np.isfinite(bound).all() and not self._told:
+            self._told = True
+            cause = not_like_training(self.model, self.valid)
+            warnings.warn(f"the validation loss is no finite number; {cause}", stacklevel=5)
+        return _named("valid", LOSSES, bound / len(self.valid))
 
     def _stream(self, epoch: int, purpose: int) -> np.random.Generator:
         return np.random.default_rng([self.settings.seed, epoch, purpose])

@@ -6,12 +6,16 @@ import csv
 import io
 from typing import Any
 
+import numpy as np
+
+from ..core.aliases import meant
+from ..core.errors import ConfigError
 from ..core.files import replacing
 from ..core.losses import LOSSES, losses_in
 
 
 class History:
-    """The records of a training run.
+    """The records of a training run; ``history["valid_loss"]`` is a loss by epoch, as an array.
 
     Attributes
     ----------
@@ -25,6 +29,29 @@ class History:
 
     def __init__(self, records: list[dict[str, Any]] | None = None) -> None:
         self.records = list(records or [])
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, name: Any) -> Any:
+        """What the records call `name`, by epoch: an array (epochs,), NaN where there is none.
+
+        A number in place of a name gives the record there, and a slice some of them.
+
+        Raises
+        ------
+        ConfigError
+            If no record has the name.
+        """
+        if not isinstance(name, str):
+            return self.records[name]
+        known = dict.fromkeys(key for record in self.records for key in record)
+        if name not in known:
+            found = meant(name, known)
+            hint = f"it calls this {found}" if found else f"it has {', '.join(known) or 'no epoch'}"
+            raise ConfigError(f"this history has no {name!r}; {hint}.")
+        values = [record.get(name) for record in self.records]
+        return np.array([np.nan if value is None else value for value in values])
 
     def to_csv(self, path: Any) -> None:
         """Write the records with a header; what was not measured is an empty cell."""

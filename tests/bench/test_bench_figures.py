@@ -116,7 +116,7 @@ def trained():
     given = {
         "npvae": answers([9.0, 0.02, 0.04, 0.06], [5, 4, 3, 2.0]),
         "other": answers([0.1, 0.08, 0.08, 0.08], [9, 9, 9, 9.0]),
-        "sgemm": [{"gflops": 1e-3}, {"gflops": 4e-3}, {"gflops": 2e-3}],
+        "peak": [{"gflops": 1e-3}, {"gflops": 4e-3}, {"gflops": 2e-3}],
     }
     return train.figures(given, Net(4, (3,), 2, batch=5), rows=100)
 
@@ -128,7 +128,7 @@ def test_figures_of_training(trained):
     assert npvae["ms_per_step"] == pytest.approx({"median": 2, "least": 1, "most": 3})
     assert npvae["losses"] == [5, 4, 3, 2]
     assert (npvae["ratio"], other["ratio"]) == pytest.approx((1, 2))
-    assert npvae["of_sgemm"] == pytest.approx(1140 / 2e-3 / 4e6)
+    assert npvae["of_peak"] == pytest.approx(1140 / 2e-3 / 4e6)
 
 
 def test_a_loss_that_is_too_high_or_no_number_is_pointed_out(trained):

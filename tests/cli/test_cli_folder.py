@@ -221,7 +221,7 @@ def test_files_of_others_are_not_replaced(refused, tmp_path, name):
         file.write_text('{"training": "mine"}')
     before = file.read_bytes()
     line = refused("train --epochs 1 --hidden 4 --out", tmp_path)
-    assert f"'{file}' would be replaced, and was not written by npvae; choose another" in line
+    assert f"'{file}' would be replaced, though nothing shows that npvae wrote it; choose" in line
     assert (names(tmp_path), file.read_bytes()) == ({name}, before)
 
 
@@ -323,3 +323,15 @@ def test_the_lock_is_touched_while_a_run_lasts(tmp_path, quick):
         while (tmp_path / lock.LOCK).stat().st_mtime_ns == first and time.monotonic() < end:
             time.sleep(0.01)
         assert (tmp_path / lock.LOCK).stat().st_mtime_ns != first
+
+
+def test_a_disk_too_full_for_a_lock_is_left_without_one(refused, run, monkeypatch):
+    before = names(run)
+
+    def full(descriptor, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    line = refused("train --out", run)
+    assert f"'{run}' can't be written in: no space left on device" in line
+    assert names(run) == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 
 import numpy as np
@@ -12,6 +13,7 @@ from folders import config, history, names, without_seconds
 import npvae as nv
 from npvae.cli import job as jobs
 from npvae.cli.inputs import hold_out
+from npvae.cli.parser import parse
 from npvae.training import fit
 from npvae.training.steps import NotFinite
 
@@ -79,7 +81,7 @@ def test_it_says_what_it_does_and_where_everything_is(npvae, tmp_path, monkeypat
     assert re.search(r"^epoch 2/2  loss ", out, re.MULTILINE)
     last = history(tmp_path / "npvae-run")[-1]
     assert f"Train loss {last['train_loss']:.2f}, validation loss {last['valid_loss']:.2f}" in out
-    listed = set(re.findall(r"^  (\S+) +\S", out, re.MULTILINE))
+    listed = set(re.findall(r"^  (\S+) +\S", out.split("Next:")[0], re.MULTILINE))
     assert listed == FILES | PICTURES == names(tmp_path / "npvae-run")
 
 
@@ -261,3 +263,34 @@ def test_a_folder_that_takes_no_file_is_refused_at_once(refused, tmp_path, monke
     monkeypatch.setattr(jobs, "train", None)
     monkeypatch.setattr("tempfile.TemporaryFile", full)
     assert "no space left on device; choose another folder" in refused("train", "--out", tmp_path)
+
+
+@pytest.mark.parametrize("folder", ["run", "my run", "a'b;c$d", "-dash"])
+def test_it_ends_with_commands_that_can_be_typed(folder, npvae, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    out = npvae("train", "--epochs", 1, "--hidden", 8, "--no-plots", f"--out={folder}").out
+    lines = out.split("Next:\n")[1].splitlines()
+    assert len(lines) == 3
+    named = set()
+    for line in lines:
+        command = shlex.split(line.split("    ")[0], posix=True)
+        options = parse(command[1:])
+        assert nv.load(options.run).x_dim == 64
+        named.add(options.command)
+    assert named == {"evaluate", "sample", "latent"}
+
+
+def test_of_a_table_they_are_others(npvae, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{i * 0.37 % 5},{'xyz'[i % 3]}" for i in range(40)]
+    for name, more in (("whole", []), ("gaps", [",x", ",y"])):
+        (tmp_path / f"{name}.csv").write_text("\n".join(["a,b", *rows, *more]))
+        out = npvae("train", f"{name}.csv", "--epochs", 1, "--no-plots", "--holdout", 0).out
+        commands = [line.split("  ")[1] for line in out.split("Next:\n")[1].splitlines()]
+        third = "--impute --out filled.csv" if more else "--out rebuilt.csv"
+        assert commands == [
+            "npvae evaluate npvae-run",
+            "npvae sample npvae-run -n 1000 --out new.csv",
+            f"npvae reconstruct npvae-run {third}",
+        ]
+        assert npvae(*commands[2].split()[1:]).code == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import warnings
 import zipfile
 
 import numpy as np
@@ -24,10 +25,8 @@ CELLS = (
 )  # fmt: skip
 """What stands in place of a cell of a table."""
 DTYPES = ("<f8", ">f4", "<f2", "<i8", "|u1", "|b1", "<U3", "|S2", "<c8", "|O", "<m8[s]", "f4,f4")
-_WANTED = (
-    "training", "config", "schema", "columns", "records", "callbacks", "likelihood", "layout",
-    "format", "standardise",
-)  # fmt: skip
+_WANTED = ("training", "config", "schema", "columns", "records", "callbacks", "likelihood",
+           "layout", "format", "standardise")  # fmt: skip
 """Keys under which there is much that can be wrong."""
 _JSON_MEMBER = "npvae.json"
 
@@ -105,7 +104,8 @@ def _changed(value: object, rng: np.random.Generator) -> object:
 
 def _odd(value: object, rng: np.random.Generator) -> object:
     near = []
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if is_number and abs(value) < 1e300:
         near = [-value, value + 1, value - 1, value * 1000, float(value), str(value), value / 3]
     elif isinstance(value, str):
         near = [value + "x", value[:-1], value.upper(), value * 2, [value]]
@@ -142,7 +142,8 @@ def any_npz(data: bytes, rng: np.random.Generator) -> bytes:
             members[at] = (name, _any_array(content, rng))
     buffer = io.BytesIO()
     method = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
-    with zipfile.ZipFile(buffer, "w", method) as archive:
+    with zipfile.ZipFile(buffer, "w", method) as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of names that come twice
         for member, content in members:
             archive.writestr(zipfile.ZipInfo(member), content, method)
     return buffer.getvalue()

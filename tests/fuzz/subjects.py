@@ -5,12 +5,15 @@ from __future__ import annotations
 import gzip
 import io
 import struct
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from npvae.cli import main
+from npvae.tables import read, write
+from npvae.tables.sheets import SHEETS
 
 Files = dict[str, bytes]
 
@@ -41,6 +44,11 @@ def make(folder: Path) -> Subjects:
     tables, arrays = _tables(), _arrays()
     for name, content in {**tables, **arrays}.items():
         (folder / name).write_bytes(content)
+    mixed = read(folder / "mixed.csv", columns={"note": "skip"})
+    for suffix, package in SHEETS.items():
+        if find_spec(package.partition(".")[0]) is not None:
+            write(folder / f"sheet{suffix}", mixed.schema, mixed.x)
+            arrays[f"sheet{suffix}"] = (folder / f"sheet{suffix}").read_bytes()
     return Subjects(
         {
             "rows": _run(folder, "x.npy"),

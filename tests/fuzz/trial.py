@@ -20,6 +20,7 @@ import numpy as np
 import npvae as nv
 from npvae.cli import main
 from npvae.core.errors import NpvaeError
+from npvae.tables.sheets import SHEETS
 
 from . import mutate
 from .subjects import Subjects
@@ -103,9 +104,7 @@ class Trials:
         """A file of a run folder is damaged, and a command reads the run."""
         name = _one(rng, list(self.subjects.runs))
         files = dict(self.subjects.runs[name])
-        damaged = _one(
-            rng, ["config.json", "config.json", "model.npz", "checkpoint.npz", "history.csv"]
-        )
+        damaged = _one(rng, ["config.json"] * 2 + ["checkpoint.npz", *files])
         files[damaged] = _mutant(damaged, files[damaged], rng)
         if rng.random() < 0.1:
             del files[_one(rng, list(files))]
@@ -195,6 +194,8 @@ class Trials:
         name = _one(rng, list(self.subjects.arrays))
         file = work / name
         file.write_bytes(_mutant(name, self.subjects.arrays[name], rng))
+        if file.suffix in SHEETS:
+            return f"{name}: nv.tables.read", lambda: nv.tables.read(file) and "result"
         if rng.random() < 0.7:
 
             def call() -> str:
@@ -214,8 +215,13 @@ def _one(rng: Rng, choices: list[str]) -> str:
 
 def _mutant(name: str, content: bytes, rng: Rng) -> bytes:
     suffix = Path(name).suffix
-    ways = {".json": mutate.any_json, ".npz": mutate.any_npz, ".npy": mutate.any_npy,
-            ".csv": mutate.any_table}  # fmt: skip
+    ways = {
+        ".json": mutate.any_json,
+        ".npz": mutate.any_npz,
+        ".xlsx": mutate.any_npz,
+        ".npy": mutate.any_npy,
+        ".csv": mutate.any_table,
+    }
     way = ways.get(suffix, mutate.any_bytes)
     return (mutate.any_bytes if rng.random() < 0.2 else way)(content, rng)
 
@@ -244,8 +250,8 @@ def _command(rng: Rng, run: Path, work: Path, reads_data: bool = False) -> list[
 def _command_line(line: list[str]) -> str:
     """Whether a command ended with results or a sentence; anything else raises."""
     code = main(line)
-    assert code in (0, 2), f"exit code {code}"
-    return "result" if code == 0 else "sentence"
+    assert code in (0, 1, 2), f"exit code {code}"
+    return "sentence" if code == 2 else "result"
 
 
 def _wrong_output(out: str, err: str, refused: bool) -> str:

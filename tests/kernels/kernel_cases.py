@@ -295,8 +295,10 @@ def knots(n: Sizes) -> tuple[Array, Array, Array]:
     x, y = np.array([-1.0, -1.0, 0.5, 0.5, 2.5]), np.array([-1.5, -0.5, 0.25, 0.5, 1.5])
     steps = np.where(np.arange(n["D"]) % 2, 0.5, 0.0)
     whole = np.array([-1.25, -0.75, 0.25, 0.75, 2.75])
-    lines = np.where(steps[:, None] > 0, whole, x)
-    return lines, np.tile(y, (n["D"], 1)), steps
+    lines, scores = np.where(steps[:, None] > 0, whole, x), np.tile(y, (n["D"], 1)).copy()
+    for array in (lines, scores, steps):
+        array.flags.writeable = False  # constants, for a step that is recorded
+    return lines, scores, steps
 
 
 KNOTS = dict(knots=lambda n: knots(n)[0], scores=lambda n: knots(n)[1], steps=lambda n: knots(n)[2])

@@ -37,6 +37,22 @@ def test_every_value_is_a_square_of_whole_screen_pixels(shape):
     np.testing.assert_array_equal(screen[y0:y1, x0:x1, 0], grey)
 
 
+def test_strips_are_as_tall_as_can_be_seen_and_no_taller_than_a_screen():
+    strip = noise(6, 40)
+    wide = pixels(plots.image_grid(strip, (1, 40)))
+    assert len(wide) == 6 * 16 + 5 * 3, "below each other"
+    np.testing.assert_array_equal(wide[::19, :: wide.shape[1] // 40], strip)
+    tall = plots.reconstructions(noise(3, 200), noise(3, 200), (200, 1))
+    assert pixels(tall).shape == (2 * 800 + 3, 3 * 16 + 2 * 3)
+
+
+def test_a_title_is_in_view_whole():
+    figure = plots.manifold(lambda z: np.repeat(z, 2, axis=1), (2, 2), n=3)
+    figure.draw_without_rendering()
+    title = figure.axes[0]._left_title.get_window_extent()
+    assert title.x1 < figure.bbox.width
+
+
 def test_without_a_title_there_is_no_room_for_one():
     named, bare = (plots.image_grid(noise(60, 64), (8, 8), title=title) for title in ("a", ""))
     (width, height), (_, less) = (

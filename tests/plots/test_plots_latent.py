@@ -160,12 +160,15 @@ def test_the_legend_names_what_labels_are_and_cuts_long_names():
 
 
 def test_above_ten_classes_names_stand_where_the_classes_lie():
-    mu, labels = noise(400, 2), np.repeat(np.arange(1, 41), 10)
+    middles = np.stack(np.meshgrid(np.arange(8), np.arange(5)), -1).reshape(40, 2) * 20
+    mu, labels = np.repeat(middles, 10, axis=0) + noise(400, 2), np.repeat(np.arange(1, 41), 10)
     texts = plots.latent(mu, labels).axes[0].texts
     assert [text.get_text() for text in texts] == [str(label) for label in range(1, 41)]
     places = [np.median(mu[labels == label], axis=0) for label in range(1, 41)]
     np.testing.assert_allclose([text.get_position() for text in texts], places)
     assert not plots.latent(mu, labels // 5).axes[0].texts
+    assert 0 < len(plots.latent(noise(400, 2), labels).axes[0].texts) < 40, "none over another"
+    assert not plots.latent(mu, [f"a long name {label}" for label in labels]).axes[0].texts
 
 
 @pytest.mark.parametrize("n", [3, 60])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import shlex
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -179,5 +180,5 @@ def advised(message, locale):
 
 def split(message):
     """The words of a message as a shell parts them, from its first option on."""
-    line = message[message.index("--") :] if "--" in message else ""
-    return shlex.split(line)
+    start = re.search(r"(?<!')--(columns |missing-cells=)", message)
+    return shlex.split(message[start.start() :]) if start else []

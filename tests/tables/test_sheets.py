@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -69,6 +70,90 @@ def test_what_is_written_is_read(path, tmp_path):
     np.testing.assert_array_equal(tables.read(tmp_path / "u.csv", schema=table.schema).x, table.x)
 
 
+@pytest.fixture
+def workbook(tmp_path):
+    """A cover, a sheet with a title over merged cells, a total and a remark, and another sheet."""
+    book = pytest.importorskip("openpyxl").Workbook()
+    book.active["A1"] = "Report"
+    data = book.create_sheet("Data")
+    data.append(["Sales of the year"])
+    data.merge_cells("A1:C1")
+    data.append([])
+    for row in [["day", "net", "share"], *_sales(), ["Total", 99.5], [], ["Source: office"]]:
+        data.append(row)
+    for cell in data["C"][3:]:
+        cell.number_format = "0.0%"
+    more = book.create_sheet("More")
+    for row in [["x", "kind"], *([i + 0.5, "uv"[i % 2]] for i in range(20))]:
+        more.append(row)
+    book.save(tmp_path / "t.xlsx")
+    return tmp_path / "t.xlsx"
+
+
+def _sales():
+    nets = RNG.normal(50, 9, N).round(2)
+    return [
+        [datetime(2024, 1, 1 + i % 28), "#DIV/0!" if i == 5 else float(v), i / 1000]
+        for i, v in enumerate(nets)
+    ]
+
+
+def test_the_sheet_that_has_a_table_is_read_and_the_others_are_named(workbook):
+    table = tables.read(workbook)
+    assert [(c.name, c.kind) for c in table.schema.columns] == [
+        ("day", "date"), ("net", "number"), ("share", "number"),
+    ]  # fmt: skip
+    rows = table.schema.rows(table.x)
+    assert (len(rows), rows[1]["day"], rows[5]["net"]) == (N, date(2024, 1, 2), None)
+    assert rows[7]["share"] == 0.007
+    assert table.notes == (
+        "the sheet 'Data' is read; --sheet (sheet= in Python) takes 'Sheet', 'More'",
+        "line 1, above the table, is left out",
+        f"lines {N + 4} to {N + 6}, a total or a remark below the table, are left out",
+    )
+
+
+def test_a_sheet_can_be_named_and_is_remembered(workbook, refusal):
+    table = tables.read(workbook, sheet="More")
+    assert table.columns == ["x", "kind"]
+    assert tables.read(workbook, schema=table.schema).columns == ["x", "kind"]
+    message = refusal(workbook, sheet="Dat")
+    assert "it has no sheet 'Dat'; did you mean 'Data'? Known: Data, More, Sheet" in message
+
+
+def test_kinds_of_parquet(tmp_path):
+    arrow = pytest.importorskip("pyarrow")
+    start, one = 1_700_000_000_123_456_789, 10**12
+    columns = {
+        "town": arrow.array(["Ulm", "Rom", None, "Ulm"] * 10).dictionary_encode(),
+        "at": arrow.array([start + one * i for i in range(N)], arrow.timestamp("ns")),
+        "zoned": arrow.array([10**9 * i for i in range(N)], arrow.timestamp("ms", "Europe/Berlin")),
+        "price": arrow.array([Decimal("1.50") + i for i in range(N)], arrow.decimal128(9, 2)),
+        "single": arrow.array([0.1 * i for i in range(N)], arrow.float32()),
+        "nullable": arrow.array([None if i == 3 else i * i for i in range(N)], arrow.int64()),
+        "nan": arrow.array([float("nan") if i == 3 else i / 2 for i in range(N)]),
+        "took": arrow.array([1500 * i for i in range(N)], arrow.duration("ms")),
+        "list": arrow.array([[1]] * N),
+        "bytes": arrow.array([b"x"] * N),
+        "__index_level_0__": arrow.array([f"r{i}" for i in range(N)]),
+    }
+    path = tmp_path / "t.parquet"
+    pytest.importorskip("pyarrow.parquet").write_table(arrow.table(columns), path)
+    table = tables.read(path)
+    assert {c.name: c.kind for c in table.schema.columns} == {
+        "town": "category", "at": "date", "zoned": "date", "price": "number", "single": "number",
+        "nullable": "count", "nan": "number", "took": "number",
+    }  # fmt: skip
+    assert table.notes == ("'list', 'bytes' has lists or bytes and is left out",)
+    assert list(table.schema.skipped) == ["index"]
+    rows = table.schema.rows(table.x)
+    assert [row["town"] for row in rows[:3]] == ["Ulm", "Rom", None]
+    assert rows[1]["at"] == datetime(2023, 11, 14, 22, 30, 0, 123456)
+    assert rows[1]["zoned"].timestamp() == 1_000_000
+    assert [row["price"] for row in rows[:2]] == [1.5, 2.5]
+    assert table.schema.cells(table.x)[3][3:8] == ["4.50", "0.3", "", "", "4.5"]
+
+
 def test_a_file_that_is_none(path, refusal):
     path.write_bytes(b"no sheet")
     assert "the file must be what its name says" in refusal(path)
@@ -81,5 +166,5 @@ def test_the_package_that_is_missing_is_named(monkeypatch, tmp_path, suffix):
 
     monkeypatch.setattr(sheets, "import_module", missing)
     (tmp_path / f"t{suffix}").write_bytes(b"x")
-    with pytest.raises(nv.MissingDependency, match=r"npvae\[tables\]"):
+    with pytest.raises(nv.MissingDependency, match=r"files need \w+: pip install \w+"):
         tables.read(tmp_path / f"t{suffix}")

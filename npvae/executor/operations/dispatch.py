@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from . import (
     activations,
+    cells,
     columns,
     counts,
     densities,
@@ -174,6 +175,25 @@ def bounds_library(sources):
         elif code == 1:
             spreads.bounded_backward(d=p[0], raw=p[1], out=p[2], lo=lo, hi=hi, n=p[3], low=c[0],
                 high=c[1])
+
+    return perform
+
+
+def cells_library(sources):
+    def perform(code, operands, constants, lo, hi, thread, scratch):
+        if sources < 0:
+            return
+        p = longs(operands, N_OPERANDS)
+        if code == 0:
+            cells.cell_scores(x=p[0], knots=p[1], scores=p[2], ends=p[3], steps=p[4], out=p[5],
+                lo=lo, hi=hi, n=p[6])
+        elif code == 1:
+            cells.cells(x=p[0], knots=p[1], scores=p[2], ends=p[3], steps=p[4], low=p[5],
+                high=p[6], width=p[7], offset=p[8], lo=lo, hi=hi, n=p[9])
+        elif code == 2:
+            cells.logistic_cells(location=p[0], low=p[1], high=p[2], width=p[3], offset=p[4],
+                log_scale=p[5], by_entry=p[6], r=p[7], slope=p[8], partial=p[9], samples=p[10],
+                batch=p[11], lo=lo, hi=hi, thread=thread, scratch=scratch)
 
     return perform
 
@@ -427,6 +447,7 @@ LIBRARIES = {
     "activations": activations_library,
     "beta": beta_library,
     "bounds": bounds_library,
+    "cells": cells_library,
     "columns": columns_library,
     "continuous_bernoulli": continuous_bernoulli_library,
     "gaussian": gaussian_library,

@@ -67,34 +67,34 @@ def _nothing(x, t, c):
 
 
 @fast
-def _read(source, row, w):
+def read_short(source, row, w):
     numbers = floats(source, w)
     for j in range(w):
         row[j] = numbers[j]
 
 
 @fast
-def _read_more(source, row, w):
+def add_to_short(source, row, w):
     numbers = floats(source, w)
     for j in range(w):
         row[j] += numbers[j]
 
 
 @fast
-def _fill(row, value, w):
+def fill_short(row, value, w):
     for j in range(w):
         row[j] = value
 
 
 @fast
-def _write(row, out, w):
+def write_short(row, out, w):
     numbers = floats(out, w)
     for j in range(w):
         numbers[j] = row[j]
 
 
 @fast
-def _add(row, out, w):
+def add_short(row, out, w):
     numbers = floats(out, w)
     for j in range(w):
         numbers[j] += row[j]
@@ -152,28 +152,28 @@ def _loops(prepare, entry):
         for i in range(lo, hi):
             for first in range(0, batch, BLOCK):
                 w = min(BLOCK, batch - first)
-                _read(x + 4 * (i * batch + first), data, w)
+                read_short(x + 4 * (i * batch + first), data, w)
                 for k in range(samples):
                     column = k * batch + first
                     at = 4 * (i * n + column)
-                    _read(theta + at, location, w)
+                    read_short(theta + at, location, w)
                     if offset != 0:
-                        _read_more(offset + 4 * first, location, w)
+                        add_to_short(offset + 4 * first, location, w)
                     if gates != 0:
-                        _read(theta + gates + at, gate, w)
+                        read_short(theta + gates + at, gate, w)
                     if by_entry != 0:
-                        _read(spread + at, t, w)
+                        read_short(spread + at, t, w)
                     elif k == 0 and spread != 0:
-                        _fill(t, floats(spread, hi)[i], w)
+                        fill_short(t, floats(spread, hi)[i], w)
                     if by_entry != 0 or k == 0:
                         fix(data, t, fixed, w, d0)
                     compute(given, fixed, found, w, d0, d1)
-                    _add(found[0], long_row + 4 * column, w)
-                    _write(found[1], r + at, w)
+                    add_short(found[0], long_row + 4 * column, w)
+                    write_short(found[1], r + at, w)
                     if gates != 0:
-                        _write(found[2], r + gates + at, w)
+                        write_short(found[2], r + gates + at, w)
                     if slope != 0:
-                        _write(found[3], slope + at, w)
+                        write_short(found[3], slope + at, w)
             if (i - lo) % FLUSH == FLUSH - 1 or i == hi - 1:
                 add_up(sums, total, n)
 

@@ -25,6 +25,7 @@ from numba.extending import intrinsic
 from ...core import interrupts
 from .cache import cache_of
 
+_NOTICE = "npvae: interrupted; training stops when its step is compiled"
 _SIGNATURE = types.void(*[types.int64] * 7)
 
 
@@ -47,7 +48,7 @@ def compiling() -> Iterator[None]:
 
     An interrupt may land in one of LLVM's callbacks, where it gets lost or leaves halves behind.
     """
-    with interrupts.held_back(), global_compiler_lock:
+    with interrupts.held_back(_NOTICE), global_compiler_lock:
         yield
 
 

@@ -80,6 +80,32 @@ def _in_units(to: Lowering, call: Call) -> None:
     emit(to, "in_units", dict(partial=partial, log_px=log_px, out=call.outputs[0]))
 
 
+@rule("cells", "cell_scores")
+def _cells(to: Lowering, call: Call) -> None:
+    """The knots of all columns one after the other, in the type that x has where x is exact."""
+    x, knots, scores, steps = call.inputs
+    known = np.isfinite(knots)
+    narrow = np.where((steps == 0)[:, None], knots.astype(np.float32), knots)
+    constants = dict(
+        knots=to.constant(narrow[known], np.float64),
+        scores=to.constant(scores[known], np.float64),
+        ends=to.constant([0, *accumulate(known.sum(-1))], np.int64),
+        steps=to.constant(steps, np.float64),
+    )
+    written = dict(zip(OPERATIONS[call.kernel].writes, call.outputs, strict=True))
+    emit(to, call.kernel, dict(x=x) | constants | written)
+
+
+@rule("logistic_cells")
+def _logistic_cells(to: Lowering, call: Call) -> None:
+    given = named_arguments(call)
+    location, log_scale = given["location"], given["log_scale"]
+    by_entry = log_scale.size == location.size != location.n_features
+    written = dict(zip(("log_px", "r", "slope"), call.outputs, strict=True))
+    axes = dict(log_scale="KBF") if by_entry else {}
+    emit(to, call.kernel, given | written | dict(by_entry=int(by_entry)), axes=axes)
+
+
 @rule("one_hot")
 def _one_hot(to: Lowering, call: Call) -> None:
     x, sizes = call.inputs

@@ -164,7 +164,9 @@ class DateFormat:
         first, last = (since, since + 99) if "yy" in self._tokens else (1, 9999)
         self._first, self._last = date(first, 1, 1).toordinal(), date(last, 12, 31).toordinal()
         if not (self.order in ORDERS if self.has_date else self.has_time) or len(self.names) != 12:
-            raise ValueError(pattern)
+            raise ValueError(f"no date is written as {pattern!r:.60}")
+        if len(pattern) > LONGEST or fraction > 9 or type(zone) not in (int, type(None)):
+            raise ValueError(f"no date is written as {pattern!r:.60} in the zone {zone!r:.20}")
         self._zone = None if zone is None else timezone(timedelta(minutes=zone))
 
     @property

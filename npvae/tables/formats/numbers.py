@@ -34,6 +34,7 @@ _NUMBER = re.compile(
     rf"(?P<head>(?:[^0-9.,]|(?<=[A-Za-z])\.)*)(?P<body>[0-9](?:[0-9.,{BLANKS}{APOSTROPHES}]*[0-9])?|[.,][0-9]+)"
     r"(?P<exponent>[eE][+-]?[0-9]{1,3})?(?P<tail>[^0-9]*)"
 )
+_POWER = re.compile("([eE][+]?0{1,3})?")
 _LAKH = re.compile(r"[0-9]{1,2}[^0-9][0-9]{2}[^0-9][0-9]")
 
 
@@ -198,8 +199,12 @@ def number_format(config: dict[str, Any] | None) -> NumberFormat:
     if not config:
         return PLAIN
     made = NumberFormat(**config)
-    if made.config != config or "{}" not in made.positive or "{}" not in made.negative:
-        raise ValueError(config)
+    marks = len(made.decimal) == 1 and len(made.group) <= 1 and made.decimal != made.group
+    templates = all(
+        t.count("{}") == 1 and len(t) <= LONGEST for t in (made.positive, made.negative)
+    )
+    if made.config != config or not (marks and templates and _POWER.fullmatch(made.exponent)):
+        raise ValueError(f"no number is written as {made}")
     return made
 
 
