@@ -142,13 +142,23 @@ def resolve(family: str, choice: Any) -> Any:
     missing = [a for a, default in takes.items() if default is REQUIRED and a not in arguments]
     if wrong or missing:
         came = f"got {wrong[0]!r}" if wrong else f"{missing[0]!r} is missing"
-        raise ConfigError(f"{family} {name!r} takes {listed(takes)}; {came}.")
+        hint = _parentheses(arguments, wrong) if isinstance(choice, str) else ""
+        raise ConfigError(f"{family} {name!r} takes {listed(takes)}; {came}.{hint}")
     try:
         return cls(**arguments)
     except TypeError as error:
         raise ConfigError(
             f"{family} {name!r} can't be built from {arguments!r:.200}: {error}."
         ) from error
+
+
+def _parentheses(arguments: dict[str, Any], wrong: list[str]) -> str:
+    """A hint where a value that has arguments of its own lacks its parentheses."""
+    nested = [a for a, value in arguments.items() if isinstance(value, str) and ":" in value]
+    if not nested or not wrong:
+        return ""
+    own = ",".join([arguments[nested[0]], *(f"{a}={_nested(arguments[a])}" for a in wrong)])
+    return f" Put parentheses around what belongs together: {nested[0]}=({own})."
 
 
 def _named(family: str, name: str) -> type[Any]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core import layout
 from ..core.checks import row_weights
+from ..core.objective import names_of, values_of
 from ..core.public import public
 from .base import Model
 
@@ -65,4 +66,5 @@ def value_and_grad(
         terms.weights = row_weights(weights, len(reader))
     losses, d_terms = objective(terms)
     twin.backward(cache, d_terms)
-    return float(losses.loss), {n: s.view(gradient).copy() for n, s in layout(twin).items()}
+    loss = values_of(objective, losses, names_of(objective))[0]
+    return float(loss), {n: s.view(gradient).copy() for n, s in layout(twin).items()}

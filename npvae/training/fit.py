@@ -31,6 +31,7 @@ from .history import History
 from .rows import Rows, check_binarise, training_rows, validation_rows
 from .settings import Settings
 from .steps import EagerSteps, NotFinite, Training
+from .trial import check_contracts
 
 Array = np.ndarray
 
@@ -177,6 +178,7 @@ class _Run:
             restore(model, settings, self.rows, self.history, self.state)
         gradient = np.zeros_like(model.flat)
         worker = model.with_gradients(gradient)
+        check_contracts(worker, settings, self.rows)
         steps = self._steps(Training(settings, worker, gradient, self.state, self.rows))
         with self._limits(steps):
             self._epochs(steps)
