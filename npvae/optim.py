@@ -66,6 +66,11 @@ class Adam:
         self.weight_decay = number("Adam's weight_decay", weight_decay, least=0)
         self.clip_norm = None if clip_norm is None else number("clip_norm", clip_norm, above=0)
 
+    @property
+    def config(self) -> dict[str, Any]:
+        """Its arguments by name."""
+        return {"name": "adam", **vars(self)}
+
     def start(self, theta: Array) -> AdamState:
         """The state before the first step; raises `ConfigError` where eps is 0 in theta's type."""
         least = np.finfo(theta.dtype).tiny / (1 - self.beta2) ** 0.5

@@ -176,6 +176,7 @@ def test_formats(members, version, message):
         ({"encoder": "dense:n_in=[" + "[" * 5_000}, "brackets"), ({"encoder": [[]]}, "layer"),
         ({"prior": {"name": "vamp", "n_components": 10**12}}, "'prior.pseudo_inputs.u'"),
         ({"prior": {"name": "mixture", "n_components": [10**12]}}, "n_components"),
+        ({"posterior": "planar:n=1000000000"}, "flows are 1,000 at most"),
         ({"posterior": {"name": "gaussian", "z_dim": 3}}, "takes no arguments; got 'z_dim'"),
         ({"parameters": {}}, "parameters"), ({"self": 1}, ""), ({"unknown": 1}, "unknown"),
     ],

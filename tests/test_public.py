@@ -98,3 +98,57 @@ def test_no_alias_is_the_name_of_an_argument_of_the_same_function():
             for alias in set(aliases._NAMES[name].split()) - takes:
                 found = aliases.meant(alias, takes)
                 assert found in takes, (function, alias)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("fit", "'VAE' object has no attribute 'fit'; say nv.fit(model, x)"),
+        ("transform", "say model.encode(x)"),
+        ("generate", "say model.sample(n)"),
+        ("summary", "say print(model)"),
+        ("state_dict", "say model.params"),
+        ("xyzzy", "'VAE' object has no attribute 'xyzzy'"),
+    ],
+)
+def test_another_librarys_method_is_answered_too(name, said):
+    for model in (vae(), vae(x_dim=None)):
+        with pytest.raises(AttributeError) as caught:
+            getattr(model, name)
+        assert str(caught.value).endswith(said)
+        assert not hasattr(model, name)
+
+
+def test_what_stands_for_a_call_is_one_that_there_is():
+    for call, names in aliases._METHODS.items():
+        room, _, name = call.partition("(")[0].partition(".")
+        assert room == "print" or hasattr({"nv": nv, "model": vae()}[room], name)
+        assert not [n for n in names.split() if hasattr(nv.VAE, n)]
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({"likelihood": "mse"}, "gaussian"),
+        ({"likelihood": "BCE"}, "bernoulli"),
+        ({"likelihood": "zinb"}, "zero_inflated_negative_binomial"),
+        ({"likelihood": "normal"}, "gaussian"),
+        ({"activation": "swish"}, "silu"),
+        ({"prior": "normal"}, "standard"),
+    ],
+)
+def test_another_librarys_name_of_a_part_is_answered_too(options, found):
+    with pytest.raises(nv.ConfigError, match=f"did you mean '{found}'"):
+        vae(**options)
+
+
+def test_each_name_of_a_part_is_registered():
+    from npvae.core import registered
+
+    known = {name.partition(".")[2] for name in registered()}
+    assert set(aliases._VALUES) <= known
+
+
+def test_the_model_comes_first():
+    with pytest.raises(nv.ConfigError, match="takes a model and then x; got a ndarray first"):
+        nv.fit(X, vae())

@@ -98,6 +98,11 @@ def test_text_of_nested_configs():
         ("student_t:dof=3", "likelihood 'student_t' takes df=4.0, scale=column; got 'dof'."),
         ("bernoulli:p=1", "likelihood 'bernoulli' takes no arguments; got 'p'."),
         ("mixed", "likelihood 'mixed' takes groups; 'groups' is missing."),
+        (
+            "student_t:df=linear:start=0,stop=1",
+            "likelihood 'student_t' takes df=4.0, scale=column; got 'stop'. Put parentheses around "
+            "what belongs together: df=(linear:start=0,stop=1).",
+        ),
         ("studentt:df=3", "likelihood must be a registered name; got 'studentt'. did you mean 'st"),
     ],
 )

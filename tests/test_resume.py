@@ -230,7 +230,12 @@ def test_the_scale_comes_back_with_the_checkpoint(path):
     run(2, path)
     model = small()
     floats = X / np.float32(255)
-    nv.fit(model, floats, epochs=3, batch_size=9, seed=3, checkpoint=path, resume=True)
+    options = dict(batch_size=9, seed=3, checkpoint=path, resume=True)
+    options |= dict(
+        objective=nv.ELBO(Linear(0, 1, epochs=6)),
+        optimiser=nv.Adam(weight_decay=0.01, clip_norm=3.0),
+    )
+    nv.fit(model, floats, epochs=3, **options)
     assert model.scale == 255.0
     assert nv.load(path).scale == 255.0
 
@@ -380,3 +385,31 @@ def test_a_state_of_training_that_makes_no_sense_is_refused(path, damage, said):
     with pytest.raises(nv.ModelFileError, match=f"(?s)model.npz.*{said}") as caught:
         run(4, path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"objective": nv.ELBO(Linear(0, 2, epochs=6))}, "same objective as before, beta=.*stop=1"),
+        ({"objective": nv.ELBO(Linear(0, 1, epochs=6), free_bits=0.5)},
+         r"same objective as before, free_bits=0\.0; got free_bits=0\.5\. Start anew"),
+        ({"optimiser": nv.Adam(weight_decay=0.01)},
+         r"same optimiser as before, clip_norm=3\.0; got clip_norm=none\. Start anew"),
+        ({"objective": nv.IWAE(3)}, r"before, elbo:.*; got iwae:n_samples=3\. Start anew"),
+    ],
+    ids=range(4),
+)  # fmt: skip
+def test_a_resumed_run_keeps_its_objective_and_optimiser(path, changed, message):
+    run(1, path)
+    with pytest.raises(nv.ConfigError, match=message):
+        run(2, path, **changed)
+
+
+def test_what_a_callback_changes_in_the_objective_does_not_hinder_resuming(path):
+    def anneal(model, record):
+        objective.n_samples = 2
+
+    for epochs in (1, 2):
+        objective = nv.ELBO(Linear(0, 1, epochs=6))
+        _, records, _ = run(epochs, path, objective=objective, callbacks=[anneal])
+    assert len(records) == 2

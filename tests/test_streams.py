@@ -12,7 +12,7 @@ import pytest
 
 import npvae as nv
 from npvae.core import progress, streams
-from npvae.core.progress import Bar, Lines, NotebookBar, Silent, reporter
+from npvae.core.progress import Bar, LogLines, NotebookBar, Silent, reporter
 
 X = np.random.default_rng(0).random((24, 4))
 
@@ -73,19 +73,19 @@ def asked(monkeypatch, shown, out, err, done=0):
 
 def test_none_is_shown_to_who_watches_alone(monkeypatch):
     monkeypatch.setattr(
-        progress, "Bar", lambda *sizes: Lines(*sizes[:2])
+        progress, "Bar", lambda *sizes: LogLines(*sizes[:2])
     )  # a StringIO has no width
     terminal, pipe = Terminal(), io.StringIO()
-    assert asked(monkeypatch, None, terminal, terminal) is Lines
+    assert asked(monkeypatch, None, terminal, terminal) is LogLines
     for out, err in ((pipe, pipe), (pipe, terminal), (terminal, pipe), (None, None)):
         assert asked(monkeypatch, None, out, err) is Silent
         assert asked(monkeypatch, False, out, err) is Silent
-    assert asked(monkeypatch, True, pipe, pipe) is Lines
+    assert asked(monkeypatch, True, pipe, pipe) is LogLines
     assert asked(monkeypatch, True, pipe, pipe, done=3) is Silent
 
 
 def test_without_a_width_a_terminal_gets_lines(monkeypatch):
-    assert asked(monkeypatch, True, Terminal(), Terminal()) is Lines
+    assert asked(monkeypatch, True, Terminal(), Terminal()) is LogLines
 
 
 class Handle:
@@ -143,7 +143,7 @@ def lines_of(capsys, monkeypatch, epochs, seconds, steps=1):
     """What a pipe gets of epochs that take so many seconds each."""
     now = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
-    shown = Lines(epochs, 100)
+    shown = LogLines(epochs, 100)
     for epoch in range(1, epochs + 1):
         for _ in range(steps):
             now[0] += seconds / steps
@@ -175,7 +175,7 @@ def test_a_pipe_gets_a_line_every_few_seconds_of_slow_epochs(capsys, monkeypatch
 
 
 def test_the_rate_is_that_of_the_epoch(capsys):
-    shown = Lines(1, 100)
+    shown = LogLines(1, 100)
     shown.epoch(record(1))
     assert capsys.readouterr().out == "epoch 1/1  loss 3.00, rec 2.00, KL 1.00  50 examples/s\n"
 

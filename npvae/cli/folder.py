@@ -100,8 +100,8 @@ def _refuse_foreign(path: Path) -> None:
         foreign = there
     if foreign:
         raise WriteError(
-            f"'{foreign[0]}' would be replaced, and was not written by npvae; choose another "
-            "--out, or move it away."
+            f"'{foreign[0]}' would be replaced, though nothing shows that npvae wrote it; choose "
+            "another --out, or move it away."
         )
 
 

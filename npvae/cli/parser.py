@@ -39,8 +39,8 @@ digits of 8 x 8 pixels, in seconds.
 A table, .csv or .tsv, may have numbers, flags, counts, categories and missing
 cells: each column gets a likelihood of its kind.
 An earlier run in the folder is replaced once the new one has finished its first
-epoch. Ctrl-C keeps the last finished epoch, and --resume goes on from there as
-if training had never stopped.
+epoch; of two runs at the same time the second is refused. Ctrl-C keeps the last
+finished epoch, and --resume goes on from there as if training had never ended.
 
 Exits with 1 where the model is far worse than the columns' own distributions.
 

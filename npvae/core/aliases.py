@@ -115,6 +115,54 @@ _ADVICE = {
 }
 """What to do where a name stands for nothing that the function takes itself."""
 
+_METHODS = {
+    "nv.fit(model, x)": "fit train fit_transform train_model partial_fit",
+    "model.encode(x)": "transform encoder_forward embed get_latent_representation latent latents",
+    "model.decode(z)": "inverse_transform generate_from",
+    "model.reconstruct(x)": "predict reconstruction reconstructions forward_pass",
+    "model.sample(n)": "generate sample_prior draw rvs",
+    "nv.log_likelihood(model, x)": "log_prob log_likelihood score_samples marginal_ll",
+    "model.elbo(x)": "score loss bound get_elbo",
+    "nv.metrics(model, x)": "evaluate test",
+    "print(model)": "summary describe",
+    "model.params": "parameters weights state_dict get_weights named_parameters",
+    "nv.load(path)": "load load_model load_state_dict from_file",
+    "nv.value_and_grad(model, objective, x, eps)": "grad gradients step train_step",
+}
+"""Of a model, what does what others' models have a method or an attribute for."""
+
+_VALUES = {
+    "gaussian": "mse normal l2 mean_squared_error continuous",
+    "laplace": "l1 mae",
+    "bernoulli": "bce binary_crossentropy binary_cross_entropy bce_with_logits binary",
+    "categorical": "softmax crossentropy cross_entropy multinomial",
+    "one_hot": "onehot one_hot_categorical",
+    "negative_binomial": "nb",
+    "zero_inflated_negative_binomial": "zinb",
+    "student_t": "t studentt student",
+    "ordinal": "ordered",
+    "silu": "swish",
+    "leaky_relu": "lrelu leakyrelu",
+    "standard": "normal gaussian standard_normal n01",
+    "mixture": "mog gmm mixture_of_gaussians",
+    "vamp": "vampprior",
+    "iwae": "iwelbo importance_weighted",
+    "elbo": "vae beta_vae evidence_lower_bound",
+}
+"""Names that are registered, with what others call the same."""
+
+
+def value_meant(name: str, known: Collection[str]) -> str:
+    """Which of the registered names another program's stands for, or else the name itself."""
+    meant = (v for v, others in _VALUES.items() if name.lower() in others.split() and v in known)
+    return next(meant, name)
+
+
+def call_meant(name: str) -> str:
+    """What to write for a method that a model does not have; empty where nobody knows."""
+    found = next((call for call, names in _METHODS.items() if name in names.split()), "")
+    return f"; say {found}" if found else ""
+
 
 def meanings(name: str) -> list[str]:
     """The name itself, as Python writes it, and what it may mean."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from .errors import ConfigError
 from .losses import LOSSES
 from .registry import Registered
 from .schedules import Constant, Schedule
@@ -50,3 +52,37 @@ class Objective(Registered, ABC, abstract=True):
     @abstractmethod
     def __call__(self, terms: Terms, epoch: float = math.inf) -> tuple[Losses, Terms]:
         """The losses of a batch and the gradients of its terms, at an epoch of the schedule."""
+
+
+def names_of(objective: Any) -> tuple[str, ...]:
+    """The names of an objective's losses; the first is the one that is minimised.
+
+    Raises
+    ------
+    ConfigError
+        If they are no names.
+    """
+    names = getattr(objective, "losses", LOSSES)
+    if not isinstance(names, (tuple, list)) or not names or {*map(type, names)} != {str}:
+        raise ConfigError(
+            f"an objective's losses are names such as {LOSSES}, the first of which is minimised; "
+            f"{type(objective).__name__} has {names!r}."
+        )
+    return tuple(names)
+
+
+def values_of(objective: Any, losses: Any, names: Sequence[str]) -> list[Any]:
+    """What an objective has returned, in the order of the names that it gives its losses.
+
+    Raises
+    ------
+    ConfigError
+        If it returned others.
+    """
+    if not isinstance(losses, dict) or not set(names) <= set(losses):
+        came = ", ".join(map(str, losses)) if isinstance(losses, dict) else type(losses).__name__
+        raise ConfigError(
+            f"an objective returns nv.Losses of the names that its attribute losses has, here "
+            f"{', '.join(names)}; {type(objective).__name__} returned {came}."
+        )
+    return [losses[name] for name in names]

@@ -32,7 +32,7 @@ class Silent:
         pass
 
 
-class Lines(Silent):
+class LogLines(Silent):
     """Lines for pipes and logs: one every few seconds, and of some epochs."""
 
     def __init__(self, epochs: int, rows: int) -> None:
@@ -149,7 +149,7 @@ def reporter(progress: bool | None, epochs: int, rows: int, done: int) -> Silent
         bar = NotebookBar if notebook else Bar
         with contextlib.suppress(ImportError, OSError):  # no tqdm, or no terminal after all
             return bar(epochs, rows, done)
-    return Lines(epochs, rows)
+    return LogLines(epochs, rows)
 
 
 def epoch_summary(record: dict[str, Any], epochs: int) -> str:

@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .aliases import value_meant
 from .errors import ConfigError, nearest
 from .public import constructor
 
@@ -141,7 +142,8 @@ def resolve(family: str, choice: Any) -> Any:
     missing = [a for a, default in takes.items() if default is REQUIRED and a not in arguments]
     if wrong or missing:
         came = f"got {wrong[0]!r}" if wrong else f"{missing[0]!r} is missing"
-        raise ConfigError(f"{family} {name!r} takes {listed(takes)}; {came}.")
+        hint = _parentheses(arguments, wrong) if isinstance(choice, str) else ""
+        raise ConfigError(f"{family} {name!r} takes {listed(takes)}; {came}.{hint}")
     try:
         return cls(**arguments)
     except TypeError as error:
@@ -150,11 +152,21 @@ def resolve(family: str, choice: Any) -> Any:
         ) from error
 
 
+def _parentheses(arguments: dict[str, Any], wrong: list[str]) -> str:
+    """A hint where a value that has arguments of its own lacks its parentheses."""
+    nested = [a for a, value in arguments.items() if isinstance(value, str) and ":" in value]
+    if not nested or not wrong:
+        return ""
+    own = ",".join([arguments[nested[0]], *(f"{a}={_nested(arguments[a])}" for a in wrong)])
+    return f" Put parentheses around what belongs together: {nested[0]}=({own})."
+
+
 def _named(family: str, name: str) -> type[Any]:
     known = registered(family)
     if name not in known:
+        known_names = nearest(value_meant(name, known), known)
         raise ConfigError(
-            f"{family} must be a registered name; got {name!r:.200}. {nearest(name, known)} "
+            f"{family} must be a registered name; got {name!r:.200}. {known_names} "
             "(A part of your own is known once the module that defines it is imported.)"
         )
     return known[name]

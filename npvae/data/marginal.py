@@ -71,6 +71,9 @@ class Marginal:
         """What `of` rebuilds it from; JSON can hold it."""
         return {"x": self.x.tolist(), "y": self.y.tolist(), "step": self.step}
 
+    def __repr__(self) -> str:
+        return f"Marginal({len(self.x)} knots, {self.x[0]:.9g} to {self.x[-1]:.9g})"
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Marginal) and other.config == self.config
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import kernels
 from ..core import Objective, Part, Terms, children, clone, layout
-from ..core.losses import LOSSES
+from ..core.objective import names_of, values_of
 from ..core.trees import leaves, refilled
 from ..models import Model
 from .graph import Gradient, Graph, NotCapturable, Value
@@ -133,8 +133,8 @@ class _Step:
             losses, d_terms = self._objective(terms, beta)
             if learn:
                 self.model.backward(cache, d_terms)
-        names = getattr(self.on.objective, "losses", LOSSES)
-        self.graph.losses = tuple(losses[name] for name in names)
+        objective = self.on.objective
+        self.graph.losses = tuple(values_of(objective, losses, names_of(objective)))
         for watcher in self.watchers.values():
             watcher.check()
         if self.watch is not None:

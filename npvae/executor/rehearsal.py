@@ -51,17 +51,28 @@ class Rehearsal:
         self.worker, self.objective = worker, objective
         self.gradient = np.zeros_like(worker.flat)
         self.copy = worker.with_gradients(self.gradient)
-        self.parts = _parts(worker)
+        self.parts = named_parts(worker)
         try:
-            _own(self.copy, self.gradient)
+            _hold(_own_attributes(self.copy, self.gradient))
             copied: Any = copy.deepcopy(objective)
             copied.beta = Constant(0.5)
+            self.objective_copy = copied
+            self._first = self._copied()
         except Exception as error:  # whatever a class's own way of copying raises
             raise NotCapturable(f"a part or the objective can't be copied: {error}") from error
-        self.objective_copy = copied
         named = {**self.parts, OBJECTIVE: objective}
         refuse = (name for name, thing in named.items() if not getattr(thing, "capturable", True))
         self.python = dict.fromkeys(refuse, "it has capturable = False")
+
+    def reset(self) -> None:
+        """Give the copies the state that they were made with."""
+        _hold(self._first)
+        self._first = self._copied()
+
+    def _copied(self) -> list[tuple[Any, dict[str, Any]]]:
+        """What the copies hold, in copies of its own."""
+        objective = self.objective_copy, vars(copy.deepcopy(self.objective_copy))
+        return [*_own_attributes(self.copy, self.gradient), objective]
 
     def leave_to_python(self, part: str, why: str) -> None:
         """Have a part run by Python from now on, or what it is in if it is already."""
@@ -87,7 +98,7 @@ class Rehearsal:
         return not any(name in ("", part) or part.startswith(f"{name}.") for name in self.python)
 
 
-def _parts(root: Part) -> dict[str, Part]:
+def named_parts(root: Part) -> dict[str, Part]:
     """The model and all parts in it, each by the first of its names."""
     found: dict[str, Part] = {"": root}
     known = {id(root)}
@@ -103,9 +114,9 @@ def _parts(root: Part) -> dict[str, Part]:
     return found
 
 
-def _own(model: Model, gradient: Array) -> None:
-    """Give the parts of a copied model attributes of their own."""
-    parts = list(_parts(model).values())
+def _own_attributes(model: Model, gradient: Array) -> list[tuple[Part, dict[str, Any]]]:
+    """For each part of a copied model attributes of its own: what others hold too, copied."""
+    parts = list(named_parts(model).values())
     # Parts and parameters are the copy's own already.
     own: list[Any] = [model.flat, gradient, *parts]
     own += [*bind(model, model.flat).values(), *bind(model, gradient, "d").values()]
@@ -115,7 +126,14 @@ def _own(model: Model, gradient: Array) -> None:
             constant = isinstance(value, np.ndarray) and never_changes(value)
             if constant or name in NOT_LOOKED_AT:
                 memo[id(value)] = value
-        vars(part).update(copy.deepcopy(vars(part), memo))
+    return [(part, copy.deepcopy(vars(part), memo)) for part in parts]
+
+
+def _hold(kept: list[tuple[Any, dict[str, Any]]]) -> None:
+    """Give things these attributes and no others."""
+    for thing, held in kept:
+        vars(thing).clear()
+        vars(thing).update(held)
 
 
 @contextlib.contextmanager

@@ -17,6 +17,9 @@ from ..posteriors import DiagonalGaussian, Params, Posterior
 
 Array = np.ndarray
 
+MOST_FLOWS = 1000
+"""A few words of a model file could ask for as many as fill the memory."""
+
 
 class Flow(Part, abstract=True):
     """Base of the flows: an invertible map of z, and by how much it changes the log-density.
@@ -147,6 +150,7 @@ class FlowedAlike(Flowed, abstract=True):
     Parameters
     ----------
     n : int
+        At most `MOST_FLOWS`.
     arguments
         Those of each flow.
     """
@@ -155,6 +159,8 @@ class FlowedAlike(Flowed, abstract=True):
 
     def __init__(self, n: int = 8, **arguments: Any) -> None:
         self.n = whole("n, the number of flows,", n)
+        if self.n > MOST_FLOWS:
+            raise ConfigError(f"flows are {MOST_FLOWS:,} at most, made one by one; got {n:,}.")
         super().__init__([self.kind(**arguments) for _ in range(self.n)])
 
     @property

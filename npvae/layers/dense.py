@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import kernels as k
 from ..core import Part, resolve
-from ..core.checks import whole
+from ..core.checks import number, whole
 from .activation import Identity
 from .init import initialiser, zeros
 from .layer import Layer
@@ -54,8 +54,8 @@ class Dense(Layer):
         self.in_shape = (whole("Dense's n_in", n_in),)
         self.out_shape = (whole("Dense's n_out", n_out),)
         self.activation = resolve("activation", activation)
+        draw, gain = initialiser(init), number("Dense's gain", gain)
         self.init, self.gain = init, gain
-        draw = initialiser(init)
         self.parameter("W", (n_out, n_in), lambda rng, shape: gain * draw(rng, shape))
         self.parameter("b", (n_out,), zeros)
 

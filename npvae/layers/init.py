@@ -81,6 +81,6 @@ def initialiser(name: str) -> Initialiser:
     ConfigError
         If there is none; the known ones are named.
     """
-    if name not in INITIALISERS:
+    if not isinstance(name, str) or name not in INITIALISERS:
         raise ConfigError(f"there is no initialiser {name!r}. {nearest(str(name), INITIALISERS)}")
     return INITIALISERS[name]

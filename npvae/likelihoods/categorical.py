@@ -58,13 +58,13 @@ class Categorical(Groups):
     """
 
     def __init__(self, classes: Any = 2) -> None:
-        self.classes: int | tuple[int, ...] = _classes("Categorical", classes)
+        self.classes: int | tuple[int, ...] = _classes(type(self).__name__, classes)
 
     def declare(self, x_dim: int) -> None:
         if isinstance(self.classes, tuple) and len(self.classes) != x_dim:
             raise ConfigError(
-                f"Categorical's classes are one number for each column; got {len(self.classes)} "
-                f"for {x_dim} columns. Give one number if all have as many."
+                f"{type(self).__name__}'s classes are one number for each column; got "
+                f"{len(self.classes)} for {x_dim} columns. Give one number if all have as many."
             )
 
     def n_outputs(self, x_dim: int) -> int:
@@ -103,9 +103,9 @@ class Categorical(Groups):
         if wrong.any():
             row, column = np.argwhere(wrong)[0]
             raise DataError(
-                f"Categorical needs whole numbers from 0 to {sizes[column] - 1} in column {column} "
-                f"(counted from 0); got {x[row, column]:.9g}. Number the classes from 0 on, and "
-                "give as many classes as there are."
+                f"{type(self).__name__} needs whole numbers from 0 to {sizes[column] - 1} in "
+                f"column {column} (counted from 0); got {x[row, column]:.9g}. Number the classes "
+                "from 0 on, and give as many classes as there are."
             )
 
     def _columns(self, x_dim: int) -> tuple[int, ...]:

@@ -46,7 +46,8 @@ def value_and_grad(
     gradients : dict
         ``{name: array}``, of the shapes of ``model.params``.
     """
-    from ..objectives import as_objective  # which inference does without
+    from ..core.objective import names_of, values_of  # which inference does without
+    from ..objectives import as_objective
 
     objective = as_objective(objective)
     reader = model.reader(x)
@@ -65,4 +66,5 @@ def value_and_grad(
         terms.weights = row_weights(weights, len(reader))
     losses, d_terms = objective(terms)
     twin.backward(cache, d_terms)
-    return float(losses.loss), {n: s.view(gradient).copy() for n, s in layout(twin).items()}
+    loss = values_of(objective, losses, names_of(objective))[0]
+    return float(loss), {n: s.view(gradient).copy() for n, s in layout(twin).items()}

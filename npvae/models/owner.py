@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from ..core import Part, bind, clone, initialise, layout, n_parameters
+from ..core.aliases import call_meant
 from ..core.errors import ConfigError, ModelFileError, NotFitted
 
 Array = np.ndarray
@@ -44,7 +45,8 @@ class Owner(Part, abstract=True):
                     f"this {cls.__name__} finds x_dim, and with it its parameters, at its first "
                     "fit; fit it before, or give x_dim when you build it."
                 )
-            raise AttributeError(f"{cls.__name__!r} object has no attribute {name!r}")
+            hint = call_meant(name)
+            raise AttributeError(f"{cls.__name__!r} object has no attribute {name!r}{hint}")
 
     def _own(self, dtype: Any, seed: int, parameters: Mapping[str, Array] | None) -> None:
         """Take memory for the parameters; called last in a model's constructor."""

@@ -16,6 +16,9 @@ MANY_COLUMNS = 300
 """In tables with more columns it would take too long to try several distributions for each."""
 FEWEST_ROWS = 20
 """So few rows say nothing about how they are distributed."""
+CLEARLY = 0.02
+"""Nats per cell by which counts must be ahead to be modelled by a negative binomial, which has no
+greatest value."""
 SIMPLER = 0.2
 """Nats per cell that counts may be behind other distributions of whole numbers."""
 _MOST_DECIMALS = 6

@@ -45,7 +45,14 @@ from ..data.shapes import far_out
 from ..datasets.numerals import are_plain, is_number
 from .cells import Cells, Unfit, refusal
 from .column import Column, Constant, say
-from .distributions import MANY_COLUMNS, are_counts, likelier_as_counts, notes_of, shape
+from .distributions import (
+    CLEARLY,
+    MANY_COLUMNS,
+    are_counts,
+    likelier_as_counts,
+    notes_of,
+    shape,
+)
 from .formats import PLAIN, DateFormat, NumberFormat
 from .kinds import KINDS, SKIP, Said
 from .labelled import Category, Flag, Ordered, flag_key, flag_pair
@@ -137,7 +144,9 @@ class _Found:
         numbers = column.parsed(texts)
         values = np.repeat(numbers, counts)
         found = shape(column, values, self.many)
-        if found is None or (column.kind == "count" and likelier_as_counts(values, found)):
+        if found is None:
+            return
+        if column.kind == "count" and likelier_as_counts(values, found, -CLEARLY):
             return
         column.marginal = found.marginal
         self.shapes[column.name] = found.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -93,13 +94,15 @@ def _found(rows: TextRows, known: Collection[str]) -> Found:
 
 def names_of_their_own(names: list[str]) -> list[str]:
     """The names, a later one of the same numbered, and a missing one by its place."""
-    own: list[str] = []
+    own: dict[str, None] = {}
+    given, numbers = set(names), Counter[str]()
     for i, name in enumerate(names, 1):
-        new, n = name or f"column {i}", 2
-        while new in own or (new != name and new in names):
-            new, n = f"{name or f'column {i}'} ({n})", n + 1
-        own.append(new)
-    return own
+        new = wanted = name or f"column {i}"
+        while new in own or (new != name and new in given):
+            numbers[wanted] += 1
+            new = f"{wanted} ({numbers[wanted] + 1})"
+        own[new] = None
+    return list(own)
 
 
 def _fill(columns: list[Cells], rows: Iterable[Row], where: str) -> None:

@@ -116,13 +116,16 @@ class CapturedSteps:
         t.gradient.fill(0)
         copies.gradient.fill(0)
         program.arena.fill(255)  # NaN
-        with notice_if_slow(
+        compiling = notice_if_slow(
             "npvae: compiling the training step (once; later runs find it in the cache)",
             seconds=3.0,  # finding it there takes one, on a busy machine
-        ):
+        )
+        on.reset()
+        with compiling, randomness_kept():
             program.run(self.table.find(rows), noise, scalars, losses, now, rehearsal=True)
         ours = t.gradient + copies.gradient  # Python's calls were made on the copies
         t.gradient.fill(0)
+        on.reset()  # both runs begin with the same state, where parts have one
         with np.errstate(all="ignore"):
             wanted = EagerSteps(copies).gradient(t.rows.batch(rows), np.random.default_rng(1), 0.0)
         if not (np.isfinite(wanted).all() and np.isfinite(copies.gradient).all()):

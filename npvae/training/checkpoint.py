@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core.errors import ConfigError, ModelFileError
 from ..core.losses import LOSSES
+from ..core.registry import text
 from ..models import Model, storage
 from ..optim import AdamState
 from .callbacks import call
@@ -95,21 +96,30 @@ def _shared(settings: Settings, rows: Rows) -> dict[str, Any]:
         "seed": settings.seed,
         "binarise": bool(settings.binarise),
         "losses": list(settings.losses),
+        **settings.configs,
         "data": rows.digest,
     }
 
 
 def _check_same(before: dict[str, Any], now: dict[str, Any]) -> None:
-    older = {"binarise": False, "losses": list(LOSSES), "data": now["data"]}
-    before = {**older, **before}
+    unknown = {name: now[name] for name in ("data", "objective", "optimiser")}
+    before = {"binarise": False, "losses": list(LOSSES), **unknown, **before}
     for name, value in now.items():
         if before.get(name) != value:
-            both = before.get(name), value
-            shown = [", ".join(map(str, v)) if isinstance(v, list) else v for v in both]
-            came = "got others" if name == "data" else f"{shown[0]}; got {shown[1]}"
+            one, other = _different(before.get(name), value)
+            came = "got others" if name == "data" else f"{one}; got {other}"
             raise ConfigError(
                 f"a resumed run needs the same {name} as before, {came}. Start anew to change it."
             )
+
+
+def _different(before: Any, now: Any) -> list[str]:
+    """What differs in two settings, as text: of one object's arguments those alone."""
+    pair = [before, now]
+    if all(isinstance(v, dict) for v in pair) and before.get("name") == now.get("name"):
+        changed = [key for key in now if key not in before or before[key] != now[key]]
+        return [", ".join(f"{k}={text(v[k])}" for k in changed if k in v) for v in pair]
+    return [", ".join(map(str, v)) if isinstance(v, list) else text(v) for v in pair]
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ import numpy as np
 from .. import kernels
 from ..core import interrupts, layout
 from ..core.checks import number
-from ..core.errors import NonFiniteLoss
+from ..core.errors import ConfigError, NonFiniteLoss
 from ..core.files import sweep_beside
 from ..core.losses import LOSSES
 from ..core.numerics import all_finite
@@ -31,6 +31,7 @@ from .history import History
 from .rows import Rows, check_binarise, training_rows, validation_rows
 from .settings import Settings
 from .steps import EagerSteps, NotFinite, Training
+from .trial import check_contracts
 
 Array = np.ndarray
 
@@ -143,6 +144,8 @@ def train(
     weights: Any = None,
 ) -> History:
     """`fit` with settings that are made already."""
+    if not isinstance(model, Model):
+        raise ConfigError(f"nv.fit takes a model and then x; got a {type(model).__name__} first.")
     built = model.built_for(x)
     check_binarise(built, settings.binarise)
     rows, mean = training_rows(built, x, context, weights, settings.binarise)
@@ -175,6 +178,7 @@ class _Run:
             restore(model, settings, self.rows, self.history, self.state)
         gradient = np.zeros_like(model.flat)
         worker = model.with_gradients(gradient)
+        check_contracts(worker, settings, self.rows)
         steps = self._steps(Training(settings, worker, gradient, self.state, self.rows))
         with self._limits(steps):
             self._epochs(steps)

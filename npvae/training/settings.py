@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.checks import whole
 from ..core.errors import ConfigError
-from ..core.losses import LOSSES
+from ..core.objective import names_of
+from ..core.registry import plain
 from ..core.schedules import schedule
 from ..objectives import as_objective
 from ..optim import Adam
@@ -21,11 +22,17 @@ class Settings:
     The attributes are the arguments of `fit` of the same names. The objective is kept and not
     copied: what a callback changes in it counts from the next epoch on.
 
+    Attributes
+    ----------
+    configs : dict, for a checkpoint what objective and optimiser are as the run begins
+
     Raises
     ------
     ConfigError
         If one is out of its range, or two contradict each other.
     """
+
+    configs: dict[str, Any] = field(init=False, default_factory=dict)
 
     objective: Any
     optimiser: Any
@@ -55,10 +62,25 @@ class Settings:
             os.fspath(self.checkpoint)  # a path, though it may become another one
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+        if self.checkpoint is not None:
+            configs = {name: _config(getattr(self, name)) for name in ("objective", "optimiser")}
+            object.__setattr__(self, "configs", configs)
         if self.resume and self.checkpoint is None:
             raise ConfigError("resume=True goes on from a checkpoint; pass checkpoint= as well.")
 
     @property
     def losses(self) -> tuple[str, ...]:
         """The names of the objective's losses; the first is the one that is minimised."""
-        return tuple(getattr(self.objective, "losses", LOSSES))
+        return names_of(self.objective)
+
+
+def _config(thing: Any) -> Any:
+    """An object's config, or in angle brackets the name of one that has none."""
+    try:
+        config = plain(thing)
+    except AttributeError as error:
+        raise ConfigError(
+            f"a checkpoint keeps the arguments of {type(thing).__name__}, which its constructor "
+            f"has to keep as attributes of the same names; {error}."
+        ) from error
+    return f"<{type(thing).__name__}>" if config is thing else config

@@ -6,14 +6,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core import Losses
 from ..core.losses import LOSSES
+from ..core.objective import values_of
 from ..core.schedules import Constant, Schedule
 from ..models import Model
 from ..objectives import ELBO
@@ -116,7 +116,7 @@ class EagerSteps:
         losses, d_terms = objective(terms, now)
         t.gradient.fill(0)
         t.worker.backward(cache, d_terms)
-        return _values(losses, t.settings.losses)
+        return np.array(values_of(objective, losses, t.settings.losses), float)
 
     def bound(
         self, rows: Rows, noise: np.random.Generator, draws: np.random.Generator | None = None
@@ -126,10 +126,6 @@ class EagerSteps:
         for chunk in rows.x.chunks():
             x, context, _ = rows.batch(chunk, draws)
             terms, _ = worker.forward(x, worker.draw_noise(len(x), 1, noise), context)
-            sums += _values(objective(terms)[0], LOSSES) * len(x)
+            losses, _ = objective(terms)
+            sums += np.array([losses[name] for name in LOSSES], float) * len(x)
         return sums
-
-
-def _values(losses: Losses, names: Sequence[str]) -> Array:
-    """What an objective has returned, in the order of the names that it gives its losses."""
-    return np.array([losses[name] for name in names], float)

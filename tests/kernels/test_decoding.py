@@ -100,7 +100,7 @@ CASES = {
     "mean_from_scores": (mean_on_line, (*LINES, STEPS), 2, 3e-3),
     "restored": (lambda x, m, s: x * s + m, UNITS, 1, 1e-15),
 }  # fmt: skip
-IN_DOUBLES = {"wide_exp", "beta_shapes", "restored"}
+IN_DOUBLES = {"wide_exp", "beta_shapes", "from_scores", "mean_from_scores", "restored"}
 
 
 def drawn(name, shape, dtype, seed=0):
