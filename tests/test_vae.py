@@ -21,8 +21,8 @@ def own(family):
 
 
 ACTIVATIONS = own("activation")
-LIKELIHOODS = [name for name in own("likelihood") if name != "mixed"]
-"""Those that a name is enough for; Mixed has to be told its groups: tests/test_mixed.py."""
+LIKELIHOODS = [name for name in own("likelihood") if name not in ("mixed", "transformed")]
+"""Those that a name is enough for; Mixed is told its groups, Transformed its marginals."""
 
 
 def small(**options):

@@ -20,8 +20,8 @@ def own(family):
 
 
 ACTIVATIONS = own("activation")
-LIKELIHOODS = [name for name in own("likelihood") if name != "mixed"]
-"""Those that a name is enough for; Mixed has to be told its groups: tests/test_mixed.py."""
+LIKELIHOODS = [name for name in own("likelihood") if name not in ("mixed", "transformed")]
+"""Those that a name is enough for; Mixed is told its groups, Transformed its marginals."""
 OBJECTIVES = [nv.ELBO(), nv.ELBO(beta=0.3, n_samples=3, free_bits=0.2), nv.IWAE(4)]
 OBJECTIVE_IDS = ["elbo", "beta and free bits", "iwae"]
 

@@ -38,7 +38,9 @@ class Arguments:
     def at(self, values: Values) -> dict[str, Any]:
         """The arguments with these values for leaves; constants are copies, as nobody owns them."""
         constants = {
-            n: x.copy() if isinstance(x, np.ndarray) else x for n, x in self.leaves.items()
+            n: x.copy() if isinstance(x, np.ndarray) else x
+            for n, x in self.leaves.items()
+            if n not in values
         }
         leaves = constants | values
         return {name: _refilled(tree, name, leaves) for name, tree in self.trees.items()}

@@ -38,6 +38,10 @@ ONLY_HERE = (
     "Try inputs off it"
 )
 
+FEWEST_ENTRIES, MOST_ENTRIES = 20, 200
+LARGE = 50_000
+"""Numbers in all inputs of a function of which that many entries are checked in some seconds."""
+
 
 @public
 def check_gradients(
@@ -48,7 +52,7 @@ def check_gradients(
     methods: Sequence[str] = ("central", "complex", "taylor"),
     rtol: float | None = None,
     seed: int = 0,
-    max_entries: int = 200,
+    max_entries: int | None = None,
     stages: Any = None,
 ) -> Report:
     """Prove, or refute, a hand-derived gradient.
@@ -86,8 +90,9 @@ def check_gradients(
         by: there is no absolute tolerance to hide behind.
     seed : int
         Of the random directions, and of the entries where there are too many to check them all.
-    max_entries : int
-        How many entries of each argument "central" and "complex" check.
+    max_entries : int, optional
+        How many entries of each argument "central" and "complex" check; by default 200, and down to
+        20 where the inputs have more than 50,000 numbers in all. "taylor" has all in one.
     stages : list or dict of pairs (forward, backward), or of classes or objects, optional
         Functions that the target's forward calls: each call is checked by itself as well, at what
         it was given, so that the report names the one that is wrong.
@@ -120,17 +125,24 @@ def check_gradients(
             "a gradient check needs a floating array, and got none: integers count as constants. "
             "Pass x.astype(float)."
         )
-    limit = whole("max_entries", max_entries)
+    limit = None if max_entries is None else whole("max_entries", max_entries)
     with np.errstate(all="ignore"):  # steps may leave the function's domain
         parts = [] if stages is None else stage_problems(stages, problem, rng)
         reports = [
-            Report(_Check(p, Measure(p, rng, limit), rtol).run(methods)) for p in (problem, *parts)
+            Report(_Check(p, Measure(p, rng, limit or _entries(p)), rtol).run(methods))
+            for p in (problem, *parts)
         ]
     if parts and not reports[0].ok:
         wrong = [p.name for p, report in zip(parts, reports[1:], strict=True) if not report.ok]
         note = ALL_STAGES_RIGHT if not wrong else f"wrong by themselves: {', '.join(wrong)}"
         reports[0].rows.append(Row(problem.name, "stages", "contract", "n/a", note=note))
     return Report([row for report in reports for row in report.rows])
+
+
+def _entries(problem: Problem) -> int:
+    """How many entries of each argument are checked: fewer of a function that takes long."""
+    total = sum(value.size for value in problem.values.values())
+    return min(MOST_ENTRIES, max(FEWEST_ENTRIES, MOST_ENTRIES * LARGE // max(total, 1)))
 
 
 class _Check:

@@ -23,7 +23,7 @@ Array = np.ndarray
 MAX_SECONDS = 0.02
 """Functions that take longer are not looked into, as that runs them some thousand times."""
 
-EDITING, MAX_EDITS = 8.0, 4000
+EDITING, COMPILING, MAX_EDITS = 8.0, 1e-3, 4000
 """So many seconds, and as many changes, are spent on the code of one target."""
 
 
@@ -146,7 +146,7 @@ def _mended(case: Case, step: Step | None) -> Mended | None:
         return True
 
     function = function_with(step.d.code, functions) if step else unwrapped(functions[-1])
-    at_most = min(MAX_EDITS, int(EDITING / _seconds(measure)))
+    at_most = min(MAX_EDITS, int(EDITING / (COMPILING + _seconds(measure))))
     repairs = measure.memo.setdefault("repairs", Repairs(at_most))
     with frozen(functions):
         found: Mended | None = repairs.mend(function, step.lines if step else range(0), mends)

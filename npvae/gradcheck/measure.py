@@ -12,7 +12,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .methods import EPS, Estimate, along, central, complex_step, round_off, taylor_order
+from .methods import (
+    EPS,
+    Estimate,
+    along,
+    along_entry,
+    central,
+    complex_step,
+    round_off,
+    taylor_order,
+)
 from .problem import Problem, Values
 
 Array = np.ndarray
@@ -231,11 +240,8 @@ class Measure:
         return False
 
     def _partial(self, argument: str, index: Index, at: Point) -> Estimate:
-        value = at.values[argument]
-        unit = np.zeros_like(value)
-        unit[index] = 1.0
-        line = along(self.problem, at.values, {argument: unit})
-        return central(line, float(scale(value[index])), at.noise)
+        line = along_entry(self.problem, at.values, argument, index)
+        return central(line, float(scale(at.values[argument][index])), at.noise)
 
     def slope(self, argument: str, at: Point) -> Slope:
         """The derivative along a random direction, and the order of its Taylor remainder.

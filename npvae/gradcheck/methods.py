@@ -47,6 +47,20 @@ def along(problem: Problem, values: Values, direction: Values) -> Line:
     return phi
 
 
+def along_entry(problem: Problem, values: Values, argument: str, index: tuple[int, ...]) -> Line:
+    """The same along one entry of an argument."""
+
+    def phi(t: float) -> float:
+        moved = values[argument].copy()
+        moved[index] += t
+        try:
+            return float(problem.loss(values | {argument: moved}))
+        except (ArithmeticError, ValueError):
+            return math.nan
+
+    return phi
+
+
 def round_off(phi: Line) -> float:
     """How far rounding throws phi off: its differences where nothing else is left of it.
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from ..core import layout
 from ..core.checks import row_weights
-from ..core.objective import names_of, values_of
 from ..core.public import public
 from .base import Model
 
@@ -47,7 +46,8 @@ def value_and_grad(
     gradients : dict
         ``{name: array}``, of the shapes of ``model.params``.
     """
-    from ..objectives import as_objective  # which inference does without
+    from ..core.objective import names_of, values_of  # which inference does without
+    from ..objectives import as_objective
 
     objective = as_objective(objective)
     reader = model.reader(x)

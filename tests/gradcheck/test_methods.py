@@ -180,3 +180,16 @@ def test_logits_of_exactly_zero_are_no_kink():
     # two branches: complex step follows one branch through both terms, or it is off by 1/2.
     report = check_gradients(Bernoulli, (np.zeros((1, 2, 3)), RNG.random((2, 3))))
     assert report.ok, str(report)
+
+
+@pytest.mark.parametrize(("size", "n"), [(150, 150), (5_000, 200), (200_000, 50), (800_000, 20)])
+def test_of_a_function_of_many_numbers_fewer_are_checked_one_by_one(size, n):
+    steps = []
+
+    def f(x):
+        steps.append(np.iscomplexobj(x))
+        return np.sin(x).sum()
+
+    report = check_gradients((f, np.cos), (RNG.normal(size=size),), methods=["complex"])
+    assert report.ok
+    assert sum(steps) == n
