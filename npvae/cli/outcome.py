@@ -69,7 +69,10 @@ def worse_than_none(job: Job, kept: dict[str, Any]) -> str | None:
     nats = columns_alone(job.model, job.train.x, rows[draw(len(rows), _ROWS, 0)])
     if nats is None or not np.isfinite(alone := float(nats.mean())):
         return None
-    if loss <= alone + max(10.0, 0.5 * rows.shape[1], 0.2 * abs(alone)):
+    margin = max(10.0, 0.5 * rows.shape[1], 0.2 * abs(alone))
+    if kept["epoch"] * -(-len(job.train.x) // job.choices["batch_size"]) < _BARELY:
+        margin += 100.0 + 10.0 * abs(alone)  # it has had no time to be any good, and that is said
+    if loss <= alone + margin:
         return None
     lr = job.choices["lr"] / 10
     return (

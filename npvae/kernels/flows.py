@@ -33,12 +33,12 @@ def planar_backward(
     s, square, m, c = _planar_constants(w, u)
     h, own = np.tanh(z @ w + b), np.result_type(w, u)
     d, g, u_hat, bend = d.astype(z.dtype), 1 - h * h, (u + c * w).astype(own), m.astype(own)
-    j = 1 + g * bend
+    j = g * (1 + bend) + h * h  # 1 + g m, which cancels where m is near -1
     da = g * (dz @ u_hat + 2 * d * h * bend / j)  # (1), (2), (4)
     du = (h[..., None] * dz).sum((0, 1))
     dc = du @ w
     dm = dc / square - (d * g / j).sum()  # (3), (6)
-    ds = dm * sigmoid(s) - dc / square
+    ds = dm * sigmoid(s) - dc / square + 0 * s  # NaN where s is infinite, which makes no flow
     dw = (da[..., None] * z).sum((0, 1)) + c * du + ds * u - 2 * c * dc / square * w
     du = du + ds * w
     return dz + da[..., None] * w, dw.astype(da.dtype), du.astype(da.dtype), da.sum()[None]

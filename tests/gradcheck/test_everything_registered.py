@@ -33,8 +33,12 @@ MIXED = {
         [{"name": "categorical", "classes": 3}, [3]],
     ],
 }
+LINES = [{"x": [-0.5, 0.4, 2.5, 6.5], "y": [-1, 0, 1, 2], "step": s} for s in (0, 1, 0, 0.5, 1)]
+TRANSFORMED = {"name": "transformed", "marginals": LINES}
 KINKED = {"laplace"}
-LIKELIHOODS = {name: name for name in registered("likelihood")} | {"mixed": MIXED}
+LIKELIHOODS = {
+    **{name: name for name in registered("likelihood")}, "mixed": MIXED, "transformed": TRANSFORMED,
+}  # fmt: skip
 
 
 @pytest.mark.smoke

@@ -80,7 +80,7 @@ def planar_backward(dz, d, z, w, u, b, out, dw, du, db, n, n_features, scratch):
     narrow, change, dm, shift = f32(m), doubles(d, n), dc / square, 0.0
     for j in range(n):
         slope, given = ONE - h[j] * h[j], f32(change[j])
-        jacobian = ONE + slope * narrow
+        jacobian = slope * (ONE + narrow) + h[j] * h[j]
         da[j] = slope * (da[j] + TWO * given * h[j] * narrow / jacobian)
         dm -= given * slope / jacobian
         shift += da[j]
