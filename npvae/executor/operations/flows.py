@@ -85,7 +85,7 @@ def planar_backward(dz, d, z, w, u, b, out, dw, du, db, n, n_features, scratch):
         dm -= given * slope / jacobian
         shift += da[j]
     floats(db, 1)[0] = f32(shift)
-    ds = dm / (1.0 + math.exp(-s)) - dc / square
+    ds = dm / (1.0 + math.exp(-s)) - dc / square + 0.0 * s  # NaN where s is infinite
     for i in range(n_features):
         at, weight, total = floats(z + 4 * i * n, n), along[i], ZERO
         into = moved(dz + 4 * i * n, out + 4 * i * n, n)
