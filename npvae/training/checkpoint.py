@@ -118,8 +118,15 @@ def _different(before: Any, now: Any) -> list[str]:
     pair = [before, now]
     if all(isinstance(v, dict) for v in pair) and before.get("name") == now.get("name"):
         changed = [key for key in now if key not in before or before[key] != now[key]]
-        return [", ".join(f"{k}={text(v[k])}" for k in changed if k in v) for v in pair]
-    return [", ".join(map(str, v)) if isinstance(v, list) else text(v) for v in pair]
+        told = [", ".join(f"{k}={text(v[k])}" for k in changed if k in v) for v in pair]
+        return [arguments or "one without such arguments" for arguments in told]
+    return [_in_words(value) for value in pair]
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value) if isinstance(value, bool) else text(value)
 
 
 @contextlib.contextmanager
