@@ -118,6 +118,17 @@ def student_t(mean, x, scale, df):
     return stats.t.logpdf(x, df, mean, scale).sum(-1)
 
 
+def logistic(location, x, scale):
+    return stats.logistic.logpdf(x, location, scale).sum(-1)
+
+
+def logistic_cells(location, low, high, scale):
+    """log(σ(b) - σ(a)) = log σ(b) + log σ(-a) + log(1 - exp(a - b))."""
+    a, b = (low - location) / scale, (high - location) / scale
+    inside = jnp.log(-jnp.expm1((low - high) / scale))
+    return (nn.log_sigmoid(b) + nn.log_sigmoid(-a) + inside).sum(-1)
+
+
 def poisson(log_rate, x):
     return stats.poisson.logpmf(x, jnp.exp(log_rate)).sum(-1)
 

@@ -101,6 +101,12 @@ MIXED = np.array([4, 0]), np.array([1, 3]), np.array([2])
 """The columns of three groups."""
 
 
+SMOOTH = {"x": [-100, 200], "y": [-200, 400], "step": 0.0}
+"""x is y / 2, whose density is twice that of y."""
+WHOLE = {"x": [-100.5, 200.5], "y": [-100.5, 200.5], "step": 1.0}
+"""x is y, rounded."""
+
+
 def mixed_example(draw: Draw) -> tuple[nv.Part, tuple[Array, ...]]:
     """Numbers, flags and labels in columns that are not in the groups' order."""
     x = np.empty((B, 5))
@@ -251,6 +257,22 @@ PARTS = {
             (draw.numbers(draw.K, B, D), draw.numbers(B, D)),
         ),
         lambda w, part, p, mean, x: w.student_t(mean, x, w.exp(p["log_scale"]), part.df),
+    ),
+    "likelihood.transformed": Entry(
+        lambda draw: (
+            draw.parameters(declared(nv.Transformed([SMOOTH, WHOLE], "column"), 2)),
+            (
+                draw.numbers(draw.K, B, 2),
+                np.stack([draw.numbers(B), np.minimum(draw.counts(B), 150)], -1),
+            ),
+        ),
+        lambda w, part, p, location, x: w.logistic(
+            location[..., :1], 2 * x[:, :1], w.exp(p["log_scale"][:1])
+        )
+        + w.logistic_cells(
+            location[..., 1:], x[:, 1:] - 0.5, x[:, 1:] + 0.5, w.exp(p["log_scale"][1:])
+        )
+        + np.log(2),
     ),
     "likelihood.poisson": Entry(
         lambda draw: (nv.Poisson(), (draw.gentle(draw.K, B, D), draw.counts(B, D))),

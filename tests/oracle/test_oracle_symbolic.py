@@ -185,6 +185,18 @@ FORMULAS = {
         log_student(bend(raw, 10), sp.Rational(3.5)),
         ((mean, raw), (x,)),
     ),
+    "likelihood.transformed": Formula(
+        on_one_column(
+            nv.Transformed([{"x": [-9.5, 9999.5], "y": [-9.5, 9999.5], "step": 1}], scale="column"),
+            -0.25,
+        ),
+        sp.log(
+            logistic((mean - count + sp.Rational(1, 2)) / sp.exp(log_scale))
+            - logistic((mean - count - sp.Rational(1, 2)) / sp.exp(log_scale))
+        ),
+        ((mean,), (count,)),
+        {"log_scale": (log_scale,)},
+    ),
     "likelihood.poisson": Formula(
         nv.Poisson(library=30), log_poisson(log_mean + FROM_LIBRARY), ((log_mean,), (count,))
     ),

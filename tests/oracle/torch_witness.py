@@ -126,6 +126,18 @@ def student_t(mean, x, scale, df):
     return StudentT(df, mean, scale).log_prob(x).sum(-1)
 
 
+def logistic(location, x, scale):
+    a = (x - location) / scale
+    return (functional.logsigmoid(a) + functional.logsigmoid(-a) - scale.log()).sum(-1)
+
+
+def logistic_cells(location, low, high, scale):
+    """log(σ(b) - σ(a)) = log σ(b) + log σ(-a) + log(1 - exp(a - b))."""
+    a, b = (low - location) / scale, (high - location) / scale
+    inside = torch.log(-torch.expm1((low - high) / scale))
+    return (functional.logsigmoid(b) + functional.logsigmoid(-a) + inside).sum(-1)
+
+
 def poisson(log_rate, x):
     return Poisson(log_rate.exp()).log_prob(x).sum(-1)
 
