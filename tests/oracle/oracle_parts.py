@@ -153,6 +153,13 @@ FEATURES = {
     "zero_inflated_negative_binomial": lambda w, x: w.log1p(x),
     "categorical": lambda w, x: 1.0 * w.join(w.is_class(x[:, 0], 3), w.is_class(x[:, 1], 2)),
     "ordinal": lambda w, x: 1.0 * w.join(w.is_class(x[:, 0], 3), w.is_class(x[:, 1], 2)),
+    "transformed": lambda w, x: (
+        0.5
+        * (
+            w.join(2 * x[:, :1], x[:, 1:] - 0.5).clip(-3.0, None)
+            + w.join(2 * x[:, :1], x[:, 1:] + 0.5).clip(None, 3.0)
+        )
+    ),
     "mixed": lambda w, x: w.join(
         w.join(x[:, MIXED[0]], x[:, MIXED[1]]), 1.0 * w.is_class(x[:, 2], 3)
     ),
