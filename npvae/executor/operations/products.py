@@ -84,6 +84,13 @@ def _put(tile_at, c, c_row, m, n, add):
 
 
 @fast
+def _share(m, parts, i):
+    """Where the i-th of so many even parts of m rows begins, and its rows."""
+    first = m * i // parts
+    return first, m * (i + 1) // parts - first
+
+
+@fast
 def _block(a, a_row, a_k, b, b_k, c, c_row, m, n, k, add, packs, scratch):
     """C (m, n), of a block of A's rows and of k; the rows are shared evenly among the tiles."""
     edge, panel = scratch, scratch + 4 * ROWS * WIDE
@@ -91,7 +98,7 @@ def _block(a, a_row, a_k, b, b_k, c, c_row, m, n, k, add, packs, scratch):
     tiles = (m + ROWS - 1) // ROWS
     if packs:
         for t in range(tiles):
-            i, rows = m * t // tiles, m * (t + 1) // tiles - m * t // tiles
+            i, rows = _share(m, tiles, t)
             _pack_rows(a + i * a_row, a_row, a_k, rows, k, packed + 4 * ROWS * k * t)
     for j in range(0, n, WIDE):
         columns = min(WIDE, n - j)
@@ -102,7 +109,7 @@ def _block(a, a_row, a_k, b, b_k, c, c_row, m, n, k, add, packs, scratch):
             _pack_columns(b_at, b_k, columns, k, panel)
             b_at, b_step = panel, 4 * WIDE
         for t in range(tiles):
-            i, rows = m * t // tiles, m * (t + 1) // tiles - m * t // tiles
+            i, rows = _share(m, tiles, t)
             a_at, row, step = a + i * a_row, a_row, a_k
             if packs:
                 a_at, row, step = packed + 4 * ROWS * k * t, 4, 4 * ROWS
@@ -128,8 +135,8 @@ def product(a, a_row, a_k, b, b_k, c, c_row, n, k, lo, hi, scratch):
     for start in range(0, k, K_BLOCK):
         some, add = min(K_BLOCK, k - start), min(start, 1)
         for block in range(blocks):
-            first = lo + (hi - lo) * block // blocks
-            m = lo + (hi - lo) * (block + 1) // blocks - first
+            first, m = _share(hi - lo, blocks, block)
+            first += lo
             _block(
                 a + first * a_row + start * a_k, a_row, a_k, b + start * b_k, b_k,
                 c + first * c_row, c_row, m, n, some, add, packs, scratch,
