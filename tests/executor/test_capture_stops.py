@@ -168,6 +168,17 @@ def execute(counters, thread, threads, waits=True):
 
 scratch = np.zeros((8, 8), np.float32)
 counters = np.zeros(sync.SIZE, np.int64)
+
+def two_of_three():
+    # threads that wait for a third, and what they will have returned
+    ended = []
+    others = [
+        threading.Thread(target=lambda t=t: ended.append(execute(counters, t, 3))) for t in (0, 2)
+    ]
+    for other in others:
+        other.start()
+    time.sleep(0.2)
+    return ended, others
 """
 
 
@@ -180,13 +191,7 @@ print(execute(counters, 0, 1))
 """,
     "waiting": """
 execute(counters.copy(), 0, 1)
-ended = []
-others = [
-    threading.Thread(target=lambda t=t: ended.append(execute(counters, t, 3))) for t in (0, 2)
-]
-for other in others:
-    other.start()
-time.sleep(0.2)
+ended, others = two_of_three()
 print(len(ended))
 counters[sync.STOP] = 1
 for other in others:
@@ -195,13 +200,7 @@ print(*ended)
 """,
     "asleep": """
 counters[sync.LONGEST] = 60
-ended = []
-others = [
-    threading.Thread(target=lambda t=t: ended.append(execute(counters, t, 3))) for t in (0, 2)
-]
-for other in others:
-    other.start()
-time.sleep(0.2)
+ended, others = two_of_three()
 print(len(ended), counters[sync.ASLEEP] if sync._FUTEX else 2)
 print(execute(counters, 1, 3))
 for other in others:
