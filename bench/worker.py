@@ -89,7 +89,7 @@ def seconds_of(call: Callable[[], Any]) -> float:
 
 def total(outputs: Any) -> float:
     """The sum of a call's first output: what shows that two peers computed the same."""
-    first = outputs[0] if isinstance(outputs, tuple) else outputs
+    first = outputs[0] if isinstance(outputs, (tuple, list)) else outputs
     return float(np.asarray(first).sum(dtype=np.float64))
 
 
