@@ -1,15 +1,22 @@
-"""How many cores there are to use, and holding BLAS to a number of threads."""
+"""How many cores there are to use, holding BLAS to a number of threads, and sharing work."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import os
+import threading
 import warnings
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar, copy_context
 from pathlib import Path
+from typing import Any, TypeVar
 
 from . import interrupts
+
+Result = TypeVar("Result")
 
 VARIABLES = ("NPVAE_NUM_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS")
 """The environment's limits on threads; the first that is set counts."""
@@ -54,6 +61,9 @@ def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
     return limit if limit > 0 else None
 
 
+_ceiling: ContextVar[float] = ContextVar("npvae_threads", default=math.inf)
+"""How many threads the `blas_threads` around allows."""
+
 WORTHWHILE = 2e7
 """Multiply-adds in a product below which a second thread costs more than it brings: waking it and
 waiting for it take some 10 to 50 µs, and many times that where the cores are shared."""
@@ -68,6 +78,17 @@ def blas_threads(
     n is a ceiling: where the largest product has no more than `multiply_adds` of them, and these
     are few, one thread is faster. Where it does not matter nobody is told that it can't be done.
     """
+    token = _ceiling.set(_ceiling.get() if n is None else n)
+    try:
+        with _limited(n, multiply_adds, matters):
+            yield
+    finally:
+        _ceiling.reset(token)
+
+
+def _limited(
+    n: int | None, multiply_adds: float, matters: bool
+) -> contextlib.AbstractContextManager[Any]:
     try:
         from threadpoolctl import threadpool_limits
     except ImportError:
@@ -75,12 +96,87 @@ def blas_threads(
             warnings.warn(
                 "threads= needs threadpoolctl, which is not installed, and was ignored; "
                 "install it with: pip install threadpoolctl",
-                stacklevel=3,
+                stacklevel=5,
             )
-        yield
-        return
+        return contextlib.nullcontext()
     limit = 1 if multiply_adds < WORTHWHILE else usable_cores() if n is None else n
     with interrupts.held_back():  # it looks for libraries in a callback, where one would get lost
-        limited = threadpool_limits(limits=limit, user_api="blas")
-    with limited:
+        return threadpool_limits(limits=limit, user_api="blas")
+
+
+def shared(
+    function: Callable[..., Result], jobs: Iterable[tuple[Any, ...]], multiply_adds: float
+) -> Iterator[Result]:
+    """What the function gives for each job, its arguments, in order; by threads where it pays.
+
+    Jobs are taken in order in this thread, a few ahead of those that run. They are NumPy's work,
+    which leaves Python's lock, and each has BLAS with one thread: so the results' bits do not
+    depend on how many threads there are. Without threadpoolctl, which holds BLAS to one, they run
+    one after the other, with BLAS's own threads.
+    """
+    controller = None if multiply_adds < WORTHWHILE else _blas_controller()
+    if controller is None:
+        yield from (function(*job) for job in jobs)
+        return
+    with _one_blas_thread(controller):
+        threads = min(usable_cores(), _ceiling.get())
+        if threads == 1:
+            yield from (function(*job) for job in jobs)
+        else:
+            yield from _by_threads(function, jobs, int(threads))
+
+
+def _by_threads(
+    function: Callable[..., Result], jobs: Iterable[tuple[Any, ...]], threads: int
+) -> Iterator[Result]:
+    from concurrent.futures import ThreadPoolExecutor  # takes longer to import than a small call
+
+    with ThreadPoolExecutor(threads) as pool:
+        running: deque[Any] = deque()
+        try:
+            for job in jobs:
+                running.append(pool.submit(copy_context().run, function, *job))
+                if len(running) > 2 * threads:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+        finally:
+            for future in running:
+                future.cancel()
+
+
+@functools.cache
+def _blas_controller() -> Any:
+    """What sets the threads of the BLAS that NumPy has loaded; None without threadpoolctl."""
+    try:
+        from threadpoolctl import ThreadpoolController
+    except ImportError:
+        return None
+    with interrupts.held_back():
+        return ThreadpoolController().select(user_api="blas")
+
+
+class _Holders:
+    """Who has BLAS held to one thread at this moment, and what undoes it."""
+
+    def __init__(self) -> None:
+        self.lock, self.n, self.limits = threading.Lock(), 0, contextlib.ExitStack()
+
+
+_holders = _Holders()
+
+
+@contextlib.contextmanager
+def _one_blas_thread(controller: Any) -> Iterator[None]:
+    """BLAS with one thread, until the last who asked for that, in any thread, is done."""
+    with _holders.lock:
+        if _holders.n == 0:
+            _holders.limits.enter_context(controller.limit(limits=1))
+        _holders.n += 1
+    try:
         yield
+    finally:
+        with _holders.lock:
+            _holders.n -= 1
+            if _holders.n == 0:
+                _holders.limits.close()

@@ -18,6 +18,8 @@ Array = np.ndarray
 
 CHUNK = 2048
 """Rows taken at a time where all of them are visited: keeps memory small at any size of data."""
+BLOCK = 512
+"""Rows that one thread computes at a time."""
 
 
 class Reader:
@@ -138,10 +140,14 @@ class Reader:
 
     def chunks(self) -> list[slice]:
         """Slices that cover all rows in order."""
-        n = len(self.array)
-        if n <= CHUNK:
-            return [slice(0, n)]
-        return [slice(start, min(start + CHUNK, n)) for start in range(0, n, CHUNK)]
+        return slices(len(self.array), CHUNK)
+
+
+def slices(n: int, size: int) -> list[slice]:
+    """Slices of so many rows, the last of the rest, that cover n rows in order."""
+    if n <= size:
+        return [slice(0, n)]
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 def _shape_fix(x: Array, width: int, what: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from ..core.checks import relative_weights, whole
 from ..core.errors import ConfigError, DataError
 from ..core.public import public
 from ..core.wording import cut
-from ..data.reader import Reader
+from ..data.reader import BLOCK, Reader, slices
 from ..data.units import Units
 from ..levels import Level
 from .owner import Owner
@@ -163,15 +163,40 @@ class Model(Owner, abstract=True):
         self, x: Any, context: Any, support: bool = True
     ) -> Iterator[tuple[Array, Array | None]]:
         """Checked batches that cover x in order, each with its context."""
-        reader = self.reader(x)
-        contexts = self.context_reader(context, len(reader.array))
+        reader, read = self._rows(x, context, support)
         for rows in reader.chunks():
+            yield read(rows)
+
+    def _rows(
+        self, x: Any, context: Any, support: bool = True
+    ) -> tuple[Reader, Callable[[slice], tuple[Array, Array | None]]]:
+        """The reader of x, and what gives the rows of a slice, checked, with their context."""
+        reader, likelihood = self.reader(x), self.likelihood
+        contexts = self.context_reader(context, len(reader.array))
+
+        def read(rows: slice) -> tuple[Array, Array | None]:
             batch = reader.batch(rows)
-            if not (support and self.likelihood.clearly_supports(batch)):
+            if not (support and likelihood.clearly_supports(batch)):
                 reader.check(batch, rows)
                 if support:
-                    self.likelihood.check(batch)
-            yield batch, None if contexts is None else contexts.checked(rows)
+                    likelihood.check(batch)
+            return batch, None if contexts is None else contexts.checked(rows)
+
+        return reader, read
+
+    def _by_blocks(self, function: Callable[[slice], Any], n: int) -> Iterable[Any]:
+        """What the function gives for each block of n rows, in their order."""
+        return self._shared(function, ((rows,) for rows in slices(n, BLOCK)), n)
+
+    def _shared(
+        self, function: Callable[..., Any], jobs: Iterable[tuple[Any, ...]], n: int
+    ) -> Iterable[Any]:
+        """What the function gives for each job, in order; n is how many rows they are in all."""
+        if n <= BLOCK:
+            return (function(*job) for job in jobs)
+        from ..core.threads import shared  # which a few rows need nothing of
+
+        return shared(function, jobs, n * self.flat.size)
 
     @property
     def noise_widths(self) -> Sequence[int]:
@@ -233,9 +258,12 @@ class Model(Owner, abstract=True):
         return [level.posterior.centre(params) for level, params in encoded]
 
     def _encoded(self, x: Any, context: Any) -> list[tuple[Array, ...]]:
-        batches = [self.posteriors(xb, cb) for xb, cb in self.batches(x, context)]
-        levels = zip(*batches, strict=True)
-        return [tuple(map(_joined, zip(*level, strict=True))) for level in levels]
+        reader, read = self._rows(x, context)
+        blocks = list(self._by_blocks(lambda rows: self.posteriors(*read(rows)), len(reader)))
+        if len(blocks) == 1:
+            return blocks[0]
+        levels = zip(*blocks, strict=True)
+        return [tuple(map(np.concatenate, zip(*level, strict=True))) for level in levels]
 
     @public
     def decode(self, z: Any, context: Any = None, take: str = "mean", seed: int = 0) -> Array:
@@ -258,12 +286,14 @@ class Model(Owner, abstract=True):
         output = self._output(take, seed)
         reader = Reader(z, self.z_dim, self.flat.real.dtype, what="z")
         contexts = self.context_reader(context, len(reader))
-        taken = []
-        for rows in reader.chunks():
+
+        def taken(rows: slice) -> Array:
             zb = reader.checked(rows)
-            cb = None if contexts is None else contexts.checked(rows)
-            taken.append(output(self.theta(zb, cb)))
-        return _joined(taken)
+            return output(self.theta(zb, None if contexts is None else contexts.checked(rows)))
+
+        if take == "draw":  # in order, from one stream
+            return _joined([taken(rows) for rows in reader.chunks()])
+        return _joined(list(self._by_blocks(taken, len(reader))))
 
     @public
     def reconstruct(self, x: Any, context: Any = None, take: str = "mean", seed: int = 0) -> Array:
@@ -313,17 +343,29 @@ class Model(Owner, abstract=True):
         """The two terms of `elbo`, each (N,): E_q[log p(x given z)] and KL(q(z given x) ‖ p(z))."""
         n_samples = whole("n_samples", n_samples)
         rng = np.random.default_rng(whole("seed", seed, least=0))
-        log_pxs, kls = [], []
-        for xb, cb in self.batches(x, context):
-            log_px, kl = np.zeros((2, len(xb)))
-            for _ in range(n_samples):  # one draw at a time: memory does not grow with them
-                with np.errstate(over="ignore", invalid="ignore"):
-                    terms, _ = self.forward(xb, self.draw_noise(len(xb), 1, rng), cb)
-                log_px += terms.log_px[0]
-                kl += terms.kl_per_row[0]
-            log_pxs.append(log_px / n_samples)
-            kls.append(kl / n_samples)
-        log_px, kl = np.concatenate(log_pxs), np.concatenate(kls)
+        reader, read = self._rows(x, context)
+        n = len(reader)
+
+        def draws() -> Iterator[tuple[slice, Any]]:
+            """One draw at a time: memory does not grow with them."""
+            for chunk in reader.chunks():
+                for _ in range(n_samples):
+                    eps = self.draw_noise(chunk.stop - chunk.start, 1, rng)
+                    for block in slices(chunk.stop - chunk.start, BLOCK):
+                        rows = slice(chunk.start + block.start, chunk.start + block.stop)
+                        yield rows, _noise_of(eps, block)
+
+        def terms_of(rows: slice, eps: Any) -> tuple[slice, Array, Array]:
+            xb, cb = read(rows)
+            with np.errstate(over="ignore", invalid="ignore"):
+                terms, _ = self.forward(xb, eps, cb)
+            return rows, terms.log_px[0], terms.kl_per_row[0]
+
+        log_px, kl = np.zeros((2, n))
+        for rows, one, other in self._shared(terms_of, draws(), n * n_samples):
+            log_px[rows] += one
+            kl[rows] += other
+        log_px, kl = log_px / n_samples, kl / n_samples
         warn_of_infinite("ELBO", log_px - kl, self.dtype)
         return log_px, kl
 
@@ -345,6 +387,11 @@ class Model(Owner, abstract=True):
             raise ConfigError(f"take is 'mean', 'draw' or 'mode'; got {take!r}.")
         units = self.units
         return output if units is None else lambda theta: units.restored(output(theta))
+
+
+def _noise_of(eps: Any, rows: slice) -> Any:
+    """The noise of some rows, as `Model.draw_noise` gives it."""
+    return [e[:, rows] for e in eps] if isinstance(eps, list) else eps[:, rows]
 
 
 def _joined(chunks: Sequence[Array]) -> Array:
