@@ -20,9 +20,8 @@ FLUSH = 8
 
 
 @exact
-def _bernoulli(logit, x):
-    """log p and x - sigmoid(logit); 0 where x is NaN, which is missing."""
-    e = exp_negative(-abs(logit))
+def _bernoulli(logit, x, e):
+    """log p and x - sigmoid(logit), of e = exp(-|logit|); 0 where x is NaN, which is missing."""
     top = ZERO if logit < ZERO else logit
     probability = (ONE if logit >= ZERO else e) / (ONE + e)
     log_p = x * logit - top - log1p_01(e)
@@ -54,8 +53,13 @@ def repeated(source, batch, samples, scratch):
 )  # fmt: skip
 @fast
 def bernoulli(logits, x, r, partial, lo, hi, samples, batch, thread, scratch):
-    """r (D, KB) = x - sigmoid(logits), and Σ_D log p."""
+    """r (D, KB) = x - sigmoid(logits), and Σ_D log p.
+
+    In two loops: the chain from a logit to its log p is so long that, in one, too few of them are
+    under way at a time.
+    """
     n = samples * batch
+    exps = floats(scratch + 8 * n, n)
     sums, total = floats(scratch, n), doubles(partial + 8 * thread * n, n)
     for j in range(n):
         sums[j], total[j] = ZERO, 0.0
@@ -63,7 +67,9 @@ def bernoulli(logits, x, r, partial, lo, hi, samples, batch, thread, scratch):
         data = repeated(x + 4 * i * batch, batch, samples, scratch + 4 * n)
         slope = moved(logits + 4 * i * n, r + 4 * i * n, n)
         for j in range(n):
-            log_p, d = _bernoulli(slope[j], data[j])
+            exps[j] = exp_negative(-abs(slope[j]))
+        for j in range(n):
+            log_p, d = _bernoulli(slope[j], data[j], exps[j])
             sums[j] += log_p
             slope[j] = d
         if (i - lo) % FLUSH == FLUSH - 1 or i == hi - 1:
