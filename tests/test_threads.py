@@ -30,7 +30,7 @@ def nothing_told(monkeypatch):
 )  # fmt: skip
 def test_quota_of_cgroup_version_2(tmp_path, text, quota):
     (tmp_path / "cpu.max").write_text(text)
-    assert _cgroup_quota(tmp_path) == quota
+    assert _cgroup_quota(tmp_path, tmp_path / "none") == quota
 
 
 @pytest.mark.parametrize("text", ["", "max", "a b\n", "1 2 3\n", "\x00\x00"])
@@ -53,10 +53,30 @@ def test_quota_of_cgroup_version_1(tmp_path, quota, period, cores):
     assert _cgroup_quota(tmp_path) == cores
 
 
-def test_version_2_goes_first(tmp_path):
+def test_of_both_versions_the_least_counts(tmp_path):
     test_quota_of_cgroup_version_1(tmp_path, "800000", "100000", 8.0)
     (tmp_path / "cpu.max").write_text("300000 100000")
     assert _cgroup_quota(tmp_path) == 3.0
+
+
+@pytest.mark.parametrize(
+    ("own", "quota"),
+    [
+        ("0::/jobs/mine\n", 0.5), ("0::/jobs\n", 2.0), ("0::/\n", 3.0), ("0::/gone/away\n", 3.0),
+        ("4:memory:/jobs/mine\n0::/\n", 3.0), ("3:cpu,cpuacct:/small\n0::/\n", 0.25),
+        ("7:cpu:/small\n", 0.25), ("0::/../jobs\n", 2.0), ("no cgroups\n", 3.0),
+    ],
+)  # fmt: skip
+def test_the_least_quota_of_a_group_and_those_around_it_counts(tmp_path, own, quota):
+    """3 cores for all, 2 for jobs, of which mine has a half; by version 1 small has a quarter."""
+    for name, text in (("", "300000"), ("jobs", "200000"), ("jobs/mine", "50000")):
+        (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / name / "cpu.max").write_text(f"{text} 100000\n")
+    (tmp_path / "cpu" / "small").mkdir(parents=True)
+    (tmp_path / "cpu" / "small" / "cpu.cfs_quota_us").write_text("25000\n")
+    (tmp_path / "cpu" / "small" / "cpu.cfs_period_us").write_text("100000\n")
+    (tmp_path / "own").write_text(own)
+    assert _cgroup_quota(tmp_path, tmp_path / "own") == quota
 
 
 @pytest.mark.parametrize(

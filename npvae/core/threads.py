@@ -44,14 +44,41 @@ def _told() -> int | None:
     return None
 
 
-def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
-    """Cores' worth of time that a container is granted, or None for no limit."""
+CGROUPS, OWN_CGROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+
+
+def _cgroup_quota(root: Path = CGROUPS, own: Path = OWN_CGROUPS) -> float | None:
+    """Cores' worth of time that this process is granted, or None for no limit.
+
+    The least that its own control group and those around it are granted. In a container its group
+    is mostly the root of what it sees; a service's or a batch job's lies below.
+    """
+    groups = {root: "", root / "cpu": ""}  # version 2, and 1
+    with contextlib.suppress(OSError, ValueError):
+        for line in own.read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if not controllers:
+                groups[root] = path
+            elif "cpu" in controllers.split(","):
+                groups[root / "cpu"] = path
+    found = [_quota(folder) for top, path in groups.items() for folder in _upwards(top, path)]
+    return min((quota for quota in found if quota is not None), default=None)
+
+
+def _upwards(top: Path, path: str) -> list[Path]:
+    """A group's folder and those of all groups around it."""
+    below = [part for part in path.split("/") if part not in ("", "..")]
+    return [top.joinpath(*below[:n]) for n in range(len(below), -1, -1)]
+
+
+def _quota(group: Path) -> float | None:
+    """The quota of one group, in cores; None for no limit, or no such group."""
     try:  # version 2
-        quota, period = (root / "cpu.max").read_text().split()
+        quota, period = (group / "cpu.max").read_text().split()
     except (OSError, ValueError):
         try:  # version 1
-            quota = (root / "cpu" / "cpu.cfs_quota_us").read_text().strip()
-            period = (root / "cpu" / "cpu.cfs_period_us").read_text().strip()
+            quota = (group / "cpu.cfs_quota_us").read_text().strip()
+            period = (group / "cpu.cfs_period_us").read_text().strip()
         except OSError:
             return None
     try:

@@ -161,8 +161,15 @@ def test_infinity_times_zero_is_no_number():
     ],
 )  # fmt: skip
 def test_the_tile_suits_the_processor(monkeypatch, features, shape):
+    monkeypatch.setattr(tiles.platform, "machine", lambda: "any")
     monkeypatch.setattr(tiles.llvm, "get_host_cpu_features", lambda: features)
     assert tiles._shape() == shape
+
+
+def test_every_64_bit_arm_has_neon_whether_it_is_known_or_not(monkeypatch):
+    monkeypatch.setattr(tiles.llvm, "get_host_cpu_features", dict)
+    monkeypatch.setattr(tiles.platform, "machine", lambda: "arm64")
+    assert tiles._shape() == (4, 12)
 
 
 def test_the_tile_suits_the_processor_that_numba_is_told_of(monkeypatch):
@@ -196,4 +203,5 @@ def test_a_processor_that_is_not_known_gets_the_least_tile(monkeypatch):
         raise RuntimeError
 
     monkeypatch.setattr(tiles.llvm, "get_host_cpu_features", fail)
+    monkeypatch.setattr(tiles.platform, "machine", lambda: "any")
     assert tiles._shape() == (4, 6)

@@ -7,6 +7,7 @@ import numpy as np
 from .declare import operation
 from .options import choice, doubles, fast, floats, moved, octets
 from .scalars import ONE, ZERO
+from .squares import fetch, transposed
 
 f32 = np.float32
 
@@ -94,12 +95,7 @@ def sum_rows(d, slope, out, lo, hi, n):
 @fast
 def transpose(source, out, lo, hi, rows, columns):
     """Rows lo to hi of out (columns, rows), from source (rows, columns)."""
-    for first in range(lo, hi, 16):
-        last = min(hi, first + 16)
-        for j in range(rows):
-            row = floats(source + 4 * (j * columns + first), last - first)
-            for i in range(last - first):
-                floats(out + 4 * ((first + i) * rows + j), 1)[0] = row[i]
+    transposed(source + 4 * lo, 4 * columns, out + 4 * lo * rows, 4 * rows, rows, hi - lo)
 
 
 @operation()
@@ -117,8 +113,11 @@ def gather(source, kind, out, both, batch, width, lo, hi, n_items, order, step, 
     Kind 0 is bytes and 1 float32; `both` is where the same goes by feature, or 0.
     """
     indices, rows, most = order[step * batch :], n_items, f32(divisor)
+    size = width if kind == 0 else 4 * width
     for first in range(lo, hi, 16):
         last = min(hi, first + 16)
+        for i in range(last, min(hi, last + 16)):  # which lie anywhere
+            fetch(source + indices[i] * size, size)
         for i in range(first, last):
             into = floats(out + 4 * i * width, width)
             if kind == 0:
@@ -134,15 +133,5 @@ def gather(source, kind, out, both, batch, width, lo, hi, n_items, order, step, 
                 for j in range(width):
                     into[j] = number[j]
         if both != 0:
-            height = last - first
-            block = floats(out + 4 * first * width, height * width)
-            if height == 16:
-                for j in range(width):
-                    column = floats(both + 4 * (j * rows + first), 16)
-                    for i in range(16):
-                        column[i] = block[i * width + j]
-            else:
-                for j in range(width):
-                    column = floats(both + 4 * (j * rows + first), height)
-                    for i in range(height):
-                        column[i] = block[i * width + j]
+            begin = out + 4 * first * width
+            transposed(begin, 4 * width, both + 4 * first, 4 * rows, last - first, width)

@@ -14,6 +14,7 @@ Source: Goto & van de Geijn 2008; Van Zee & van de Geijn 2015, for the shape of 
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -42,13 +43,18 @@ def _features() -> Mapping[str, bool]:
         return {}
 
 
+ARM_64 = ("aarch64", "arm64")
+"""What systems call the 64-bit Arm processors, of which each has NEON with 32 registers."""
+
+
 def _shape() -> Shape:
     features = _features()
     if features.get("avx512f"):
         return Shape(16, 14)  # 32 registers
     if features.get("avx") or features.get("avx2"):
         return Shape(8, 6)  # 16 registers
-    return Shape(4, 12) if features.get("neon") else Shape(4, 6)
+    arm = features.get("neon") or platform.machine().lower() in ARM_64
+    return Shape(4, 12) if arm else Shape(4, 6)
 
 
 LANES, ROWS = _shape()

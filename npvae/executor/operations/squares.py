@@ -1,0 +1,114 @@
+"""Transposition by squares of LANES by LANES numbers, in registers; and looking ahead.
+
+Number by number a compiler makes of a transposition what it knows for places that lie apart: on
+AVX2 the gathering loads, which take longer than a load for each number.
+
+A square of vectors is transposed in log2(LANES) rounds, in each of which every vector is mixed with
+another: first within groups of four rows and of four places, as the processors have it in one
+instruction, then groups with groups. Source: Eklundh 1972.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from .options import fast, floats
+from .tiles import LANES
+
+_BYTE, _INT, _LONG = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+_VECTOR = ir.VectorType(ir.FloatType(), LANES)
+
+
+@intrinsic
+def _square(context, source, source_row, out, out_row):
+    """The LANES by LANES float32 at `source`, transposed, to `out`; strides are in bytes."""
+
+    def generate(target, builder, signature, arguments):
+        source, source_row, out, out_row = arguments
+
+        def place(first, row, i):
+            offset = builder.mul(row, ir.Constant(_LONG, i))
+            return builder.inttoptr(builder.add(first, offset), _VECTOR.as_pointer())
+
+        rows = []
+        for i in range(LANES):
+            rows.append(builder.load(place(source, source_row, i)))
+            rows[-1].align = 4
+        for i, column in enumerate(_transposed(builder, rows)):
+            builder.store(column, place(out, out_row, i)).align = 4
+        return target.get_dummy_value()
+
+    return types.void(*[types.int64] * 4), generate
+
+
+def _transposed(builder: ir.IRBuilder, rows: list[ir.Value]) -> list[ir.Value]:
+    def mixed(a: ir.Value, b: ir.Value, place: Callable[[int], int]) -> ir.Value:
+        """The numbers at `place(j)` of a and b, one behind the other."""
+        numbers = [ir.Constant(_INT, place(j)) for j in range(LANES)]
+        mask = ir.Constant(ir.VectorType(_INT, LANES), numbers)
+        return builder.shuffle_vector(a, b, mask)
+
+    def alternating(high: int) -> Callable[[int], int]:
+        """a0 b0 a1 b1 of each four places, or a2 b2 a3 b3 with high = 2."""
+        return lambda j: 4 * (j // 4) + high + j % 4 // 2 + LANES * (j % 2)
+
+    def groups(apart: int, high: int) -> Callable[[int], int]:
+        """Of each two groups of so many places a's first and b's first, or both second ones."""
+        return lambda j: j - j % (2 * apart) + high + j % apart + LANES * (j // apart % 2)
+
+    done = list(rows)
+    for i in range(0, LANES, 4):
+        a, b, c, d = done[i : i + 4]
+        for high in (0, 2):
+            ab, cd = mixed(a, b, alternating(high)), mixed(c, d, alternating(high))
+            done[i + high], done[i + high + 1] = (
+                mixed(ab, cd, groups(2, 0)),
+                mixed(ab, cd, groups(2, 2)),
+            )
+    apart = 4
+    while apart < LANES:
+        for i in range(LANES):
+            if i & apart == 0:
+                a, b = done[i], done[i + apart]
+                done[i] = mixed(a, b, groups(apart, 0))
+                done[i + apart] = mixed(a, b, groups(apart, apart))
+        apart *= 2
+    return done
+
+
+@fast
+def transposed(source, source_row, out, out_row, rows, columns):
+    """out (columns, rows), from source (rows, columns); strides are in bytes."""
+    whole_rows, whole_columns = rows // LANES * LANES, columns // LANES * LANES
+    for i in range(0, whole_rows, LANES):
+        for j in range(0, whole_columns, LANES):
+            _square(source + i * source_row + 4 * j, source_row, out + j * out_row + 4 * i, out_row)
+    for i in range(rows):
+        row = floats(source + i * source_row, columns)
+        for j in range(whole_columns if i < whole_rows else 0, columns):
+            floats(out + j * out_row + 4 * i, 1)[0] = row[j]
+
+
+@intrinsic
+def _prefetch(context, address):
+    def generate(target, builder, signature, arguments):
+        pointer, number = _BYTE.as_pointer(), ir.Constant
+        kind = ir.FunctionType(ir.VoidType(), [pointer, _INT, _INT, _INT])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        line = builder.inttoptr(arguments[0], pointer)
+        builder.call(function, [line, number(_INT, 0), number(_INT, 3), number(_INT, 1)])
+        return target.get_dummy_value()
+
+    return types.void(types.int64), generate
+
+
+@fast
+def fetch(address, size):
+    """Have these bytes brought into the cache while something else is done."""
+    for at in range(0, size, 64):
+        _prefetch(address + at)
