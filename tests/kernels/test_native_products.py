@@ -153,6 +153,13 @@ def test_infinity_times_zero_is_no_number():
     assert (np.delete(c, 3, axis=1) == 0).all()
 
 
+@pytest.fixture
+def nothing_told(monkeypatch):
+    """The processor is the host's, whatever Numba was told when the tests began."""
+    for name in ("CPU_NAME", "CPU_FEATURES"):
+        monkeypatch.setattr(tiles.config, name, None)
+
+
 @pytest.mark.parametrize(
     ("features", "shape"),
     [
@@ -160,12 +167,14 @@ def test_infinity_times_zero_is_no_number():
         ({"neon": True}, (4, 12)), ({"sse2": True}, (4, 6)), ({}, (4, 6)),
     ],
 )  # fmt: skip
+@pytest.mark.usefixtures("nothing_told")
 def test_the_tile_suits_the_processor(monkeypatch, features, shape):
     monkeypatch.setattr(tiles.platform, "machine", lambda: "any")
     monkeypatch.setattr(tiles.llvm, "get_host_cpu_features", lambda: features)
     assert tiles._shape() == shape
 
 
+@pytest.mark.usefixtures("nothing_told")
 def test_every_64_bit_arm_has_neon_whether_it_is_known_or_not(monkeypatch):
     monkeypatch.setattr(tiles.llvm, "get_host_cpu_features", dict)
     monkeypatch.setattr(tiles.platform, "machine", lambda: "arm64")
@@ -198,6 +207,7 @@ def test_no_sum_of_a_tile_lies_on_the_stack():
         assert not list(filter(on_stack.search, lines[at[0] : at[-1]])), name
 
 
+@pytest.mark.usefixtures("nothing_told")
 def test_a_processor_that_is_not_known_gets_the_least_tile(monkeypatch):
     def fail():
         raise RuntimeError
