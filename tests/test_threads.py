@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import warnings
 
 import numpy as np
@@ -12,7 +13,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import npvae as nv
 from npvae.core import threads
-from npvae.core.threads import _cgroup_quota, blas_threads, usable_cores
+from npvae.core.threads import _cgroup_quota, blas_threads, shared, usable_cores
+from npvae.data import reader
 
 
 @pytest.fixture(autouse=True)
@@ -162,3 +164,103 @@ def test_without_threadpoolctl_training_goes_on_and_a_wish_is_answered(monkeypat
         nv.fit(nv.VAE(4, 2, hidden=(3,)), x, epochs=1, threads=2)  # captured: no BLAS
     with pytest.warns(UserWarning, match=r"pip install threadpoolctl"):
         nv.fit(nv.VAE(4, 2, hidden=(3,), dtype="float64"), x, epochs=1, threads=2)
+
+
+def cores(monkeypatch, n):
+    """As many cores as that, and any work worth sharing."""
+    monkeypatch.setattr(threads, "WORTHWHILE", 0)
+    monkeypatch.setattr(threads, "usable_cores", lambda: n)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_shared_work_comes_back_in_order_with_blas_held_to_one_thread(monkeypatch, n):
+    cores(monkeypatch, n)
+    seen, inside = set(), []
+
+    def job(a, b):
+        seen.add(threading.get_ident())
+        inside.append(blas())
+        return a * b
+
+    with threadpool_limits(3, user_api="blas"):
+        assert list(shared(job, ((i, 2) for i in range(20)), 1.0)) == list(range(0, 40, 2))
+        assert blas() == {3}
+    assert inside == [{1}] * 20
+    assert len(seen) <= n
+
+
+def test_jobs_are_taken_when_they_are_due(monkeypatch):
+    cores(monkeypatch, 2)
+    taken = []
+
+    def jobs():
+        for i in range(100):
+            taken.append(i)
+            yield (i,)
+
+    results = shared(lambda i: i, jobs(), 1.0)
+    assert next(results) == 0
+    assert len(taken) <= 6
+    results.close()
+    assert len(taken) <= 6
+
+
+def test_the_first_of_several_errors_is_raised_and_blas_restored(monkeypatch):
+    cores(monkeypatch, 2)
+
+    def fail(i):
+        if i > 2:
+            raise KeyError(i)
+        return i
+
+    with threadpool_limits(3, user_api="blas"):
+        with pytest.raises(KeyError, match="3"):
+            list(shared(fail, ((i,) for i in range(9)), 1.0))
+        assert blas() == {3}
+
+
+def test_blas_is_held_until_the_last_of_those_who_share_is_done(monkeypatch):
+    cores(monkeypatch, 1)
+    with threadpool_limits(3, user_api="blas"):
+        one = shared(lambda i: i, ((i,) for i in range(2)), 1.0)
+        other = shared(lambda i: i, ((i,) for i in range(2)), 1.0)
+        next(one), next(other)
+        list(one)
+        assert blas() == {1}
+        list(other)
+        assert blas() == {3}
+
+
+def test_fit_s_ceiling_holds_for_what_is_computed_in_it(monkeypatch):
+    cores(monkeypatch, 4)
+    seen = set()
+    with blas_threads(1):
+        list(shared(lambda i: seen.add(threading.get_ident()), ((i,) for i in range(9)), 1.0))
+    assert seen == {threading.get_ident()}
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+def test_inference_gives_the_same_bits_with_any_number_of_threads(monkeypatch, likelihood):
+    monkeypatch.setattr(reader, "CHUNK", 300)
+    monkeypatch.setattr("npvae.models.base.BLOCK", 70)
+    rng = np.random.default_rng(0)
+    x, z = rng.random((1000, 20), np.float32), rng.standard_normal((1000, 4), np.float32)
+    model = nv.VAE(20, 4, hidden=(50,), likelihood=likelihood)
+    with np.errstate(all="raise"):
+        found = []
+        for n in (1, 2, 3):
+            cores(monkeypatch, n)
+            found.append([*model.encode(x), model.decode(z), model.elbo(x, 3, seed=2)])
+    for others in found[1:]:
+        for one, other in zip(found[0], others, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_a_wrong_row_is_named_by_its_place_in_the_whole(monkeypatch):
+    cores(monkeypatch, 2)
+    monkeypatch.setattr("npvae.models.base.BLOCK", 7)
+    x = np.full((100, 4), 0.5)
+    x[40, 1] = np.nan
+    for call in (nv.VAE(4, 2, hidden=(3,)).encode, nv.VAE(4, 2, hidden=(3,)).elbo):
+        with pytest.raises(nv.DataError, match="row 40, column 1"):
+            call(x)
