@@ -10,7 +10,8 @@ Axes: B batch, K samples, Z latent, D data, H hidden, M mixture components; R ro
 K·B. Sums over D or Z that users see come out in float64 (complex128 for complex input).
 
 Matrix products are BLAS's, whose last bits depend on the machine and on BLAS's number of threads;
-``OMP_NUM_THREADS=1`` holds them. Captured training has products of its own, which do not.
+``OMP_NUM_THREADS=1`` holds them, and inference on many rows does that by itself. Captured training
+has products of its own, which do not.
 """
 
 # ruff: noqa: F401, F403
