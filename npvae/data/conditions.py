@@ -56,17 +56,16 @@ class Labels(Condition):
     def __init__(self, classes: Any) -> None:
         if isinstance(classes, (str, bytes)) or not isinstance(classes, (Sequence, np.ndarray)):
             self.classes: Any = whole("classes", classes)
-            count, self.names = self.classes, None
+            named = map(str, range(min(self.classes, MOST_CLASSES)))
         else:
-            self.names = [_name(label) for label in classes]
-            self.classes, count = list(self.names), len(self.names)
-        if not 0 < count <= MOST_CLASSES:
-            raise ConfigError(f"Labels takes 1 to {MOST_CLASSES:,} classes; got {count}.")
-        self.width = count
-        if self.names is None:
-            self.names = [str(c) for c in range(count)]
+            self.classes = [_name(label) for label in classes]
+            named = iter(self.classes)
+        self.names = list(named)
+        self.width = self.classes if isinstance(self.classes, int) else len(self.names)
+        if not 0 < self.width <= MOST_CLASSES:
+            raise ConfigError(f"Labels takes 1 to {MOST_CLASSES:,} classes; got {self.width}.")
         self._index = {name: c for c, name in enumerate(self.names)}
-        if len(self._index) < count:
+        if len(self._index) < self.width:
             twice = next(n for c, n in enumerate(self.names) if self._index[n] != c)
             raise ConfigError(f"a class is named once; {twice!r} stands twice in Labels.")
 

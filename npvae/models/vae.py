@@ -17,6 +17,7 @@ from .observed import OUT_GAIN, Observed
 
 Array = np.ndarray
 
+
 class VAE(Observed):
     """x -> encoder -> q(z given x) -> z -> decoder -> p(x given z).
 
@@ -217,4 +218,3 @@ class VAE(Observed):
         model.flat += 0.1 * rng.normal(size=model.n_params)  # biases too
         context = rng.normal(size=(3, 2))
         return model, (rng.random((3, 6)), model.draw_noise(3, 2, rng), context)
-
