@@ -16,6 +16,7 @@ _NAMES = {
     "models": ("VAE", "Model", "registered", "value_and_grad"),
     "training.fit": ("fit",),
     "training.history": ("History",),
+    "training.calibrate": ("calibrate",),
     "objectives": ("DReG", "ELBO", "IWAE", "Losses", "Objective"),
     "optim": ("Adam",),
     "core.schedules": ("Constant", "Cosine", "Linear"),

@@ -19,6 +19,7 @@ from ..optim import Adam
 from ..plots import Shape
 from ..tables import Table
 from ..tables import read as read_table
+from ..training.calibrate import Calibration, calibrate
 from ..training.callbacks import EarlyStopping
 from ..training.fit import train
 from ..training.history import History
@@ -48,6 +49,7 @@ class Job:
     replaces : whether the folder holds another run, which stays until this one has an epoch
     noted : whether the settings of this run are on disk
     begun : whether an epoch of this run is on disk
+    calibration : what was fitted after training
     """
 
     place: RunFolder
@@ -64,6 +66,7 @@ class Job:
     replaces: bool
     noted: bool = False
     begun: bool = False
+    calibration: Calibration | None = None
 
     @property
     def folder(self) -> Path:
@@ -76,6 +79,8 @@ class Job:
         valid = None if self.valid is None else self.valid.x
         with _plain_interrupts():
             history = train(self.model, settings, self.train.x, valid)
+            if isinstance(self.train, Table):
+                self.calibration = calibrate(self.model, self.train.x, valid)
         checkpoint.save(self.model, self.folder / MODEL)
         self.write_config()
         history.to_csv(self.folder / HISTORY)
@@ -103,7 +108,7 @@ class Job:
     def write_config(self) -> None:
         config: dict[str, Any] = {
             "npvae": __version__,
-            "model": self.model.config,
+            "model": runs.without_tilt(self.model.config),
             "image_shape": self.image_shape,
             "objective": self.settings.objective.config,
             "training": self.choices,
