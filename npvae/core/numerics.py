@@ -102,7 +102,7 @@ def softplus(x: Array) -> Array:
     return positive_part(x) + np.log1p(np.exp(-magnitude(x)))
 
 
-def soft_minimum(x: Array, bound: float) -> Array:
+def soft_minimum(x: Array, bound: Any) -> Array:
     """-log(exp(-x) + exp(-bound)): x well below the bound, the bound well above it.
 
     Written as min(x, bound) - log1p(exp(-|x - bound|)), which neither overflows nor cancels.
