@@ -38,8 +38,8 @@ def maximum(x: Array, bound: Any) -> Array:
 
 def minimum(x: Array, bound: Any) -> Array:
     """min(x, bound) by the real part; x where they are equal, and NaN stays NaN."""
-    if x.dtype.kind == "c":
-        return np.where(x.real > bound, bound, x)
+    if np.iscomplexobj(x) or np.iscomplexobj(bound):
+        return np.where(x.real > np.real(bound), bound, x)
     return np.minimum(x, np.asarray(bound, x.dtype))
 
 
