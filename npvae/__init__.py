@@ -13,7 +13,7 @@ from ._version import __version__
 
 _NAMES = {
     "data.conditions": ("Labels", "Vector"),
-    "models": ("VAE", "Model", "registered", "value_and_grad"),
+    "models": ("HierarchicalVAE", "VAE", "Model", "registered", "value_and_grad"),
     "training.fit": ("fit",),
     "training.history": ("History",),
     "training.calibrate": ("calibrate",),
