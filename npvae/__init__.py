@@ -13,7 +13,7 @@ from ._version import __version__
 
 _NAMES = {
     "data.conditions": ("Labels", "Vector"),
-    "models": ("HierarchicalVAE", "VAE", "Model", "registered", "value_and_grad"),
+    "models": ("Autoencoder", "HierarchicalVAE", "VAE", "Model", "registered", "value_and_grad"),
     "training.fit": ("fit",),
     "training.history": ("History",),
     "objectives": ("DReG", "ELBO", "IWAE", "Losses", "Objective"),
