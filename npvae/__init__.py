@@ -12,6 +12,7 @@ from typing import Any
 from ._version import __version__
 
 _NAMES = {
+    "data.conditions": ("Labels", "Vector"),
     "models": ("VAE", "Model", "registered", "value_and_grad"),
     "training.fit": ("fit",),
     "training.history": ("History",),
