@@ -295,6 +295,14 @@ def test_a_context_says_more_of_a_row():
         nv.impute(model, x)
 
 
+def test_a_context_may_be_labels():
+    model, x = network(condition=nv.Labels(["a", "b"])), gappy()
+    labels = ["a", "b"] * 15
+    filled = nv.impute(model, x, context=labels)
+    np.testing.assert_allclose(nv.impute(model, x[::2], context=labels[::2]), filled[::2])
+    assert not np.allclose(filled, nv.impute(model, x, context=labels[::-1]))
+
+
 def test_flows_and_mixtures_are_filled_by_too():
     for more in ({"posterior": "planar"}, {"prior": "mixture:n_components=3"}, {"prior": "vamp"}):
         model = network(**more)

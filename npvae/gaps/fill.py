@@ -135,7 +135,7 @@ class Blocks:
     ) -> None:
         self.model = model.astype("float64")
         self.x, self.rows, self.n_samples, self.seed = x, rows, n_samples, seed
-        self.context = None if context is None else as_array(context, "context")
+        self.context = None if context is None else np.asarray(context)
         self.model.context_reader(context, len(x))
         likelihood = self.model.likelihood
         widest = max(
