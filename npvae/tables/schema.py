@@ -167,14 +167,14 @@ class Schema:
         """
         return [
             {c.name: c.value(v) if v == v else None for c, v in zip(self.columns, row, strict=True)}
-            for row in self._with_constants(x).tolist()
+            for row in self.with_constants(x).tolist()
         ]
 
     def cells(self, x: Any) -> list[list[str]]:
         """`rows` as the cells of a table, a missing one empty."""
         return [
             [c.text(v) if v == v else "" for c, v in zip(self.columns, row, strict=True)]
-            for row in self._with_constants(x).tolist()
+            for row in self.with_constants(x).tolist()
         ]
 
     def frame(self, x: Any, like: Any = "pandas") -> Any:
@@ -197,7 +197,7 @@ class Schema:
         """
         from .frames import frame_of  # which files need not
 
-        return frame_of(self.columns, self._with_constants(x), like)
+        return frame_of(self.columns, self.with_constants(x), like)
 
     def array(self, rows: Sequence[Mapping[str, Any]]) -> Array:
         """Rows ``[{name: value}, ...]`` as x (N, D) float64, None and NaN as missing.
@@ -224,7 +224,7 @@ class Schema:
                         raise refusal(place, unfit) from None
         return x
 
-    def _with_constants(self, x: Any) -> Array:
+    def with_constants(self, x: Any) -> Array:
         """x with a column for each of the table's."""
         x = as_array(x, "x")
         if x.ndim != 2 or x.shape[1] != len(self.modelled):
