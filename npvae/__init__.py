@@ -23,6 +23,7 @@ _NAMES = {
     "evaluate": (
         "DrawnRows", "active_units", "drawn_rows_report", "log_likelihood", "metrics",
     ),
+    "gaps": ("impute",),
     "models.storage": ("load", "save"),
     "gradcheck": ("check_gradients",),
     "core": ("LevelTerms", "Part", "Terms"),

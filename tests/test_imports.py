@@ -28,7 +28,7 @@ GROUPS = [
     ["kernels"],
     ["data"],
     ["flows", "layers", "likelihoods", "levels", "posteriors", "priors"],
-    ["datasets"],
+    ["datasets", "gaps"],
     ["tables"],
     ["objectives", "models", "optim"],
     ["executor"],
