@@ -19,6 +19,7 @@ from ..optim import Adam
 from ..plots import Shape
 from ..tables import Table
 from ..tables import read as read_table
+from ..tables.distributions import fitted_to
 from ..training.calibrate import Calibration, calibrate
 from ..training.callbacks import EarlyStopping
 from ..training.fit import train
@@ -188,11 +189,14 @@ def _prepare(options: Namespace, place: RunFolder) -> Job:
     choices = choose(options, earlier.get("training", {}))
     data, test = _read(choices, earlier.get("model", {}).get("schema"))
     if isinstance(data, Table):
-        notes, arguments = tabular.complete(choices, data), data.schema.options()
+        notes = tabular.complete(choices, data)
     else:
         images = data.image_shape is not None or bool(options.image_shape)
         notes = complete(choices, data, *value_range(data, choices["data"]), images)
-        arguments = {"x_dim": data.x.shape[1]}
+    train, valid = (data, test) if test is not None else _held_out(data, choices)
+    if isinstance(train, Table) and valid is not None and not earlier:
+        train = replace(train, schema=fitted_to(train.schema, train.x))
+    arguments = train.schema.options() if isinstance(train, Table) else {"x_dim": data.x.shape[1]}
     model = VAE(**{**_arguments(VAE, choices), **arguments})
     shape = options.image_shape
     if shape is None and earlier:
@@ -201,7 +205,6 @@ def _prepare(options: Namespace, place: RunFolder) -> Job:
     if image_shape and shape is None and data.image_shape is None:
         size = " x ".join(map(str, image_shape))
         notes.append(f"rows are drawn as images of {size}; --image-shape none if they are not")
-    train, valid = (data, test) if test is not None else _held_out(data, choices)
     wide = bool(image_shape) or data.x.shape[1] >= WIDE
     held_out = valid is not None and test is None
     notes += how_long(choices, len(train.x), model.n_params, wide, held_out)

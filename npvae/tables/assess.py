@@ -6,12 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import kernels as k
 from ..core.arrays import as_array
 from ..core.public import public
-from .distributions import negative_binomial
+from .distributions import negative_binomial, student_t
 from .kinds import Column
-from .schema import LIKELIHOODS
 
 Array = np.ndarray
 
@@ -82,29 +80,5 @@ def _log_p_alone(column: Column, known: Array, x: Array) -> Array:
         return np.where(np.isnan(x), np.nan, np.log(shares / shares.sum())[place])
     if column.marginal is not None:
         return column.marginal.log_prob(x)
-    if column.modelled_as == "number":
-        mean, scale, df = _student_t(known)
-        log_p = k.student_t(*_as_kernel(x, mean, np.log(scale)), df)[0][0]
-    else:
-        log_p = negative_binomial(known, x)
-    return np.where(np.isnan(x), np.nan, log_p)
-
-
-def _student_t(x: Array, steps: int = 50) -> tuple[float, float, float]:
-    """Mean, scale and degrees of freedom of the Student's t that x is likeliest under, by EM.
-
-    Source: Lange, Little & Taylor 1989, section 4.
-    """
-    df = float(LIKELIHOODS["number"]["df"])
-    mean, scale = x.mean(), x.std() or 1.0
-    for _ in range(steps if x.std() else 0):
-        weights = (df + 1) / (df + np.square((x - mean) / scale))
-        mean = (weights @ x) / weights.sum()
-        scale = np.sqrt(weights @ np.square(x - mean) / len(x))
-    return mean, scale, df
-
-
-def _as_kernel(x: Array, location: float, log_spread: float) -> tuple[Array, Array, Array]:
-    """The arguments of a likelihood's kernel for entries x (N,): each is a row of one column."""
-    shape = (1, len(x), 1)
-    return np.full(shape, location), x[:, None], np.full(shape, log_spread)
+    alone = student_t if column.modelled_as == "number" else negative_binomial
+    return np.where(np.isnan(x), np.nan, alone(known, x))
