@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
 from ..core.arrays import as_array
+from ..core.progress import counting
 from ..core.public import public
 from .distributions import negative_binomial, student_t
 from .kinds import Column
@@ -29,7 +31,9 @@ def guess(model: Any, z: Any) -> Array:
 
 
 @public
-def nats_saved(model: Any, x: Any, reference: Any = None, seed: int = 0) -> Array:
+def nats_saved(
+    model: Any, x: Any, reference: Any = None, seed: int = 0, progress: bool = False
+) -> Array:
     """How many nats the model saves in each column over the column's own distribution, (D,).
 
     The mean, over the rows where the column is known, of log p(x_j given z), z drawn from
@@ -43,13 +47,18 @@ def nats_saved(model: Any, x: Any, reference: Any = None, seed: int = 0) -> Arra
     reference : (M, D) array, optional
         The rows that the columns' distributions are fitted to, such as those of training; by
         default x.
+    progress : bool
+        Whether a bar shows on a terminal.
     """
     x = as_array(x, "x").astype(np.float64)
     reference = x if reference is None else as_array(reference, "reference").astype(np.float64)
     saved = -column_nats(model, x, seed)
-    for j, column in enumerate(model.schema.modelled):
-        known = reference[:, j][~np.isnan(reference[:, j])]
-        saved[:, j] -= _log_p_alone(column, known, x[:, j])
+    columns = model.schema.modelled
+    with counting(len(columns), "columns") if progress else nullcontext(lambda done: None) as count:
+        for j, column in enumerate(columns):
+            known = reference[:, j][~np.isnan(reference[:, j])]
+            saved[:, j] -= _log_p_alone(column, known, x[:, j])
+            count(1)
     counts = (~np.isnan(saved)).sum(0)
     with np.errstate(invalid="ignore"):
         return np.nansum(saved, axis=0) / counts

@@ -10,7 +10,7 @@ import numpy as np
 from ..core.checks import whole
 from ..core.errors import ConfigError, DataError
 from ..core.public import public
-from .given import Given, column_of
+from .given import KnownCells, column_of
 
 Array = np.ndarray
 
@@ -80,10 +80,10 @@ def sample_blocks(
     given = dict(given or {})
     if not given and balance is None:
         return unconditional(model, n, seed, "draw")
-    known = [Given(schema, given)]
+    known = [KnownCells(schema, given)]
     if balance is not None:
         labels = _labels(schema, balance, given)
-        known = [Given(schema, {**given, balance: label}) for label in labels]
+        known = [KnownCells(schema, {**given, balance: label}) for label in labels]
     return _conditional(model, n, known, seed)
 
 
@@ -107,7 +107,7 @@ def unconditional(model: Any, n: int, seed: int, take: str) -> Iterator[Array]:
         yield model.sample(min(BLOCK, n - start), own, take=take)
 
 
-def _conditional(model: Any, n: int, known: list[Given], seed: int) -> Iterator[Array]:
+def _conditional(model: Any, n: int, known: list[KnownCells], seed: int) -> Iterator[Array]:
     for block, start in enumerate(range(0, n, BLOCK)):
         size = min(BLOCK, n - start)
         rows = np.empty((size, model.x_dim))
@@ -120,7 +120,7 @@ def _conditional(model: Any, n: int, known: list[Given], seed: int) -> Iterator[
         yield rows
 
 
-def _drawn(model: Any, given: Given, n: int, rng: np.random.Generator) -> Array:
+def _drawn(model: Any, given: KnownCells, n: int, rng: np.random.Generator) -> Array:
     """n draws (n, D) of rows of which something is given."""
     pool = int(np.clip(_NUMBERS // max(model.largest_row, 1), 256, _POOL))
     known = ~np.isnan(given.x)

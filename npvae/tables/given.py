@@ -16,7 +16,7 @@ from .schema import Schema
 Array = np.ndarray
 
 
-class Given:
+class KnownCells:
     """What is known of a row.
 
     Attributes
