@@ -10,6 +10,8 @@ import numpy as np
 from ..core.checks import whole
 from ..core.errors import ConfigError, DataError
 from ..core.public import public
+from ..gaps import impute
+from ..gaps.fill import ENOUGH
 from .given import KnownCells, column_of
 
 Array = np.ndarray
@@ -20,6 +22,8 @@ _POOL = 1 << 13
 """Latent vectors that are weighted at a time, of rows of some columns."""
 _NUMBERS = 1 << 22
 """The largest array has about so many."""
+_AT_ONCE = 200
+"""Rows that are drawn at a time where the prior hardly finds any."""
 _PATIENCE = 200
 """So many pools without a row are enough."""
 _STREAM = 4
@@ -37,7 +41,8 @@ def sample(
     """n new rows of a table, (n, D): draws from p(x), or from p(x given what is known).
 
     Latent vectors are drawn from the prior, weighted by the likelihood of the known values, and
-    drawn again by these weights; what lies outside of the ranges is drawn anew.
+    drawn again by these weights; where those leave fewer than 30 effective samples, `impute` draws
+    from the encoder's posterior instead. What lies outside of the ranges is drawn anew.
 
     Parameters
     ----------
@@ -128,22 +133,38 @@ def _drawn(model: Any, given: KnownCells, n: int, rng: np.random.Generator) -> A
     found = tries = since = 0
     while found < n:
         z = model.draw_z(pool, rng, None)
-        if known.any():
-            z = _resampled(z, _log_likelihood(model, z, given.x), rng)
-        drawn = np.array(model.decode(z, take="draw", seed=_seed(rng)), np.float64)
+        weights = _weights(model, z, given.x) if known.any() else None
+        if weights is None:
+            drawn = model.decode(z, take="draw", seed=_seed(rng))
+        elif (effective := 1 / np.square(weights).sum()) >= ENOUGH:
+            z = z[rng.choice(pool, int(effective / 4), p=weights)]
+            drawn = model.decode(z, take="draw", seed=_seed(rng))
+        else:  # the encoder knows better than the prior where such rows are
+            draws = impute(model, given.x[None], _AT_ONCE, 5 * _AT_ONCE, _seed(rng))
+            drawn = draws[:, 0]
+        drawn = np.array(drawn, np.float64)
         drawn[:, known] = given.x[known]
         good = given.allows(drawn)
         if model.tilt is not None:
             good &= model.tilt.kept(drawn, rng)
         kept.append(drawn[good][: n - found])
         found += len(kept[-1])
-        tries, since = tries + pool, 0 if good.any() else since + 1
+        tries, since = tries + len(drawn), 0 if good.any() else since + 1
         if since == _PATIENCE:
             raise DataError(
                 f"of {tries:,} rows that the model drew, {found} had {given}; ask for fewer "
                 "columns, or for wider ranges."
             )
     return np.concatenate(kept)
+
+
+def _weights(model: Any, z: Array, x: Array) -> Array:
+    """p(known values of x given z) of z (N, Z) and one row x (D,), to a sum of 1: (N,)."""
+    log_w = _log_likelihood(model, z, x)
+    w = np.exp(log_w - max(log_w.max(), -1e300))
+    if not w.any():
+        raise DataError("no row that the model can draw has these values; give others.")
+    return np.asarray(w / w.sum())
 
 
 def _log_likelihood(model: Any, z: Array, x: Array) -> Array:
@@ -154,16 +175,6 @@ def _log_likelihood(model: Any, z: Array, x: Array) -> Array:
     entries = model.likelihood.entries(theta, rows)
     log_p = np.where(np.isnan(rows), 0.0, entries).sum(1)
     return np.where(np.isnan(log_p), -np.inf, log_p)
-
-
-def _resampled(z: Array, log_w: Array, rng: np.random.Generator) -> Array:
-    """Some of z (N, Z), drawn by their weights: a fourth of the effective sample size."""
-    w = np.exp(log_w - max(log_w.max(), -1e300))
-    if not w.any():  # the known values are impossible for each
-        raise DataError("no row that the model can draw has these values; give others.")
-    w /= w.sum()
-    effective = 1 / np.square(w).sum()
-    return z[rng.choice(len(z), max(1, int(effective / 4)), p=w)]
 
 
 def _seed(rng: np.random.Generator) -> int:

@@ -74,6 +74,16 @@ def test_of_a_known_number(model, many):
     assert abs(x[:, at(model, "age")].mean() - near[:, at(model, "age")].mean()) < 0.6
 
 
+def test_of_so_much_that_the_prior_hardly_finds_it(model, many):
+    """All other columns of a row: its age comes back, as the date follows from it."""
+    row = {"town": "Rome", "pay": 2400.0, "member": "yes", "since": "2023-07-10"}
+    x = tables.sample(model, 300, row, seed=1)
+    true = (datetime.date(2023, 7, 10) - datetime.date(2020, 1, 1)).days / 20
+    ages = x[:, at(model, "age")]
+    assert abs(ages.mean() - true) < 2
+    assert ages.std() < many[:, at(model, "age")].std() / 2
+
+
 @pytest.mark.parametrize(
     ("value", "low", "high"),
     [("30..40", 30, 40), ((30, 40), 30, 40), ("52..", 52, np.inf), ((None, 33), -np.inf, 33)],
