@@ -15,7 +15,9 @@ _NAMES = {
     "models": ("VAE", "Model", "registered", "value_and_grad"),
     "training.fit": ("fit",),
     "training.history": ("History",),
-    "objectives": ("DReG", "ELBO", "IWAE", "Losses", "Objective"),
+    "objectives": (
+        "CIWAE", "DReG", "ELBO", "IWAE", "Losses", "MIWAE", "Objective", "Renyi", "STL",
+    ),
     "optim": ("Adam",),
     "core.schedules": ("Constant", "Cosine", "Linear"),
     "training.callbacks": ("EarlyStopping",),
