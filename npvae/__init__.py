@@ -19,7 +19,7 @@ _NAMES = {
         "CIWAE", "DReG", "ELBO", "IWAE", "Losses", "MIWAE", "Objective", "Renyi", "STL",
     ),
     "optim": ("Adam",),
-    "core.schedules": ("Constant", "Cosine", "Linear"),
+    "core.schedules": ("Constant", "Cosine", "Cyclical", "Linear"),
     "training.callbacks": ("EarlyStopping",),
     "evaluate": (
         "DrawnRows", "active_units", "drawn_rows_report", "log_likelihood", "metrics",
