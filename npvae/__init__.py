@@ -12,7 +12,8 @@ from typing import Any
 from ._version import __version__
 
 _NAMES = {
-    "models": ("VAE", "Model", "registered", "value_and_grad"),
+    "data.conditions": ("Labels", "Vector"),
+    "models": ("HierarchicalVAE", "VAE", "Model", "registered", "value_and_grad"),
     "training.fit": ("fit",),
     "training.history": ("History",),
     "objectives": (

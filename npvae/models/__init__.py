@@ -3,6 +3,7 @@
 from ..core import registered
 from .base import Model
 from .gradient import value_and_grad
+from .hierarchical import HierarchicalVAE
 from .vae import VAE
 
-__all__ = ["VAE", "Model", "registered", "value_and_grad"]
+__all__ = ["VAE", "HierarchicalVAE", "Model", "registered", "value_and_grad"]
