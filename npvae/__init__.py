@@ -17,9 +17,11 @@ _NAMES = {
     "training.fit": ("fit",),
     "training.history": ("History",),
     "training.calibrate": ("calibrate",),
-    "objectives": ("DReG", "ELBO", "IWAE", "Losses", "Objective"),
+    "objectives": (
+        "CIWAE", "DReG", "ELBO", "IWAE", "Losses", "MIWAE", "Objective", "Renyi", "STL",
+    ),
     "optim": ("Adam",),
-    "core.schedules": ("Constant", "Cosine", "Linear"),
+    "core.schedules": ("Constant", "Cosine", "Cyclical", "Linear"),
     "training.callbacks": ("EarlyStopping",),
     "evaluate": (
         "DrawnRows", "active_units", "drawn_rows_report", "log_likelihood", "metrics",
