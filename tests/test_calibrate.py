@@ -164,6 +164,18 @@ def test_it_is_the_same_again_and_is_kept_in_files(tmp_path):
     assert np.isfinite(model.sample(10, take="draw")).all()
 
 
+@pytest.mark.parametrize("log_z", [1e6, -1e6])
+def test_a_tilt_of_another_model_ends(log_z):
+    """One that keeps nothing is refused; one that keeps all changes nothing."""
+    model = trained(data(), epochs=1)
+    model.tilt = of_two(log_z=log_z)
+    if log_z < 0:
+        assert model.sample(50, take="draw").shape == (50, 4)
+        return
+    with pytest.raises(nv.ConfigError, match="keeps none"):
+        model.sample(50, take="draw")
+
+
 def test_a_model_that_was_not_calibrated_is_as_it_was():
     model = trained(data(), epochs=1)
     assert "tilt" not in model.config
