@@ -13,7 +13,7 @@ Array = np.ndarray
 CHUNK = 1 << 15
 """Rows that are drawn at a time, at most."""
 _PATIENCE = 100
-"""So many chunks of which none is kept are enough: of a tilt that was fitted, every sixth row is."""
+"""So many chunks of which none is kept are enough: a fitted tilt keeps every sixth row or more."""
 
 
 def tilted_rows(model: Any, n: int, rng: np.random.Generator) -> Array:

@@ -25,8 +25,8 @@ _MOST_POINTS = 20_000
 """Latent vectors, and rows of training, that are looked at."""
 _DRAWS = 10_000
 """Drawn rows whose moments are compared with those of the data."""
-_MOST_LABELS = 4
-"""A category with more labels has no moments: most of its labels are in few rows."""
+_FEWEST_OF_LABEL = 30
+"""A label of a category with fewer rows has no moments."""
 _MOST_FEATURES, _MOST_PAIRS = 1000, 300
 _RIDGE = 30.0
 """How many times the variance of a mean moments are held loosely by. Measured: docs/training.md."""
@@ -225,8 +225,10 @@ def _features(model: Model, x: Array) -> tuple[Array, Array, Array, Array] | Non
         column = None if schema is None else schema.modelled[j]
         if column is None or column.kind != "category":
             found.append((j, np.nan))
-        elif len(column.labels) <= _MOST_LABELS:
-            found += [(j, float(label)) for label in range(1, len(column.labels))]
+        else:  # all labels but the commonest, of which there are as many as the others leave
+            there, counts = np.unique(x[~np.isnan(x[:, j]), j], return_counts=True)
+            often = (counts >= _FEWEST_OF_LABEL) & (np.arange(len(there)) != counts.argmax())
+            found += [(j, float(label)) for label in there[often]]
     if not 2 <= len(found) <= _MOST_FEATURES or len(x) < _FEWEST_ROWS:
         return None
     columns, labels = np.array(found).T
