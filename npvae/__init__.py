@@ -33,7 +33,7 @@ _NAMES = {
         "Likelihood", "Mixed", "NegativeBinomial", "OneHot", "Ordinal", "Poisson", "StudentT",
         "Transformed", "ZeroInflatedNegativeBinomial",
     ),
-    "flows": ("Flow", "Flowed", "Planar"),
+    "flows": ("Coupling", "Flow", "FlowPrior", "Flowed", "IAF", "Planar", "Radial", "Sylvester"),
     "levels": ("Level",),
     "posteriors": ("DiagonalGaussian",),
     "priors": ("Mixture", "Prior", "StandardNormal", "VampPrior"),
