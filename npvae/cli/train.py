@@ -117,11 +117,9 @@ def _stopped_early(job: Job) -> bool:
 
 def _columns(job: Job) -> Iterator[str]:
     """What the columns of numbers mean where they are not the two terms of the ELBO."""
-    objective, free_bits = job.settings.objective, job.choices["free_bits"]
+    objective = job.settings.objective
     if objective.note:
         yield f"In training, {objective.note}"
-    if free_bits:
-        yield f"In training, a latent dimension's KL counts as {free_bits:g} nats at least."
     if job.valid is not None and objective.config != ELBO().config:
         yield "Validation has the plain ELBO instead: one sample, beta 1, the true KL."
 
