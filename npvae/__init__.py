@@ -16,6 +16,7 @@ _NAMES = {
     "models": ("Autoencoder", "HierarchicalVAE", "VAE", "Model", "registered", "value_and_grad"),
     "training.fit": ("fit",),
     "training.history": ("History",),
+    "training.calibrate": ("calibrate",),
     "objectives": (
         "CIWAE", "DReG", "ELBO", "IWAE", "Losses", "MIWAE", "Objective", "Renyi", "STL",
     ),
