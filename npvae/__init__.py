@@ -13,7 +13,10 @@ from ._version import __version__
 
 _NAMES = {
     "data.conditions": ("Labels", "Vector"),
-    "models": ("Autoencoder", "HierarchicalVAE", "VAE", "Model", "registered", "value_and_grad"),
+    "models": (
+        "Autoencoder", "HierarchicalVAE", "Model", "SemiSupervisedVAE", "VAE", "registered",
+        "value_and_grad",
+    ),
     "training.fit": ("fit",),
     "training.history": ("History",),
     "training.calibrate": ("calibrate",),

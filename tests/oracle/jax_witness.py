@@ -21,6 +21,7 @@ array = jnp.asarray
 vjp = jax.vjp
 exp = jnp.exp
 log = jnp.log
+stack = jnp.stack
 log1p = jnp.log1p
 
 ACTIVATIONS = {

@@ -282,6 +282,40 @@ def autoencoder(w: Any, model: Any, p: dict[str, Any], x: Any, eps: Any) -> dict
     return {"log_px": w.bernoulli(mlp(w, "elu", under("decoder.", p), z), x)}
 
 
+def semi_example(draw: Draw) -> tuple[nv.Part, tuple[Array, ...]]:
+    model = nv.SemiSupervisedVAE(
+        D, Z, C, hidden=(H,), activation="elu", alpha=0.3, labelled=0.5, dtype="float64"
+    )
+    draw.parameters(model)
+    known = np.eye(C)[[0, 1, 0, 2, 1]] * [[1], [0], [1], [0], [0]]
+    return model, (draw.probabilities(B, D), draw.noise(draw.K * C, B, Z), known)
+
+
+def semi(w: Any, model: Any, p: dict[str, Any], x: Any, eps: Any, known: Any) -> dict[str, Any]:
+    """The means over the classes, one class and sample after the other."""
+    logits = mlp(w, "elu", under("classifier.", p), x)
+    q = w.exp(logits) / w.exp(logits).sum(-1)[:, None]
+    unknown = 1 - known.sum(-1)
+    shares = known + unknown[:, None] * q
+    log_q = w.log(q)
+    of_y = unknown * (q * log_q).sum(-1) + np.log(C)
+    right = model.alpha / model.labelled * (known * log_q).sum(-1)
+    log_px, kl = [], []
+    for first in range(0, len(eps), C):
+        rec, divergence = right, 0.0
+        for c in range(C):
+            label = w.array(np.eye(C)[[c] * B])
+            stats = mlp(w, "elu", under("encoder.", p), w.join(x, label))
+            mu, logvar = w.heads(stats)
+            z = w.reparameterise(mu, logvar, eps[first + c])
+            theta = mlp(w, "elu", under("decoder.", p), w.join(z, label))
+            rec = rec + shares[:, c] * w.bernoulli(theta, x)
+            divergence = divergence + shares[:, c : c + 1] * w.gaussian_kl(mu, logvar)[0]
+        log_px.append(rec)
+        kl.append(w.join(divergence, of_y[:, None]))
+    return {"log_px": w.stack(log_px), "kl": w.stack(kl)}
+
+
 def hierarchical_example(draw: Draw) -> tuple[nv.Part, tuple[Array, ...]]:
     model = nv.HierarchicalVAE(D, (Z, Z), hidden=(H,), activation="elu", dtype="float64")
     draw.parameters(model)
@@ -607,5 +641,6 @@ PARTS = {
     ),
     "model.autoencoder": Entry(autoencoder_example, autoencoder),
     "model.hierarchical": Entry(hierarchical_example, hierarchical),
+    "model.semi": Entry(semi_example, semi),
     "model.vae": Entry(vae_example, vae),
 }  # fmt: skip

@@ -27,6 +27,7 @@ array = torch.tensor
 vjp = torch.func.vjp
 exp = torch.exp
 log = torch.log
+stack = torch.stack
 log1p = torch.log1p
 
 ACTIVATIONS = {
