@@ -231,14 +231,7 @@ def _own_functions(part: Part) -> tuple[Any, ...]:
 def _named(
     problem: Problem, names: list[str], d_inputs: tuple[Any, ...], data: set[str]
 ) -> dict[str, Any]:
-    if len(d_inputs) != len(names):
-        problem.note(
-            "(all inputs)",
-            f"backward returns {len(d_inputs)} gradients for {len(names)} inputs "
-            f"({', '.join(names)}): return one for each, None for data",
-        )
-        return {}
-    return {n: d for n, d in zip(names, d_inputs, strict=True) if n not in data}
+    return {n: d for n, d in problem.paired(names, d_inputs).items() if n not in data}
 
 
 def _as_tuple(d_inputs: Any) -> tuple[Any, ...]:
