@@ -17,7 +17,8 @@ _NAMES = {
     "training.fit": ("fit",),
     "training.history": ("History",),
     "objectives": (
-        "CIWAE", "DReG", "ELBO", "IWAE", "Losses", "MIWAE", "Objective", "Renyi", "STL",
+        "BetaTC", "CIWAE", "DIP", "DReG", "ELBO", "IWAE", "Losses", "MIWAE", "MMD", "Objective",
+        "Renyi", "STL",
     ),
     "optim": ("Adam",),
     "core.schedules": ("Constant", "Cosine", "Cyclical", "Linear"),
