@@ -100,7 +100,7 @@ def dip(t, kind):
 
 OF_THE_BATCH = {
     "betatc": (nv.BetaTC(3.0, 0.5, 1.5, n_samples=2),
-               lambda w, t: betatc(t, 0.5, 3.0, 1.5, torch.full((B, B), -math.log(B)))),
+               lambda w, t: betatc(t, 0.5, 3.0, 1.5, torch.full((B, B), -math.log(B), dtype=torch.float64))),
     "stratified": (nv.BetaTC(3.0, 0.5, 1.5, "stratified", 20, 2),
                    lambda w, t: betatc(t, 0.5, 3.0, 1.5, stratified(20))),
     "dip 1": (nv.DIP(1, 0.7, 1.3, 2.0, 2), lambda w, t: dip(t, 1)),
