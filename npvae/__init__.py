@@ -13,9 +13,10 @@ from ._version import __version__
 
 _NAMES = {
     "data.conditions": ("Labels", "Vector"),
-    "models": ("HierarchicalVAE", "VAE", "Model", "registered", "value_and_grad"),
+    "models": ("Autoencoder", "HierarchicalVAE", "VAE", "Model", "registered", "value_and_grad"),
     "training.fit": ("fit",),
     "training.history": ("History",),
+    "training.calibrate": ("calibrate",),
     "objectives": (
         "BetaTC", "CIWAE", "DIP", "DReG", "ELBO", "IWAE", "Losses", "MIWAE", "MMD", "Objective",
         "Renyi", "STL",
@@ -26,6 +27,7 @@ _NAMES = {
     "evaluate": (
         "DrawnRows", "active_units", "drawn_rows_report", "log_likelihood", "metrics",
     ),
+    "gaps": ("impute",),
     "models.storage": ("load", "save"),
     "gradcheck": ("check_gradients",),
     "core": ("LevelTerms", "Part", "Terms"),
@@ -47,6 +49,8 @@ _NAMES = {
 }  # fmt: skip
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 _MODULES = ("datasets", "gradcheck", "layers", "plots", "tables")
+_WITH_EXTRAS = ("sklearn",)
+"""Modules that need another package to be imported; ``from npvae import *`` leaves them out."""
 
 __all__ = ["__version__", *sorted(_HOME), *_MODULES]
 
@@ -54,7 +58,7 @@ __all__ = ["__version__", *sorted(_HOME), *_MODULES]
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         value = getattr(import_module(f".{_HOME[name]}", __name__), name)
-    elif name in _MODULES:
+    elif name in _MODULES + _WITH_EXTRAS:
         value = import_module(f".{name}", __name__)
     else:
         raise AttributeError(f"module 'npvae' has no attribute {name!r}")

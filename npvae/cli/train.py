@@ -20,7 +20,7 @@ from .inputs import draw
 from .job import Job, prepared
 from .next_commands import next_commands
 from .objective_options import in_words
-from .outcome import how_it_ended, worse_than_none
+from .outcome import calibrated, how_it_ended, worse_than_none
 from .tabular import TableGallery, gallery_of, label_of, listing
 from .takeover import CHECKPOINT, CONFIG, HISTORY, MODEL, ROWS
 
@@ -166,6 +166,7 @@ def _outcome(job: Job, history: History, kept: dict[str, Any], seconds: float) -
     )
     listed = [_listed(name, what) for name, what in files]
     notes = [f"note       {note}" for note in how_it_ended(job, history.records)]
+    notes += [f"drawn rows {what}" for what in calibrated(job.calibration)]
     return "\n".join([f"{line} nats per example.", *notes, f"Written to {job.folder}:", *listed])
 
 

@@ -75,6 +75,8 @@ class ELBO(Objective):
         """The losses of a batch and the gradients of its terms, at an epoch of the schedule."""
         beta = self.beta(epoch)
         rec, d_log_px = k.mean_loss(terms.log_px, terms.weights)  # (1)
+        if not terms.levels:  # of an autoencoder
+            return Losses(rec, rec, 0.0), Terms(d_log_px)
         pressed = beta if self.capacity is None else 1.0
         levels = [self._kl(level, pressed, terms.weights) for level in terms.levels]
         kl = reduce(k.add, [kl for kl, _ in levels])  # (5)

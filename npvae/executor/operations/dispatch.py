@@ -189,8 +189,8 @@ def cells_library(sources):
             cells.cell_scores(x=p[0], knots=p[1], scores=p[2], ends=p[3], steps=p[4], out=p[5],
                 lo=lo, hi=hi, n=p[6])
         elif code == 1:
-            cells.cells(x=p[0], knots=p[1], scores=p[2], ends=p[3], steps=p[4], low=p[5],
-                high=p[6], width=p[7], offset=p[8], lo=lo, hi=hi, n=p[9])
+            cells.cells(x=p[0], knots=p[1], scores=p[2], ends=p[3], steps=p[4], tails=p[5],
+                low=p[6], high=p[7], width=p[8], offset=p[9], lo=lo, hi=hi, n=p[10])
         elif code == 2:
             cells.logistic_cells(location=p[0], low=p[1], high=p[2], width=p[3], offset=p[4],
                 log_scale=p[5], by_entry=p[6], r=p[7], slope=p[8], partial=p[9], samples=p[10],
