@@ -141,7 +141,7 @@ class Level(Part, abstract=True):
         self.kl: Any = None if kl is None else kl()
         self._refused = {
             need: f"this objective is for models with {take}; this one's {what} is "
-            f"{getattr(self, what).name!r}."
+            f"{type(getattr(self, what)).__name__}."
             for need, (what, cls, take) in _DEMANDS.items()
             if type(getattr(self, what)) is not cls
         }

@@ -277,10 +277,22 @@ def test_rows_of_weight_0_are_as_if_they_were_not_there(rng):
 @pytest.mark.parametrize(
     ("objective", "options", "message"),
     [
-        ("betatc", {"posterior": "planar:n=2"}, "posterior='gaussian'; this one's posterior is"),
-        ("dip", {"posterior": "planar:n=2"}, "posterior='gaussian'; this one's posterior is"),
-        ("dip", {"prior": "mixture"}, "prior='standard'; this one's prior is 'mixture'"),
-        ("mmd", {"prior": "vamp:n_components=2"}, "prior='standard'; this one's prior is 'vamp'"),
+        (
+            "betatc",
+            {"posterior": "planar:n=2"},
+            "posterior='gaussian'; this one's posterior is PlanarF",
+        ),
+        (
+            "dip",
+            {"posterior": "planar:n=2"},
+            "posterior='gaussian'; this one's posterior is PlanarF",
+        ),
+        ("dip", {"prior": "mixture"}, "prior='standard'; this one's prior is Mixture"),
+        (
+            "mmd",
+            {"prior": "vamp:n_components=2"},
+            "prior='standard'; this one's prior is VampPrior",
+        ),
     ],
 )
 def test_models_that_they_are_not_for(objective, options, message, rng):

@@ -80,6 +80,10 @@ def betatc(t, alpha, beta, gamma, log_shares):
     return -t["log_px"].mean() + sum(parts) / len(parts)
 
 
+def weighted():
+    return torch.full((B, B), -math.log(B), dtype=torch.float64)
+
+
 def stratified(n):
     """Appendix C.2: the row itself, the next one, and the rest."""
     shares = torch.full((B, B), 1 / (B - 1), dtype=torch.float64)
@@ -100,7 +104,7 @@ def dip(t, kind):
 
 OF_THE_BATCH = {
     "betatc": (nv.BetaTC(3.0, 0.5, 1.5, n_samples=2),
-               lambda w, t: betatc(t, 0.5, 3.0, 1.5, torch.full((B, B), -math.log(B), dtype=torch.float64))),
+               lambda w, t: betatc(t, 0.5, 3.0, 1.5, weighted())),
     "stratified": (nv.BetaTC(3.0, 0.5, 1.5, "stratified", 20, 2),
                    lambda w, t: betatc(t, 0.5, 3.0, 1.5, stratified(20))),
     "dip 1": (nv.DIP(1, 0.7, 1.3, 2.0, 2), lambda w, t: dip(t, 1)),
