@@ -21,7 +21,8 @@ _NAMES = {
     "training.history": ("History",),
     "training.calibrate": ("calibrate", "fit_prior"),
     "objectives": (
-        "CIWAE", "DReG", "ELBO", "IWAE", "Losses", "MIWAE", "Objective", "Renyi", "STL",
+        "BetaTC", "CIWAE", "DIP", "DReG", "ELBO", "IWAE", "Losses", "MIWAE", "MMD", "Objective",
+        "Renyi", "STL",
     ),
     "optim": ("Adam",),
     "core.schedules": ("Constant", "Cosine", "Cyclical", "Linear"),
