@@ -242,7 +242,7 @@ def test_fit_s_ceiling_holds_for_what_is_computed_in_it(monkeypatch):
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
 def test_inference_gives_the_same_bits_with_any_number_of_threads(monkeypatch, likelihood):
     monkeypatch.setattr(reader, "CHUNK", 300)
-    monkeypatch.setattr("npvae.models.base.BLOCK", 70)
+    monkeypatch.setattr("npvae.models.blocks.BLOCK", 70)
     rng = np.random.default_rng(0)
     x, z = rng.random((1000, 20), np.float32), rng.standard_normal((1000, 4), np.float32)
     model = nv.VAE(20, 4, hidden=(50,), likelihood=likelihood)
@@ -258,7 +258,7 @@ def test_inference_gives_the_same_bits_with_any_number_of_threads(monkeypatch, l
 
 def test_a_wrong_row_is_named_by_its_place_in_the_whole(monkeypatch):
     cores(monkeypatch, 2)
-    monkeypatch.setattr("npvae.models.base.BLOCK", 7)
+    monkeypatch.setattr("npvae.models.blocks.BLOCK", 7)
     x = np.full((100, 4), 0.5)
     x[40, 1] = np.nan
     for call in (nv.VAE(4, 2, hidden=(3,)).encode, nv.VAE(4, 2, hidden=(3,)).elbo):

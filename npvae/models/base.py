@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -17,10 +17,13 @@ from ..core.checks import relative_weights, whole
 from ..core.errors import ConfigError, DataError
 from ..core.public import public
 from ..core.wording import cut
-from ..data.reader import BLOCK, Reader, slices
+from ..data.reader import Reader
+from ..data.tilt import Tilt
 from ..data.units import Units
 from ..levels import Level
+from .blocks import Batches, by_blocks, draws, in_threads
 from .owner import Owner
+from .tilted import tilted_rows
 
 Array = np.ndarray
 AnyModel = TypeVar("AnyModel", bound="Model")
@@ -48,8 +51,12 @@ class Model(Owner, abstract=True):
         What integer input is divided by; `fit` sets it.
     units : Units or None
         By which columns are standardised; `fit` finds them where ``standardise`` is True.
+    condition : Condition or None
+        What a context is, if it is more than rows of context_dim numbers.
     missing : "mask" or None
         Whether NaN in x is an entry that is missing, or an error.
+    tilt : Tilt or None
+        What drawn rows are chosen by; `calibrate` finds it.
     """
 
     family = "model"
@@ -61,6 +68,9 @@ class Model(Owner, abstract=True):
     likelihood: Any
     units: Units | None = None
     missing: str | None = None
+    schema: Any = None
+    condition: Any = None
+    tilt: Tilt | None = None
     _awaited = ("flat", "_params", "levels", "join", "encoder", "decoder")
 
     @abstractmethod
@@ -80,6 +90,10 @@ class Model(Owner, abstract=True):
         `mean` (D,) is that of the known entries of all n rows; `rows` are some of them, at most
         `START_ROWS`, with their context.
         """
+
+    def start_from_context(self, contexts: Reader) -> None:
+        """Set what training takes of the context of all rows, unless it was trained before."""
+        return
 
     @abstractmethod
     def posteriors(self, x: Array, context: Array | None) -> list[tuple[Array, ...]]:
@@ -115,7 +129,7 @@ class Model(Owner, abstract=True):
 
     def __repr__(self) -> str:
         config = {n: v for n, v in self.config.items() if n not in ("dtype", "seed", "schema")}
-        for name in ("standardise", "inputs"):
+        for name in ("standardise", "inputs", "tilt"):
             if isinstance(config.get(name), dict):
                 config[name] = True  # not the numbers of every column
         arguments = ", ".join(f"{n}={cut(repr(value), 60)}" for n, value in config.items())
@@ -134,7 +148,15 @@ class Model(Owner, abstract=True):
         return built
 
     def reader(self, x: Any, what: str = "x") -> Reader:
-        """`x` as batches as this model takes them; raises `DataError` for a wrong form."""
+        """`x` as batches as this model takes them; raises `DataError` for a wrong form.
+
+        A model of a table takes data frames as well, and finds its columns by their names.
+        """
+        if self.schema is not None and hasattr(x, "columns"):
+            from ..tables.frames import array_of, library_of  # which most models never need
+
+            if library_of(x) is not None:
+                x = array_of(x, self.schema.modelled, self.schema.missing)
         missing = self.missing is not None
         return Reader(x, self.x_dim, self.flat.real.dtype, self.scale, what, self.units, missing)
 
@@ -145,58 +167,33 @@ class Model(Owner, abstract=True):
         if self.context_dim == 0:
             raise DataError(
                 f"this model takes no context; got one of shape {np.shape(context)}. "
-                "Build it with context_dim= to condition on something."
+                "Build it with condition=nv.Labels(...) or context_dim= to condition on something."
             )
         if context is None:
             raise DataError(
                 f"this model needs a context of shape ({n}, {self.context_dim}); got none. "
                 "Pass context=."
             )
-        reader = Reader(context, self.context_dim, self.flat.real.dtype, what="context")
+        reader = Reader(
+            self._context_rows(context), self.context_dim, self.flat.real.dtype, what="context"
+        )
         if len(reader) != n:
             raise DataError(
                 f"context needs one row for each of the {n} examples; got {len(reader)} rows."
             )
         return reader
 
+    def _context_rows(self, context: Any) -> Any:
+        """The context as rows of numbers, whatever people give it as."""
+        return context if self.condition is None else self.condition.rows(context)
+
     def batches(
         self, x: Any, context: Any, support: bool = True
     ) -> Iterator[tuple[Array, Array | None]]:
         """Checked batches that cover x in order, each with its context."""
-        reader, read = self._rows(x, context, support)
-        for rows in reader.chunks():
+        read = Batches(self, x, context, support)
+        for rows in read.reader.chunks():
             yield read(rows)
-
-    def _rows(
-        self, x: Any, context: Any, support: bool = True
-    ) -> tuple[Reader, Callable[[slice], tuple[Array, Array | None]]]:
-        """The reader of x, and what gives the rows of a slice, checked, with their context."""
-        reader, likelihood = self.reader(x), self.likelihood
-        contexts = self.context_reader(context, len(reader.array))
-
-        def read(rows: slice) -> tuple[Array, Array | None]:
-            batch = reader.batch(rows)
-            if not (support and likelihood.clearly_supports(batch)):
-                reader.check(batch, rows)
-                if support:
-                    likelihood.check(batch)
-            return batch, None if contexts is None else contexts.checked(rows)
-
-        return reader, read
-
-    def _by_blocks(self, function: Callable[[slice], Any], n: int) -> Iterable[Any]:
-        """What the function gives for each block of n rows, in their order."""
-        return self._shared(function, ((rows,) for rows in slices(n, BLOCK)), n)
-
-    def _shared(
-        self, function: Callable[..., Any], jobs: Iterable[tuple[Any, ...]], n: int
-    ) -> Iterable[Any]:
-        """What the function gives for each job, in order; n is how many rows they are in all."""
-        if n <= BLOCK:
-            return (function(*job) for job in jobs)
-        from ..core.threads import shared  # which a few rows need nothing of
-
-        return shared(function, jobs, n * self.flat.size)
 
     @property
     def noise_widths(self) -> Sequence[int]:
@@ -258,8 +255,8 @@ class Model(Owner, abstract=True):
         return [level.posterior.centre(params) for level, params in encoded]
 
     def _encoded(self, x: Any, context: Any) -> list[tuple[Array, ...]]:
-        reader, read = self._rows(x, context)
-        blocks = list(self._by_blocks(lambda rows: self.posteriors(*read(rows)), len(reader)))
+        read = Batches(self, x, context)
+        blocks = by_blocks(self, lambda rows: self.posteriors(*read(rows)), len(read))
         if len(blocks) == 1:
             return blocks[0]
         levels = zip(*blocks, strict=True)
@@ -293,7 +290,7 @@ class Model(Owner, abstract=True):
 
         if take == "draw":  # in order, from one stream
             return _joined([taken(rows) for rows in reader.chunks()])
-        return _joined(list(self._by_blocks(taken, len(reader))))
+        return _joined(by_blocks(self, taken, len(reader)))
 
     @public
     def reconstruct(self, x: Any, context: Any = None, take: str = "mean", seed: int = 0) -> Array:
@@ -304,13 +301,15 @@ class Model(Owner, abstract=True):
     def sample(self, n: int, seed: int = 0, context: Any = None, take: str = "mean") -> Array:
         """New examples, (n, D): `decode` at z drawn from the prior.
 
-        With ``take="draw"`` they follow the model's distribution of x; means vary less. A context
-        of one row serves all n.
+        With ``take="draw"`` they follow the model's distribution of x, as `calibrate` left it;
+        means vary less. A context of one row serves all n.
         """
         n = whole("n", n)
         rng = np.random.default_rng(whole("seed", seed, least=0))
+        if take == "draw" and self.tilt is not None:
+            return tilted_rows(self, n, rng)
         if context is not None:
-            context = np.atleast_2d(as_array(context, "context"))
+            context = np.atleast_2d(as_array(self._context_rows(context), "context"))
             context = np.repeat(context, n, axis=0) if len(context) == 1 else context
         contexts = self.context_reader(context, n)
         z = self.draw_z(n, rng, None if contexts is None else contexts.checked(slice(0, n)))
@@ -343,17 +342,7 @@ class Model(Owner, abstract=True):
         """The two terms of `elbo`, each (N,): E_q[log p(x given z)] and KL(q(z given x) ‖ p(z))."""
         n_samples = whole("n_samples", n_samples)
         rng = np.random.default_rng(whole("seed", seed, least=0))
-        reader, read = self._rows(x, context)
-        n = len(reader)
-
-        def draws() -> Iterator[tuple[slice, Any]]:
-            """One draw at a time: memory does not grow with them."""
-            for chunk in reader.chunks():
-                for _ in range(n_samples):
-                    eps = self.draw_noise(chunk.stop - chunk.start, 1, rng)
-                    for block in slices(chunk.stop - chunk.start, BLOCK):
-                        rows = slice(chunk.start + block.start, chunk.start + block.stop)
-                        yield rows, _noise_of(eps, block)
+        read = Batches(self, x, context)
 
         def terms_of(rows: slice, eps: Any) -> tuple[slice, Array, Array]:
             xb, cb = read(rows)
@@ -361,8 +350,9 @@ class Model(Owner, abstract=True):
                 terms, _ = self.forward(xb, eps, cb)
             return rows, terms.log_px[0], terms.kl_per_row[0]
 
-        log_px, kl = np.zeros((2, n))
-        for rows, one, other in self._shared(terms_of, draws(), n * n_samples):
+        log_px, kl = np.zeros((2, len(read)))
+        jobs = draws(self, read.reader, n_samples, rng)
+        for rows, one, other in in_threads(self, terms_of, jobs, len(read) * n_samples):
             log_px[rows] += one
             kl[rows] += other
         log_px, kl = log_px / n_samples, kl / n_samples
@@ -389,9 +379,18 @@ class Model(Owner, abstract=True):
         return output if units is None else lambda theta: units.restored(output(theta))
 
 
-def _noise_of(eps: Any, rows: slice) -> Any:
-    """The noise of some rows, as `Model.draw_noise` gives it."""
-    return [e[:, rows] for e in eps] if isinstance(eps, list) else eps[:, rows]
+def labels_or_context(model: Any, y: Any, context: Any) -> Any:
+    """The context that labels y are; raises `ConfigError` where the model predicts none."""
+    if y is None:
+        return context
+    if not hasattr(model, "predict"):
+        raise ConfigError(
+            f"y are labels for a model that predicts them; {type(model).__name__} predicts none. "
+            "Take nv.SemiSupervisedVAE, or condition=nv.Labels(...) and context=y."
+        )
+    if context is not None:
+        raise ConfigError("y and context are the labels of one model twice; give one of the two.")
+    return y
 
 
 def _joined(chunks: Sequence[Array]) -> Array:

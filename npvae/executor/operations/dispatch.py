@@ -8,6 +8,7 @@ from . import (
     activations,
     cells,
     columns,
+    conditional,
     counts,
     densities,
     elementwise,
@@ -73,7 +74,7 @@ def run(code, p, c, lo, hi, n_items, thread, sharing, scratch, step, order, nois
             hi=hi, n=p[5])
     elif code == 15:
         updates.kl_loss(kl=p[0], d_kl=p[1], out=p[2], n_features=p[3], samples=p[4], batch=p[5],
-            weights=p[6], beta=scalars[step, BETA], free_bits=c[0])
+            weights=p[6], beta=scalars[step, BETA], free_bits=c[0], group=c[1])
     elif code == 16:
         updates.mean_loss(log_px=p[0], d_log_px=p[1], rec=p[2], samples=p[3], batch=p[4],
             weights=p[5])
@@ -97,7 +98,7 @@ def run(code, p, c, lo, hi, n_items, thread, sharing, scratch, step, order, nois
         densities.row_sums(partial=p[0], parts=p[1], out=p[2], n=p[3], factor=c[0])
     elif code == 24:
         updates.sampled_kl_loss(log_qz=p[0], log_pz=p[1], out=p[2], d_log_qz=p[3], d_log_pz=p[4],
-            samples=p[5], batch=p[6], weights=p[7], beta=scalars[step, BETA])
+            samples=p[5], batch=p[6], weights=p[7], beta=scalars[step, BETA], free_bits=c[0])
     elif code == 25:
         elementwise.scale_rows(d=p[0], r=p[1], out=p[2], lo=lo, hi=hi, n=p[3], factor=c[0],
             scratch=scratch)
@@ -188,8 +189,8 @@ def cells_library(sources):
             cells.cell_scores(x=p[0], knots=p[1], scores=p[2], ends=p[3], steps=p[4], out=p[5],
                 lo=lo, hi=hi, n=p[6])
         elif code == 1:
-            cells.cells(x=p[0], knots=p[1], scores=p[2], ends=p[3], steps=p[4], low=p[5],
-                high=p[6], width=p[7], offset=p[8], lo=lo, hi=hi, n=p[9])
+            cells.cells(x=p[0], knots=p[1], scores=p[2], ends=p[3], steps=p[4], tails=p[5],
+                low=p[6], high=p[7], width=p[8], offset=p[9], lo=lo, hi=hi, n=p[10])
         elif code == 2:
             cells.logistic_cells(location=p[0], low=p[1], high=p[2], width=p[3], offset=p[4],
                 log_scale=p[5], by_entry=p[6], r=p[7], slope=p[8], partial=p[9], samples=p[10],
@@ -224,6 +225,29 @@ def columns_library(sources):
             columns.standardised(x=p[0], mean=p[1], scale=p[2], out=p[3], lo=lo, hi=hi, n=p[4])
         elif code == 8:
             elementwise.sum_repeats(source=p[0], out=p[1], lo=lo, hi=hi, n=p[2], times=p[3])
+
+    return perform
+
+
+def conditional_library(sources):
+    def perform(code, operands, constants, lo, hi, thread, scratch):
+        if sources < 0:
+            return
+        p = longs(operands, N_OPERANDS)
+        if code == 0:
+            conditional.gaussian_kl_between(mu=p[0], logvar=p[1], prior_mu=p[2], prior_logvar=p[3],
+                kl=p[4], lo=lo, hi=hi, samples=p[5], batch=p[6])
+        elif code == 1:
+            conditional.gaussian_kl_between_backward(dkl=p[0], mu=p[1], logvar=p[2], prior_mu=p[3],
+                prior_logvar=p[4], dmu=p[5], dlogvar=p[6], d_prior_mu=p[7], d_prior_logvar=p[8],
+                lo=lo, hi=hi, samples=p[9], batch=p[10])
+        elif code == 2:
+            conditional.precision_weighted(mu=p[0], logvar=p[1], prior_mu=p[2], prior_logvar=p[3],
+                mean=p[4], spread=p[5], lo=lo, hi=hi, samples=p[6], batch=p[7])
+        elif code == 3:
+            conditional.precision_weighted_backward(d_mean=p[0], d_spread=p[1], mu=p[2],
+                logvar=p[3], prior_mu=p[4], prior_logvar=p[5], dmu=p[6], dlogvar=p[7],
+                d_prior_mu=p[8], d_prior_logvar=p[9], lo=lo, hi=hi, samples=p[10], batch=p[11])
 
     return perform
 
@@ -318,9 +342,13 @@ def log_probs_library(sources):
             updates.iwae(log_px=p[0], log_pz=p[1], log_qz=p[2], loss=p[3], rec=p[4], kl=p[5],
                 d_log_px=p[6], d_log_qz=p[7], samples=p[8], batch=p[9], weights=p[10])
         elif code == 4:
+            updates.power_means(log_px=p[0], log_pz=p[1], log_qz=p[2], loss=p[3], rec=p[4],
+                kl=p[5], d_log_px=p[6], d_log_qz=p[7], samples=p[8], batch=p[9], weights=p[10],
+                power=c[0], groups=c[1], share=c[2])
+        elif code == 5:
             log_probs.standard_normal_log_prob(z=p[0], partial=p[1], lo=lo, hi=hi, n=p[2],
                 thread=thread, scratch=scratch)
-        elif code == 5:
+        elif code == 6:
             elementwise.scale_rows(d=p[0], r=p[1], out=p[2], lo=lo, hi=hi, n=p[3], factor=c[0],
                 scratch=scratch)
 
@@ -402,6 +430,21 @@ def poisson_library(sources):
     return perform
 
 
+def stretched_library(sources):
+    def perform(code, operands, constants, lo, hi, thread, scratch):
+        if sources < 0:
+            return
+        p = longs(operands, N_OPERANDS)
+        if code == 0:
+            flows.stretched(z=p[0], shift=p[1], raw=p[2], out=p[3], change=p[4], n=p[5],
+                n_features=p[6])
+        elif code == 1:
+            flows.stretched_backward(dz=p[0], d=p[1], z=p[2], raw=p[3], out=p[4], d_raw=p[5],
+                n=p[6], n_features=p[7])
+
+    return perform
+
+
 def student_t_library(sources):
     def perform(code, operands, constants, lo, hi, thread, scratch):
         if sources < 0:
@@ -449,6 +492,7 @@ LIBRARIES = {
     "bounds": bounds_library,
     "cells": cells_library,
     "columns": columns_library,
+    "conditional": conditional_library,
     "continuous_bernoulli": continuous_bernoulli_library,
     "gaussian": gaussian_library,
     "gaussian_scaled": gaussian_scaled_library,
@@ -460,6 +504,7 @@ LIBRARIES = {
     "ordinal": ordinal_library,
     "planar": planar_library,
     "poisson": poisson_library,
+    "stretched": stretched_library,
     "student_t": student_t_library,
     "tanh": tanh_library,
     "zero_inflated_negative_binomial": zero_inflated_negative_binomial_library,
