@@ -13,7 +13,7 @@ from ._version import __version__
 
 _NAMES = {
     "data.conditions": ("Labels", "Vector"),
-    "models": ("VAE", "Model", "registered", "value_and_grad"),
+    "models": ("Autoencoder", "HierarchicalVAE", "VAE", "Model", "registered", "value_and_grad"),
     "training.fit": ("fit",),
     "training.history": ("History",),
     "objectives": ("DReG", "ELBO", "IWAE", "Losses", "Objective"),
@@ -45,6 +45,8 @@ _NAMES = {
 }  # fmt: skip
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 _MODULES = ("datasets", "gradcheck", "layers", "plots", "tables")
+_WITH_EXTRAS = ("sklearn",)
+"""Modules that need another package to be imported; ``from npvae import *`` leaves them out."""
 
 __all__ = ["__version__", *sorted(_HOME), *_MODULES]
 
@@ -52,7 +54,7 @@ __all__ = ["__version__", *sorted(_HOME), *_MODULES]
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         value = getattr(import_module(f".{_HOME[name]}", __name__), name)
-    elif name in _MODULES:
+    elif name in _MODULES + _WITH_EXTRAS:
         value = import_module(f".{name}", __name__)
     else:
         raise AttributeError(f"module 'npvae' has no attribute {name!r}")

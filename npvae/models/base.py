@@ -63,6 +63,7 @@ class Model(Owner, abstract=True):
     likelihood: Any
     units: Units | None = None
     missing: str | None = None
+    schema: Any = None
     condition: Any = None
     _awaited = ("flat", "_params", "levels", "join", "encoder", "decoder")
 
@@ -137,7 +138,15 @@ class Model(Owner, abstract=True):
         return built
 
     def reader(self, x: Any, what: str = "x") -> Reader:
-        """`x` as batches as this model takes them; raises `DataError` for a wrong form."""
+        """`x` as batches as this model takes them; raises `DataError` for a wrong form.
+
+        A model of a table takes data frames as well, and finds its columns by their names.
+        """
+        if self.schema is not None and hasattr(x, "columns"):
+            from ..tables.frames import array_of, library_of  # which most models never need
+
+            if library_of(x) is not None:
+                x = array_of(x, self.schema.modelled, self.schema.missing)
         missing = self.missing is not None
         return Reader(x, self.x_dim, self.flat.real.dtype, self.scale, what, self.units, missing)
 

@@ -17,6 +17,9 @@ from .observed import OUT_GAIN, Observed
 
 Array = np.ndarray
 
+_HEADS = DiagonalGaussian()
+"""From a network's output to a mean and a log-variance: it has no parameters, and serves all."""
+
 
 class VAE(Observed):
     """x -> encoder -> q(z given x) -> z -> decoder -> p(x given z).
@@ -36,6 +39,8 @@ class VAE(Observed):
     likelihood : str or Likelihood
     posterior : str or Posterior
     prior : str or Prior
+        With "conditional" it is p(z given c), a Gaussian whose mean and variance a network makes
+        of the context; else p(z) does not depend on a context.
         The model copies likelihood, posterior, prior and networks: their parameters become its own.
     dtype : {"float32", "float64"}
     seed : int
@@ -127,6 +132,8 @@ class VAE(Observed):
         n_z, n_theta = self.z_dim + self.context_dim, self.likelihood.n_outputs(self.x_dim)
         self.decoder = self._network("decoder", n_z, n_theta, self.hidden[::-1], OUT_GAIN)
         self.prior.build(self.z_dim, n_inputs)
+        if self.prior.of_context:
+            self.conditioner = self._conditioner()
         made_of_posteriors = self.prior.pseudo_inputs is not None
         if made_of_posteriors and not isinstance(self.posterior, DiagonalGaussian):
             raise ConfigError(
@@ -148,7 +155,7 @@ class VAE(Observed):
         x (B, D) as `reader` gives it, in the likelihood's support, eps (K, B, Z), context (B, C).
         """
         compared = not {"kl", "log_pz"}.isdisjoint(needs)
-        prior_inputs, c_inputs = self._prior_inputs() if compared else ((), None)
+        prior_inputs, c_inputs = self._prior_inputs(context) if compared else ((), None)
         stats, c_encoder = self.encoder.forward(self._encoder_input(x, context))
         (z, level), c_level = self.levels[0].forward(stats, eps, needs, prior_inputs)
         theta, c_decoder = self.decoder.forward(self._joined(z, context))
@@ -168,19 +175,38 @@ class VAE(Observed):
             self._prior_inputs_backward(c_inputs, *d_inputs)
         self.encoder.backward(c_encoder, dstats, wrt_input=False)
 
-    def _prior_inputs(self) -> tuple[tuple[Array, ...], Any]:
-        """q(z given u), mu and logvar (M, Z), of the prior's pseudo-inputs; () if it has none."""
-        if self.prior.pseudo_inputs is None:
-            return (), None
-        u, c_u = self.prior.pseudo_inputs.forward()
-        stats, c_encoder = self.encoder.forward(u)
-        components, c_posterior = self.posterior.forward(stats)
-        return components, (c_u, c_encoder, c_posterior)
+    def _conditioner(self) -> Any:
+        """The network from a context to the prior's mean and log-variance."""
+        if not self.context_dim:
+            raise ConfigError(
+                f"prior {self.prior.name!r} depends on a context, and this model takes none; give "
+                "condition=nv.Labels(...) or context_dim= too."
+            )
+        return self._mlp(self.context_dim, 2 * self.z_dim, self.hidden[-1:], OUT_GAIN)
 
-    def _prior_inputs_backward(self, cache: Any, *d_components: Array) -> None:
-        c_u, c_encoder, c_posterior = cache
-        dstats = self.posterior.backward(c_posterior, *d_components)
-        self.prior.pseudo_inputs.backward(c_u, self.encoder.backward(c_encoder, dstats))
+    def _prior_inputs(self, context: Array | None) -> tuple[tuple[Array, ...], Any]:
+        """What the prior is made of besides its parameters, mu and logvar; () if there is nothing.
+
+        (M, Z) of the posteriors q(z given u) of its pseudo-inputs, or (B, Z) of each context.
+        """
+        if self.prior.of_context:
+            stats, c_network = self.conditioner.forward(context)
+            c_u: Any = None
+        elif self.prior.pseudo_inputs is not None:
+            u, c_u = self.prior.pseudo_inputs.forward()
+            stats, c_network = self.encoder.forward(u)
+        else:
+            return (), None
+        params, c_heads = _HEADS.forward(stats)
+        return params, (c_u, c_network, c_heads)
+
+    def _prior_inputs_backward(self, cache: Any, *d_params: Array) -> None:
+        c_u, c_network, c_heads = cache
+        dstats = _HEADS.backward(c_heads, *d_params)
+        if self.prior.of_context:
+            self.conditioner.backward(c_network, dstats, wrt_input=False)
+        else:
+            self.prior.pseudo_inputs.backward(c_u, self.encoder.backward(c_network, dstats))
 
     def _start_latent(self, inputs: Array) -> None:
         self.prior.start_from(inputs)
@@ -194,7 +220,7 @@ class VAE(Observed):
         return [self.posterior.forward(stats)[0]]
 
     def draw_z(self, n: int, rng: np.random.Generator, context: Array | None) -> Array:
-        return self.levels[0].prior.sample(n, self.z_dim, rng, *self._prior_inputs()[0])
+        return self.levels[0].prior.sample(n, self.z_dim, rng, *self._prior_inputs(context)[0])
 
     def _network(
         self, what: str, n_in: int, n_out: int, hidden: Sequence[int], gain: float = 1.0
