@@ -21,6 +21,7 @@ COMMANDS = {
     "evaluate": "reports",
     "sample": "latent_space",
     "reconstruct": "latent_space",
+    "impute": "impute",
     "interpolate": "latent_space",
     "latent": "latent_space",
     "verify": "reports",

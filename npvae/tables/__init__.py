@@ -12,10 +12,11 @@ from .column import Column, Constant
 from .kinds import KINDS
 from .labelled import Category, Flag, Ordered
 from .numeric import Count, Date, Number
-from .on_disk import SUFFIXES, Table, read, write
+from .on_disk import SHEETS, SUFFIXES, Table, read, write, write_filled
 from .schema import Schema
 
 __all__ = [
-    "KINDS", "SUFFIXES", "Category", "Column", "Constant", "Count", "Date", "Flag", "Number",
-    "Ordered", "Schema", "Table", "column_nats", "guess", "impute", "nats_saved", "read", "write",
+    "KINDS", "SHEETS", "SUFFIXES", "Category", "Column", "Constant", "Count", "Date", "Flag",
+    "Number", "Ordered", "Schema", "Table", "column_nats", "guess", "impute", "nats_saved", "read",
+    "write", "write_filled",
 ]  # fmt: skip

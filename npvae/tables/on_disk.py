@@ -11,6 +11,7 @@ from unicodedata import normalize
 
 import numpy as np
 
+from ..core.arrays import as_array
 from ..core.errors import ConfigError, DataError
 from ..core.files import replacing
 from ..core.public import public
@@ -183,11 +184,6 @@ def write(path: Any, schema: Schema, x: Any, formulas: bool = True) -> None:
         with replacing(path) as file:
             write_sheet(file, suffix, names, rows)
         return
-    layout = schema.layout
-    tabs = suffix == ".tsv"
-    delimiter = "\t" if tabs else layout.delimiter
-    lines: list[str] = [f"sep={delimiter}\r\n"] if layout.sep_line and not tabs else []
-    # With \r\n as its line end the writer puts both of its characters in quotes.
     names, cells = [c.name for c in schema.columns], schema.cells(x)
     if not formulas:
         texts = [bool(c.labels) or isinstance(c, Constant) for c in schema.columns]
@@ -196,6 +192,50 @@ def write(path: Any, schema: Schema, x: Any, formulas: bool = True) -> None:
             [no_formula(c) if is_text else c for c, is_text in zip(row, texts, strict=True)]
             for row in cells
         ]
+    write_text(path, schema, names, cells)
+
+
+@public
+def write_filled(path: Any, source: Any, schema: Schema, x: Any, filled: Any) -> None:
+    """Write a text table again as it is, but for the missing cells of its columns.
+
+    All columns are written, those too that the schema has not, and a cell that is known has the
+    text that it has in the source.
+
+    Parameters
+    ----------
+    path : str or path, of a .csv, .tsv or .txt
+    source : str or path
+        The table, of which x (N, D) was read with this schema.
+    schema : Schema
+    x, filled : (N, D) arrays
+        NaN in x are the cells that are written anew.
+
+    Raises
+    ------
+    DataError
+        If the source has other rows than x, or its encoding has no letter of a label.
+    WriteError
+        If the file can't be written.
+    """
+    source, x, filled = existing(source), as_array(x, "x"), as_array(filled, "filled")
+    found = read_cells(source, f"'{source}'", None, None, schema.layout, schema.names)
+    texts = {normalize("NFC", name): cells.all for name, cells in found.cells.items()}
+    for column, before, after in zip(schema.modelled, x.T, filled.T, strict=True):
+        cells = texts[normalize("NFC", column.name)]
+        if len(cells) != len(before):
+            raise DataError(f"'{source}' has {len(cells)} rows now; got {len(before)} to fill in.")
+        for i in np.flatnonzero(np.isnan(before)).tolist():
+            cells[i] = column.text(float(after[i]))
+    write_text(path, schema, list(found.cells), zip(*texts.values(), strict=True))
+
+
+def write_text(path: Any, schema: Schema, names: list[str], cells: Iterable[Iterable[str]]) -> None:
+    """Write rows of cells, laid out as the table that the schema is of."""
+    layout, tabs = schema.layout, Path(path).suffix.lower() == ".tsv"
+    delimiter = "\t" if tabs else layout.delimiter
+    lines: list[str] = [f"sep={delimiter}\r\n"] if layout.sep_line and not tabs else []
+    # With \r\n as its line end the writer puts both of its characters in quotes.
     if delimiter == " ":  # nobody sees an empty cell between blanks
         unknown = (schema.missing or ["NA"])[0]
         cells = [[cell or unknown for cell in row] for row in cells]
