@@ -30,6 +30,8 @@ from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, KNNImputer
 
 import npvae as nv
+from npvae.cli.choices import DEFAULTS, how_long
+from npvae.cli.tabular import complete
 
 Array = np.ndarray
 
@@ -54,8 +56,10 @@ def read(name: str) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.csv"
         if package == "sklearn":
-            bunch = getattr(datasets, f"load_{inside}")(scaled=False) if inside == "diabetes" else (
-                getattr(datasets, f"load_{inside}")()
+            bunch = (
+                getattr(datasets, f"load_{inside}")(scaled=False)
+                if inside == "diabetes"
+                else (getattr(datasets, f"load_{inside}")())
             )
             lines = [",".join(bunch.feature_names)]
             lines += [",".join(map(repr, row)) for row in bunch.data.tolist()]
@@ -129,6 +133,26 @@ def npvae(table: Any, x: Array, name: str, seed: int) -> tuple[Array, float]:
     return nv.impute(model, x, seed=seed), inside
 
 
+def trained(table: Any, x: Array, seed: int) -> Any:
+    """The model that `npvae train` makes of a table with no option."""
+    settings = {**DEFAULTS, "holdout": 0.1}
+    complete(settings, table)
+    held_out = np.random.default_rng(seed).random(len(x)) < settings["holdout"]
+    arguments = {name: settings[name] for name in ("z_dim", "hidden", "prior")}
+    model = nv.VAE(seed=seed, **arguments, **table.schema.options())
+    how_long(settings, int((~held_out).sum()), model.n_params, wide=False, held_out=True)
+    nv.fit(
+        model,
+        x[~held_out],
+        valid=x[held_out],
+        seed=seed,
+        threads=1,
+        callbacks=[nv.EarlyStopping(settings["patience"])],
+        **{name: settings[name] for name in ("epochs", "batch_size", "lr")},
+    )
+    return model
+
+
 METHODS: dict[str, Any] = {
     "means": means,
     "neighbours": by_sklearn(lambda name: KNNImputer(weights="distance")),
@@ -143,3 +167,36 @@ def error(table: Any, filled: Array, gaps: Array) -> float:
     numbers = table.schema.where("number", "count")
     off = ((filled - table.x) / np.nanstd(table.x, axis=0))[:, numbers][gaps[:, numbers]]
     return float(np.sqrt(np.mean(np.square(off))))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.gaps")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(TABLES))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--share", type=float, default=0.2)
+    parser.add_argument("--methods", default=",".join(METHODS))
+    options = parser.parse_args()
+    print(f"{'table':11}{'method':12}{'error':>7}{'s.e.':>7}{'seconds':>9}{'coverage':>10}")
+    for name in options.names or TABLES:
+        table = read(name)
+        numbers = table.schema.where("number", "count")
+        for method in options.methods.split(","):
+            errors, covered, begun = [], [], time.process_time()
+            for seed in range(options.seeds):
+                gaps = gaps_of(table, options.share, seed)
+                x = np.where(gaps, np.nan, table.x)
+                filled, inside = METHODS[method](table, x, name, seed)
+                errors.append(error(table, filled, gaps))
+                if method == "npvae":
+                    covered.append(inside[:, numbers][gaps[:, numbers]].mean())
+            spread = np.std(errors, ddof=1) / np.sqrt(len(errors)) if len(errors) > 1 else np.nan
+            seconds = (time.process_time() - begun) / options.seeds
+            share = f"{np.mean(covered):10.2f}" if covered else ""
+            print(
+                f"{name:11}{method:12}{np.mean(errors):7.3f}{spread:7.3f}{seconds:9.1f}{share}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
