@@ -24,7 +24,7 @@ from ..core.run_lock import locked_file
 from ..core.schedules import warm_up
 from ..core.threads import blas_threads, usable_cores
 from ..models import Model
-from ..models.base import START_ROWS
+from ..models.base import START_ROWS, labels_or_context
 from ..optim import Adam
 from .blame import not_like_training, why_not_finite
 from .callbacks import call
@@ -63,6 +63,7 @@ def fit(
     weights: Any = None,
     binarise: bool = False,
     hide: float = 0.0,
+    y: Any = None,
 ) -> History:
     """Train a model in place, by minibatch Adam on hand-derived gradients.
 
@@ -111,6 +112,9 @@ def fit(
         The share of known entries that are hidden from the model, others at each visit of a row:
         so a model of complete rows learns to fill gaps. For one that has ``missing="mask"``.
         Validation has the rows as they are.
+    y : (N,) array, optional
+        The labels of the rows for a model that predicts them, -1 where one is not known. With
+        `valid` they stand in the pair (array, labels).
 
     Returns
     -------
@@ -142,7 +146,7 @@ def fit(
         resume=resume,
         progress=progress,
     )
-    return train(model, settings, x, valid, context, weights)
+    return train(model, settings, x, valid, labels_or_context(model, y, context), weights)
 
 
 def train(
@@ -166,6 +170,8 @@ def train(
     some = np.linspace(0, len(rows) - 1, min(len(rows), START_ROWS)).astype(int)
     start = rows.batch(some)
     model.start_from(mean, len(rows), start.x, start.context)
+    if rows.context is not None:
+        model.start_from_context(rows.context)
     _warn_of_short_training(settings)
     return _Run(model, settings, rows, held_out).train()
 
