@@ -31,6 +31,7 @@ from .sources import Found, read_cells
 
 Array = np.ndarray
 SUFFIXES = (".csv", ".tsv", ".txt", *SHEETS)
+PACKED = (".gz", ".zip", ".bz2", ".xz", ".zst", ".7z")
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,8 +116,9 @@ def read(
     source = existing(path)
     where = f"'{source}'"
     if source.suffix.lower() not in SUFFIXES:
+        mend = "Unpack" if source.suffix.lower() in PACKED else "Convert"
         raise DataError(
-            f"{where}: a table is {', '.join(SUFFIXES)}; got {source.suffix!r}. Convert it."
+            f"{where}: a table is {', '.join(SUFFIXES)}; got {source.suffix!r}. {mend} it."
         )
     likely, names = (None, []) if known is None else (known.layout, known.names)
     with readable(source):
