@@ -228,6 +228,15 @@ def test_a_prior_that_is_no_better_is_not_taken():
         nv.fit_prior(nv.VAE(4, 2, context_dim=1), x)
 
 
+def test_models_that_keep_no_tilt_get_none():
+    x = data()
+    model = nv.HierarchicalVAE(4, (3, 2), hidden=(4,), likelihood="gaussian")
+    assert nv.calibrate(model, x) == (0.0, 0, 1.0)
+    assert model.tilt is None
+    with pytest.raises(nv.ConfigError, match="2 levels"):
+        nv.fit_prior(model, x)
+
+
 def test_few_rows_one_column_and_contexts():
     x = data()
     model = trained(x, epochs=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -66,7 +67,7 @@ def calibrate(model: Model, x: Any, valid: Any = None, seed: int = 0) -> Calibra
        products of their columns those of x, as nearly as so few rows bear: `data.tilt.Tilt`. Weak
        associations are not worth a latent dimension's nats to training, so draws lacked them.
 
-    Log-likelihoods and bounds are those of the model without the second.
+    Log-likelihoods and bounds are those of the model without the second, which is for `VAE` alone.
 
     Parameters
     ----------
@@ -81,9 +82,10 @@ def calibrate(model: Model, x: Any, valid: Any = None, seed: int = 0) -> Calibra
         raise ConfigError("what a conditional model draws is not calibrated; leave it as it is.")
     x, rng = as_array(x, "x"), np.random.default_rng([whole("seed", seed, least=0), 0])
     nats = _fit_prior(model, x, valid, rng)
-    model.tilt = None
-    tilt, effective = _tilt(model, np.asarray(x, np.float64), seed)
-    if tilt is not None:
+    model.tilt = tilt = None
+    effective = 1.0
+    if "tilt" in inspect.signature(type(model)).parameters:  # else its files would not keep one
+        tilt, effective = _tilt(model, np.asarray(x, np.float64), seed)
         model.tilt = tilt
     return Calibration(nats, 0 if tilt is None else len(tilt.terms), effective)
 
