@@ -58,7 +58,8 @@ def evaluate(options: Namespace) -> None:
     se = figures["log_likelihood_se"]
     likelihood = f"{figures['n_samples']:,} importance samples per row"
     likelihood += f"; standard error over rows {se:.2f}" if se is not None else ""
-    likelihood += f", of the sampling {figures['monte_carlo_se']:.2g}" if se is not None else ""
+    sampling = figures["monte_carlo_se"]
+    likelihood += f"; of the sampling {sampling:.2g}" if sampling is not None else ""
     units = f"{figures['active_units']} of {figures['z_dim']}"
     say(f"{run.name} on {which}\nmeans over the rows, in nats per example\n")
     for name, key, what in (
