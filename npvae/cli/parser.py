@@ -50,8 +50,8 @@ another objective the two are not the same quantity."""
 
 _EVALUATE = """\
 Measure a model on data: the ELBO and its two terms, the log-likelihood by
-importance sampling, and how many latent dimensions are active. All are means
-over the rows, in nats per example.
+importance sampling with its errors, the KL's two parts, and how many latent
+dimensions are active. All are means over the rows, in nats per example.
 
 Rows that the model was trained on flatter it. If the source has no test rows,
 all rows are taken, those too; --split held-out leaves them out.
