@@ -28,7 +28,8 @@ _NAMES = {
     "core.schedules": ("Constant", "Cosine", "Cyclical", "Linear"),
     "training.callbacks": ("EarlyStopping",),
     "evaluate": (
-        "DrawnRows", "active_units", "drawn_rows_report", "log_likelihood", "metrics",
+        "DrawnRows", "active_units", "drawn_rows_report", "inference_gap", "information",
+        "log_likelihood", "metrics", "rate_distortion", "refine",
     ),
     "gaps": ("impute",),
     "models.storage": ("load", "save"),

@@ -20,7 +20,8 @@ def of_two(weight=RHO, **changed):
     """exp(weight x_0 x_1 - log Z)."""
     return Tilt(**{
         "columns": [0, 1], "labels": [None, None], "mean": [0.0, 0.0], "scale": [1.0, 1.0],
-        "pairs": [[1, 2]], "weights": [weight], "log_z": -0.5 * np.log(1 - weight**2), "most": 6.0,
+        "terms": [[0, 1, 2]], "weights": [weight], "log_z": -0.5 * np.log(1 - weight**2),
+        "most": 6.0,
         **changed,
     })  # fmt: skip
 
@@ -40,11 +41,11 @@ def test_a_tilted_normal_is_the_normal_with_that_correlation():
 
 
 def test_labels_means_and_missing_entries():
-    tilt = Tilt([2, 0], [1, None], [0.25, 10.0], [0.5, 2.0], [[0, 1], [1, 2], [2, 2]],
+    tilt = Tilt([2, 0], [1, None], [0.25, 10.0], [0.5, 2.0], [[0, 0, 1], [0, 1, 2], [2, 2, 1]],
                 [0.3, -0.7, 0.2], 0.1, 2.0)  # fmt: skip
     x = np.array([[12.0, 5, 1], [7.0, 5, 2], [np.nan, 5, 1], [30.0, 5, np.nan]])
     f = np.array([[1.5, 1.0], [-0.5, -1.5], [1.5, 0.0], [0.0, 4.0]])
-    want = 0.3 * f[:, 0] - 0.7 * f[:, 0] * f[:, 1] + 0.2 * f[:, 1] ** 2 - 0.1
+    want = 0.3 * f[:, 0] - 0.7 * f[:, 0] * f[:, 1] + 0.2 * f[:, 1] ** 2 * f[:, 0] - 0.1
     np.testing.assert_allclose(tilt.log_weight(x), want, rtol=1e-12)
     again = Tilt.given(json.loads(json.dumps(tilt.config)), 3)
     assert again.config == tilt.config
@@ -53,7 +54,7 @@ def test_labels_means_and_missing_entries():
 
 @pytest.mark.parametrize(
     "changed",
-    [{"scale": [1.0, 0.0]}, {"weights": [np.nan]}, {"pairs": [[0, 3]]}, {"mean": [0.0]},
+    [{"scale": [1.0, 0.0]}, {"weights": [np.nan]}, {"terms": [[0, 0, 3]]}, {"mean": [0.0]},
      {"most": 0.5}, {"weights": []}, {"columns": [-1, 0]}, {"labels": ["a", None]}],
 )  # fmt: skip
 def test_tilts_that_are_none(changed):
@@ -143,7 +144,7 @@ def test_drawn_rows_get_the_correlations_of_the_data():
     after, want = correlations(model.sample(20_000, take="draw")), correlations(x[:360])
     assert np.abs(after - want).mean() < 0.04 < np.abs(before - want).mean()
     assert 0.5 <= found.effective <= 1
-    assert found.pairs == 4 + 4 + 6
+    assert found.moments == 4 + 4 + 6
     assert found.nats > 0
     assert model.elbo(x[360:], 50).mean() > bound - 0.01  # the best prior for the bound
     np.testing.assert_array_equal(model.sample(9, take="mean").shape, (9, 4))
@@ -227,16 +228,43 @@ def test_a_prior_that_is_no_better_is_not_taken():
         nv.fit_prior(nv.VAE(4, 2, context_dim=1), x)
 
 
+def test_models_that_keep_no_tilt_get_none():
+    x = data()
+    model = nv.HierarchicalVAE(4, (3, 2), hidden=(4,), likelihood="gaussian")
+    assert nv.calibrate(model, x) == (0.0, 0, 1.0)
+    assert model.tilt is None
+    with pytest.raises(nv.ConfigError, match="2 levels"):
+        nv.fit_prior(model, x)
+
+
 def test_few_rows_one_column_and_contexts():
     x = data()
     model = trained(x, epochs=2)
     assert nv.calibrate(model, x[:15]) == (0.0, 0, 1.0)
     one = nv.VAE(1, 1, hidden=(3,), likelihood="gaussian")
-    assert nv.calibrate(one, x[:, :1]).pairs == 0
+    assert nv.calibrate(one, x[:, :1]).moments == 0
     constant = np.concatenate([x[:, :1], np.zeros((400, 3))], axis=1)
-    assert nv.calibrate(model, constant).pairs == 0
+    assert nv.calibrate(model, constant).moments == 0
     with pytest.raises(nv.ConfigError, match="conditional"):
         nv.calibrate(nv.VAE(4, 2, context_dim=1), x)
+
+
+def test_the_deviation_of_each_label_s_rows():
+    """A flag that is rare and comes with a narrow range of a column."""
+    rng = np.random.default_rng(9)
+    flag = rng.random(4000) < 0.1
+    a = np.where(flag, 2 + 0.3 * rng.normal(size=4000), rng.normal(size=4000))
+    x = np.stack([a, flag, rng.normal(size=4000)], -1)
+    groups = [("gaussian_column_scale", (0, 2)), ("bernoulli", (1,))]
+    model = nv.VAE(3, 2, hidden=(4,), likelihood=nv.Mixed(groups))
+    nv.fit(model, x, epochs=2, batch_size=100)
+    before = model.sample(40_000, take="draw")
+    nv.calibrate(model, x)
+    drawn = model.sample(40_000, take="draw")
+    for rows, near in ((before, False), (drawn, True)):
+        its = rows[rows[:, 1] == 1, 0]
+        assert (abs(its.mean() - 2) < 0.4) == near
+        assert (its.std() < 0.8) == near
 
 
 def test_gaps_are_left_out():

@@ -181,16 +181,16 @@ def test_a_collapsed_model_has_no_active_unit_and_no_kl():
     model = nv.VAE(3, 2, hidden=(4,), dtype="float64")
     model.params["encoder.layers.1.W"][...] = 0
     x = np.random.default_rng(0).random((50, 3))
-    figures = evaluation.metrics(model, x, n_samples=20)
+    figures = nv.metrics(model, x, n_samples=20)
     assert figures["active_units"] == 0
     assert figures["kl"] == pytest.approx(0, abs=1e-15)
 
 
 def test_evaluate_gathers_what_the_single_calls_give():
     model, x = linear_gaussian(), draw(12)
-    figures = evaluation.metrics(model, x, n_samples=30, seed=4)
+    figures = nv.metrics(model, x, n_samples=30, seed=4)
     log_px, kl = model.elbo_terms(x, seed=4)
-    log_p = nv.log_likelihood(model, x, 30, seed=4)
+    log_p, error, effective = nv.log_likelihood(model, x, 30, seed=4, diagnostics=True)
     assert figures == {
         "n": 12,
         "elbo": pytest.approx(model.elbo(x, seed=4).mean()),
@@ -199,9 +199,12 @@ def test_evaluate_gathers_what_the_single_calls_give():
         "log_likelihood": pytest.approx(log_p.mean()),
         "log_likelihood_se": pytest.approx(stats.sem(log_p)),
         "n_samples": 30,
+        "monte_carlo_se": pytest.approx(np.sqrt((error**2).sum()) / 12),
+        "effective_samples": pytest.approx(np.median(effective)),
+        "few_effective": (effective < 10).sum(),
         "active_units": 2,
         "z_dim": 2,
     }
     assert figures["elbo"] == pytest.approx(-(figures["rec"] + figures["kl"]))
     assert all(type(v) in (int, float) for v in figures.values())
-    assert evaluation.metrics(model, x[:1], 3)["log_likelihood_se"] is None
+    assert nv.metrics(model, x[:1], 3)["log_likelihood_se"] is None

@@ -29,6 +29,7 @@ WAYS = {
 }
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("way", list(WAYS))
 @pytest.mark.parametrize(
     "options",

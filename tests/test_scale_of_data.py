@@ -37,6 +37,7 @@ def of_columns_alone(x):
     return -stats.nbinom.logpmf(x, size, size / (size + mean)).sum(1).mean()
 
 
+@pytest.mark.smoke(2)
 @pytest.mark.parametrize("scale", [1e3, 1e6, 1e8])
 def test_counts_of_any_size_train(scale, kernels):
     x = counts(scale)
@@ -47,6 +48,7 @@ def test_counts_of_any_size_train(scale, kernels):
         assert np.isfinite([r["train_loss"] for r in history.records]).all()
 
 
+@pytest.mark.smoke(2)
 @pytest.mark.parametrize("scale", [1e3, 1e6, 1e8])
 def test_poisson_learns_alike_at_every_scale(scale):
     """Far above 1 Poisson's log p is -x (log of rate over x)² / 2: it grows with the scale."""

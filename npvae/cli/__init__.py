@@ -21,6 +21,7 @@ COMMANDS = {
     "evaluate": "reports",
     "sample": "new_rows",
     "reconstruct": "latent_space",
+    "impute": "impute",
     "interpolate": "latent_space",
     "latent": "latent_space",
     "verify": "reports",

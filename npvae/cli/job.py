@@ -82,7 +82,7 @@ class Job:
         valid = None if self.valid is None else self.valid.x
         with _plain_interrupts():
             history = train(self.model, settings, self.train.x, valid)
-            if isinstance(self.train, Table):
+            if isinstance(self.train, Table) and not self.model.context_dim:
                 self.calibration = calibrate(self.model, self.train.x, valid)
         checkpoint.save(self.model, self.folder / MODEL)
         self.write_config()

@@ -16,6 +16,7 @@ from .. import plots, tables
 from ..core.errors import ConfigError
 from ..core.files import replacing
 from ..datasets import Dataset
+from ..gaps import impute
 from ..tables.cells import no_formula
 from .arguments import PICTURES, TABLES
 from .console import count, say
@@ -46,7 +47,7 @@ def reconstruct(options: Namespace) -> None:
     x_hat = gallery.remade(data.x)
     what = "reconstructions of"
     if options.impute:
-        x_hat = np.where(np.isnan(data.x), x_hat, data.x)
+        x_hat = impute(run.model, data.x, seed=options.seed)
         what = f"{count(int(np.isnan(data.x).sum()), 'missing cell')} filled in, of"
     picture = partial(gallery.reconstructions, data.x, x_hat)
     _write(options, x_hat, picture, data.columns, schema=run.schema)

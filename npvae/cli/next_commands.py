@@ -36,6 +36,6 @@ def _commands(job: Job) -> Iterator[tuple[list[str], str]]:
         return
     yield ["sample", run, "-n", "1000", "--out", "new.csv"], "new rows, like the table's"
     if np.isnan(job.train.x).any():
-        yield ["reconstruct", run, "--impute", "--out", "filled.csv"], "its missing cells filled in"
+        yield ["impute", run, "--out", "filled.csv"], "its missing cells filled in"
     else:
         yield ["reconstruct", run, "--out", "rebuilt.csv"], "its rows, encoded and decoded"

@@ -36,9 +36,9 @@ def calibrated(found: Calibration | None) -> Iterator[str]:
         return
     if found.nats > 0:
         yield f"the prior was refitted: z of held-out rows are {found.nats:.2g} nats likelier"
-    if found.pairs:
+    if found.moments:
         yield (
-            f"chosen so that {count(found.pairs, 'mean')} of columns and of their products are "
+            f"chosen so that {count(found.moments, 'mean')} of columns and of their products are "
             f"those of the data; one counts as {found.effective:.2f} independent ones"
         )
 

@@ -50,8 +50,8 @@ another objective the two are not the same quantity."""
 
 _EVALUATE = """\
 Measure a model on data: the ELBO and its two terms, the log-likelihood by
-importance sampling, and how many latent dimensions are active. All are means
-over the rows, in nats per example.
+importance sampling with its errors, the KL's two parts, and how many latent
+dimensions are active. All are means over the rows, in nats per example.
 
 Rows that the model was trained on flatter it. If the source has no test rows,
 all rows are taken, those too; --split held-out leaves them out.
@@ -76,6 +76,12 @@ drawn at random, beside what came in; an array (.npy, .csv) has the
 reconstructions of all rows, in their order. For a table they have its units and
 labels, and missing cells are filled in; with --impute the known ones stay."""
 
+_IMPUTE = """\
+Fill in the missing cells of a table: each with its mean given what is known of
+its row, a label with the likeliest one. The table is written as it is, with all
+columns, and known cells keep their text. With --draws M there are M tables of
+draws in place of means, for multiple imputation: filled-1.csv, filled-2.csv ..."""
+
 _INTERPOLATE = """\
 Walk in straight lines through latent space, between the posterior means of
 pairs of rows drawn at random, and decode each step. An array (.npy) has the
@@ -96,7 +102,7 @@ Versions, the kernels and threads that npvae train uses, and the names that its
 options take; with RUN, what that run holds."""
 
 
-TAKE_A_PATH = ("train", "evaluate", "reconstruct", "interpolate", "latent")
+TAKE_A_PATH = ("train", "evaluate", "reconstruct", "impute", "interpolate", "latent")
 """The commands whose --data can be given without the word."""
 _HelpFormatter = partial(argparse.RawDescriptionHelpFormatter, max_help_position=25)
 
@@ -127,7 +133,17 @@ def parse(argv: list[str]) -> argparse.Namespace:
         metavar="COMMAND --help",
         help="what it does, in full, and its options",
     )
-    for add in (_train, _evaluate, _sample, _reconstruct, _interpolate, _latent, _verify, _info):
+    for add in (
+        _train,
+        _evaluate,
+        _sample,
+        _reconstruct,
+        _impute,
+        _interpolate,
+        _latent,
+        _verify,
+        _info,
+    ):
         add(commands)
     known = commands.choices
     if not argv:
@@ -264,6 +280,46 @@ def _reconstruct(commands: Any) -> None:
     )
     _output(parser, "reconstructions.png", *PICTURES, *ARRAYS, *TABLES)
     _image_shape(parser)
+
+
+def _impute(commands: Any) -> None:
+    parser = commands.add_parser(
+        "impute",
+        usage="npvae impute RUN [PATH] [options]",
+        help="a table's missing cells filled in",
+        description=_IMPUTE,
+    )
+    _run(parser)
+    parser.add_argument(
+        "--data",
+        metavar="PATH",
+        help="a table with the columns that RUN was trained on (default: that one)",
+    )
+    parser.add_argument(
+        "--draws",
+        type=whole(1),
+        metavar="M",
+        help="write M tables of draws from p(missing given known) (default: one of means)",
+    )
+    parser.add_argument(
+        "--median", action="store_true", help="fill in medians of numbers in place of means"
+    )
+    parser.add_argument(
+        "--samples",
+        type=whole(1),
+        default=200,
+        metavar="K",
+        help="importance samples per row (default: 200)",
+    )
+    _seed(parser)
+    kinds = (".csv", *TABLES)
+    parser.add_argument(
+        "--out",
+        type=output(*kinds),
+        default="filled.csv",
+        metavar="FILE",
+        help=f"{', '.join(kinds)} (default: filled.csv)",
+    )
 
 
 def _interpolate(commands: Any) -> None:

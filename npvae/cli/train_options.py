@@ -165,6 +165,9 @@ GROUPS = {
         Option("binarise", None, None,
                "take values in [0, 1] for probabilities: every visit of a row draws its ones and "
                "zeros anew", default=False),
+        Option("hide", "F", fraction,
+               "for a table: the share of known cells that is hidden from the model, other ones at "
+               "each visit of a row, so that it learns to fill gaps (default: 0)", default=0.0),
         Option("patience", "EPOCHS", whole(1),
                "stop after so many epochs without a better validation loss, and keep the best "
                "model (default: a tenth of the epochs, where --epochs is not given and rows are "

@@ -15,13 +15,13 @@ MOST_DEVIATIONS = 4.0
 
 
 class Tilt:
-    """p'(x) = p(x) w(x) with log w(x) = Σ λ f_i(x) f_k(x) - log Z, sums over pairs (i, k).
+    """p'(x) = p(x) w(x) with log w(x) = Σ λ f_i(x) f_j(x) f_k(x) - log Z, over terms (i, j, k).
 
     f_0 = 1. The other f are standardised columns, or whether a column has a certain label: so the
-    sum is over means (0, k), squares (k, k) and products of two columns, the moments that
-    correlations are made of. Of all distributions with the moments that p' has, p' is the closest
-    to p in KL(p' ‖ p). Draws of p' are draws of p that are kept with probability w / `most`; the
-    few of which w is larger than that are kept always.
+    terms may be means (0, 0, k), squares (0, k, k) and products of two columns, the moments that
+    correlations are made of, and squares by label (i, i, k). Of all distributions with the moments
+    that p' has, p' is the closest to p in KL(p' ‖ p). Draws of p' are draws of p that are kept with
+    probability w / `most`; the few of which w is larger than that are kept always.
     Source: Csiszár 1975, section 3; of what is kept, von Neumann 1951.
 
     Parameters
@@ -31,7 +31,7 @@ class Tilt:
     labels : sequence of F whole numbers or None
         The label that f stands for; None if it is the column's number.
     mean, scale : sequences of F numbers
-    pairs : sequence of P pairs of whole numbers from 0 to F
+    terms : sequence of P triples of whole numbers from 0 to F
     weights : sequence of P numbers
         λ.
     log_z : float
@@ -50,7 +50,7 @@ class Tilt:
         labels: Any,
         mean: Any,
         scale: Any,
-        pairs: Any,
+        terms: Any,
         weights: Any,
         log_z: float,
         most: float,
@@ -59,7 +59,7 @@ class Tilt:
             self.columns = np.array(columns, np.intp)
             self.labels = np.array([np.nan if l is None else l for l in labels], np.float64)
             self.mean, self.scale = np.array(mean, np.float64), np.array(scale, np.float64)
-            self.pairs = np.array(pairs, np.intp).reshape(-1, 2)
+            self.terms = np.array(terms, np.intp).reshape(-1, 3)
             self.weights = np.array(weights, np.float64)
             self.log_z, self.most = float(log_z), float(most)
             self._check()
@@ -72,14 +72,14 @@ class Tilt:
     def _check(self) -> None:
         sizes = {a.shape for a in (self.columns, self.labels, self.mean, self.scale)}
         finite = [self.mean, self.scale, self.weights, np.array([self.log_z, self.most])]
-        if sizes != {(len(self.columns),)} or self.weights.shape != (len(self.pairs),):
+        if sizes != {(len(self.columns),)} or self.weights.shape != (len(self.terms),):
             raise ValueError("their numbers differ")
         if not all(np.isfinite(a).all() for a in finite) or np.isinf(self.labels).any():
             raise ValueError("some are not finite")
         if (self.scale <= 0).any() or self.most < 1 or (self.columns < 0).any():
             raise ValueError("some are too small")
-        if self.pairs.size and not 0 <= self.pairs.min() <= self.pairs.max() <= len(self.columns):
-            raise ValueError("a pair is of features that there are not")
+        if self.terms.size and not 0 <= self.terms.min() <= self.terms.max() <= len(self.columns):
+            raise ValueError("a term is of features that there are not")
 
     @classmethod
     def given(cls, config: Any, x_dim: int) -> Tilt:
@@ -105,7 +105,7 @@ class Tilt:
             "labels": [None if l != l else int(l) for l in self.labels],
             "mean": self.mean.tolist(),
             "scale": self.scale.tolist(),
-            "pairs": self.pairs.tolist(),
+            "terms": self.terms.tolist(),
             "weights": self.weights.tolist(),
             "log_z": self.log_z,
             "most": self.most,
@@ -117,8 +117,8 @@ class Tilt:
 
     def log_weight(self, x: Array) -> Array:
         """log w of each row of x (N, D), (N,); a missing entry counts as the mean."""
-        terms = moments(features(x, self.columns, self.labels, self.mean, self.scale), self.pairs)
-        return np.asarray(terms @ self.weights - self.log_z)
+        f = features(x, self.columns, self.labels, self.mean, self.scale)
+        return np.asarray(moments(f, self.terms) @ self.weights - self.log_z)
 
     def kept(self, x: Array, rng: np.random.Generator) -> Array:
         """Which of the drawn rows x (N, D) are kept, (N,) bool."""
@@ -133,6 +133,7 @@ def features(x: Array, columns: Array, labels: Array, mean: Array, scale: Array)
     return np.concatenate([np.ones((len(f), 1)), f], axis=1)
 
 
-def moments(f: Array, pairs: Array) -> Array:
-    """f_i f_k of each row for each pair, (N, P), of f (N, 1 + F)."""
-    return f[:, pairs[:, 0]] * f[:, pairs[:, 1]]
+def moments(f: Array, terms: Array) -> Array:
+    """f_i f_j f_k of each row for each term, (N, P), of f (N, 1 + F)."""
+    i, j, k = terms.T
+    return f[:, i] * f[:, j] * f[:, k]

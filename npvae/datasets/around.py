@@ -19,6 +19,8 @@ _TOTAL = re.compile(
     r"suma|totaal|média|promedio",
     re.IGNORECASE,
 )
+_ROWS = re.compile(r"\([0-9]+ rows?\)", re.IGNORECASE)
+_RULE = re.compile(r":?[-=+]+:?")
 _LONGEST_TOTAL = 20
 _FEWEST = 3
 """Rows below units."""
@@ -63,6 +65,16 @@ def drop_title(rows: TextRows) -> None:
     if above_data(names, below) or (alone and not again):
         rows.notes.append(_left_out([line for line, _ in rows.head[:start]], "above the table"))
         del rows.head[:start]
+
+
+def drop_rule(rows: TextRows) -> None:
+    """Leave out a line of dashes below the first row, as Markdown and databases draw one."""
+    if len(rows.head) > 1:
+        line, cells = rows.head[1]
+        drawn = [cell.strip() for cell in cells if cell.strip()]
+        if all(map(_RULE.fullmatch, drawn)) and any(len(cell) > 1 for cell in drawn):
+            rows.notes.append(_left_out([line], "which is drawn"))
+            del rows.head[1]
 
 
 def drop_units(rows: TextRows, names: Sequence[str]) -> None:
@@ -117,7 +129,7 @@ def _is_total(first: str) -> bool:
     """Whether a row's first known cell says so."""
     if len(first) > _LONGEST_TOTAL or first[:1].isdigit():
         return False
-    return bool(_TOTAL.fullmatch(first.strip(" :")))
+    return bool(_TOTAL.fullmatch(first.strip(" :")) or _ROWS.fullmatch(first.strip()))
 
 
 def _is_remark(line: int, row: Sequence[str], before: Row, held: Sequence[Row], width: int) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 from unicodedata import normalize
 
 from ..core.errors import ConfigError, DataError
+from .disguises import refuse_disguised
 from .numerals import is_number
 from .text import encoding_of, is_codec
 
@@ -121,6 +122,7 @@ def open_rows(
     DataError
         If it is empty, no text, or no well-formed CSV.
     """
+    refuse_disguised(path, where)
     codec, note = encoding_of(path, where, encoding, likely)
     with path.open(encoding=codec, newline="") as stream:
         sample = stream.read(_SAMPLE)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
+import re
 from pathlib import Path
+from unicodedata import name
 
 from ..core.errors import ConfigError, DataError
 
@@ -17,6 +20,20 @@ _MARKS = (
 _CHUNK = 1 << 20
 _UNDEFINED = frozenset(b"\x81\x8d\x8f\x90\x9d")
 """Bytes that stand for nothing in Windows' Western code page."""
+_FOREIGN = re.compile(rb"[\x80-\xff]+")
+_ENOUGH = 8
+"""Bytes that are not ASCII, from which on they say something of their script."""
+_SCRIPTS = {
+    "cp1251": ("CYRILLIC",),
+    "cp1253": ("GREEK",),
+    "cp1255": ("HEBREW",),
+    "cp1256": ("ARABIC",),
+    "cp932": ("HIRAGANA", "KATAKANA", "CJK"),
+    "gb18030": ("CJK",),
+    "big5": ("CJK",),
+    "cp949": ("HANGUL",),
+}
+"""The usual codecs of other letters, and how Unicode's names of these begin."""
 
 
 def encoding_of(
@@ -53,7 +70,16 @@ def encoding_of(
     if codec is None and likely and _first_error(path, likely) is None:
         return likely, ""
     data = path.read_bytes()
-    if codec is None and not _is_damaged_utf8(data) and not _UNDEFINED & set(data):
+    undefined = bool(_UNDEFINED & set(data))
+    if codec is None and not _is_damaged_utf8(data):
+        foreign = undefined and sum(byte >= 0x80 for byte in data) >= _ENOUGH
+        choices = _of_other_letters(data) if foreign or not _is_western(data) else ""
+        if choices:
+            raise DataError(
+                f"{where}: text is UTF-8, or in Latin letters, and this is neither. Name its "
+                f"encoding: {choices}; in Python it is encoding=."
+            )
+    if codec is None and not _is_damaged_utf8(data) and not undefined:
         codec = "cp1252" if any(0x80 <= byte < 0xA0 for byte in set(data)) else "latin-1"
         name = "Windows' code page 1252" if codec == "cp1252" else "Latin-1"
         return codec, f"the text is no UTF-8, and was read as {name} (encoding {codec!r})"
@@ -104,6 +130,27 @@ def _is_damaged_utf8(data: bytes) -> bool:
     text = data.decode("utf-8", "replace")
     bad = text.count("\ufffd")
     return sum(not char.isascii() for char in text) - bad > bad
+
+
+def _is_western(data: bytes) -> bool:
+    """Whether letters that are not ASCII are few, or alone or in pairs, as in Latin script."""
+    runs = [len(run) for run in _FOREIGN.findall(data)]
+    return sum(runs) < _ENOUGH or 2 * sum(n for n in runs if n > 2) <= sum(runs)
+
+
+def _of_other_letters(data: bytes) -> str:
+    """The options of the codecs that can be meant, each with what it makes of a word."""
+    read = {}
+    for codec, scripts in _SCRIPTS.items():
+        with contextlib.suppress(UnicodeDecodeError):
+            text = data.decode(codec)
+            letters = [c for c in text if not c.isascii() and c.isalpha()]
+            own = [c for c in letters if name(c, "").startswith(scripts)]
+            if letters and len(own) >= 0.9 * len(letters):
+                word = re.search(r"[^\W\d_a-zA-Z]+", text)
+                read[codec] = word[0][:12] if word else ""
+    options = [f"--encoding {codec} (which reads {word!r})" for codec, word in read.items()]
+    return ", ".join(options)
 
 
 def _undecodable(data: bytes, at: int, codec: str, where: str) -> DataError:

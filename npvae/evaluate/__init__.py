@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from .baseline import columns_alone
 from .drawn_rows import DrawnRows, drawn_rows_report
-from .measures import active_units, log_likelihood, metrics
+from .information import information, rate_distortion
+from .likelihood import log_likelihood
+from .measures import active_units, metrics
+from .refine import inference_gap, refine
 
 __all__ = [
-    "DrawnRows", "active_units", "columns_alone", "drawn_rows_report", "log_likelihood", "metrics",
+    "DrawnRows", "active_units", "columns_alone", "drawn_rows_report", "inference_gap",
+    "information", "log_likelihood", "metrics", "rate_distortion", "refine",
 ]  # fmt: skip

@@ -14,11 +14,11 @@ from .draws import sample
 from .kinds import KINDS
 from .labelled import Category, Flag, Ordered
 from .numeric import Count, Date, Number
-from .on_disk import SUFFIXES, Table, read, write
+from .on_disk import SHEETS, SUFFIXES, Table, read, write, write_filled
 from .schema import Schema
 
 __all__ = [
-    "KINDS", "SUFFIXES", "Category", "Column", "Constant", "Count", "Date", "Flag", "Number",
-    "Ordered", "Schema", "Table", "column_nats", "fitted_to", "guess", "impute", "nats_saved",
-    "read", "sample", "write",
+    "KINDS", "SHEETS", "SUFFIXES", "Category", "Column", "Constant", "Count", "Date", "Flag",
+    "Number", "Ordered", "Schema", "Table", "column_nats", "fitted_to", "guess", "impute",
+    "nats_saved", "read", "sample", "write", "write_filled",
 ]  # fmt: skip

@@ -4,7 +4,7 @@ Cells that are empty, say na, n/a, nan, null, none or ?, or are an error of Exce
 missing; the rules see the others. A column without any is left out. The first rule that fits
 decides:
 
-1. All are the same: a **constant**, which is not modelled.
+1. All are the same: a **constant**, which is not modelled; it is left out where many are empty.
 2. There are two, and they are yes and no, true and false, y and n, t and f, on and off or 1 and 0,
    in capitals or not, or the like in another language: a **flag**.
 3. All are dates, times or both, such as 2024-12-31, 20241231, 31.12.2024, 31 DEC 24 or 12/31/2024
@@ -41,6 +41,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import DataError
+from ..core.wording import short
 from ..data.shapes import far_out
 from ..datasets.numerals import are_plain, is_number
 from .cells import Cells, Unfit, refusal
@@ -64,6 +65,8 @@ Array = np.ndarray
 
 MOST_CODES = 10
 """Different whole numbers that are taken for codes of a category."""
+MOSTLY, MANY_ROWS = 0.9, 20
+"""Of so many rows this share has a constant's value; with more gaps, a gap may be an answer."""
 WORDS = 4
 """So many words are no label but a remark, on average."""
 
@@ -104,6 +107,11 @@ def infer(
             kind = "it numbers the rows"
         elif name == nameless and len(texts) == len(cells) and formats[name] in (None, PLAIN):
             kind = "it has no name, and is different in every row, as row names are"
+        elif len(texts) == 1 and len(cells) >= MANY_ROWS and counts.sum() < MOSTLY * len(cells):
+            kind = (
+                f"it is {short(texts[0], 20)!r} or empty; if that means no, write a word for no "
+                "into its empty cells"
+            )
         else:
             kind = _kind(texts, counts, formats[name], found.many)
         if not texts and not isinstance(kind, str):

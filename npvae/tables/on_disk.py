@@ -31,6 +31,7 @@ from .sources import Found, read_cells
 
 Array = np.ndarray
 SUFFIXES = (".csv", ".tsv", ".txt", *SHEETS)
+PACKED = (".gz", ".zip", ".bz2", ".xz", ".zst", ".7z")
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,8 +116,9 @@ def read(
     source = existing(path)
     where = f"'{source}'"
     if source.suffix.lower() not in SUFFIXES:
+        mend = "Unpack" if source.suffix.lower() in PACKED else "Convert"
         raise DataError(
-            f"{where}: a table is {', '.join(SUFFIXES)}; got {source.suffix!r}. Convert it."
+            f"{where}: a table is {', '.join(SUFFIXES)}; got {source.suffix!r}. {mend} it."
         )
     likely, names = (None, []) if known is None else (known.layout, known.names)
     with readable(source):
@@ -190,10 +192,67 @@ def write_blocks(path: Any, schema: Schema, blocks: Iterable[Array], formulas: b
         with replacing(path) as file:
             write_sheet(file, suffix, names, rows)
         return
+    names = [c.name for c in schema.columns]
+    if not formulas:
+        names = list(map(no_formula, names))
+    _write_text(path, schema, names, (_cells(schema, x, formulas) for x in blocks))
+
+
+@public
+def write_filled(path: Any, source: Any, schema: Schema, x: Any, filled: Any) -> None:
+    """Write a text table again as it is, but for the missing cells of its columns.
+
+    All columns are written, those too that the schema has not, and a cell that is known has the
+    text that it has in the source.
+
+    Parameters
+    ----------
+    path : str or path, of a .csv, .tsv or .txt
+    source : str or path
+        The table, of which x (N, D) was read with this schema.
+    schema : Schema
+    x, filled : (N, D) arrays
+        NaN in x are the cells that are written anew.
+
+    Raises
+    ------
+    DataError
+        If the source has other rows than x, or its encoding has no letter of a label.
+    WriteError
+        If the file can't be written.
+    """
+    source, x, filled = existing(source), as_array(x, "x"), as_array(filled, "filled")
+    found = read_cells(source, f"'{source}'", None, None, schema.layout, schema.names)
+    texts = {normalize("NFC", name): cells.all for name, cells in found.cells.items()}
+    for column, before, after in zip(schema.modelled, x.T, filled.T, strict=True):
+        cells = texts[normalize("NFC", column.name)]
+        if len(cells) != len(before):
+            raise DataError(f"'{source}' has {len(cells)} rows now; got {len(before)} to fill in.")
+        for i in np.flatnonzero(np.isnan(before)).tolist():
+            cells[i] = column.text(float(after[i]))
+    rows = [list(row) for row in zip(*texts.values(), strict=True)]
+    _write_text(path, schema, list(found.cells), [rows])
+
+
+def _cells(schema: Schema, x: Array, formulas: bool) -> list[list[str]]:
+    """Rows as cells; where formulas are not to be, names and labels are no such."""
+    if formulas:
+        return schema.cells(x)
+    texts = [bool(c.labels) or isinstance(c, Constant) for c in schema.columns]
+    return [
+        [no_formula(c) if is_text else c for c, is_text in zip(row, texts, strict=True)]
+        for row in schema.cells(x)
+    ]
+
+
+def _write_text(
+    path: Any, schema: Schema, names: list[str], blocks: Iterable[list[list[str]]]
+) -> None:
+    """Write blocks of rows of cells, laid out as the table that the schema is of."""
     encoder = codecs.getincrementalencoder(schema.layout.encoding)()
     try:
         with replacing(path) as file:
-            for text in _as_text(schema, blocks, suffix == ".tsv", formulas):
+            for text in _as_text(schema, names, blocks, Path(path).suffix.lower() == ".tsv"):
                 file.write(encoder.encode(text))
     except UnicodeEncodeError as error:
         raise DataError(
@@ -203,14 +262,12 @@ def write_blocks(path: Any, schema: Schema, blocks: Iterable[Array], formulas: b
         ) from None
 
 
-def _as_text(schema: Schema, blocks: Iterable[Array], tabs: bool, formulas: bool) -> Iterator[str]:
+def _as_text(
+    schema: Schema, names: list[str], blocks: Iterable[list[list[str]]], tabs: bool
+) -> Iterator[str]:
     """The text of a table, piece by piece."""
     layout = schema.layout
     delimiter = "\t" if tabs else layout.delimiter
-    texts = [bool(c.labels) or isinstance(c, Constant) for c in schema.columns]
-    names = [c.name for c in schema.columns]
-    if not formulas:
-        names = list(map(no_formula, names))
     lines: list[str] = [f"sep={delimiter}\r\n"] if layout.sep_line and not tabs else []
     # With \r\n as its line end the writer puts both of its characters in quotes.
     look: dict[str, Any] = dict(delimiter=delimiter, lineterminator="\r\n")
@@ -218,13 +275,7 @@ def _as_text(schema: Schema, blocks: Iterable[Array], tabs: bool, formulas: bool
         look["quoting"] = csv.QUOTE_ALL
     csv.writer(_Appending(lines), **look).writerow(names)
     rows = csv.writer(_Appending(lines), **{**look, "quoting": csv.QUOTE_MINIMAL})
-    for x in blocks:
-        cells = schema.cells(x)
-        if not formulas:
-            cells = [
-                [no_formula(c) if is_text else c for c, is_text in zip(row, texts, strict=True)]
-                for row in cells
-            ]
+    for cells in blocks:
         if delimiter == " ":  # nobody sees an empty cell between blanks
             unknown = (schema.missing or ["NA"])[0]
             cells = [[cell or unknown for cell in row] for row in cells]

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from ..core.errors import DataError
-from ..datasets.around import body, drop_title, drop_units
+from ..datasets.around import body, drop_rule, drop_title, drop_units
 from ..datasets.delimited import row_error
 from ..datasets.headers import names_of
 from ..datasets.rows import Layout, Row, TextRows, open_rows
@@ -73,6 +73,7 @@ def read_cells(
 
 def _found(rows: TextRows, known: Collection[str]) -> Found:
     drop_title(rows)
+    drop_rule(rows)
     width = len(rows.head[0][1])
     named = names_of(rows, known)
     names = named[1] if named else [f"x{i}" for i in range(width)]

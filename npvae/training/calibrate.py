@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -27,7 +28,9 @@ _DRAWS = 10_000
 """Drawn rows whose moments are compared with those of the data."""
 _FEWEST_OF_LABEL = 30
 """A label of a category with fewer rows has no moments."""
-_MOST_FEATURES, _MOST_PAIRS = 1000, 300
+_MOST_FEATURES, _MOST_TERMS = 1000, 300
+_MANY_ROWS = 1000
+"""From so many rows on the deviation of each label's rows is a moment, too."""
 _RIDGE = 30.0
 """How many times the variance of a mean moments are held loosely by. Measured: docs/training.md."""
 _LEAST_EFFECTIVE = 0.5
@@ -42,12 +45,12 @@ class Calibration(NamedTuple):
     Attributes
     ----------
     nats : by how many nats a row the prior predicts held-out z better; 0 if it is as it was
-    pairs : how many moments of columns drawn rows are weighted by
+    moments : how many means of columns and of their products drawn rows are weighted by
     effective : as how many independent rows a weighted one counts, from 0 to 1
     """
 
     nats: float
-    pairs: int
+    moments: int
     effective: float
 
 
@@ -64,7 +67,7 @@ def calibrate(model: Model, x: Any, valid: Any = None, seed: int = 0) -> Calibra
        products of their columns those of x, as nearly as so few rows bear: `data.tilt.Tilt`. Weak
        associations are not worth a latent dimension's nats to training, so draws lacked them.
 
-    Log-likelihoods and bounds are those of the model without the second.
+    Log-likelihoods and bounds are those of the model without the second, which is for `VAE` alone.
 
     Parameters
     ----------
@@ -79,11 +82,12 @@ def calibrate(model: Model, x: Any, valid: Any = None, seed: int = 0) -> Calibra
         raise ConfigError("what a conditional model draws is not calibrated; leave it as it is.")
     x, rng = as_array(x, "x"), np.random.default_rng([whole("seed", seed, least=0), 0])
     nats = _fit_prior(model, x, valid, rng)
-    model.tilt = None
-    tilt, effective = _tilt(model, np.asarray(x, np.float64), seed)
-    if tilt is not None:
+    model.tilt = tilt = None
+    effective = 1.0
+    if "tilt" in inspect.signature(type(model)).parameters:  # else its files would not keep one
+        tilt, effective = _tilt(model, np.asarray(x, np.float64), seed)
         model.tilt = tilt
-    return Calibration(nats, 0 if tilt is None else len(tilt.pairs), effective)
+    return Calibration(nats, 0 if tilt is None else len(tilt.terms), effective)
 
 
 @public
@@ -194,25 +198,22 @@ def _tilt(model: Model, x: Array, seed: int) -> tuple[Tilt | None, float]:
     columns, labels, mean, scale = described
     some = x[:: -(-len(x) // _MOST_POINTS)]
     drawn = features(model.sample(_DRAWS, seed, take="draw"), *described)
-    known = ~np.isnan(some[:, columns])
     data = features(some, *described)
-    held = np.concatenate([np.ones((len(some), 1), bool), known], axis=1).astype(float)
-    pairs = _most_different(drawn, data, held, columns, labels)
-    n = held.T @ held
-    goal = ((data.T @ data) / np.maximum(n, 1))[tuple(pairs.T)]
-    terms = moments(drawn, pairs)
-    ridge = _RIDGE * (terms.var(0) + 1e-3) / np.maximum(n[tuple(pairs.T)], 1) * len(some) / len(x)
-    weights = np.zeros(len(pairs))
+    held = np.concatenate([np.ones((len(some), 1), bool), ~np.isnan(some[:, columns])], axis=1)
+    terms, goal, n = _most_different(drawn, data, held.astype(float), columns)
+    products = moments(drawn, terms)
+    ridge = _RIDGE * (products.var(0) + 1e-3) / n * len(some) / len(x)
+    weights = np.zeros(len(terms))
     for _ in range(8):
-        weights = _fitted(terms, goal, ridge, weights)
-        log_w = terms @ weights
+        weights = _fitted(products, goal, ridge, weights)
+        log_w = products @ weights
         log_z = float(np.logaddexp.reduce(log_w) - np.log(len(log_w)))
         w = np.exp(log_w - log_z)
         effective = float(1 / np.mean(np.square(w)))
         if effective >= _LEAST_EFFECTIVE:
             most = max(1.0, min(_MOST_WEIGHT, float(w.max())))
             given = [None if l != l else int(l) for l in labels.tolist()]
-            return Tilt(columns, given, mean, scale, pairs, weights, log_z, most), effective
+            return Tilt(columns, given, mean, scale, terms, weights, log_z, most), effective
         ridge = ridge * 4
     return None, 1.0
 
@@ -243,20 +244,42 @@ def _features(model: Model, x: Array) -> tuple[Array, Array, Array, Array] | Non
     return columns[varies], labels[varies], mean[varies], spread[varies]
 
 
-def _most_different(drawn: Array, data: Array, held: Array, columns: Array, labels: Array) -> Array:
-    """The pairs of features whose products differ most, in standard errors, (P, 2)."""
-    i, k = np.triu_indices(drawn.shape[1])
+def _most_different(
+    drawn: Array, data: Array, held: Array, columns: Array
+) -> tuple[Array, Array, Array]:
+    """The terms that differ most, in standard errors, (P, 3); their means in data, and of n rows.
+
+    Means, products of two columns, squares of numbers; and, where there are rows enough, squares of
+    numbers by label: the deviation of each label's rows.
+    """
+    binary = np.array([len(np.unique(f)) <= 2 for f in data.T])
     column = np.concatenate([[-1], columns])
-    number = np.concatenate([[False], np.isnan(labels)])
-    useful = (column[i] != column[k]) | ((i == k) & number[i])
-    i, k = i[useful], k[useful]
-    mean = drawn.T @ drawn / len(drawn)
-    variance = np.square(drawn).T @ np.square(drawn) / len(drawn) - np.square(mean)
-    goal = data.T @ data / np.maximum(held.T @ held, 1)
-    apart = np.square(goal - mean) / (variance + 1e-3)
-    order = np.argsort(-apart[i, k], kind="stable")[:_MOST_PAIRS]
-    order = np.sort(order)
-    return np.stack([i[order], k[order]], axis=1)
+    i, k = np.triu_indices(len(column))
+    useful = (column[i] != column[k]) | ((i == k) & ~binary[i])
+    terms = [np.stack([0 * i, i, k], axis=1)[useful]]
+    if len(data) >= _MANY_ROWS:
+        of, by = np.flatnonzero(~binary), np.flatnonzero(binary[1:]) + 1
+        squared, label = np.repeat(of, len(by)), np.tile(by, len(of))
+        terms.append(np.stack([squared, squared, label], axis=1))
+    found = [_means(drawn, data, held, some) for some in terms]
+    apart, goal, n = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    chosen = np.sort(np.argsort(-apart, kind="stable")[:_MOST_TERMS])
+    return np.concatenate(terms)[chosen], goal[chosen], n[chosen]
+
+
+def _means(drawn: Array, data: Array, held: Array, terms: Array) -> tuple[Array, Array, Array]:
+    """Of terms (P, 3): how far drawn rows are off, squared, their means in data, and of n rows."""
+    a, b, k = terms.T
+    by_square = bool(a.any())
+
+    def first(f: Array) -> Array:
+        return np.square(f) if by_square else f
+
+    mean = (first(drawn).T @ drawn / len(drawn))[b, k]
+    squares = (np.square(first(drawn)).T @ np.square(drawn) / len(drawn))[b, k]
+    n = np.maximum(held.T @ held, 1)[b, k]
+    goal = (first(data).T @ data)[b, k] / n
+    return np.square(goal - mean) / (squares - np.square(mean) + 1e-3), goal, n
 
 
 def _fitted(terms: Array, goal: Array, ridge: Array, weights: Array) -> Array:

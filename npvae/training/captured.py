@@ -143,7 +143,7 @@ class CapturedSteps:
         noise: np.random.Generator,
         draws: np.random.Generator | None = None,
     ) -> Iterator[Done]:
-        """One pass over the rows in this order; `draws` is for data that are binarised."""
+        """One pass over the rows in this order; `draws` is for rows that vary."""
         if self._recorded() != self.recorded:
             self._capture()
         t = self.training

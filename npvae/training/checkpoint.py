@@ -155,6 +155,7 @@ def _shared(settings: Settings, rows: Rows) -> dict[str, Any]:
         "batch_size": settings.batch_size,
         "seed": settings.seed,
         "binarise": bool(settings.binarise),
+        "hide": settings.hide,
         "losses": list(settings.losses),
         **settings.configs,
         "data": rows.digest,
@@ -163,7 +164,7 @@ def _shared(settings: Settings, rows: Rows) -> dict[str, Any]:
 
 def _check_same(before: dict[str, Any], now: dict[str, Any]) -> None:
     unknown = {name: now[name] for name in ("data", "objective", "optimiser")}
-    before = {"binarise": False, "losses": list(LOSSES), **unknown, **before}
+    before = {"binarise": False, "hide": 0.0, "losses": list(LOSSES), **unknown, **before}
     for name, value in now.items():
         if before.get(name) != value:
             one, other = _different(before.get(name), value)

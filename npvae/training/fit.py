@@ -30,7 +30,7 @@ from .blame import not_like_training, why_not_finite
 from .callbacks import call
 from .checkpoint import Checkpoint, restore
 from .history import History
-from .rows import Rows, check_binarise, training_rows, validation_rows
+from .rows import Rows, check_binarise, check_hide, training_rows, validation_rows
 from .settings import Settings
 from .steps import EagerSteps, NotFinite, Training
 from .trial import check_contracts
@@ -62,6 +62,7 @@ def fit(
     optimiser: Adam | None = None,
     weights: Any = None,
     binarise: bool = False,
+    hide: float = 0.0,
     y: Any = None,
 ) -> History:
     """Train a model in place, by minibatch Adam on hand-derived gradients.
@@ -107,7 +108,10 @@ def fit(
     binarise : bool
         Whether x in [0, 1] holds probabilities: each visit of a row then draws its ones and zeros
         anew. The validation data are drawn too, the same after every epoch.
-
+    hide : float
+        The share of known entries that are hidden from the model, others at each visit of a row:
+        so a model of complete rows learns to fill gaps. For one that has ``missing="mask"``.
+        Validation has the rows as they are.
     y : (N,) array, optional
         The labels of the rows for a model that predicts them, -1 where one is not known. With
         `valid` they stand in the pair (array, labels).
@@ -136,6 +140,7 @@ def fit(
         seed=seed,
         threads=threads,
         binarise=binarise,
+        hide=hide,
         callbacks=callbacks,
         checkpoint=checkpoint,
         resume=resume,
@@ -157,7 +162,8 @@ def train(
         raise ConfigError(f"nv.fit takes a model and then x; got a {type(model).__name__} first.")
     built = model.built_for(x)
     check_binarise(built, settings.binarise)
-    rows, mean = training_rows(built, x, context, weights, settings.binarise)
+    check_hide(built, settings.hide)
+    rows, mean = training_rows(built, x, context, weights, settings.binarise, settings.hide)
     held_out = validation_rows(built, valid, settings.binarise)
     if built is not model:  # the data are accepted, so the model is the one for their columns
         vars(model).update(vars(built))

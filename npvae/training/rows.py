@@ -42,12 +42,23 @@ class Rows:
     weights : (N,) array of the type of the batches, or None where every row counts the same
     binarise : bool
         Whether x holds probabilities, of which a batch has draws: ones and zeros.
+    hide : float
+        The share of the entries that a batch has as missing, other ones at each visit of a row.
+    variables : (D,) array or None
+        Which variable each column is of: those of one are hidden together.
     """
 
     x: Reader
     context: Reader | None
     weights: Array | None = None
     binarise: bool = False
+    hide: float = 0.0
+    variables: Array | None = None
+
+    @property
+    def varies(self) -> bool:
+        """Whether a batch is another one at each visit."""
+        return self.binarise or self.hide > 0
 
     def __len__(self) -> int:
         return len(self.x)
@@ -70,21 +81,35 @@ class Rows:
         return found.hexdigest()
 
     def batch(self, rows: Any, draws: np.random.Generator | None = None) -> Batch:
-        """Some of the rows; where they are to be binarised, ones and zeros drawn from `draws`.
+        """Some of the rows; where they are to be binarised or hidden, that is drawn from `draws`.
 
         Rows that are asked for in two calls, one after the other, get what they get in one.
         """
         x = self.x.batch(rows)
         return Batch(
-            binarised(x, draws) if self.binarise and draws is not None else x,
+            self._drawn(x, draws) if self.varies and draws is not None else x,
             None if self.context is None else self.context.batch(rows),
             None if self.weights is None else self.weights[rows],
         )
 
+    def _drawn(self, x: Array, draws: np.random.Generator) -> Array:
+        if not self.hide:
+            return binarised(x, draws)
+        u = draws.random((len(x), 1 + self.binarise, x.shape[1]), np.float32)
+        hidden = u[:, 0] < self.hide
+        if self.variables is not None:
+            hidden = hidden[:, self.variables]  # by the place of the variable's number
+        return np.where(hidden, np.nan, _ones(x, u[:, 1]) if self.binarise else x).astype(x.dtype)
+
 
 def binarised(x: Array, draws: np.random.Generator) -> Array:
     """Ones with probability x and zeros otherwise; NaN, where x is missing, stays."""
-    drawn = (draws.random(x.shape, np.float32) < x).astype(x.dtype)
+    return _ones(x, draws.random(x.shape, np.float32))
+
+
+def _ones(x: Array, u: Array) -> Array:
+    """1 where u (N, D), uniform on [0, 1), is below x, 0 elsewhere, NaN where x is."""
+    drawn = (u < x).astype(x.dtype)
     np.copyto(drawn, x, where=np.isnan(x))
     return drawn
 
@@ -107,8 +132,17 @@ def check_binarise(model: Model, binarise: Any) -> None:
         )
 
 
+def check_hide(model: Model, hide: float) -> None:
+    """Refuse a model that takes no gaps."""
+    if hide and model.missing is None:
+        raise ConfigError(
+            f"hide={hide:g} hides entries from the model, which needs missing='mask'; this one was "
+            "built without it."
+        )
+
+
 def training_rows(
-    model: Model, x: Any, context: Any, weights: Any, binarise: bool
+    model: Model, x: Any, context: Any, weights: Any, binarise: bool, hide: float = 0.0
 ) -> tuple[Rows, Array]:
     """Check all of x once; find the scale of bytes, the units and the mean of every column.
 
@@ -128,7 +162,9 @@ def training_rows(
     if model.standardise is True:
         reader.units = reader.measured(model.likelihood.real_columns(model.x_dim), weights)
         _warn_of_wild(reader)
-    rows = Rows(reader, model.context_reader(context, len(reader)), weights, binarise)
+    contexts = model.context_reader(context, len(reader))
+    variables = model.likelihood.variables(model.x_dim) if hide else None
+    rows = Rows(reader, contexts, weights, binarise, hide, variables)
     total, known = _checked_sums(model, rows)
     if not known.all():
         where = "every row" if weights is None else "every row with a weight above 0"

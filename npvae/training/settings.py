@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..core.checks import whole
+from ..core.checks import number, whole
 from ..core.errors import ConfigError
 from ..core.objective import names_of
 from ..core.registry import plain
@@ -42,6 +42,7 @@ class Settings:
     seed: int
     threads: int | None
     binarise: bool
+    hide: float
     callbacks: Any
     checkpoint: Any
     resume: bool
@@ -56,6 +57,7 @@ class Settings:
             "lr": schedule("lr", self.lr),
             "seed": whole("seed", self.seed, least=0),
             "threads": None if self.threads is None else whole("threads", self.threads),
+            "hide": number("hide", self.hide, least=0),
             "callbacks": tuple(self.callbacks),
         }
         if self.checkpoint is not None:
@@ -65,6 +67,8 @@ class Settings:
         if self.checkpoint is not None:
             configs = {name: _config(getattr(self, name)) for name in ("objective", "optimiser")}
             object.__setattr__(self, "configs", configs)
+        if self.hide >= 1:
+            raise ConfigError(f"hide is the share of entries to hide, below 1; got {self.hide:g}.")
         if self.resume and self.checkpoint is None:
             raise ConfigError("resume=True goes on from a checkpoint; pass checkpoint= as well.")
 

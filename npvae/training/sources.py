@@ -33,7 +33,7 @@ class RowSources:
         if rows.weights is not None:
             self.sources["weights"] = Source(1, 1.0, 1, rows.weights.ctypes.data)
         unreachable = any(source.address == 0 for source in self.sources.values())
-        staged = unreachable or rows.binarise
+        staged = unreachable or rows.varies
         if staged:  # then all are: they share their row numbers
             self.sources = {n: Source(1, 1.0, s.width) for n, s in self.sources.items()}
         self.most_rows = STAGED_ROWS if staged else None
@@ -42,7 +42,7 @@ class RowSources:
     def find(self, rows: Array, draws: np.random.Generator | None = None) -> Array:
         """The numbers by which the gather operation finds these rows now.
 
-        With `draws`, of data that are to be binarised, ones and zeros are drawn.
+        With `draws`, what varies from visit to visit is drawn: ones and zeros, and what is hidden.
         """
         if self.most_rows is None:
             for reader in filter(None, (self.rows.x, self.rows.context)):

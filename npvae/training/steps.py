@@ -93,7 +93,7 @@ class EagerSteps:
         noise: np.random.Generator,
         draws: np.random.Generator | None = None,
     ) -> Iterator[Done]:
-        """One pass over the rows in this order; `draws` is for data that are binarised."""
+        """One pass over the rows in this order; `draws` is for rows that vary."""
         t, settings = self.training, self.training.settings
         times = t.times(epoch)
         for step, (start, now) in enumerate(zip(t.starts(), times, strict=True)):

@@ -54,6 +54,7 @@ def test_a_side_that_brings_another_npvae_is_refused(tmp_path):
         fresh(against.FIRST_STEP, against.arguments(tmp_path, rows, TINY, 1))
 
 
+@pytest.mark.slow
 def test_the_first_step_says_what_the_processor_took(tmp_path):
     rows = against.save_rows(TINY, 16, tmp_path)
     seconds, cpu = fresh(against.FIRST_STEP, against.arguments(ROOT, rows, TINY, 1))

@@ -287,10 +287,14 @@ def test_of_a_table_they_are_others(npvae, tmp_path, monkeypatch):
         (tmp_path / f"{name}.csv").write_text("\n".join(["a,b", *rows, *more]))
         out = npvae("train", f"{name}.csv", "--epochs", 1, "--no-plots", "--holdout", 0).out
         commands = [line.split("  ")[1] for line in out.split("Next:\n")[1].splitlines()]
-        third = "--impute --out filled.csv" if more else "--out rebuilt.csv"
+        third = (
+            "impute npvae-run --out filled.csv"
+            if more
+            else "reconstruct npvae-run --out rebuilt.csv"
+        )
         assert commands == [
             "npvae evaluate npvae-run",
             "npvae sample npvae-run -n 1000 --out new.csv",
-            f"npvae reconstruct npvae-run {third}",
+            f"npvae {third}",
         ]
         assert npvae(*commands[2].split()[1:]).code == 0

@@ -168,6 +168,7 @@ def test_values_arrive_as_they_were_typed():
         "evaluate run --rows 3 t.csv",
         "evaluate --rows 3 run t.csv",
         "reconstruct --impute run t.csv",
+        "impute run t.csv --draws 2",
         "interpolate run t.csv",
         "latent run t.csv",
     ],

@@ -122,8 +122,11 @@ def test_a_damaged_file_is_refused_in_one_sentence(refused, run, content):
     assert "rows.npy' is damaged; remove it" in refused("evaluate", run, "--samples", 2)
 
 
-def test_drawn_rows_are_compared_with_rows_by_their_content(npvae, run, tmp_path, lines):
+def test_drawn_rows_are_compared_with_rows_by_their_content(
+    npvae, run, tmp_path, lines, monkeypatch
+):
     pytest.importorskip("sklearn")
+    monkeypatch.setattr("npvae.evaluate.classifier.TREES", 10)
     write(tmp_path / "t.csv", alter(lines, "shuffled"))
     line = ("evaluate", run, "--rows-drawn", 40, "--samples", 2, "--json", "--out",
             tmp_path / "d.png")  # fmt: skip

@@ -45,6 +45,7 @@ def test_nothing_is_lost():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_run_that_is_lost_is_seen():
     done = crash("-c", LOSING, "--scenario", "0", "--fate", "kill", "--most", "12")
     assert done.returncode == 1

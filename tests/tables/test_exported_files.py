@@ -177,6 +177,7 @@ FILES = [
 ]  # fmt: skip
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("locale", LOCALES, ids=lambda at: at.name)
 @pytest.mark.parametrize("make", FILES, ids=lambda make: make.__name__)
 def test_an_exported_file(make, locale, tmp_path):

@@ -1,0 +1,167 @@
+"""log p(x) by Monte Carlo: from the posterior, from a refined one, or naively from the prior."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+
+from .. import kernels as k
+from ..core.checks import whole
+from ..core.errors import ConfigError
+from ..core.public import public
+from ..models import Model
+from ..models.base import warn_of_infinite
+
+Array = np.ndarray
+Weights = Callable[[Any], Array]
+
+_BLOCK = 1 << 22
+"""Numbers in the largest array of an importance sampling block; bounds memory, not precision."""
+
+MOST_THREADS = 8
+"""Each has blocks of its own: this bounds memory."""
+
+FEW = 10
+"""Effective samples below which an estimate is not to be relied on."""
+
+PROPOSALS = ("posterior", "refined", "prior")
+
+
+@public
+def log_likelihood(
+    model: Model,
+    x: Any,
+    n_samples: int = 5000,
+    seed: int = 0,
+    context: Any = None,
+    progress: bool = False,
+    diagnostics: bool = False,
+    proposal: str = "posterior",
+) -> Any:
+    """log p(x) of each row by importance sampling, (N,), in nats.
+
+        log p(x) ≈ log 1/K Σ_k w_k,   w_k = p(x given z_k) p(z_k) / r(z_k),   z_k ~ r
+
+    A lower bound in expectation that rises to log p(x) with K = n_samples. With `progress` a bar
+    shows on a terminal. Memory does not grow with K; all usable cores are used.
+
+    With `diagnostics` three arrays (N,) come: log p(x); its standard error, which by the delta
+    method is that of the mean of w over the mean, √((K/E - 1)/(K - 1)); and E = (Σw)²/Σw², the
+    effective sample size, from 1 to K. Where E is below 10, one draw or another carries nearly all
+    the weight: then log p(x) is too low, and the standard error does not say by how much.
+
+    Parameters
+    ----------
+    model : Model
+    x : (N, D) array
+    n_samples, seed : int
+    context : (N, C) array, optional
+    progress, diagnostics : bool
+    proposal : {"posterior", "refined", "prior"}
+        r: q(z given x); `refine` of it, for rows to whose posterior the encoder is far off; or
+        p(z), naive Monte Carlo, which fails in more than a few dimensions.
+
+    Raises
+    ------
+    DataError
+        If x is not such data as the model takes.
+
+    Source: Rezende, Mohamed & Wierstra 2014, appendix E; Burda et al. 2016, theorem 1; effective
+    sample size: Kong 1992.
+    """
+    n_samples = whole("n_samples", n_samples)
+    if proposal not in PROPOSALS:
+        raise ConfigError(f"proposal is one of {', '.join(PROPOSALS)}; got {proposal!r}.")
+    rng = np.random.default_rng(whole("seed", seed, least=0))
+    found = []
+    with _counting(progress, n_samples * len(model.reader(x))) as count:
+        for xb, cb in model.batches(x, context):
+            block = max(1, _BLOCK // (len(xb) * model.largest_row))
+            sizes = [min(block, n_samples - at) for at in range(0, n_samples, block)]
+            draw, weigh = _proposal(proposal, model, xb, cb, rng)
+            total, squares = np.full((2, len(xb)), -np.inf)
+            for log_w in _in_threads(weigh, (draw(n) for n in sizes), len(sizes)):
+                with np.errstate(invalid="ignore"):
+                    total = np.logaddexp(total, np.logaddexp.reduce(log_w, axis=0))
+                    if diagnostics:
+                        squares = np.logaddexp(squares, np.logaddexp.reduce(2 * log_w, axis=0))
+                count(log_w.size)
+            found.append((total - np.log(n_samples), 2 * total - squares))
+    log_p, log_effective = (np.concatenate(each) for each in zip(*found, strict=True))
+    warn_of_infinite("log-likelihood", log_p, model.dtype)
+    return (log_p, *_diagnosis(log_effective, n_samples)) if diagnostics else log_p
+
+
+def _diagnosis(log_effective: Array, n_samples: int) -> tuple[Array, Array]:
+    """The standard error of log p(x), and the effective sample size."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        effective = np.exp(log_effective)
+        spread = np.maximum(n_samples / effective - 1, 0) / (n_samples - 1)
+    return np.sqrt(spread) if n_samples > 1 else np.full(len(effective), np.nan), effective
+
+
+def _proposal(
+    name: str, model: Any, x: Array, context: Array | None, rng: np.random.Generator
+) -> tuple[Callable[[int], Any], Weights]:
+    """How n draws are made, and the logarithms of their weights (n, B)."""
+    if name == "prior":
+        z_dim, n_rows = model.z_dim, len(x)
+
+        def draw(n: int) -> Array:
+            contexts = None if context is None else np.tile(context, (n, 1))
+            return np.asarray(model.draw_z(n * n_rows, rng, contexts)).reshape(n, n_rows, z_dim)
+
+        return draw, lambda z: log_px(model, z, x, context)
+    if name == "refined":
+        from .refine import Proposal
+
+        return Proposal.found(model, x, context, rng).draws(x, context, rng)
+    needs = ("log_px", "log_pz", "log_qz")
+    return (
+        lambda n: model.draw_noise(len(x), n, rng),
+        lambda eps: model.forward(x, eps, context, needs=needs)[0].log_w,
+    )
+
+
+def log_px(model: Any, z: Array, x: Array, context: Array | None) -> Array:
+    """log p(x given z), (K, B), for z (K, B, Z) and a batch as `Model.batches` gives it."""
+    density, _ = model.likelihood.forward(model.theta(z, context), x)
+    density = density if model.units is None else k.in_units(density, x, model.units.log_scale)
+    return np.asarray(density)
+
+
+def _in_threads(weigh: Weights, draws: Iterator[Any], n: int) -> Iterator[Array]:
+    """`weigh` of each of n draws, in their order: the threads change no bit of the results."""
+
+    def quietly(draw: Any) -> Array:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return weigh(draw)
+
+    if n == 1:
+        yield from map(quietly, draws)
+        return
+    from concurrent.futures import ThreadPoolExecutor  # which small jobs can do without
+
+    from ..core.threads import usable_cores
+
+    threads = min(n, usable_cores(), MOST_THREADS)
+    waiting: deque[Any] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for draw in draws:
+            waiting.append(pool.submit(quietly, draw))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _counting(progress: bool, total: int) -> AbstractContextManager[Any]:
+    if not progress:
+        return nullcontext(lambda done: None)
+    from ..core.progress import counting  # scoring without a bar needs no such module
+
+    return counting(total, "samples")
