@@ -132,9 +132,14 @@ def _limited(
 
 
 def shared(
-    function: Callable[..., Result], jobs: Iterable[tuple[Any, ...]], multiply_adds: float
+    function: Callable[..., Result],
+    jobs: Iterable[tuple[Any, ...]],
+    multiply_adds: float,
+    most: float = math.inf,
 ) -> Iterator[Result]:
     """What the function gives for each job, its arguments, in order; by threads where it pays.
+
+    `most` is how many threads there may be at most, for jobs that take much memory.
 
     Jobs are taken in order in this thread, a few ahead of those that run. They are NumPy's work,
     which leaves Python's lock, and each has BLAS with one thread: so the results' bits do not
@@ -146,7 +151,7 @@ def shared(
         yield from (function(*job) for job in jobs)
         return
     with _one_blas_thread(controller):
-        threads = min(usable_cores(), _ceiling.get())
+        threads = min(usable_cores(), _ceiling.get(), most)
         if threads == 1:
             yield from (function(*job) for job in jobs)
         else:

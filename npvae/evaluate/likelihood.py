@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -84,7 +83,8 @@ def log_likelihood(
             sizes = [min(block, n_samples - at) for at in range(0, n_samples, block)]
             draw, weigh = _proposal(proposal, model, xb, cb, rng)
             total, squares = np.full((2, len(xb)), -np.inf)
-            for log_w in _in_threads(weigh, (draw(n) for n in sizes), len(sizes)):
+            work = n_samples * len(xb) * model.flat.size if len(sizes) > 1 else 0
+            for log_w in _in_threads(weigh, (draw(n) for n in sizes), work):
                 with np.errstate(invalid="ignore"):
                     total = np.logaddexp(total, np.logaddexp.reduce(log_w, axis=0))
                     if diagnostics:
@@ -134,29 +134,19 @@ def log_px(model: Any, z: Array, x: Array, context: Array | None) -> Array:
     return np.asarray(density)
 
 
-def _in_threads(weigh: Weights, draws: Iterator[Any], n: int) -> Iterator[Array]:
-    """`weigh` of each of n draws, in their order: the threads change no bit of the results."""
+def _in_threads(weigh: Weights, draws: Iterator[Any], multiply_adds: float) -> Iterator[Array]:
+    """`weigh` of each draw, in their order: the threads change no bit of the results."""
 
     def quietly(draw: Any) -> Array:
         with np.errstate(over="ignore", invalid="ignore"):
             return weigh(draw)
 
-    if n == 1:
+    if multiply_adds == 0:
         yield from map(quietly, draws)
         return
-    from concurrent.futures import ThreadPoolExecutor  # which small jobs can do without
+    from ..core.threads import shared  # which small jobs can do without
 
-    from ..core.threads import usable_cores
-
-    threads = min(n, usable_cores(), MOST_THREADS)
-    waiting: deque[Any] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        for draw in draws:
-            waiting.append(pool.submit(quietly, draw))
-            if len(waiting) > threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+    yield from shared(quietly, ((draw,) for draw in draws), multiply_adds, MOST_THREADS)
 
 
 def _counting(progress: bool, total: int) -> AbstractContextManager[Any]:
