@@ -40,6 +40,8 @@ class Batches:
 
 def by_blocks(model: Any, function: Callable[[slice], Any], n: int) -> list[Any]:
     """What the function gives for each block of n rows, in their order."""
+    if n <= BLOCK:
+        return [function(slice(0, n))]
     return list(in_threads(model, function, ((rows,) for rows in slices(n, BLOCK)), n))
 
 

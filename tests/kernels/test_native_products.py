@@ -105,6 +105,19 @@ def test_bits_depend_neither_on_packing_nor_on_how_rows_are_shared():
     np.testing.assert_array_equal(parts, packed)
 
 
+def test_bits_do_not_depend_on_a_panel_that_is_copied_to_stay_near():
+    m, k = ROWS * products.OFTEN + 5, K_BLOCK + 90
+    n = (products.SPREAD // (4 * K_BLOCK) // LANES + 1) * LANES
+    rng = np.random.default_rng(5)
+    a, b = rng.standard_normal((m, k), f32), rng.standard_normal((k, n), f32)
+    whole, parts = multiplied(a, b), np.empty((m, n), f32)
+    assert m * n < products.PACKED_NUMBERS
+    for lo, hi in ((0, ROWS * (products.OFTEN // 2)), (ROWS * (products.OFTEN // 2), m)):
+        run(a.ctypes.data, k, 1, b.ctypes.data, n, parts.ctypes.data, n, n, k, lo, hi)
+    np.testing.assert_array_equal(parts, whole)
+    np.testing.assert_allclose(whole, a.astype(float) @ b, rtol=1e-3, atol=1e-3)
+
+
 def test_products_of_whole_numbers_are_exact():
     rng = np.random.default_rng(2)
     a, b = (rng.integers(-9, 10, shape).astype(f32) for shape in ((31, 700), (700, 41)))

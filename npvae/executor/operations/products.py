@@ -8,7 +8,8 @@ B and C have their columns side by side; A has any strides, so A transposed cost
 taken in blocks, and so are the rows of C, so that what a tile reads stays in the nearest caches. At
 the sizes of most networks that needs no copies of A and B. Where both are large, their panels are
 copied into the thread's scratch (packed): else the rows of a tile, lying pages apart, would fall
-out of the caches. A panel of B at the right edge is copied as well, with zeros behind it, and the
+out of the caches. A panel of B whose rows lie far apart is copied alone where it then stays in the
+first-level cache. A panel of B at the right edge is copied as well, with zeros behind it, and the
 tile's result goes through the scratch, so that no tile has to mask what it reads and writes.
 
 Every number of C is one sum over k in the same order, whatever the tiles and copies: its bits do
@@ -34,6 +35,11 @@ PACKED_COLUMNS, PACKED_NUMBERS = 512, 1 << 19
 copied number is used often enough."""
 
 WIDE = 2 * LANES
+PANEL_IS_NEAR = 4 * K_BLOCK * WIDE <= 1 << 15
+"""Whether a panel of B fits into a first-level cache of 32 KiB."""
+SPREAD, OFTEN = 1 << 19, 16
+"""There it stays if copied, where else its rows would be spread over so many bytes; and that pays
+where so many tiles of A meet it."""
 _ALIGNED = 16
 """Scratch begins at a multiple of a cache line, 16 numbers."""
 SCRATCH = _ALIGNED + ROWS * WIDE + K_BLOCK * (WIDE + ROW_BLOCK + ROWS)
@@ -105,7 +111,7 @@ def _block(a, a_row, a_k, b, b_k, c, c_row, m, n, k, add, packs, scratch):
         vectors = 2 if columns > LANES else 1
         whole = columns == vectors * LANES
         b_at, b_step = b + 4 * j, b_k
-        if packs or not whole:
+        if packs or not whole or (PANEL_IS_NEAR and b_k * k >= SPREAD and tiles >= OFTEN):
             _pack_columns(b_at, b_k, columns, k, panel)
             b_at, b_step = panel, 4 * WIDE
         for t in range(tiles):

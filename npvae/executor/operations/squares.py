@@ -14,13 +14,13 @@ from collections.abc import Callable
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
+from . import tiles
 from .options import fast, floats
 from .tiles import LANES
 
-_BYTE, _INT, _LONG = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+_INT, _LONG = ir.IntType(32), ir.IntType(64)
 _VECTOR = ir.VectorType(ir.FloatType(), LANES)
 
 
@@ -97,11 +97,7 @@ def transposed(source, source_row, out, out_row, rows, columns):
 @intrinsic
 def _prefetch(context, address):
     def generate(target, builder, signature, arguments):
-        pointer, number = _BYTE.as_pointer(), ir.Constant
-        kind = ir.FunctionType(ir.VoidType(), [pointer, _INT, _INT, _INT])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
-        line = builder.inttoptr(arguments[0], pointer)
-        builder.call(function, [line, number(_INT, 0), number(_INT, 3), number(_INT, 1)])
+        tiles.fetch(builder, arguments[0])
         return target.get_dummy_value()
 
     return types.void(types.int64), generate

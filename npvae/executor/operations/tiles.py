@@ -116,6 +116,10 @@ def _tile(module: ir.Module, rows: int, vectors: int) -> ir.Function:
         tile.append_basic_block(name) for name in ("entry", "k", "after", "plus", "put")
     )
     write = ir.IRBuilder(entry)
+    for i in range(rows):  # C is wanted at the end, and comes from far where it is large
+        for line in range(0, 4 * LANES * vectors, 64):
+            at = write.add(write.mul(c_row, _long(i)), _long(line))
+            fetch(write, write.add(c, at), to_write=True)
     sums = _sums(write, tile.args, rows, vectors, loop, after)
     write.position_at_end(after)
     places = [
@@ -171,6 +175,15 @@ def _sums(
             old[i][j].add_incoming(new[i][j], loop)
     write.cbranch(write.icmp_signed("<", write.add(step, _long(1)), k), loop, after)
     return new
+
+
+def fetch(write: ir.IRBuilder, address: ir.Value, to_write: bool = False) -> None:
+    """Have the cache line at an address brought near while something else is done."""
+    pointer = ir.IntType(8).as_pointer()
+    kind = ir.FunctionType(ir.VoidType(), [pointer, _INT, _INT, _INT])
+    prefetch = cgutils.get_or_insert_function(write.module, kind, "llvm.prefetch.p0i8")
+    how = [ir.Constant(_INT, n) for n in (int(to_write), 3, 1)]  # 3: into the nearest cache
+    write.call(prefetch, [write.inttoptr(address, pointer), *how])
 
 
 def _long(n: int) -> ir.Constant:
