@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -185,6 +186,16 @@ def test_recorded_ratios_are_those_of_the_same_instructions(tmp_path):
     with pytest.raises(SystemExit) as stopped:
         train.main(["--check", str(tmp_path / "missing.json"), "--peers", "npvae"])
     assert stopped.value.code == 2
+
+
+def test_the_recorded_files_can_be_compared_with():
+    files = sorted(Path(recorded.__file__).with_name("recorded").glob("*.json"))
+    assert files
+    for path in files:
+        rows = recorded.read(path, path.stem)
+        assert recorded.short(rows, rows) == []
+        assert {row["net"] for row in rows} <= set(NETS)
+        assert {row["peer"] for row in rows} <= set(peers.TRAINING)
 
 
 def test_long_loss_curves_are_thinned_and_keep_their_ends():
