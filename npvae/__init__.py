@@ -25,6 +25,7 @@ _NAMES = {
     ),
     "gaps": ("impute",),
     "models.storage": ("load", "save"),
+    "models.walks": ("attribute_vector", "interpolate", "traverse"),
     "gradcheck": ("check_gradients",),
     "core": ("LevelTerms", "Part", "Terms"),
     "likelihoods": (

@@ -22,6 +22,7 @@ COMMANDS = {
     "sample": "latent_space",
     "reconstruct": "latent_space",
     "interpolate": "latent_space",
+    "traverse": "latent_space",
     "latent": "latent_space",
     "verify": "reports",
     "info": "reports",
