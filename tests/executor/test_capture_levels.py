@@ -43,6 +43,13 @@ def test_hierarchies(alike, inference, objective):
     assert not captured.full.python_calls
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+def test_autoencoders(alike, noise):
+    model = nv.Autoencoder(5, 2, hidden=(6,), noise=noise)
+    captured = alike(model, X, objective=nv.ELBO(n_samples=2), valid=X[:9], **OPTIONS)
+    assert not captured.full.python_calls
+
+
 def test_a_prior_of_the_context(alike):
     model = nv.VAE(5, 3, hidden=(6,), context_dim=2, prior="conditional")
     captured = alike(model, X, objective=nv.ELBO(n_samples=2), context=X[:, :2], **OPTIONS)

@@ -32,7 +32,7 @@ def forward(part: Any, inputs: tuple[Array, ...]) -> tuple[dict[str, Array], Any
     if not isinstance(part, nv.Model):
         outputs, cache = part.forward(*inputs)
         return named(outputs), cache
-    terms, cache = part.forward(*inputs, needs=NEEDS)
+    terms, cache = part.forward(*inputs, needs=NEEDS if part.levels else ("log_px",))
     outputs = {"log_px": terms.log_px}
     for level, place in zip(terms.levels, PLACES, strict=False):
         outputs |= {name + place: getattr(level, name) for name in OF_LEVEL}

@@ -178,6 +178,17 @@ def log_prior(w: Any, model: Any, p: dict[str, Any], z: Any) -> Any:
     return witness(w, model.prior, under("prior.", p), z, *components)
 
 
+def autoencoder_example(draw: Draw) -> tuple[nv.Part, tuple[Array, ...]]:
+    model = nv.Autoencoder(D, Z, hidden=(H,), activation="elu", noise=0.5, dtype="float64")
+    draw.parameters(model)
+    return model, (draw.probabilities(B, D), draw.noise(draw.K, B, D))
+
+
+def autoencoder(w: Any, model: Any, p: dict[str, Any], x: Any, eps: Any) -> dict[str, Any]:
+    z = mlp(w, "elu", under("encoder.", p), x + 0.5 * eps)
+    return {"log_px": w.bernoulli(mlp(w, "elu", under("decoder.", p), z), x)}
+
+
 def hierarchical_example(draw: Draw) -> tuple[nv.Part, tuple[Array, ...]]:
     model = nv.HierarchicalVAE(D, (Z, Z), hidden=(H,), activation="elu", dtype="float64")
     draw.parameters(model)
@@ -475,6 +486,7 @@ PARTS = {
         ),
         lambda w, part, p, *given: precision_weighted(w, *given),
     ),
+    "model.autoencoder": Entry(autoencoder_example, autoencoder),
     "model.hierarchical": Entry(hierarchical_example, hierarchical),
     "model.vae": Entry(vae_example, vae),
 }  # fmt: skip
