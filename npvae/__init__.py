@@ -22,6 +22,7 @@ _NAMES = {
     "evaluate": (
         "DrawnRows", "active_units", "drawn_rows_report", "log_likelihood", "metrics",
     ),
+    "outliers": ("anomaly_contributions", "anomaly_scores"),
     "models.storage": ("load", "save"),
     "gradcheck": ("check_gradients",),
     "core": ("LevelTerms", "Part", "Terms"),
