@@ -22,7 +22,7 @@ _NAMES = {
     "evaluate": (
         "DrawnRows", "active_units", "drawn_rows_report", "log_likelihood", "metrics",
     ),
-    "outliers": ("anomaly_contributions", "anomaly_scores"),
+    "outliers": ("Detector", "anomaly_contributions", "anomaly_scores", "fit_detector"),
     "models.storage": ("load", "save"),
     "gradcheck": ("check_gradients",),
     "core": ("LevelTerms", "Part", "Terms"),

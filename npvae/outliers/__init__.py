@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .detector import Detector, fit_detector
 from .scores import anomaly_contributions, anomaly_scores
 
-__all__ = ["anomaly_contributions", "anomaly_scores"]
+__all__ = ["Detector", "anomaly_contributions", "anomaly_scores", "fit_detector"]
