@@ -12,7 +12,8 @@ from typing import Any
 from ._version import __version__
 
 _NAMES = {
-    "models": ("VAE", "Model", "registered", "value_and_grad"),
+    "data.conditions": ("Labels", "Vector"),
+    "models": ("Autoencoder", "HierarchicalVAE", "VAE", "Model", "registered", "value_and_grad"),
     "training.fit": ("fit",),
     "training.history": ("History",),
     "objectives": ("DReG", "ELBO", "IWAE", "Losses", "Objective"),
@@ -23,6 +24,7 @@ _NAMES = {
         "DrawnRows", "active_units", "drawn_rows_report", "log_likelihood", "metrics",
     ),
     "outliers": ("Detector", "anomaly_contributions", "anomaly_scores", "fit_detector"),
+    "gaps": ("impute",),
     "models.storage": ("load", "save"),
     "gradcheck": ("check_gradients",),
     "core": ("LevelTerms", "Part", "Terms"),
@@ -44,6 +46,8 @@ _NAMES = {
 }  # fmt: skip
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 _MODULES = ("datasets", "gradcheck", "layers", "plots", "tables")
+_WITH_EXTRAS = ("sklearn",)
+"""Modules that need another package to be imported; ``from npvae import *`` leaves them out."""
 
 __all__ = ["__version__", *sorted(_HOME), *_MODULES]
 
@@ -51,7 +55,7 @@ __all__ = ["__version__", *sorted(_HOME), *_MODULES]
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         value = getattr(import_module(f".{_HOME[name]}", __name__), name)
-    elif name in _MODULES:
+    elif name in _MODULES + _WITH_EXTRAS:
         value = import_module(f".{name}", __name__)
     else:
         raise AttributeError(f"module 'npvae' has no attribute {name!r}")

@@ -43,6 +43,7 @@ class Job:
     train, valid : the rows to train on, and those that validate
     notes : what was chosen for the user, and why
     done : epochs of this run that the folder holds already; it is resumed where there are any
+    history : these, and then those that are trained
     waited : how many of them came after the best one
     restarts : whether the folder has this run's settings but none of its epochs
     replaces : whether the folder holds another run, which stays until this one has an epoch
@@ -59,6 +60,7 @@ class Job:
     image_shape: Shape
     notes: list[str]
     done: int
+    history: History
     waited: int
     restarts: bool
     replaces: bool
@@ -143,7 +145,14 @@ class _Keeper:
             self.job.write_config()
 
     def __call__(self, model: VAE, record: dict[str, Any]) -> None:
-        """After each epoch, leave a model that can be used, whatever happens in the next."""
+        """After each epoch, add it to the history, which `run` writes whole in the end."""
+        self.job.history.records.append(record)
+        if self.job.begun:
+            with contextlib.suppress(OSError):  # such as a program that has the file open
+                self.job.history.add_to_csv(self.job.folder / HISTORY)
+
+    def saving(self, model: VAE) -> None:
+        """Leave a model that can be used, whatever happens next."""
         if not self.job.begun:
             self.job.write_config()
         checkpoint.save(model, self.job.place.at / MODEL)
@@ -153,6 +162,7 @@ class _Keeper:
         if not self.job.begun:
             self.job.place.replace_earlier_run()
             self.job.begun = True
+            self.job.history.to_csv(self.job.folder / HISTORY)
 
 
 @contextlib.contextmanager
@@ -201,6 +211,7 @@ def _prepare(options: Namespace, place: RunFolder) -> Job:
         image_shape=image_shape,
         notes=notes,
         done=done,
+        history=History(records),
         waited=waited,
         restarts=bool(earlier) and not done,
         replaces=runs.exists(folder) and not done,

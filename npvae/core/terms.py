@@ -60,12 +60,13 @@ class Terms:
     @property
     def kl_per_row(self) -> Any:
         """KL(q(z given x) ‖ p(z)) of each row, (K or 1, B): log_qz - log_pz where it is sampled."""
-        return sum(
+        kls = [
             level.log_qz - level.log_pz
             if level.kl is None
             else level.kl.sum(-1, dtype=wide(level.kl.dtype))
             for level in self.levels
-        )
+        ]
+        return sum(kls) if kls else 0.0 * self.log_px[:1]
 
     @property
     def log_w(self) -> Any:

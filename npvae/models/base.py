@@ -48,6 +48,8 @@ class Model(Owner, abstract=True):
         What integer input is divided by; `fit` sets it.
     units : Units or None
         By which columns are standardised; `fit` finds them where ``standardise`` is True.
+    condition : Condition or None
+        What a context is, if it is more than rows of context_dim numbers.
     missing : "mask" or None
         Whether NaN in x is an entry that is missing, or an error.
     """
@@ -61,6 +63,8 @@ class Model(Owner, abstract=True):
     likelihood: Any
     units: Units | None = None
     missing: str | None = None
+    schema: Any = None
+    condition: Any = None
     _awaited = ("flat", "_params", "levels", "join", "encoder", "decoder")
 
     @abstractmethod
@@ -134,7 +138,15 @@ class Model(Owner, abstract=True):
         return built
 
     def reader(self, x: Any, what: str = "x") -> Reader:
-        """`x` as batches as this model takes them; raises `DataError` for a wrong form."""
+        """`x` as batches as this model takes them; raises `DataError` for a wrong form.
+
+        A model of a table takes data frames as well, and finds its columns by their names.
+        """
+        if self.schema is not None and hasattr(x, "columns"):
+            from ..tables.frames import array_of, library_of  # which most models never need
+
+            if library_of(x) is not None:
+                x = array_of(x, self.schema.modelled, self.schema.missing)
         missing = self.missing is not None
         return Reader(x, self.x_dim, self.flat.real.dtype, self.scale, what, self.units, missing)
 
@@ -145,19 +157,25 @@ class Model(Owner, abstract=True):
         if self.context_dim == 0:
             raise DataError(
                 f"this model takes no context; got one of shape {np.shape(context)}. "
-                "Build it with context_dim= to condition on something."
+                "Build it with condition=nv.Labels(...) or context_dim= to condition on something."
             )
         if context is None:
             raise DataError(
                 f"this model needs a context of shape ({n}, {self.context_dim}); got none. "
                 "Pass context=."
             )
-        reader = Reader(context, self.context_dim, self.flat.real.dtype, what="context")
+        reader = Reader(
+            self._context_rows(context), self.context_dim, self.flat.real.dtype, what="context"
+        )
         if len(reader) != n:
             raise DataError(
                 f"context needs one row for each of the {n} examples; got {len(reader)} rows."
             )
         return reader
+
+    def _context_rows(self, context: Any) -> Any:
+        """The context as rows of numbers, whatever people give it as."""
+        return context if self.condition is None else self.condition.rows(context)
 
     def batches(
         self, x: Any, context: Any, support: bool = True
@@ -280,7 +298,7 @@ class Model(Owner, abstract=True):
         n = whole("n", n)
         rng = np.random.default_rng(whole("seed", seed, least=0))
         if context is not None:
-            context = np.atleast_2d(as_array(context, "context"))
+            context = np.atleast_2d(as_array(self._context_rows(context), "context"))
             context = np.repeat(context, n, axis=0) if len(context) == 1 else context
         contexts = self.context_reader(context, n)
         z = self.draw_z(n, rng, None if contexts is None else contexts.checked(slice(0, n)))

@@ -53,6 +53,8 @@ class ELBO(Objective):
         beta = self.beta(epoch)
         rec, d_log_px = k.mean_loss(terms.log_px, terms.weights)  # (1)
         levels = [self._kl(level, beta, terms.weights) for level in terms.levels]
+        if not levels:  # of an autoencoder
+            return Losses(rec, rec, 0.0), Terms(d_log_px)
         kl = reduce(k.add, [kl for kl, _ in levels])  # (5)
         losses = Losses(k.weighted_loss(rec, kl, beta), rec, kl)
         return losses, Terms(d_log_px, [d_level for _, d_level in levels])

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from .assess import column_nats, guess, impute, nats_saved
+from ..gaps import impute
+from .assess import column_nats, guess, nats_saved
 from .column import Column, Constant
 from .kinds import KINDS
 from .labelled import Category, Flag, Ordered

@@ -31,19 +31,6 @@ def guess(model: Any, z: Any) -> Array:
 
 
 @public
-def impute(model: Any, x: Any) -> Array:
-    """x (N, D) with the model's best guess where it is NaN.
-
-    Parameters
-    ----------
-    model : VAE
-        With a schema, trained with ``missing="mask"``.
-    """
-    x = as_array(x, "x")
-    return np.where(np.isnan(x), guess(model, model.encode(x)[0]), x)
-
-
-@public
 def nats_saved(model: Any, x: Any, reference: Any = None, seed: int = 0) -> Array:
     """How many nats the model saves in each column over the column's own distribution, (D,).
 

@@ -101,6 +101,9 @@ class Category(Labelled):
 
     @classmethod
     def of(cls, name: str, texts: Sequence[str], counts: Array, written: Any = None) -> Column:
+        """`written` is all labels, where they are said."""
+        if isinstance(written, list):
+            return cls(name, written)
         by_key = _spellings(texts, counts, cls.key_of(texts))
         if len(by_key) < 2:
             raise Unfit(

@@ -1,9 +1,8 @@
-"""Tables on disk: ``.csv`` and ``.tsv`` with text and missing cells."""
+"""Tables on disk, as ``.csv`` or ``.tsv`` with text and missing cells, and as data frames."""
 
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from ..datasets.delimited import as_labels, label_position
 from ..datasets.readers import existing, readable
 from .cells import Cells, is_missing, no_formula
 from .column import Column, Constant, say_missing
+from .frames import WHERE, array_of, cells_of, column_cells, library_of, series_of, values_of
 from .infer import infer
 from .kinds import LABEL, said_of
 from .recognise import formats_of, notes_of
@@ -54,7 +54,7 @@ class Table(Dataset):
 
 @public
 def read(
-    path: str | os.PathLike[str],
+    path: Any,
     columns: Mapping[str, str] | None = None,
     schema: Any = None,
     missing: Iterable[str] | None = None,
@@ -70,9 +70,11 @@ def read(
 
     Parameters
     ----------
-    path : str or path
+    path : str, path or data frame
         A ``.csv``, ``.tsv`` or ``.txt``; with openpyxl and pyarrow installed also an ``.xlsx`` or a
-        ``.parquet``.
+        ``.parquet``. Of a data frame of pandas or polars the types of its columns say what they
+        are, where they say it: category with its labels and their order, bool, datetime. All others
+        are inferred from their values as a file's from its cells.
     columns : mapping, optional
         The kind of some columns: number, date, flag, count or category; label, which makes it y; or
         skip. "date:dmy", "date:mdy" and "date:ymd" say what comes first in dates,
@@ -104,27 +106,46 @@ def read(
         raise ConfigError(f"columns is a mapping such as {{'id': 'skip'}}; got {columns!r}.")
     if isinstance(missing, str):
         raise ConfigError(f"missing is a list of texts such as ['NA', '-']; got {missing!r}.")
+    known = None if schema is None else Schema.of(schema)
+    unknown = None if missing is None else list(dict.fromkeys(missing))
+    if library_of(path) is not None:
+        return of_frame(path, columns, known, unknown)
     source = existing(path)
     where = f"'{source}'"
     if source.suffix.lower() not in SUFFIXES:
         raise DataError(
             f"{where}: a table is {', '.join(SUFFIXES)}; got {source.suffix!r}. Convert it."
         )
-    if schema is not None:
-        schema = Schema.of(schema)
+    likely, names = (None, []) if known is None else (known.layout, known.names)
     with readable(source):
-        if schema is None:
-            found = read_cells(source, where, encoding, sheet)
-        else:
-            found = read_cells(source, where, encoding, sheet, schema.layout, schema.names)
+        found = read_cells(source, where, encoding, sheet, likely, names)
+    if known is None:
+        return _table(found, *_infer(found, dict(columns or {}), unknown, where), where)
+    _check_columns(found.cells, known, where)
+    for column in found.cells.values():
+        column.missing = known.missing if unknown is None else unknown
+    label = known.label if known.label in found.cells else None
+    return _table(found, known, label, where)
+
+
+def of_frame(
+    frame: Any,
+    columns: Mapping[str, str] | None = None,
+    schema: Schema | None = None,
+    missing: list[str] | None = None,
+    labelled: bool = True,
+) -> Table:
+    """`read` of a data frame; a column may be the label by its name if it is `labelled`."""
     if schema is None:
-        given = None if missing is None else list(dict.fromkeys(missing))
-        schema, label = _infer(found, dict(columns or {}), given, where)
-    else:
-        _check_columns(found.cells, schema, where)
-        label = schema.label if schema.label in found.cells else None
-        for column in found.cells.values():
-            column.missing = schema.missing if missing is None else list(missing)
+        found = cells_of(frame)
+        return _table(found, *_infer(found, dict(columns or {}), missing, WHERE, labelled), WHERE)
+    x = array_of(frame, schema.modelled, schema.missing if missing is None else missing)
+    label = series_of(frame).get(schema.label or "") if labelled else None
+    y = None if label is None else as_labels(*_by_row(column_cells(values_of(label))), WHERE)
+    return Table(x, y, columns=schema.names, schema=schema)
+
+
+def _table(found: Found, schema: Schema, label: str | None, where: str) -> Table:
     cells = {normalize("NFC", name): cells for name, cells in found.cells.items()}
     x = np.column_stack([cells[normalize("NFC", c.name)].values(c, where) for c in schema.modelled])
     y = None if label is None else as_labels(*_by_row(found.cells[label]), where)
@@ -203,13 +224,17 @@ class _Appending:
 
 
 def _infer(
-    found: Found, kinds: dict[str, str], missing: list[str] | None, where: str
+    found: Found,
+    kinds: dict[str, str],
+    missing: list[str] | None,
+    where: str,
+    labelled: bool = True,
 ) -> tuple[Schema, str | None]:
     names = list(found.cells)
-    said = said_of(kinds, names, where)
+    said = {**found.said, **said_of(kinds, names, where)}
     given = [name for name in names if name in said and said[name].kind == LABEL]
-    free = [name if name not in said else "" for name in names]
-    position = None if given else label_position(free, where)
+    free = [name if name not in kinds else "" for name in names]
+    position = None if given or not labelled else label_position(free, where)
     label = given[0] if given else None if position is None else names[position]
     if len(given) > 1:
         raise DataError(f"{where}: one column may be the label; got {given[0]!r} and {given[1]!r}.")

@@ -170,6 +170,50 @@ def log_prob_backward_terms(d: Array, z: Array, mu: Array, logvar: Array) -> tup
     return dz, dz.sum(0), (0.5 * d * (u * u * worst + 1)).sum(0)
 
 
+TWO_GAUSSIANS = dict(mu="BZ", logvar="BZ", prior_mu="KBZ", prior_logvar="KBZ")
+
+
+def between_terms(mu: Array, logvar: Array, prior_mu: Array, prior_logvar: Array) -> tuple[Array]:
+    u2 = (np.abs(mu) + np.abs(prior_mu)) ** 2 * np.exp(-prior_logvar) * (1 + np.abs(prior_logvar))
+    w = np.abs(logvar) + np.abs(prior_logvar)
+    return (0.5 * (u2 + np.exp(logvar - prior_logvar) * (1 + w) + 1 + w),)
+
+
+def between_backward_terms(
+    dkl: Array, mu: Array, logvar: Array, prior_mu: Array, prior_logvar: Array
+) -> tuple[Array, ...]:
+    d, apart = np.abs(dkl), np.abs(mu) + np.abs(prior_mu)
+    precision = np.exp(-prior_logvar) * (1 + np.abs(prior_logvar))
+    w = np.abs(logvar) + np.abs(prior_logvar)
+    dmu = d * apart * precision
+    dlogvar = 0.5 * d * (np.exp(logvar - prior_logvar) * (1 + w) + 1)
+    return dmu.sum(0), dlogvar.sum(0), dmu, dlogvar + 0.5 * d * apart**2 * precision
+
+
+def weighted_terms(
+    mu: Array, logvar: Array, prior_mu: Array, prior_logvar: Array
+) -> tuple[Array, Array]:
+    w = np.abs(logvar) + np.abs(prior_logvar)
+    share = expit(prior_logvar - logvar) * (1 + w)
+    return np.abs(prior_mu) + share * (np.abs(mu) + np.abs(prior_mu)), w + 1
+
+
+def weighted_backward_terms(
+    d_mean: Array,
+    d_spread: Array,
+    mu: Array,
+    logvar: Array,
+    prior_mu: Array,
+    prior_logvar: Array,
+) -> tuple[Array, ...]:
+    w = 1 + np.abs(logvar) + np.abs(prior_logvar)
+    share, rest = w * expit(prior_logvar - logvar), w * expit(logvar - prior_logvar)
+    d, s = np.abs(d_mean), np.abs(d_spread)
+    turned = d * (np.abs(mu) + np.abs(prior_mu)) * share * rest
+    own, prior = s * share + turned, s * rest + turned
+    return (d * share).sum(0), own.sum(0), d * rest, prior
+
+
 def mixture_terms(z: Array, mu: Array, logvar: Array, logits: Array) -> tuple[Array, Array]:
     """Of the worst component: what is lost there is the responsibilities' relative error."""
     pairs = zip(mu, logvar, strict=True)
@@ -561,6 +605,14 @@ KERNELS: dict[str, Kernel] = {
         scales=lambda m, v: (0.5 * (m * m + np.abs(np.expm1(v)) + np.abs(v))[None],),
     ),
     "gaussian_kl_backward": Kernel(dict(dkl="1BZ", mu="BZ", logvar="BZ"), 4, wide=("dkl",)),
+    "gaussian_kl_between": Kernel(TWO_GAUSSIANS, 6, scales=between_terms),
+    "gaussian_kl_between_backward": Kernel(
+        dict(dkl="KBZ") | TWO_GAUSSIANS, 8, scales=between_backward_terms, wide=("dkl",)
+    ),
+    "precision_weighted": Kernel(TWO_GAUSSIANS, 4, scales=weighted_terms),
+    "precision_weighted_backward": Kernel(
+        dict(d_mean="KBZ", d_spread="KBZ") | TWO_GAUSSIANS, 6, scales=weighted_backward_terms
+    ),
     "gaussian_log_prob": Kernel(dict(z="KBZ", mu="BZ", logvar="BZ"), 3, scales=log_prob_terms),
     "gaussian_log_prob_backward": Kernel(
         dict(d="KB", z="KBZ", mu="BZ", logvar="BZ"), 5, scales=log_prob_backward_terms, wide=("d",)

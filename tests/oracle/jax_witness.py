@@ -20,6 +20,7 @@ jax.config.update("jax_disable_most_optimizations", True)  # compiling is what t
 array = jnp.asarray
 vjp = jax.vjp
 exp = jnp.exp
+log = jnp.log
 log1p = jnp.log1p
 
 ACTIVATIONS = {
@@ -74,12 +75,16 @@ def mixture_log_prob(z, mu, logvar, logits):
 
 
 def gaussian_kl(mu, logvar):
+    return gaussian_kl_between(mu, logvar, 0.0, 0.0)
+
+
+def gaussian_kl_between(mu, logvar, prior_mu, prior_logvar):
     """E_q[log q - log p] by Gauss-Hermite quadrature: exact, since the bracket is quadratic."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(3)
-    std = jnp.sqrt(jnp.exp(logvar))
-    z = mu + std * nodes[:, None, None]
-    log_ratio = norm.logpdf(z, mu, std) - norm.logpdf(z)
-    return jnp.einsum("n,n...->...", weights / weights.sum(), log_ratio)[None]
+    std, prior_std = jnp.sqrt(jnp.exp(logvar)), jnp.sqrt(jnp.exp(prior_logvar))
+    z = mu + std * nodes.reshape(-1, 1, 1, 1)
+    log_ratio = norm.logpdf(z, mu, std) - norm.logpdf(z, prior_mu, prior_std)
+    return jnp.einsum("n,n...->...", weights / weights.sum(), log_ratio)
 
 
 def planar(z, w, u, b):

@@ -14,6 +14,7 @@ import numpy as np
 import npvae as nv
 from npvae import layers, levels, posteriors, priors
 from npvae.core import bind, n_parameters
+from npvae.models.inference import PrecisionWeighted
 
 Array = np.ndarray
 
@@ -175,6 +176,59 @@ def log_prior(w: Any, model: Any, p: dict[str, Any], z: Any) -> Any:
         components = w.heads(mlp(w, model.activation.name, under("encoder.", p), u))
     witness = PARTS[f"prior.{model.prior.name}"].witness
     return witness(w, model.prior, under("prior.", p), z, *components)
+
+
+def autoencoder_example(draw: Draw) -> tuple[nv.Part, tuple[Array, ...]]:
+    model = nv.Autoencoder(D, Z, hidden=(H,), activation="elu", noise=0.5, dtype="float64")
+    draw.parameters(model)
+    return model, (draw.probabilities(B, D), draw.noise(draw.K, B, D))
+
+
+def autoencoder(w: Any, model: Any, p: dict[str, Any], x: Any, eps: Any) -> dict[str, Any]:
+    z = mlp(w, "elu", under("encoder.", p), x + 0.5 * eps)
+    return {"log_px": w.bernoulli(mlp(w, "elu", under("decoder.", p), z), x)}
+
+
+def hierarchical_example(draw: Draw) -> tuple[nv.Part, tuple[Array, ...]]:
+    model = nv.HierarchicalVAE(D, (Z, Z), hidden=(H,), activation="elu", dtype="float64")
+    draw.parameters(model)
+    return model, (draw.probabilities(B, D), draw.noise(2, draw.K, B, Z))
+
+
+def hierarchical(w: Any, model: Any, p: dict[str, Any], x: Any, eps: Any) -> dict[str, Any]:
+    """Every term of two levels, inferred from the top down, by name and level."""
+    h, likely = x, []
+    for i in range(2):
+        q = under("posterior.", p)
+        h = w.ACTIVATIONS["elu"](w.affine(h, q[f"up.{i}.layers.0.W"], q[f"up.{i}.layers.0.b"]))
+        likely.append(w.heads(w.affine(h, q[f"heads.{i}.W"], q[f"heads.{i}.b"])))
+    (mu_1, logvar_1), (mu_2, logvar_2) = likely
+    z_2 = w.reparameterise(mu_2, logvar_2, eps[1])
+    prior = w.heads(mlp(w, "elu", under("chain.networks.0.", p), z_2))
+    mu_1, logvar_1 = precision_weighted(w, mu_1, logvar_1, *prior)
+    z_1 = w.reparameterise(mu_1, logvar_1, eps[0])
+    theta = mlp(w, "elu", under("decoder.", p), z_1)
+    return {
+        "log_px": w.bernoulli(theta, x),
+        "kl": w.gaussian_kl_between(mu_1, logvar_1, *prior),
+        "log_pz": w.gaussian_log_prob(z_1, *prior),
+        "log_qz": w.gaussian_log_prob(z_1, mu_1, logvar_1),
+        "z": z_1,
+        "mu": mu_1,
+        "logvar": logvar_1,
+        "kl above": w.gaussian_kl(mu_2, logvar_2),
+        "log_pz above": w.standard_log_prob(z_2),
+        "log_qz above": w.gaussian_log_prob(z_2, mu_2, logvar_2),
+        "z above": z_2,
+        "mu above": mu_2,
+        "logvar above": logvar_2,
+    }
+
+
+def precision_weighted(w: Any, mu: Any, logvar: Any, mu_p: Any, logvar_p: Any) -> tuple[Any, Any]:
+    """The normalised product of two Gaussians, by their precisions."""
+    own, prior = w.exp(-logvar), w.exp(-logvar_p)
+    return (mu * own + mu_p * prior) / (own + prior), -w.log(own + prior)
 
 
 def mlp(w: Any, activation: str, p: dict[str, Any], x: Any) -> Any:
@@ -384,6 +438,13 @@ PARTS = {
         lambda draw: (nv.StandardNormal(), (draw.numbers(draw.K, B, Z),)),
         lambda w, part, p, z: w.standard_log_prob(z),
     ),
+    "prior.conditional": Entry(
+        lambda draw: (
+            priors.Conditional(),
+            (draw.numbers(draw.K, B, Z), draw.numbers(B, Z), draw.numbers(B, Z, far=20)),
+        ),
+        lambda w, part, p, z, mu, logvar: w.gaussian_log_prob(z, mu, logvar),
+    ),
     "prior.mixture": Entry(
         lambda draw: (mixture(draw), (draw.numbers(draw.K, B, Z),)),
         lambda w, part, p, z: w.mixture_log_prob(z, p["mu"], p["logvar"], p["logits"]),
@@ -405,5 +466,27 @@ PARTS = {
         lambda draw: (levels.GaussianKL(), (draw.numbers(B, Z), draw.numbers(B, Z, far=20))),
         lambda w, part, p, mu, logvar: w.gaussian_kl(mu, logvar),
     ),
+    "kl.gaussian_conditional": Entry(
+        lambda draw: (
+            levels.ConditionalKL(),
+            (
+                draw.numbers(B, Z), draw.numbers(B, Z, far=20),
+                draw.numbers(draw.K, B, Z), draw.numbers(draw.K, B, Z, far=20),
+            ),
+        ),
+        lambda w, part, p, *given: w.gaussian_kl_between(*given),
+    ),
+    "posterior_step.precision_weighted": Entry(
+        lambda draw: (
+            PrecisionWeighted(),
+            (
+                draw.numbers(B, Z), draw.numbers(B, Z, far=20),
+                draw.numbers(draw.K, B, Z), draw.numbers(draw.K, B, Z, far=20),
+            ),
+        ),
+        lambda w, part, p, *given: precision_weighted(w, *given),
+    ),
+    "model.autoencoder": Entry(autoencoder_example, autoencoder),
+    "model.hierarchical": Entry(hierarchical_example, hierarchical),
     "model.vae": Entry(vae_example, vae),
 }  # fmt: skip

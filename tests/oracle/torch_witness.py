@@ -26,6 +26,7 @@ from torch.nn import functional
 array = torch.tensor
 vjp = torch.func.vjp
 exp = torch.exp
+log = torch.log
 log1p = torch.log1p
 
 ACTIVATIONS = {
@@ -89,6 +90,11 @@ def mixture_log_prob(z, mu, logvar, logits):
 
 def gaussian_kl(mu, logvar):
     return kl_divergence(posterior(mu, logvar), standard_normal(mu))[None]
+
+
+def gaussian_kl_between(mu, logvar, prior_mu, prior_logvar):
+    kl = kl_divergence(posterior(mu, logvar), posterior(prior_mu, prior_logvar))
+    return kl if kl.ndim == 3 else kl[None]
 
 
 def planar(z, w, u, b):

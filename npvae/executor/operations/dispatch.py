@@ -8,6 +8,7 @@ from . import (
     activations,
     cells,
     columns,
+    conditional,
     counts,
     densities,
     elementwise,
@@ -224,6 +225,29 @@ def columns_library(sources):
             columns.standardised(x=p[0], mean=p[1], scale=p[2], out=p[3], lo=lo, hi=hi, n=p[4])
         elif code == 8:
             elementwise.sum_repeats(source=p[0], out=p[1], lo=lo, hi=hi, n=p[2], times=p[3])
+
+    return perform
+
+
+def conditional_library(sources):
+    def perform(code, operands, constants, lo, hi, thread, scratch):
+        if sources < 0:
+            return
+        p = longs(operands, N_OPERANDS)
+        if code == 0:
+            conditional.gaussian_kl_between(mu=p[0], logvar=p[1], prior_mu=p[2], prior_logvar=p[3],
+                kl=p[4], lo=lo, hi=hi, samples=p[5], batch=p[6])
+        elif code == 1:
+            conditional.gaussian_kl_between_backward(dkl=p[0], mu=p[1], logvar=p[2], prior_mu=p[3],
+                prior_logvar=p[4], dmu=p[5], dlogvar=p[6], d_prior_mu=p[7], d_prior_logvar=p[8],
+                lo=lo, hi=hi, samples=p[9], batch=p[10])
+        elif code == 2:
+            conditional.precision_weighted(mu=p[0], logvar=p[1], prior_mu=p[2], prior_logvar=p[3],
+                mean=p[4], spread=p[5], lo=lo, hi=hi, samples=p[6], batch=p[7])
+        elif code == 3:
+            conditional.precision_weighted_backward(d_mean=p[0], d_spread=p[1], mu=p[2],
+                logvar=p[3], prior_mu=p[4], prior_logvar=p[5], dmu=p[6], dlogvar=p[7],
+                d_prior_mu=p[8], d_prior_logvar=p[9], lo=lo, hi=hi, samples=p[10], batch=p[11])
 
     return perform
 
@@ -449,6 +473,7 @@ LIBRARIES = {
     "bounds": bounds_library,
     "cells": cells_library,
     "columns": columns_library,
+    "conditional": conditional_library,
     "continuous_bernoulli": continuous_bernoulli_library,
     "gaussian": gaussian_library,
     "gaussian_scaled": gaussian_scaled_library,

@@ -16,8 +16,8 @@ from types import ModuleType
 from .declare import EVERYWHERE, IN_LOOP, OPERATIONS, Declaration, in_library
 
 MODULES = (
-    "activations", "cells", "columns", "counts", "densities", "elementwise", "flows", "labels",
-    "latent", "log_probs", "mixtures", "products", "spreads", "updates",
+    "activations", "cells", "columns", "conditional", "counts", "densities", "elementwise", "flows",
+    "labels", "latent", "log_probs", "mixtures", "products", "spreads", "updates",
 )  # fmt: skip
 """Those that declare operations."""
 
