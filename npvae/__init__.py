@@ -26,6 +26,7 @@ _NAMES = {
     "evaluate": (
         "DrawnRows", "active_units", "drawn_rows_report", "log_likelihood", "metrics",
     ),
+    "outliers": ("Detector", "anomaly_contributions", "anomaly_scores", "fit_detector"),
     "gaps": ("impute",),
     "models.storage": ("load", "save"),
     "models.walks": ("attribute_vector", "interpolate", "traverse"),

@@ -157,6 +157,10 @@ class OneHot(Groups):
                 "columns. Give one number for each group of columns."
             )
 
+    def variables(self, x_dim: int) -> Array:
+        sizes = self._sizes(x_dim)
+        return np.repeat(np.arange(len(sizes)), sizes)
+
     def forward(self, logits: Array, x: Array) -> tuple[Array, Array]:
         return k.categorical(logits, x, self._sizes(x.shape[-1]))
 

@@ -65,6 +65,10 @@ class Likelihood(Part, abstract=True):
         """Which columns hold real numbers, (D,) bool."""
         return np.full(x_dim, self.real)
 
+    def variables(self, x_dim: int) -> Array:
+        """Which variable each column is of, (D,), counted from 0: one-hot columns share one."""
+        return np.arange(x_dim)
+
     @abstractmethod
     def mean(self, theta: Array) -> Array:
         """E[x given z], (..., D)."""

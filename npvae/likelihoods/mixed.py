@@ -95,6 +95,16 @@ class Mixed(Likelihood):
     def real_columns(self, x_dim: int) -> Array:
         return self._of_columns(x_dim, "real_columns")
 
+    def variables(self, x_dim: int) -> Array:
+        self.declare(x_dim)
+        found = np.empty(x_dim, int)
+        n = 0
+        for part, columns in self._pairs:
+            own = part.variables(len(columns))
+            found[list(columns)] = n + own
+            n += own.max() + 1
+        return found
+
     def forward(self, theta: Array, x: Array) -> tuple[Array, list[Any]]:
         log_pxs, caches = [], []
         for part, columns, outputs in zip(self.parts, self.columns, self._outputs, strict=True):
