@@ -104,7 +104,13 @@ class Detector:
 
 @public
 def fit_detector(
-    x: Any, *, contamination: float = 0.1, schema: Any = None, seed: int = 0, weights: Any = None
+    x: Any,
+    *,
+    contamination: float = 0.1,
+    schema: Any = None,
+    seed: int = 0,
+    weights: Any = None,
+    most_steps: int | None = None,
 ) -> Detector:
     """Train small robust models on unlabelled rows, strange ones among them, to find these.
 
@@ -120,6 +126,8 @@ def fit_detector(
         Same seed and machine: same detector.
     weights : (N,) array, optional
         How often each row counts in training, relative to the others.
+    most_steps : int, optional
+        The most training steps of each model, where they are to be fewer than 800.
 
     Raises
     ------
@@ -135,12 +143,18 @@ def fit_detector(
     rng = np.random.default_rng(whole("seed", seed, least=0))
     seeds = rng.integers(2**31, size=1 + len(MEMBERS)).tolist()
     w = None if weights is None else relative_weights(weights, len(x))
-    judge = _trained(JUDGE, x, schema, seeds[0], w)
+    most = None if most_steps is None else whole("most_steps", most_steps)
+    judging, *members = (_at_most(member, most) for member in (JUDGE, *MEMBERS))
+    judge = _trained(judging, x, schema, seeds[0], w)
     kept = _usual_rows(x, anomaly_scores(judge, x, n_samples=_SAMPLES))
     w = None if w is None else w[kept]
-    pairs = zip(MEMBERS, seeds[1:], strict=True)
+    pairs = zip(members, seeds[1:], strict=True)
     models = tuple(_trained(member, x[kept], schema, s, w) for member, s in pairs)
     return Detector(models, x, share)
+
+
+def _at_most(member: Member, steps: int | None) -> Member:
+    return member if steps is None else member._replace(steps=min(member.steps, steps))
 
 
 def _checked(x: Any) -> Array:
@@ -159,13 +173,14 @@ def _usual_rows(x: Array, scores: Array) -> Array:
 
 def _trained(member: Member, x: Array, schema: Any, seed: int, weights: Array | None) -> VAE:
     """A model of a member's size, fitted to rows that are visited in turn, each time moved anew."""
-    table: dict[str, Any] = {"likelihood": StudentT(DF), "standardise": True}
+    d = x.shape[1]
+    table: dict[str, Any] = {"x_dim": d, "likelihood": StudentT(DF), "standardise": True}
     if schema is not None:
         table = schema.options(number=StudentT(DF))
     elif np.isnan(x).any():
         table["missing"] = "mask"
-    model = VAE(x.shape[1], member.z_dim, hidden=(member.hidden,), seed=seed, **table)
-    real = model.likelihood.real_columns(x.shape[1])
+    model = VAE(z_dim=member.z_dim, hidden=(member.hidden,), seed=seed, **table)
+    real = model.likelihood.real_columns(d)
     rng = np.random.default_rng(seed)
     visits = member.steps * BATCH
     n = max(min(visits, _MOST_ENTRIES // x.shape[1]), min(visits, len(x)), BATCH)
