@@ -139,6 +139,8 @@ def shared(
 ) -> Iterator[Result]:
     """What the function gives for each job, its arguments, in order; by threads where it pays.
 
+    That is where each job has as many `multiply_adds` as a product that is `WORTHWHILE` to share.
+
     `most` is how many threads there may be at most, for jobs that take much memory.
 
     Jobs are taken in order in this thread, a few ahead of those that run. They are NumPy's work,
@@ -146,12 +148,13 @@ def shared(
     depend on how many threads there are. Without threadpoolctl, which holds BLAS to one, they run
     one after the other, with BLAS's own threads.
     """
-    controller = None if multiply_adds < WORTHWHILE else _blas_controller()
+    controller = _blas_controller()
     if controller is None:
         yield from (function(*job) for job in jobs)
         return
     with _one_blas_thread(controller):
-        threads = min(usable_cores(), _ceiling.get(), most)
+        pays = multiply_adds >= WORTHWHILE
+        threads = min(usable_cores(), _ceiling.get(), most) if pays else 1
         if threads == 1:
             yield from (function(*job) for job in jobs)
         else:

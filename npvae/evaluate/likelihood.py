@@ -83,7 +83,7 @@ def log_likelihood(
             sizes = [min(block, n_samples - at) for at in range(0, n_samples, block)]
             draw, weigh = _proposal(proposal, model, xb, cb, rng)
             total, squares = np.full((2, len(xb)), -np.inf)
-            work = n_samples * len(xb) * model.flat.size if len(sizes) > 1 else 0
+            work = sizes[0] * len(xb) * model.flat.size if len(sizes) > 1 else 0
             for log_w in _in_threads(weigh, (draw(n) for n in sizes), work):
                 with np.errstate(invalid="ignore"):
                     total = np.logaddexp(total, np.logaddexp.reduce(log_w, axis=0))

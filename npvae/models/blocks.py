@@ -53,7 +53,7 @@ def in_threads(
         return (function(*job) for job in jobs)
     from ..core.threads import shared  # which a few rows need nothing of
 
-    return shared(function, jobs, n * model.flat.size)
+    return shared(function, jobs, BLOCK * model.flat.size)
 
 
 def draws(
