@@ -379,20 +379,6 @@ class Model(Owner, abstract=True):
         return output if units is None else lambda theta: units.restored(output(theta))
 
 
-def labels_or_context(model: Any, y: Any, context: Any) -> Any:
-    """The context that labels y are; raises `ConfigError` where the model predicts none."""
-    if y is None:
-        return context
-    if not hasattr(model, "predict"):
-        raise ConfigError(
-            f"y are labels for a model that predicts them; {type(model).__name__} predicts none. "
-            "Take nv.SemiSupervisedVAE, or condition=nv.Labels(...) and context=y."
-        )
-    if context is not None:
-        raise ConfigError("y and context are the labels of one model twice; give one of the two.")
-    return y
-
-
 def _joined(chunks: Sequence[Array]) -> Array:
     return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
 

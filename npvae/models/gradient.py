@@ -9,7 +9,8 @@ import numpy as np
 from ..core import layout
 from ..core.checks import row_weights
 from ..core.public import public
-from .base import Model, labels_or_context
+from .base import Model
+from .labels import labels_or_context
 
 Array = np.ndarray
 

