@@ -251,6 +251,6 @@ def _tables(operations: list[Operation]) -> tuple[Array, Array]:
         for column, name in enumerate(declared.operands, executor.FIRST_OPERAND):
             operand = operands[name]
             row[column] = operand.address if isinstance(operand, (Ref, Source)) else operand
-        given = (*operation.constants, *declared.constants.values())
-        numbers[: len(declared.constants)] = given[: len(declared.constants)]
+        given, defaults = list(operation.constants), list(declared.constants.values())
+        numbers[: len(defaults)] = given + defaults[len(given) :]
     return table, constants

@@ -246,14 +246,14 @@ class Mixed(Layer, abstract=True):
 
 
 TURNS = {
-    "transposed": (lambda x: x.T, lambda y: y.T, {"copy", "bias_identity"}),
+    "transposed": (lambda x: x.T, lambda y: y.T, {"copy"}),
     "axes": (
         lambda x: x.reshape(-1, 2, 4).transpose(0, 2, 1).reshape(-1, 2),
         lambda y: y.reshape(-1, 4, 2).transpose(0, 2, 1),
-        {"copy", "bias_identity"},
+        {"copy"},
     ),
-    "backwards": (lambda x: x[:, ::-1], lambda y: y[:, ::-1], {"copy", "bias_identity"}),
-    "flat": (lambda x: x.reshape(-1, 1), lambda y: y, {"bias_identity"}),
+    "backwards": (lambda x: x[:, ::-1], lambda y: y[:, ::-1], {"copy"}),
+    "flat": (lambda x: x.reshape(-1, 1), lambda y: y, set()),
 }
 
 
