@@ -31,8 +31,10 @@ _NAMES = {
         "DrawnRows", "active_units", "drawn_rows_report", "inference_gap", "information",
         "log_likelihood", "metrics", "rate_distortion", "refine",
     ),
+    "outliers": ("Detector", "anomaly_contributions", "anomaly_scores", "fit_detector"),
     "gaps": ("impute",),
     "models.storage": ("load", "save"),
+    "models.walks": ("attribute_vector", "interpolate", "traverse"),
     "gradcheck": ("check_gradients",),
     "core": ("LevelTerms", "Part", "Terms"),
     "likelihoods": (

@@ -33,7 +33,7 @@ GROUPS = [
     ["objectives", "models", "optim"],
     ["executor"],
     ["training"],
-    ["evaluate", "plots", "gradcheck"],
+    ["evaluate", "outliers", "plots", "gradcheck"],
     ["cli", "sklearn"],
     ["__main__"],
 ]

@@ -23,6 +23,7 @@ COMMANDS = {
     "reconstruct": "latent_space",
     "impute": "impute",
     "interpolate": "latent_space",
+    "traverse": "latent_space",
     "latent": "latent_space",
     "verify": "reports",
     "info": "reports",

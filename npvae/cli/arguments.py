@@ -71,6 +71,26 @@ def widths(text: str) -> list[int]:
     return values
 
 
+def places(text: str) -> list[int]:
+    """Places counted from 0, such as 0,2."""
+    try:
+        values = [int(value) for value in text.split(",")]
+    except ValueError:
+        values = [-1]
+    if min(values) < 0:
+        raise _refusal("whole numbers, 0 or more, with commas between, such as 0,2", text)
+    return values
+
+
+def span(text: str) -> tuple[float, float]:
+    """Two numbers, such as -3..3."""
+    low, dots, high = text.partition("..")
+    number = real()
+    if not dots:
+        raise _refusal("two numbers with two points between, such as -3..3", text)
+    return number(low), number(high)
+
+
 def image_shape(text: str) -> list[int]:
     """Height and width, and 3 for colour: 28,28 or 32,32,3; "none", an empty list, is no image."""
     values = _whole_numbers(text)

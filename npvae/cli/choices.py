@@ -10,6 +10,7 @@ from .. import flows, likelihoods, posteriors, priors  # noqa: F401  (their name
 from ..core.errors import ConfigError
 from ..core.registry import parsed, resolve
 from ..datasets import Dataset
+from ..training.length import epochs_of
 from .console import count
 from .inputs import is_table
 from .objective_options import fill, split
@@ -28,13 +29,6 @@ FOR_DIGITS: Choices = {
     "prior": "standard",
 }  # fmt: skip
 FOR_OTHERS: Choices = {"hidden": [400], "lr": 1e-3, "prior": "standard"}
-STEPS, STEPS_OF_IMAGES = 30_000, 5_000
-"""How many steps training takes unless told otherwise. As many as ten epochs of MNIST have are for
-images and other wide rows, whose steps are slow."""
-WIDE = 1000
-"""Columns from which on rows are wide."""
-_WORK = 2e10
-"""The most steps times parameters: with millions of weights a step takes tenths of a second."""
 
 
 def choose(options: Namespace, earlier: Choices) -> Choices:
@@ -119,12 +113,6 @@ def how_long(choices: Choices, n: int, n_params: int, wide: bool, held_out: bool
         f"{count(choices['patience'], 'epoch')} after the best validation loss, since small sets "
         "overfit"
     ]
-
-
-def epochs_of(steps: int, n_params: int, wide: bool) -> int:
-    """How many epochs, of so many steps each, a model trains unless told otherwise."""
-    wanted = min(STEPS_OF_IMAGES if wide else STEPS, int(_WORK / n_params))
-    return min(1000, max(10, wanted // steps))
 
 
 def fill_in(choices: Choices, **defaults: Any) -> None:

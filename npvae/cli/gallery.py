@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import plots
+from ..models.walks import along, between
 from .inputs import draw
 
 if TYPE_CHECKING:
@@ -70,6 +71,12 @@ class Gallery:
             walks, self.image_shape, self.value_range, self.columns, ends=ends
         )
 
+    def traversal(self, decoded: Array, dims: list[int], values: Array) -> Figure:
+        """What rows become along some latent dimensions, (I, V, D)."""
+        return plots.traversal(
+            decoded, self.image_shape, dims, values, self.value_range, self.columns
+        )
+
     @property
     def has_manifold(self) -> bool:
         return self.image_shape is not None and self.model.z_dim == 2
@@ -83,16 +90,23 @@ class Gallery:
         return self.model.reader(x).batch(slice(None))
 
 
-def walks(gallery: Gallery, x: Array, pairs: int, steps: int, seed: int) -> tuple[Array, Array]:
-    """Decode straight lines between posterior means of random pairs of rows, (pairs, steps, D).
+def walks(
+    gallery: Gallery, x: Array, pairs: int, steps: int, seed: int, spherical: bool = False
+) -> tuple[Array, Array]:
+    """Decode lines or arcs between posterior centres of random pairs of rows, (pairs, steps, D).
 
     With them come the rows at their ends, (pairs, 2, D).
     """
     rng = np.random.default_rng(seed)
     ends = np.array([rng.choice(len(x), 2, replace=False) for _ in range(pairs)])
-    mu, _ = gallery.model.encode(x[ends.ravel()])
-    start, end = mu.reshape(pairs, 2, 1, -1).swapaxes(0, 1)
-    t = np.linspace(0, 1, steps, dtype=mu.dtype)[:, None]
-    z = (1 - t) * start + t * end
+    centres = gallery.model.centres(x[ends.ravel()])[0]
+    z = between(centres[::2], centres[1::2], steps, spherical)
     decoded = gallery.decode(z.reshape(pairs * steps, -1)).reshape(pairs, steps, -1)
     return decoded, x[ends]
+
+
+def traversals(gallery: Gallery, z: Array, dims: list[int], values: Array) -> Array:
+    """What a latent vector z (Z,) stands for with each of I dimensions at each value, (I, V, D)."""
+    walked = along(z[None], dims, values)[0]
+    decoded = gallery.decode(walked.reshape(-1, len(z)))
+    return decoded.reshape(*walked.shape[:2], -1)

@@ -24,9 +24,10 @@ from ..training.calibrate import Calibration, calibrate
 from ..training.callbacks import EarlyStopping
 from ..training.fit import train
 from ..training.history import History
+from ..training.length import WIDE
 from ..training.settings import Settings
 from . import runs, tabular
-from .choices import MIXED, WIDE, Choices, choose, complete, how_long
+from .choices import MIXED, Choices, choose, complete, how_long
 from .folder import RunFolder
 from .inputs import has_test_split, hold_out, image_shape_of, read, take, value_range
 from .known_rows import KnownRows

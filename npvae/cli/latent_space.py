@@ -1,4 +1,4 @@
-"""The commands that go through latent space with data: reconstruct, interpolate, latent."""
+"""The commands that go through latent space with data: from reconstruct to latent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..gaps import impute
 from ..tables.cells import no_formula
 from .arguments import PICTURES, TABLES
 from .console import count, say
-from .gallery import Gallery, walks
+from .gallery import Gallery, traversals, walks
 from .inputs import draw, image_shape_of, rows_for
 from .runs import Run, open_run
 from .tabular import gallery_of, label_of
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Array = np.ndarray
+
+_MOST_DIMS = 8
+"""Latent dimensions that are traversed where none are named."""
 
 
 def reconstruct(options: Namespace) -> None:
@@ -61,9 +64,35 @@ def interpolate(options: Namespace) -> None:
     if len(data.x) < 2:
         raise ConfigError("a walk needs two rows to go between; the data have one.")
     gallery = gallery_for(run, data, options)
-    decoded, ends = walks(gallery, data.x, options.pairs, options.steps, options.seed)
+    decoded, ends = walks(
+        gallery, data.x, options.pairs, options.steps, options.seed, options.spherical
+    )
     _write(options, decoded, lambda: gallery.interpolation(decoded, ends))
     say(f"{options.out}: {count(options.pairs, 'walk')} of {options.steps} steps, between {which}")
+
+
+def traverse(options: Namespace) -> None:
+    """Write what one row becomes when its latent dimensions change, each alone."""
+    run = open_run(options.run)
+    data, which, _ = rows_for(run, options)
+    centres = run.model.centres(data.x)[0]
+    width = centres.shape[1]
+    if options.row is not None and options.row >= len(centres):
+        raise ConfigError(
+            f"--row is one of the {len(centres):,} rows, counted from 0; got {options.row}."
+        )
+    busiest = np.argsort(-centres.var(0), kind="stable")[:_MOST_DIMS]
+    dims = options.dims or busiest.tolist()
+    if max(dims) >= width:
+        raise ConfigError(f"--dims are some of 0 to {width - 1}; got {max(dims)}.")
+    z = centres.mean(0) if options.row is None else centres[options.row]
+    low, high = options.values
+    values = np.linspace(low, high, options.steps)
+    gallery = gallery_for(run, data, options)
+    decoded = traversals(gallery, z, dims, values)
+    _write(options, decoded, lambda: gallery.traversal(decoded, dims, values))
+    start = f"the mean of {which}" if options.row is None else f"row {options.row} of {which}"
+    say(f"{options.out}: {count(len(dims), 'latent dimension')} from {start}")
 
 
 def latent(options: Namespace) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from ..evaluate import columns_alone
 from ..objectives import ELBO
 from ..training.calibrate import Calibration
-from .choices import epochs_of
+from ..training.length import epochs_of
 from .console import count
 from .inputs import draw
 from .job import Job

@@ -12,7 +12,18 @@ from typing import Any, NoReturn
 
 from .._version import __version__
 from ..core.errors import nearest
-from .arguments import ARRAYS, PICTURES, TABLES, image_shape, one_of, output, texts, whole
+from .arguments import (
+    ARRAYS,
+    PICTURES,
+    TABLES,
+    image_shape,
+    one_of,
+    output,
+    places,
+    span,
+    texts,
+    whole,
+)
 from .console import BAD_INPUT, tell
 from .hints import hint
 from .train_options import DEFAULT_RUN, GROUPS
@@ -87,6 +98,11 @@ Walk in straight lines through latent space, between the posterior means of
 pairs of rows drawn at random, and decode each step. An array (.npy) has the
 shape (pairs, steps, columns)."""
 
+_TRAVERSE = """\
+Change one latent dimension after the other, each alone, from the mean of the
+rows' posterior means or from that of --row, and decode each step. An array
+(.npy) has the shape (dimensions, steps, columns)."""
+
 _LATENT = """\
 Draw where the rows lie in latent space: their posterior means, or the first two
 principal components of more than two dimensions, coloured by label where the
@@ -102,7 +118,9 @@ Versions, the kernels and threads that npvae train uses, and the names that its
 options take; with RUN, what that run holds."""
 
 
-TAKE_A_PATH = ("train", "evaluate", "reconstruct", "impute", "interpolate", "latent")
+TAKE_A_PATH = (
+    "train", "evaluate", "reconstruct", "impute", "interpolate", "traverse", "latent",
+)  # fmt: skip
 """The commands whose --data can be given without the word."""
 _HelpFormatter = partial(argparse.RawDescriptionHelpFormatter, max_help_position=25)
 
@@ -134,16 +152,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
         help="what it does, in full, and its options",
     )
     for add in (
-        _train,
-        _evaluate,
-        _sample,
-        _reconstruct,
-        _impute,
-        _interpolate,
-        _latent,
-        _verify,
-        _info,
-    ):
+        _train, _evaluate, _sample, _reconstruct, _impute, _interpolate, _traverse, _latent,
+        _verify, _info,
+    ):  # fmt: skip
         add(commands)
     known = commands.choices
     if not argv:
@@ -338,7 +349,44 @@ def _interpolate(commands: Any) -> None:
         metavar="N",
         help="from one of a pair to the other, both included (default: 10)",
     )
+    parser.add_argument(
+        "--spherical",
+        action="store_true",
+        help="walk along arcs around the origin in place of straight lines",
+    )
     _output(parser, "interpolation.png", *PICTURES, ".npy")
+    _image_shape(parser)
+
+
+def _traverse(commands: Any) -> None:
+    parser = commands.add_parser(
+        "traverse",
+        usage="npvae traverse RUN [PATH] [options]",
+        help="what each latent dimension changes",
+        description=_TRAVERSE,
+    )
+    _run_and_data(parser)
+    parser.add_argument(
+        "--dims",
+        type=places,
+        metavar="I,I",
+        help="the dimensions, counted from 0 (default: the eight that vary most over the rows)",
+    )
+    parser.add_argument(
+        "--values",
+        type=span,
+        default=(-3.0, 3.0),
+        metavar="LOW..HIGH",
+        help="from where to where each goes; --values=-2..2 (default: -3..3)",
+    )
+    parser.add_argument("--steps", type=whole(2), default=11, metavar="N", help="default: 11")
+    parser.add_argument(
+        "--row",
+        type=whole(0),
+        metavar="N",
+        help="the row to start from, counted from 0 (default: the mean of all)",
+    )
+    _output(parser, "traversal.png", *PICTURES, ".npy")
     _image_shape(parser)
 
 

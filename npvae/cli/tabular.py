@@ -126,6 +126,10 @@ class TableGallery(Gallery):
         everywhere = np.arange(walks.shape[2])
         return plots.walks(walks, ends=ends, **self._of(everywhere))
 
+    def traversal(self, decoded: Array, dims: list[int], values: Array) -> Figure:
+        everywhere = np.arange(decoded.shape[2])
+        return plots.traversal(decoded, None, dims, values, **self._of(everywhere))
+
     def worst(self, x: Array, reference: Array) -> Figure:
         """Which columns of x are reconstructed worst, next to what `reference` says of each."""
         return plots.column_bars(

@@ -21,7 +21,7 @@ NEIGHBOURS = 15
 """So many rows to either side say how often a value were to come if it was no atom."""
 MOST_ATOMS = 400
 """Each takes two knots, and a marginal has `MOST_KNOTS` at most."""
-FAR = 10.0
+FAR = 5.0
 """A cell is far out where it is so many times as far from the median as all but the odd ones."""
 OUTER = 0.9
 """The quantile above which values say how far those go that are greater than all."""

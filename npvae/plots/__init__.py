@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from .by_column import column_bars, columns_reconstructed
 from .curves import loss_curves
-from .examples import interpolation, reconstructions
+from .examples import interpolation, reconstructions, traversal
 from .images import guess_image_shape, image_grid, manifold
 from .lines import walks
 from .report import drawn_rows
@@ -23,5 +23,6 @@ from .style import BLUE, INK, ORANGE, PALE, PALETTE, Formats, Range, Shape, save
 __all__ = [
     "BLUE", "INK", "ORANGE", "PALE", "PALETTE", "Formats", "Range", "Shape", "column_bars",
     "columns", "columns_reconstructed", "drawn_rows", "guess_image_shape", "image_grid",
-    "interpolation", "latent", "loss_curves", "manifold", "reconstructions", "save", "walks",
+    "interpolation", "latent", "loss_curves", "manifold", "reconstructions", "save", "traversal",
+    "walks",
 ]  # fmt: skip

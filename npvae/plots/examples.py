@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core.errors import DataError
-from .by_column import MOST_PANELS
+from .by_column import MOST_PANELS, Labels
 from .images import as_tiles, mosaic
 from .lines import as_walks, walks
 from .scatter import draw_points
@@ -19,6 +19,7 @@ from .style import (
     ORANGE,
     PALE,
     Array,
+    Formats,
     Range,
     Shape,
     check_names,
@@ -98,6 +99,42 @@ def interpolation(
     axes.set_xticks([0.5 / across, 0.5, 1 - 0.5 / across], ["input", "decoded", "input"])
     for place in (1 / across, 1 - 1 / across):
         axes.axvline(place, color=ORANGE, linewidth=2)
+    return figure
+
+
+@house_style()
+def traversal(
+    decoded: ArrayLike,
+    image_shape: Shape,
+    dims: Sequence[int],
+    values: ArrayLike,
+    value_range: Range = (0, 1),
+    names: Sequence[str] | None = None,
+    labels: Labels | None = None,
+    formats: Formats | None = None,
+) -> Figure:
+    """What rows become along latent dimensions: ``decoded`` is (I, V, D), at V values of I dims.
+
+    Images: a row for each dimension, the values from left to right. Other data, ``image_shape``
+    None: a panel for each column and a line for each dimension, as `walks` draws them.
+    """
+    decoded, values = np.asarray(decoded), np.asarray(values)
+    if decoded.ndim != 3 or decoded.shape[:2] != (len(dims), len(values)) or len(values) < 2:
+        raise DataError(
+            f"decoded must be (dims, values, D), here ({len(dims)}, {len(values)}, D) with two "
+            f"values or more; got {decoded.shape}."
+        )
+    called = [f"z[{dim}]" for dim in dims]
+    if image_shape is None:
+        return walks(decoded, names, None, labels, formats, called, values)
+    tiles = as_tiles("decoded", decoded.reshape(-1, decoded.shape[2]), image_shape, value_range)
+    title = "What each latent dimension changes"
+    figure, axes = mosaic(tiles, len(values), value_range, title, left=0.6, bottom=0.48)
+    across, down = len(values), len(dims)
+    shown = np.unique(np.rint(np.linspace(0, across - 1, min(across, 5))).astype(int))
+    axes.set_xticks((shown + 0.5) / across, [f"{v:.3g}".replace("-", "−") for v in values[shown]])
+    axes.set_yticks(1 - (np.arange(down) + 0.5) / down, called)
+    axes.set_xlabel("value of the dimension")
     return figure
 
 

@@ -27,6 +27,8 @@ def walks(
     ends: ArrayLike | None = None,
     labels: Labels | None = None,
     formats: Formats | None = None,
+    called: Sequence[str] | None = None,
+    at: ArrayLike | None = None,
 ) -> Figure:
     """Walks from one row to another: ``decoded`` is (pairs, steps, D), a line for each pair.
 
@@ -42,22 +44,27 @@ def walks(
         What the numbers 0, 1, ... of a column stand for; empty for a column of plain numbers.
     formats : sequence of D functions, optional
         How a number of a column is written; None for a column of plain numbers.
+    called : sequence of str, optional
+        What each walk is called; "pair 1" and so on where it is not said.
+    at : (steps,) array, optional
+        The numbers that the steps are drawn over, in place of "start" and "end".
     """
     decoded, ends = as_walks(decoded, ends)
     pairs, _, d = decoded.shape
     check_names(names, d)
     names = [f"feature {j}" for j in range(d)] if names is None else names
     chosen = _most_moved(decoded)
+    named = [f"pair {pair + 1}" for pair in range(pairs)] if called is None else list(called)
     figure, panels = column_panels(len(chosen))
     for j, axes in zip(chosen, panels, strict=True):
         rows = None if ends is None else ends[:, :, j]
-        _lines(axes, decoded[:, :, j], rows)
+        _lines(axes, decoded[:, :, j], rows, named, None if at is None else np.asarray(at))
         if labels is not None and labels[j]:
             _name_places(axes, labels[j])
         else:
             write_ticks(axes, formats[j] if formats is not None else None, "y")
         axes.set_title(lettering(names[j]), fontsize=8, fontweight="normal")
-    title = "Walks through latent space, a line for each pair"
+    title = f"Walks through latent space, a line for each {'pair' if at is None else 'dimension'}"
     more = f": the {len(chosen)} columns that change most"
     head(figure, title + ("" if len(chosen) == d else more))
     handles = [line for line in panels[0].lines if not str(line.get_label()).startswith("_")]
@@ -82,16 +89,19 @@ def as_walks(decoded: ArrayLike, ends: ArrayLike | None) -> tuple[Array, Array |
     return decoded, ends
 
 
-def _lines(axes: Axes, walks: Array, rows: Array | None) -> None:
+def _lines(
+    axes: Axes, walks: Array, rows: Array | None, named: list[str], at: Array | None
+) -> None:
     """The walks (pairs, steps) of one column, and the rows (pairs, 2) that they go between."""
     for pair, walk in enumerate(walks):
         colour = PALETTE[pair % len(PALETTE)]
-        at = np.linspace(0, 1, len(walk))
-        axes.plot(at, walk, color=colour, linewidth=1.2, label=f"pair {pair + 1}")
+        over = np.linspace(0, 1, len(walk)) if at is None else at
+        axes.plot(over, walk, color=colour, linewidth=1.2, label=named[pair])
         if rows is not None:
             axes.plot([0, 1], rows[pair], "o", color=colour, ms=4, mfc="none", clip_on=False)
-    axes.set_xticks([0, 1], ["start", "end"])
-    axes.set_xlim(-0.04, 1.04)
+    if at is None:
+        axes.set_xticks([0, 1], ["start", "end"])
+        axes.set_xlim(-0.04, 1.04)
 
 
 def _name_places(axes: Axes, labels: Sequence[str]) -> None:

@@ -15,6 +15,8 @@ except ImportError as error:
         'npvae.sklearn needs scikit-learn: pip install "npvae[sklearn]"'
     ) from error
 
+from .imputer import VAEImputer
+from .outliers import VAEOutlierDetector
 from .vae import VAE
 
-__all__ = ["VAE"]
+__all__ = ["VAE", "VAEImputer", "VAEOutlierDetector"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -22,14 +23,40 @@ from ..tables.usual import usual
 from ..training.callbacks import EarlyStopping
 from ..training.fit import fit
 from ..training.history import History
+from ..training.length import WIDE, epochs_of
 
 Array = np.ndarray
 
+_NUMERIC = re.compile("u?int|float|double|decimal", re.IGNORECASE)
 _FEW_ROWS = 3000
 """With fewer rows batches are small, so that there are steps enough."""
-_ENOUGH_ROWS = 100
+_PATIENCE = 500
+"""Steps for which training goes on at least without a lower loss."""
+_ENOUGH_ROWS = 50
 """From so many rows on, some are held out to stop by."""
-_SEEDS = 2**31 - 1
+SEEDS = 2**31 - 1
+
+
+CONSTRAINTS: dict[str, Any] = {
+    "z_dim": [Interval(Integral, 1, None, closed="left"), None],
+    "hidden": ["array-like", None],
+    "activation": [str, dict, Part],
+    "likelihood": [str, dict, Part, None],
+    "posterior": [str, dict, Part],
+    "prior": [str, dict, Part, None],
+    "objective": "no_validation",
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+    "lr": [Interval(Real, 0, None, closed="neither")],
+    "early_stopping": ["boolean", StrOptions({"auto"})],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), None],
+    "columns": [dict, None],
+    "n_jobs": [Integral, None],
+    "random_state": ["random_state"],
+    "verbose": ["verbose"],
+}
+"""What a parameter may be, by its name."""
 
 
 class TableEstimator(BaseEstimator):
@@ -43,7 +70,12 @@ class TableEstimator(BaseEstimator):
     feature_names_in_ : array of str, of a data frame
     """
 
+    _numbers_as_arrays: ClassVar[bool] = False
+    """Whether a data frame of plain numbers alone is taken as the array of them."""
+    _unknown: Any = None
+    """What stands for a missing value in a data frame, where not what does in files."""
     columns: Any
+    random_state: Any
     schema_: Schema | None
 
     def __sklearn_tags__(self) -> Any:
@@ -57,7 +89,7 @@ class TableEstimator(BaseEstimator):
 
         With `reset` what the columns are is found too.
         """
-        if library_of(X) is None:
+        if library_of(X) is None or self._is_plain(X):
             x = validate_data(
                 self, X, reset=reset, ensure_all_finite="allow-nan", ensure_min_samples=least
             )
@@ -66,12 +98,20 @@ class TableEstimator(BaseEstimator):
             return x if self.schema_ is None else self._table(self._as_frame(x)).x
         validate_data(self, X, reset=reset, skip_check_array=True)
         if reset:
-            table = of_frame(X, self.columns, labelled=False)
+            table = of_frame(X, self.columns, missing=self._unknown, labelled=False)
             self.schema_, self._like = table.schema, X[:0]
             return table.x
         if self.schema_ is None:  # it was fitted to an array
             return validate_data(self, X, reset=False, ensure_all_finite="allow-nan")
         return self._table(X).x
+
+    def _is_plain(self, frame: Any) -> bool:
+        plain = self._numbers_as_arrays and self.columns is None
+        return plain and all(_NUMERIC.match(str(dtype)) for dtype in frame.dtypes)
+
+    def _seed(self, random_state: Any = None) -> int:
+        chosen = self.random_state if random_state is None else random_state
+        return int(check_random_state(chosen).randint(SEEDS))
 
     def _table(self, frame: Any) -> Any:
         return of_frame(frame, schema=self.schema_, labelled=False)
@@ -90,104 +130,29 @@ class TableEstimator(BaseEstimator):
 
 
 class VAEEstimator(TableEstimator):
-    """Base of those with a VAE of their own.
+    """Base of those with a VAE of their own: how it is made and trained, unless they ask.
 
-    Parameters
+    Attributes
     ----------
-    z_dim : int, optional
-        Latent dimensions; by default 8, but fewer than the columns.
-    hidden : sequence of int, optional
-        Widths of the encoder's hidden layers, mirrored in the decoder; by default one of 128, or
-        of 256 from 1,000 rows on.
-    activation, posterior : str
-        As `npvae.VAE` takes them.
-    likelihood : str, dict or Likelihood, optional
-        By default each column of a data frame has that of its kind, and the numbers of an array
-        Student's t.
-    prior : str, dict or Prior, optional
-        By default a mixture.
-    objective : str, dict or Objective
-    max_iter : int
-        The most epochs.
-    batch_size : int, optional
-        By default 32 for fewer than 3,000 rows, and else 128.
-    lr : float
-        Adam's learning rate.
-    early_stopping : bool or "auto"
-        Whether to hold out rows, and to keep the weights under which their loss is lowest. "auto"
-        does from 100 rows on.
-    validation_fraction : float
-        The share of the rows that are held out.
-    n_iter_no_change : int
-        Epochs without a lower loss of these rows after which training stops.
-    columns : dict, optional
-        The kinds of some columns of a data frame, as `npvae.tables.read` takes them:
-        ``{"zip": "category", "id": "skip"}``.
-    n_jobs : int, optional
-        Threads; None is one, -1 as many as there are cores.
-    random_state : int, RandomState or None
-    verbose : int
-        With 1 training shows how far it is.
+    model_ : npvae.VAE
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "z_dim": [Interval(Integral, 1, None, closed="left"), None],
-        "hidden": ["array-like", None],
-        "activation": [str, dict, Part],
-        "likelihood": [str, dict, Part, None],
-        "posterior": [str, dict, Part],
-        "prior": [str, dict, Part, None],
-        "objective": "no_validation",
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
-        "lr": [Interval(Real, 0, None, closed="neither")],
-        "early_stopping": ["boolean", StrOptions({"auto"})],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "columns": [dict, None],
-        "n_jobs": [Integral, None],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
-
-    def __init__(
-        self,
-        z_dim: int | None = None,
-        *,
-        hidden: Any = None,
-        activation: Any = "relu",
-        likelihood: Any = None,
-        posterior: Any = "gaussian",
-        prior: Any = None,
-        objective: Any = "elbo",
-        max_iter: int = 200,
-        batch_size: int | None = None,
-        lr: float = 2e-3,
-        early_stopping: Any = "auto",
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 20,
-        columns: Any = None,
-        n_jobs: int | None = None,
-        random_state: Any = None,
-        verbose: int = 0,
-    ) -> None:
-        self.z_dim = z_dim
-        self.hidden = hidden
-        self.activation = activation
-        self.likelihood = likelihood
-        self.posterior = posterior
-        self.prior = prior
-        self.objective = objective
-        self.max_iter = max_iter
-        self.batch_size = batch_size
-        self.lr = lr
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.columns = columns
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-        self.verbose = verbose
+    model_: Any
+    max_iter: int
+    z_dim: int | None = None
+    hidden: Any = None
+    activation: Any = "relu"
+    likelihood: Any = None
+    posterior: Any = "gaussian"
+    prior: Any = None
+    objective: Any = "elbo"
+    batch_size: int | None = None
+    lr: float = 2e-3
+    early_stopping: Any = "auto"
+    validation_fraction: float = 0.1
+    n_iter_no_change: int | None = None
+    n_jobs: int | None = None
+    verbose: int = 0
 
     def _new_model(self, x: Array, seed: int) -> models.VAE:
         """A model for rows x (N, D)."""
@@ -217,8 +182,11 @@ class VAEEstimator(TableEstimator):
         }
 
     def _train(self, x: Array, sample_weight: Any, max_iter: int, seed: int) -> History:
-        """Train `model_` on rows x (N, D)."""
+        """Train `model_` on rows x (N, D), for at most so many epochs and some 30,000 steps."""
         n = len(x)
+        batch_size = self.batch_size or (32 if n < _FEW_ROWS else 128)
+        most = epochs_of(-(-n // batch_size), self.model_.n_params, wide=x.shape[1] >= WIDE)
+        epochs = min(max_iter, most)
         weights = None
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, x, ensure_non_negative=True)
@@ -227,18 +195,20 @@ class VAEEstimator(TableEstimator):
             some = max(1, round(self.validation_fraction * n))
             held_out[np.random.default_rng(seed).permutation(n)[:some]] = True
         stops = held_out.any()
+        steps = -(-(n - held_out.sum()) // batch_size)
+        patience = self.n_iter_no_change or max(20, epochs // 10, _PATIENCE // steps)
         return fit(
             self.model_,
             x[~held_out] if stops else x,
             objective=self.objective,
-            epochs=max_iter,
-            batch_size=self.batch_size or (32 if n < _FEW_ROWS else 128),
+            epochs=epochs,
+            batch_size=batch_size,
             lr=float(self.lr),
             valid=x[held_out] if stops else None,
             seed=seed,
             threads=self._threads,
             progress=bool(self.verbose),
-            callbacks=[EarlyStopping(self.n_iter_no_change)] if stops else (),
+            callbacks=[EarlyStopping(patience)] if stops else (),
             weights=None if weights is None else weights[~held_out],
         )
 
@@ -251,12 +221,9 @@ class VAEEstimator(TableEstimator):
             return 1
         return max(1, usable_cores() + 1 + self.n_jobs if self.n_jobs < 0 else self.n_jobs)
 
-    def _seed(self, random_state: Any = None) -> int:
-        chosen = self.random_state if random_state is None else random_state
-        return int(check_random_state(chosen).randint(_SEEDS))
-
     @property
     def _exact(self) -> models.VAE:
         """The model in float64, so that a row has one result whatever rows stand beside it."""
         check_is_fitted(self)
-        return self.model_.astype("float64")
+        model: models.VAE = self.model_.astype("float64")
+        return model

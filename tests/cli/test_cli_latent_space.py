@@ -10,7 +10,7 @@ import pytest
 
 import npvae as nv
 
-COMMANDS = ("sample", "reconstruct", "interpolate", "latent")
+COMMANDS = ("sample", "reconstruct", "interpolate", "traverse", "latent")
 
 
 @pytest.fixture
@@ -61,6 +61,40 @@ def test_interpolate_walks_straight_from_row_to_row(written, model, x):
         assert first != last
         line = np.linspace(mu[first], mu[last], 5)
         np.testing.assert_allclose(walk, model.decode(line), atol=1e-5)
+
+
+def test_interpolate_walks_along_arcs_where_it_is_asked_to(written, model, x):
+    straight = written("interpolate", "--pairs", 2, "--steps", 5)
+    arcs = written("interpolate", "--pairs", 2, "--steps", 5, "--spherical")
+    np.testing.assert_allclose(arcs[:, [0, -1]], straight[:, [0, -1]], atol=1e-6)
+    a, b = (np.abs(model.reconstruct(x) - end).max(1).argmin() for end in straight[0, [0, -1]])
+    want = nv.interpolate(model, x[a], x[b], steps=5, spherical=True)
+    np.testing.assert_allclose(arcs[0], want, atol=1e-5)
+
+
+def test_traverse_changes_one_dimension_after_the_other(written, model, x):
+    mu, _ = model.encode(x)
+    values = np.linspace(-3, 3, 11)
+    busiest = np.argsort(-mu.var(0))
+    np.testing.assert_allclose(
+        written("traverse"), nv.traverse(model, mu.mean(0), busiest, values), atol=1e-5
+    )
+    one = written("traverse", "--dims", 1, "--values=0..2", "--steps", 3, "--row", 7)
+    np.testing.assert_allclose(one, nv.traverse(model, mu[7], [1], [0, 1, 2]), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--dims 9", "--dims are some of 0 to 1; got 9"),
+        ("--dims=-1", "whole numbers, 0 or more, with commas"),
+        ("--values 3", "such as -3..3"),
+        ("--values 0..b", "a finite number"),
+        ("--row 99999", "counted from 0; got 99999"),
+    ],
+)
+def test_traverse_refuses_what_is_not_there(refused, trained, tmp_path, options, said):
+    assert said in refused(f"traverse {options}", trained, "--out", tmp_path / "t.npy")
 
 
 def test_pairs_are_drawn_by_seed_from_the_rows_that_are_chosen(written, model, x):
@@ -133,6 +167,7 @@ def test_the_picture_has_a_name_by_default(npvae, trained, tmp_path, command, mo
     monkeypatch.chdir(tmp_path)
     assert npvae(command, trained).code == 0
     name = {"reconstruct": "reconstructions", "sample": "samples", "interpolate": "interpolation"}
+    name["traverse"] = "traversal"
     (out,) = tmp_path.iterdir()
     assert out.name == f"{name.get(command, command)}.png"
     assert out.read_bytes().startswith(b"\x89PNG")

@@ -131,6 +131,7 @@ X = np.zeros((3, 64))
         (lambda: plots.columns(X, X[:, :9]), "the same columns; got 64 and 9"),
         (lambda: plots.reconstructions(X, X, None, names=["a"]), "each of the 64 columns; got 1"),
         (lambda: plots.interpolation(X[None], None, names=["a"]), "each of the 64 columns; got 1"),
+        (lambda: plots.traversal(X, (8, 8), [0], [1.0]), "(1, 1, D) with two values or more"),
         (lambda: plots.columns(X, X, ["a"]), "one for each of the 64 columns; got 1"),
         (lambda: plots.save(plots.latent(X), "picture.bmp"), "Try picture.png"),
     ],
@@ -154,6 +155,7 @@ row = dict(epoch=1, train_loss=3.0, train_rec=2.0, train_kl=1.0)
 figures = [plots.loss_curves([row]), plots.image_grid(x, (8, 8)),
            plots.reconstructions(x, x, (8, 8)), plots.reconstructions(x, x, None),
            plots.interpolation(x[None], (8, 8)), plots.interpolation(x[None], None),
+           plots.traversal(x[None, :5], (8, 8), [3], range(5)),
            plots.latent(x, np.arange(9)), plots.latent(x[:, :1]), plots.latent(x, x[:, 0]),
            plots.columns(x, x), plots.columns(x[:, :4], x[:, :4]),
            plots.manifold(lambda z: x, (8, 8), n=3)]

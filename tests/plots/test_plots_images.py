@@ -142,6 +142,28 @@ def test_interpolation_gives_each_pair_a_row():
     np.testing.assert_allclose(figure.axes[0].get_xticks(), [0.1, 0.9])
 
 
+def test_a_traversal_gives_each_dimension_a_row():
+    decoded = noise(2, 5, 784)
+    figure = plots.traversal(decoded, (28, 28), [3, 1], np.linspace(-2, 2, 5))
+    for row, step in np.ndindex(2, 5):
+        np.testing.assert_array_equal(tile(figure, row, step, (28, 28)), decoded[row, step])
+    (axes,) = figure.axes
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["z[3]", "z[1]"]
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["−2", "−1", "0", "1", "2"]
+    np.testing.assert_allclose(axes.get_yticks(), [0.75, 0.25])
+
+
+def test_a_traversal_of_columns_is_drawn_over_the_values():
+    decoded = noise(2, 5, 3)
+    values = np.linspace(-2, 2, 5)
+    figure = plots.traversal(decoded, None, [3, 1], values, names=["a", "b", "c"])
+    for j, axes in enumerate(figure.axes):
+        for line, want, name in zip(axes.lines, decoded[:, :, j], ["z[3]", "z[1]"], strict=True):
+            np.testing.assert_array_equal(line.get_xdata(), values)
+            np.testing.assert_array_equal(line.get_ydata(), want)
+            assert line.get_label() == name
+
+
 def test_interpolation_has_the_inputs_at_its_sides():
     decoded, ends = noise(3, 5, 784), 1 - noise(3, 2, 784)
     figure = plots.interpolation(decoded, (28, 28), ends=ends)

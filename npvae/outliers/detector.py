@@ -1,0 +1,209 @@
+"""Small robust models that together say which rows of a table are strange."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..core.arrays import as_array, check_numbers
+from ..core.checks import number, relative_weights, whole
+from ..core.errors import ConfigError, DataError
+from ..core.numerics import known_sums
+from ..core.public import public
+from ..likelihoods import StudentT
+from ..models import VAE
+from ..training.fit import fit
+from .scores import anomaly_contributions, anomaly_scores
+
+Array = np.ndarray
+
+
+class Member(NamedTuple):
+    """A model of the detector: its latent dimensions, hidden width and training steps."""
+
+    z_dim: int
+    hidden: int
+    steps: int
+
+
+DF = 4.0
+"""Degrees of freedom of the columns: strange cells pull little at what is learnt."""
+JITTER = 0.2
+"""What training rows are moved by, in standard deviations: no column's scale becomes tiny."""
+JUDGE = Member(2, 32, 200)
+"""Trained before the others, and too short to learn what few rows have."""
+LEFT_OUT = 0.2
+"""The share of the rows, those strangest to the judge, that the members are not trained on."""
+MEMBERS = (Member(2, 32, 800), Member(2, 32, 800), Member(16, 32, 800))
+BATCH = 128
+_SAMPLES = 4
+_MOST_ENTRIES = 1 << 20
+"""Of jittered rows that lie in memory at a time."""
+
+
+class Detector:
+    """What `fit_detector` gives: models, and what their scores usually are.
+
+    Attributes
+    ----------
+    models : tuple of VAE
+    usual, spread : (M,) arrays
+        Median and scaled median absolute deviation of each model's -ELBO over the training rows.
+    contamination : float
+    threshold : float
+        The score that the share `contamination` of the training rows have or exceed.
+    """
+
+    def __init__(self, models: tuple[VAE, ...], x: Array, contamination: float) -> None:
+        self.models, self.contamination = models, contamination
+        nats = self._nats(x)
+        self.usual = np.median(nats, axis=1)
+        deviation = np.median(np.abs(nats - self.usual[:, None]), axis=1)
+        self.spread = np.maximum(1.4826 * deviation, 1e-12)
+        self.train_scores = self._combined(nats)
+        self.threshold = float(np.quantile(self.train_scores, 1 - contamination))
+
+    @property
+    def x_dim(self) -> int:
+        return int(self.models[0].x_dim)
+
+    @public
+    def scores(self, x: Any) -> Array:
+        """How strange each row of x (N, D) is, (N,) float64: the higher, the stranger.
+
+        For each model, by how many spreads the row's -ELBO lies above the usual one; of that the
+        largest. A row's score is the same whatever rows stand beside it, as in `anomaly_scores`.
+        """
+        return self._combined(self._nats(x))
+
+    @public
+    def strange(self, x: Any) -> Array:
+        """Which rows of x (N, D) score above the threshold, (N,) bool."""
+        return self.scores(x) > self.threshold
+
+    @public
+    def contributions(self, x: Any, reference: Any = None) -> Array:
+        """What each column adds, (N, D), in nats: `anomaly_contributions` by one of the models.
+
+        For each row that is the one to which it is strangest.
+        """
+        decides = self._spreads(self._nats(x)).argmax(0)
+        each = [anomaly_contributions(m, x, reference, n_samples=_SAMPLES) for m in self.models]
+        return np.stack(each)[decides, np.arange(len(decides))]
+
+    def _nats(self, x: Any) -> Array:
+        return np.stack([anomaly_scores(m, x, n_samples=_SAMPLES) for m in self.models])
+
+    def _spreads(self, nats: Array) -> Array:
+        return (nats - self.usual[:, None]) / self.spread[:, None]
+
+    def _combined(self, nats: Array) -> Array:
+        return self._spreads(nats).max(0)
+
+
+@public
+def fit_detector(
+    x: Any,
+    *,
+    contamination: float = 0.1,
+    schema: Any = None,
+    seed: int = 0,
+    weights: Any = None,
+    most_steps: int | None = None,
+) -> Detector:
+    """Train small robust models on unlabelled rows, strange ones among them, to find these.
+
+    Parameters
+    ----------
+    x : (N, D) array of numbers
+        NaN is a missing entry.
+    contamination : float
+        The share of the rows that is held for strange, above 0 and up to 0.5: the threshold.
+    schema : Schema, optional
+        What the columns are, for a table that has others than numbers: as `nv.tables.read` gives.
+    seed : int
+        Same seed and machine: same detector.
+    weights : (N,) array, optional
+        How often each row counts in training, relative to the others.
+    most_steps : int, optional
+        The most training steps of each model, where they are to be fewer than 800.
+
+    Raises
+    ------
+    DataError
+        If x is no such array, or has fewer than two rows.
+    ConfigError
+        If an argument is out of its range.
+    """
+    share = number("contamination", contamination, above=0)
+    if share > 0.5:
+        raise ConfigError(f"contamination is above 0 and at most 0.5; got {contamination!r}.")
+    x = _checked(x)
+    rng = np.random.default_rng(whole("seed", seed, least=0))
+    seeds = rng.integers(2**31, size=1 + len(MEMBERS)).tolist()
+    w = None if weights is None else relative_weights(weights, len(x))
+    most = None if most_steps is None else whole("most_steps", most_steps)
+    judging, *members = (_at_most(member, most) for member in (JUDGE, *MEMBERS))
+    judge = _trained(judging, x, schema, seeds[0], w)
+    kept = _usual_rows(x, anomaly_scores(judge, x, n_samples=_SAMPLES))
+    w = None if w is None else w[kept]
+    pairs = zip(members, seeds[1:], strict=True)
+    models = tuple(_trained(member, x[kept], schema, s, w) for member, s in pairs)
+    return Detector(models, x, share)
+
+
+def _at_most(member: Member, steps: int | None) -> Member:
+    return member if steps is None else member._replace(steps=min(member.steps, steps))
+
+
+def _checked(x: Any) -> Array:
+    x = as_array(x, "x")
+    check_numbers(x, "x")
+    if x.ndim != 2 or len(x) < 2 or not x.shape[1]:
+        raise DataError(f"a detector is fitted to rows (N, D), two or more; got shape {x.shape}.")
+    return x.astype(np.float64)
+
+
+def _usual_rows(x: Array, scores: Array) -> Array:
+    """Which rows are not among the strangest, (N,) bool; all, if else a column were not known."""
+    kept = scores <= np.quantile(scores, 1 - LEFT_OUT)
+    return kept if (~np.isnan(x[kept])).any(0).all() else np.ones(len(x), bool)
+
+
+def _trained(member: Member, x: Array, schema: Any, seed: int, weights: Array | None) -> VAE:
+    """A model of a member's size, fitted to rows that are visited in turn, each time moved anew."""
+    d = x.shape[1]
+    table: dict[str, Any] = {"x_dim": d, "likelihood": StudentT(DF), "standardise": True}
+    if schema is not None:
+        table = schema.options(number=StudentT(DF))
+    elif np.isnan(x).any():
+        table["missing"] = "mask"
+    model = VAE(z_dim=member.z_dim, hidden=(member.hidden,), seed=seed, **table)
+    real = model.likelihood.real_columns(d)
+    rng = np.random.default_rng(seed)
+    visits = member.steps * BATCH
+    n = max(min(visits, _MOST_ENTRIES // x.shape[1]), min(visits, len(x)), BATCH)
+    turns = [rng.permutation(len(x)) for _ in range(-(-n // len(x)))]
+    rows = np.concatenate(turns)[:n]
+    moved = x[rows]
+    with np.errstate(invalid="ignore"):
+        moved += JITTER * np.where(real, _deviations(x), 0) * rng.standard_normal(moved.shape)
+    fit(
+        model,
+        moved,
+        epochs=-(-visits // n),
+        batch_size=BATCH,
+        seed=seed,
+        threads=1,
+        progress=False,
+        weights=None if weights is None else weights[rows],
+    )
+    return model
+
+
+def _deviations(x: Array) -> Array:
+    """The standard deviation of each column's known entries, (D,)."""
+    total, known = known_sums(x)
+    known = np.maximum(known, 1)
+    return np.sqrt(known_sums(np.square(x - total / known))[0] / known)
