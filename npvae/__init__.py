@@ -16,9 +16,12 @@ _NAMES = {
     "models": ("Autoencoder", "HierarchicalVAE", "VAE", "Model", "registered", "value_and_grad"),
     "training.fit": ("fit",),
     "training.history": ("History",),
-    "objectives": ("DReG", "ELBO", "IWAE", "Losses", "Objective"),
+    "training.calibrate": ("calibrate",),
+    "objectives": (
+        "CIWAE", "DReG", "ELBO", "IWAE", "Losses", "MIWAE", "Objective", "Renyi", "STL",
+    ),
     "optim": ("Adam",),
-    "core.schedules": ("Constant", "Cosine", "Linear"),
+    "core.schedules": ("Constant", "Cosine", "Cyclical", "Linear"),
     "training.callbacks": ("EarlyStopping",),
     "evaluate": (
         "DrawnRows", "active_units", "drawn_rows_report", "log_likelihood", "metrics",

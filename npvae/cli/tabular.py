@@ -79,7 +79,7 @@ def _few(names: list[str], most: int = 6) -> str:
 def saved_by_column(model: Any, x: Array, reference: Array | None = None) -> Array:
     """`nats_saved` (D,) over as many of the rows as there is time for."""
     n = max(50, _ENTRIES // x.shape[1])
-    return nats_saved(model, x[draw(len(x), n, 0)], reference)
+    return nats_saved(model, x[draw(len(x), n, 0)], reference, progress=True)
 
 
 def worst(schema: Schema, saved: Array, most: int = 5) -> Iterator[tuple[str, float]]:

@@ -36,6 +36,10 @@ def problem_of(target: Any, inputs: Any, objective: Any, rng: np.random.Generato
         # A posterior is more than its forward: what draws from it has gradients of its own.
         in_level = issubclass(target, Posterior)
         target, example = level_of(target, StandardNormal, rng) if in_level else target.example(rng)
+        if isinstance(target, Model):
+            objective = as_objective(objective)
+            x, _, *rest = example
+            example = (x, target.draw_noise(len(x), objective.n_samples, rng), *rest)
         inputs = example if inputs is None else inputs
     if isinstance(target, Model):
         return _of_model(target, inputs, objective, rng)

@@ -18,9 +18,11 @@ from ..core.errors import ConfigError, DataError
 from ..core.public import public
 from ..core.wording import cut
 from ..data.reader import Reader
+from ..data.tilt import Tilt
 from ..data.units import Units
 from ..levels import Level
 from .owner import Owner
+from .tilted import tilted_rows
 
 Array = np.ndarray
 AnyModel = TypeVar("AnyModel", bound="Model")
@@ -52,6 +54,8 @@ class Model(Owner, abstract=True):
         What a context is, if it is more than rows of context_dim numbers.
     missing : "mask" or None
         Whether NaN in x is an entry that is missing, or an error.
+    tilt : Tilt or None
+        What drawn rows are chosen by; `calibrate` finds it.
     """
 
     family = "model"
@@ -65,6 +69,7 @@ class Model(Owner, abstract=True):
     missing: str | None = None
     schema: Any = None
     condition: Any = None
+    tilt: Tilt | None = None
     _awaited = ("flat", "_params", "levels", "join", "encoder", "decoder")
 
     @abstractmethod
@@ -119,7 +124,7 @@ class Model(Owner, abstract=True):
 
     def __repr__(self) -> str:
         config = {n: v for n, v in self.config.items() if n not in ("dtype", "seed", "schema")}
-        for name in ("standardise", "inputs"):
+        for name in ("standardise", "inputs", "tilt"):
             if isinstance(config.get(name), dict):
                 config[name] = True  # not the numbers of every column
         arguments = ", ".join(f"{n}={cut(repr(value), 60)}" for n, value in config.items())
@@ -292,11 +297,13 @@ class Model(Owner, abstract=True):
     def sample(self, n: int, seed: int = 0, context: Any = None, take: str = "mean") -> Array:
         """New examples, (n, D): `decode` at z drawn from the prior.
 
-        With ``take="draw"`` they follow the model's distribution of x; means vary less. A context
-        of one row serves all n.
+        With ``take="draw"`` they follow the model's distribution of x, as `calibrate` left it;
+        means vary less. A context of one row serves all n.
         """
         n = whole("n", n)
         rng = np.random.default_rng(whole("seed", seed, least=0))
+        if take == "draw" and self.tilt is not None:
+            return tilted_rows(self, n, rng)
         if context is not None:
             context = np.atleast_2d(as_array(self._context_rows(context), "context"))
             context = np.repeat(context, n, axis=0) if len(context) == 1 else context

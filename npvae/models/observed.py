@@ -160,7 +160,7 @@ class Observed(Model, abstract=True):
         return a if context is None else self.join.forward(a, context)[0]
 
 
-_NEWER = ("inputs", "condition")
+_NEWER = ("inputs", "condition", "tilt")
 """Arguments that are in a config only where they are given."""
 
 

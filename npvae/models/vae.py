@@ -10,6 +10,7 @@ import numpy as np
 from ..core import LevelTerms, Part, Terms, clone, resolve
 from ..core.checks import whole
 from ..core.errors import ConfigError
+from ..data.tilt import Tilt
 from ..layers.layer import as_layer
 from ..levels import Level
 from ..posteriors import DiagonalGaussian
@@ -71,6 +72,8 @@ class VAE(Observed):
     inputs : dict, optional
         ``{"mean": [...], "scale": [...]}``, by which the encoder's inputs, features and mask, are
         standardised. The first `fit` finds it where features are large or rows are wide.
+    tilt : dict, optional
+        What drawn rows are chosen by, as `calibrate` finds it: `data.tilt.Tilt`.
     condition : Condition, str or dict, optional
         ``nv.Labels(10)`` or ``nv.Labels(["cat", "dog"])``: the context is then a label for each
         example, in place of rows of context_dim numbers; or ``nv.Vector(n)``, rows of n numbers.
@@ -107,6 +110,7 @@ class VAE(Observed):
         decoder: Any = None,
         inputs: Any = None,
         condition: Any = None,
+        tilt: Any = None,
         parameters: Mapping[str, Array] | None = None,
     ) -> None:
         self.z_dim = whole("z_dim", z_dim)
@@ -125,6 +129,7 @@ class VAE(Observed):
             else:
                 setattr(self, name, clone(as_layer(network)))
         self._build_or_wait(inputs, parameters)
+        self.tilt = None if tilt is None else Tilt.given(tilt, self.x_dim or 0)
 
     def _build(self, inputs: Any, parameters: Mapping[str, Array] | None) -> None:
         n_inputs, n_stats = self._build_input(inputs), self.posterior.n_outputs(self.z_dim)

@@ -11,8 +11,13 @@ from ..core import Losses, Objective, resolve
 from .dreg import DReG
 from .elbo import ELBO
 from .iwae import IWAE
+from .renyi import CIWAE, MIWAE, Renyi
+from .stl import STL
 
-__all__ = ["ELBO", "IWAE", "DReG", "Losses", "Objective", "as_objective"]
+__all__ = [
+    "CIWAE", "ELBO", "IWAE", "MIWAE", "STL", "DReG", "Losses", "Objective", "Renyi",
+    "as_objective",
+]  # fmt: skip
 
 
 def as_objective(choice: Any) -> Any:

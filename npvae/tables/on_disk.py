@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from unicodedata import normalize
 
 import numpy as np
 
+from ..core.arrays import as_array
 from ..core.errors import ConfigError, DataError
 from ..core.files import replacing
 from ..core.public import public
@@ -176,44 +178,59 @@ def write(path: Any, schema: Schema, x: Any, formulas: bool = True) -> None:
     WriteError
         If the file can't be written.
     """
+    write_blocks(path, schema, [as_array(x, "x")], formulas)
+
+
+def write_blocks(path: Any, schema: Schema, blocks: Iterable[Array], formulas: bool = True) -> None:
+    """`write` for rows that come in blocks: of a text file one is in memory at a time."""
     suffix = Path(path).suffix.lower()
     if suffix in SHEETS:
         names = [c.name for c in schema.columns]
-        rows = [list(row.values()) for row in schema.rows(x)]
+        rows = [list(row.values()) for x in blocks for row in schema.rows(x)]
         with replacing(path) as file:
             write_sheet(file, suffix, names, rows)
         return
+    encoder = codecs.getincrementalencoder(schema.layout.encoding)()
+    try:
+        with replacing(path) as file:
+            for text in _as_text(schema, blocks, suffix == ".tsv", formulas):
+                file.write(encoder.encode(text))
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"'{path}': the table is written as it was read, in {schema.layout.encoding}, which "
+            f"has no {error.object[error.start]!r}; write an .xlsx, or read the table from a file "
+            "in UTF-8."
+        ) from None
+
+
+def _as_text(schema: Schema, blocks: Iterable[Array], tabs: bool, formulas: bool) -> Iterator[str]:
+    """The text of a table, piece by piece."""
     layout = schema.layout
-    tabs = suffix == ".tsv"
     delimiter = "\t" if tabs else layout.delimiter
+    texts = [bool(c.labels) or isinstance(c, Constant) for c in schema.columns]
+    names = [c.name for c in schema.columns]
+    if not formulas:
+        names = list(map(no_formula, names))
     lines: list[str] = [f"sep={delimiter}\r\n"] if layout.sep_line and not tabs else []
     # With \r\n as its line end the writer puts both of its characters in quotes.
-    names, cells = [c.name for c in schema.columns], schema.cells(x)
-    if not formulas:
-        texts = [bool(c.labels) or isinstance(c, Constant) for c in schema.columns]
-        names = list(map(no_formula, names))
-        cells = [
-            [no_formula(c) if is_text else c for c, is_text in zip(row, texts, strict=True)]
-            for row in cells
-        ]
-    if delimiter == " ":  # nobody sees an empty cell between blanks
-        unknown = (schema.missing or ["NA"])[0]
-        cells = [[cell or unknown for cell in row] for row in cells]
     look: dict[str, Any] = dict(delimiter=delimiter, lineterminator="\r\n")
     if names[0].startswith(("#", "\ufeff")):  # else the names are a comment, or lack a letter
         look["quoting"] = csv.QUOTE_ALL
     csv.writer(_Appending(lines), **look).writerow(names)
-    csv.writer(_Appending(lines), **{**look, "quoting": csv.QUOTE_MINIMAL}).writerows(cells)
-    text = "".join(line[:-2] + layout.line_end for line in lines)
-    try:
-        encoded = text.encode(layout.encoding)
-    except UnicodeEncodeError as error:
-        raise DataError(
-            f"'{path}': the table is written as it was read, in {layout.encoding}, which has no "
-            f"{text[error.start]!r}; write an .xlsx, or read the table from a file in UTF-8."
-        ) from None
-    with replacing(path) as file:
-        file.write(encoded)
+    rows = csv.writer(_Appending(lines), **{**look, "quoting": csv.QUOTE_MINIMAL})
+    for x in blocks:
+        cells = schema.cells(x)
+        if not formulas:
+            cells = [
+                [no_formula(c) if is_text else c for c, is_text in zip(row, texts, strict=True)]
+                for row in cells
+            ]
+        if delimiter == " ":  # nobody sees an empty cell between blanks
+            unknown = (schema.missing or ["NA"])[0]
+            cells = [[cell or unknown for cell in row] for row in cells]
+        rows.writerows(cells)
+        yield "".join(line[:-2] + layout.line_end for line in lines)
+        lines.clear()
 
 
 class _Appending:

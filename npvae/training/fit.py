@@ -21,6 +21,7 @@ from ..core.numerics import all_finite
 from ..core.progress import Silent, reporter
 from ..core.public import public
 from ..core.run_lock import locked_file
+from ..core.schedules import warm_up
 from ..core.threads import blas_threads, usable_cores
 from ..models import Model
 from ..models.base import START_ROWS
@@ -158,7 +159,21 @@ def train(
     some = np.linspace(0, len(rows) - 1, min(len(rows), START_ROWS)).astype(int)
     start = rows.batch(some)
     model.start_from(mean, len(rows), start.x, start.context)
+    _warn_of_short_training(settings)
     return _Run(model, settings, rows, held_out).train()
+
+
+def _warn_of_short_training(settings: Settings) -> None:
+    """Say which of the objective's schedules training will not see the end of."""
+    for name in ("beta", "capacity"):
+        rising: Any = getattr(settings.objective, name, None)
+        if 0 < settings.epochs < warm_up(rising):
+            warnings.warn(
+                f"{name} reaches its end after {warm_up(rising):g} epochs, and training stops "
+                f"after {settings.epochs}, at {rising(settings.epochs):.3g} instead of "
+                f"{rising(np.inf):.3g}: train longer, or let it change in fewer epochs.",
+                stacklevel=5,
+            )
 
 
 class _Run:

@@ -345,6 +345,14 @@ def knots(n: Sizes) -> tuple[Array, Array, Array]:
     return lines, scores, steps
 
 
+def tails(n: Sizes) -> Array:
+    """Of two columns of three."""
+    rows = np.tile([0.5, 0.25, 0.1, 2.0, 1.5, 0.3], (n["D"], 1)).copy()
+    rows[::3, 2] = rows[1::3, 5] = 0.0
+    rows.flags.writeable = False
+    return rows
+
+
 KNOTS = dict(knots=lambda n: knots(n)[0], scores=lambda n: knots(n)[1], steps=lambda n: knots(n)[2])
 
 
@@ -534,7 +542,12 @@ KERNELS: dict[str, Kernel] = {
         domain={"x": unit},
         hides=("x",),
     ),
-    "cells": Kernel(dict(x="BD"), 2, KNOTS, scales=lambda x, *_: (1 + 0 * x,) * 4),
+    "cells": Kernel(
+        dict(x="BD"),
+        2,
+        {**KNOTS, "tails": tails},
+        scales=lambda x, *_: (1 + 0 * x,) * 3 + (1 + np.log1p(np.abs(x)),),
+    ),
     "cell_scores": Kernel(dict(x="BD"), 2, KNOTS, scales=lambda x, *_: (1 + 0 * x,)),
     "logistic_cells": Kernel(
         dict(location="KBD", low="BD", high="BD", width="BD", offset="BD", log_scale="D"),
@@ -640,14 +653,14 @@ KERNELS: dict[str, Kernel] = {
     "kl_loss": Kernel(
         dict(kl="1BZ"),
         0.5,
-        dict(beta=0.7, free_bits=0.5, weights=None),
+        dict(beta=0.7, free_bits=0.5, weights=None, group=2),
         doubles=True,
         needs_rows=True,
     ),
     "sampled_kl_loss": Kernel(
         dict(log_qz="KB", log_pz="KB"),
         0.01,
-        dict(beta=0.7, weights=None),
+        dict(beta=0.7, weights=None, free_bits=0.0),
         wide=("log_qz", "log_pz"),
         doubles=True,
         needs_rows=True,
@@ -659,6 +672,14 @@ KERNELS: dict[str, Kernel] = {
         dict(log_px="KB", log_pz="KB", log_qz="KB"),
         0.01,
         dict(weights=None),
+        wide=("log_px", "log_pz", "log_qz"),
+        doubles=True,
+        needs_rows=True,
+    ),
+    "power_means": Kernel(
+        dict(log_px="KB", log_pz="KB", log_qz="KB"),
+        0.01,
+        dict(power=0.7, groups=1, share=0.25, weights=None),
         wide=("log_px", "log_pz", "log_qz"),
         doubles=True,
         needs_rows=True,

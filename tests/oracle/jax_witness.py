@@ -198,3 +198,8 @@ def iwae_loss(terms):
 def log_mean_exp(log_w):
     """Over the samples, the first axis."""
     return logsumexp(log_w, 0, b=1 / len(log_w))
+
+
+def largest(log_w):
+    """Of the samples, the first axis."""
+    return log_w.max(0)

@@ -203,3 +203,8 @@ def iwae_loss(terms):
 def log_mean_exp(log_w):
     """Over the samples, the first axis."""
     return torch.logsumexp(log_w, 0) - math.log(len(log_w))
+
+
+def largest(log_w):
+    """Of the samples, the first axis."""
+    return log_w.amax(0)

@@ -74,7 +74,7 @@ def run(code, p, c, lo, hi, n_items, thread, sharing, scratch, step, order, nois
             hi=hi, n=p[5])
     elif code == 15:
         updates.kl_loss(kl=p[0], d_kl=p[1], out=p[2], n_features=p[3], samples=p[4], batch=p[5],
-            weights=p[6], beta=scalars[step, BETA], free_bits=c[0])
+            weights=p[6], beta=scalars[step, BETA], free_bits=c[0], group=c[1])
     elif code == 16:
         updates.mean_loss(log_px=p[0], d_log_px=p[1], rec=p[2], samples=p[3], batch=p[4],
             weights=p[5])
@@ -98,7 +98,7 @@ def run(code, p, c, lo, hi, n_items, thread, sharing, scratch, step, order, nois
         densities.row_sums(partial=p[0], parts=p[1], out=p[2], n=p[3], factor=c[0])
     elif code == 24:
         updates.sampled_kl_loss(log_qz=p[0], log_pz=p[1], out=p[2], d_log_qz=p[3], d_log_pz=p[4],
-            samples=p[5], batch=p[6], weights=p[7], beta=scalars[step, BETA])
+            samples=p[5], batch=p[6], weights=p[7], beta=scalars[step, BETA], free_bits=c[0])
     elif code == 25:
         elementwise.scale_rows(d=p[0], r=p[1], out=p[2], lo=lo, hi=hi, n=p[3], factor=c[0],
             scratch=scratch)
@@ -189,8 +189,8 @@ def cells_library(sources):
             cells.cell_scores(x=p[0], knots=p[1], scores=p[2], ends=p[3], steps=p[4], out=p[5],
                 lo=lo, hi=hi, n=p[6])
         elif code == 1:
-            cells.cells(x=p[0], knots=p[1], scores=p[2], ends=p[3], steps=p[4], low=p[5],
-                high=p[6], width=p[7], offset=p[8], lo=lo, hi=hi, n=p[9])
+            cells.cells(x=p[0], knots=p[1], scores=p[2], ends=p[3], steps=p[4], tails=p[5],
+                low=p[6], high=p[7], width=p[8], offset=p[9], lo=lo, hi=hi, n=p[10])
         elif code == 2:
             cells.logistic_cells(location=p[0], low=p[1], high=p[2], width=p[3], offset=p[4],
                 log_scale=p[5], by_entry=p[6], r=p[7], slope=p[8], partial=p[9], samples=p[10],
@@ -342,9 +342,13 @@ def log_probs_library(sources):
             updates.iwae(log_px=p[0], log_pz=p[1], log_qz=p[2], loss=p[3], rec=p[4], kl=p[5],
                 d_log_px=p[6], d_log_qz=p[7], samples=p[8], batch=p[9], weights=p[10])
         elif code == 4:
+            updates.power_means(log_px=p[0], log_pz=p[1], log_qz=p[2], loss=p[3], rec=p[4],
+                kl=p[5], d_log_px=p[6], d_log_qz=p[7], samples=p[8], batch=p[9], weights=p[10],
+                power=c[0], groups=c[1], share=c[2])
+        elif code == 5:
             log_probs.standard_normal_log_prob(z=p[0], partial=p[1], lo=lo, hi=hi, n=p[2],
                 thread=thread, scratch=scratch)
-        elif code == 5:
+        elif code == 6:
             elementwise.scale_rows(d=p[0], r=p[1], out=p[2], lo=lo, hi=hi, n=p[3], factor=c[0],
                 scratch=scratch)
 
