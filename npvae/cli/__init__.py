@@ -23,6 +23,7 @@ COMMANDS = {
     "reconstruct": "latent_space",
     "interpolate": "latent_space",
     "latent": "latent_space",
+    "anomalies": "anomalies",
     "verify": "reports",
     "info": "reports",
 }

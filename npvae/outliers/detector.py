@@ -159,12 +159,16 @@ def _usual_rows(x: Array, scores: Array) -> Array:
 
 def _trained(member: Member, x: Array, schema: Any, seed: int, weights: Array | None) -> VAE:
     """A model of a member's size, fitted to rows that are visited in turn, each time moved anew."""
-    table: dict[str, Any] = {"likelihood": StudentT(DF), "standardise": True}
+    table: dict[str, Any] = {
+        "x_dim": x.shape[1],
+        "likelihood": StudentT(DF),
+        "standardise": True,
+    }
     if schema is not None:
-        table = schema.options(number=StudentT(DF))
+        table = schema.options(number=StudentT(DF), count=StudentT(DF))
     elif np.isnan(x).any():
         table["missing"] = "mask"
-    model = VAE(x.shape[1], member.z_dim, hidden=(member.hidden,), seed=seed, **table)
+    model = VAE(z_dim=member.z_dim, hidden=(member.hidden,), seed=seed, **table)
     real = model.likelihood.real_columns(x.shape[1])
     rng = np.random.default_rng(seed)
     visits = member.steps * BATCH
