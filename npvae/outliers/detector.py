@@ -31,12 +31,12 @@ DF = 4.0
 """Degrees of freedom of the columns: strange cells pull little at what is learnt."""
 JITTER = 0.2
 """What training rows are moved by, in standard deviations: no column's scale becomes tiny."""
-JUDGE = Member(2, 32, 200)
+JUDGE = Member(2, 32, 100)
 """Trained before the others, and too short to learn what few rows have."""
-LEFT_OUT = 0.2
+LEFT_OUT = 0.1
 """The share of the rows, those strangest to the judge, that the members are not trained on."""
-MEMBERS = (Member(2, 32, 800), Member(2, 32, 800), Member(16, 32, 800))
-BATCH = 128
+MEMBERS = (Member(2, 32, 500), Member(2, 32, 500), Member(16, 64, 500))
+BATCH, RATE = 128, 3e-3
 _SAMPLES = 4
 _MOST_ENTRIES = 1 << 20
 """Of jittered rows that lie in memory at a time."""
@@ -183,6 +183,7 @@ def _trained(member: Member, x: Array, schema: Any, seed: int, weights: Array | 
         moved,
         epochs=-(-visits // n),
         batch_size=BATCH,
+        lr=RATE,
         seed=seed,
         threads=1,
         progress=False,
