@@ -13,12 +13,16 @@ from ._version import __version__
 
 _NAMES = {
     "data.conditions": ("Labels", "Vector"),
-    "models": ("Autoencoder", "HierarchicalVAE", "VAE", "Model", "registered", "value_and_grad"),
+    "models": (
+        "Autoencoder", "HierarchicalVAE", "Model", "SemiSupervisedVAE", "VAE", "registered",
+        "value_and_grad",
+    ),
     "training.fit": ("fit",),
     "training.history": ("History",),
-    "training.calibrate": ("calibrate",),
+    "training.calibrate": ("calibrate", "fit_prior"),
     "objectives": (
-        "CIWAE", "DReG", "ELBO", "IWAE", "Losses", "MIWAE", "Objective", "Renyi", "STL",
+        "BetaTC", "CIWAE", "DIP", "DReG", "ELBO", "IWAE", "Losses", "MIWAE", "MMD", "Objective",
+        "Renyi", "STL",
     ),
     "optim": ("Adam",),
     "core.schedules": ("Constant", "Cosine", "Cyclical", "Linear"),
@@ -37,7 +41,7 @@ _NAMES = {
         "Likelihood", "Mixed", "NegativeBinomial", "OneHot", "Ordinal", "Poisson", "StudentT",
         "Transformed", "ZeroInflatedNegativeBinomial",
     ),
-    "flows": ("Flow", "Flowed", "Planar"),
+    "flows": ("Coupling", "Flow", "FlowPrior", "Flowed", "IAF", "Planar", "Radial", "Sylvester"),
     "levels": ("Level",),
     "posteriors": ("DiagonalGaussian",),
     "priors": ("Mixture", "Prior", "StandardNormal", "VampPrior"),

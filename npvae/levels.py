@@ -10,6 +10,7 @@ import numpy as np
 
 from . import kernels as k
 from .core import LevelTerms, Part
+from .core.errors import ConfigError
 from .posteriors import DiagonalGaussian, Posterior
 from .priors import Conditional, Prior, StandardNormal
 
@@ -95,6 +96,13 @@ class ConditionalKL(Part):
         return cls(), (*rng.normal(size=(2, 2, 3)), *rng.normal(size=(2, 4, 2, 3)))
 
 
+_DEMANDS = {
+    "gaussian": ("posterior", DiagonalGaussian, "posterior='gaussian'"),
+    "standard": ("prior", StandardNormal, "prior='standard'"),
+}
+"""What an objective may ask of a level besides terms: which part is to be of which class."""
+
+
 class Drawn(NamedTuple):
     """A sample z (K, B, Z), the posterior's parameters, and log q(z) (K, B) where it is needed."""
 
@@ -131,6 +139,12 @@ class Level(Part, abstract=True):
         self.posterior, self.prior = posterior, prior
         kl = _closed_forms.get((type(posterior), type(prior)))
         self.kl: Any = None if kl is None else kl()
+        self._refused = {
+            need: f"this objective is for models with {take}; this one's {what} is "
+            f"{type(getattr(self, what)).__name__}."
+            for need, (what, cls, take) in _DEMANDS.items()
+            if type(getattr(self, what)) is not cls
+        }
 
     def forward(
         self,
@@ -171,6 +185,8 @@ class Level(Part, abstract=True):
         self, drawn: Drawn, needs: Collection[str], prior_inputs: Arrays
     ) -> tuple[LevelTerms, Any]:
         """(terms, cache): what `needs` names of a sample."""
+        for need in self._refused.keys() & set(needs):
+            raise ConfigError(self._refused[need])
         terms = LevelTerms(log_qz=drawn.log_qz)
         c_kl = c_log_pz = None
         if "kl" in needs and self.kl is not None:
@@ -179,7 +195,7 @@ class Level(Part, abstract=True):
             terms.log_pz, c_log_pz = self.prior.forward(drawn.z, *prior_inputs)
         if "z" in needs:
             terms.z = drawn.z
-        if "posterior" in needs:
+        if "posterior" in needs or "gaussian" in needs:
             terms.posterior = drawn.params
         return terms, (c_kl, c_log_pz, len(drawn.params))
 

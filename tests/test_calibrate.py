@@ -164,6 +164,18 @@ def test_it_is_the_same_again_and_is_kept_in_files(tmp_path):
     assert np.isfinite(model.sample(10, take="draw")).all()
 
 
+@pytest.mark.parametrize("log_z", [1e6, -1e6])
+def test_a_tilt_of_another_model_ends(log_z):
+    """One that keeps nothing is refused; one that keeps all changes nothing."""
+    model = trained(data(), epochs=1)
+    model.tilt = of_two(log_z=log_z)
+    if log_z < 0:
+        assert model.sample(50, take="draw").shape == (50, 4)
+        return
+    with pytest.raises(nv.ConfigError, match="keeps none"):
+        model.sample(50, take="draw")
+
+
 def test_a_model_that_was_not_calibrated_is_as_it_was():
     model = trained(data(), epochs=1)
     assert "tilt" not in model.config
@@ -179,6 +191,40 @@ def test_other_priors_stay(prior):
     found = nv.calibrate(model, x[:360])
     assert found.nats == 0
     np.testing.assert_array_equal(model.flat, before)
+
+
+@pytest.mark.parametrize("prior", ["standard", "vamp:n_components=3", "mixture:n_components=2"])
+def test_a_fitted_prior_for_any_model(prior, tmp_path):
+    """Rows of two clusters: a normal prior draws between them, a fitted one does not."""
+    rng = np.random.default_rng(7)
+    x = np.where(rng.random((600, 1)) < 0.3, -3.0, 3.0) + 0.3 * rng.normal(size=(600, 4))
+    model = nv.VAE(4, 1, hidden=(16,), likelihood="gaussian", prior=prior)
+    nv.fit(model, x[:500], epochs=40, batch_size=50, lr=3e-3)
+    fitted = nv.fit_prior(model, x[:500], x[500:], n_components=4)
+    assert isinstance(fitted.prior, nv.Mixture)
+    for name, weights in model.params.items():
+        if not name.startswith("prior."):
+            np.testing.assert_array_equal(fitted.params[name], weights)
+    assert fitted.elbo(x[500:], 100).mean() > model.elbo(x[500:], 100).mean()
+    if prior == "standard":
+        between = [(np.abs(m.sample(4000)[:, 0]) < 1.5).mean() for m in (model, fitted)]
+        assert between[1] < max(0.5 * between[0], 0.03)
+    again = nv.fit_prior(model, x[:500], x[500:], n_components=4)
+    np.testing.assert_array_equal(again.flat, fitted.flat)
+    nv.save(fitted, tmp_path / "m.npz")
+    np.testing.assert_array_equal(nv.load(tmp_path / "m.npz").sample(9), fitted.sample(9))
+
+
+def test_a_prior_that_is_no_better_is_not_taken():
+    x = data()
+    model = nv.VAE(4, 2, hidden=(4,), likelihood="gaussian")  # its posteriors are the prior
+    for name in ("encoder.layers.1.W", "encoder.layers.1.b"):
+        model.params[name][...] = 0
+    kept = nv.fit_prior(model, x[:200], x[200:], n_components=20)
+    assert kept is not model
+    assert isinstance(kept.prior, nv.StandardNormal)
+    with pytest.raises(nv.ConfigError, match="no context"):
+        nv.fit_prior(nv.VAE(4, 2, context_dim=1), x)
 
 
 def test_few_rows_one_column_and_contexts():

@@ -19,6 +19,15 @@ def test_labels_are_unit_vectors_by_any_spelling():
     np.testing.assert_array_equal(nv.Labels([8, 3]).rows([[3], [8]]), [[0, 1], [1, 0]])
 
 
+def test_labels_that_are_not_known_are_zeros():
+    partial = nv.SemiSupervisedVAE(4, 2, 3).condition
+    for labels in ([1, -1, 0], [1.0, np.nan, 0.0], np.array(["1", None, "0"], object)):
+        np.testing.assert_array_equal(partial.rows(labels), [[0, 1, 0], [0, 0, 0], [1, 0, 0]])
+    assert not partial.rows([-1, -1]).any()
+    with pytest.raises(nv.DataError, match="got 5"):
+        partial.rows([5, -1])
+
+
 def test_a_vector_may_be_one_row():
     np.testing.assert_array_equal(nv.Vector(2).rows([1, 2]), [[1, 2]])
 

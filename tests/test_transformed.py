@@ -261,6 +261,17 @@ def test_what_is_fitted_is_a_distribution_near_that_of_the_values(step):
         assert 0 < beyond <= 2.01 / (len(values) + 1)
 
 
+def test_thousands_of_values_that_come_back_are_no_atoms_each():
+    """Of census weights and the like, 30,000 in all, thousands come three times or more."""
+    rng = np.random.default_rng(8)
+    often = np.repeat(np.unique(rng.integers(10_000, 900_000, 4600)), 6)
+    values = np.concatenate([often, rng.integers(10_000, 900_000, 4000), np.full(900, 100_000)])
+    found = shape_of(rng.permutation(values).astype(float), 1.0)
+    assert len(found.marginal.x) < 1024
+    assert np.exp(found.marginal.log_prob(np.array([100_000.0]))) > 0.02
+    assert np.isfinite(found.log_p)
+
+
 def test_wild_cells_are_far_out_and_heavy_tails_are_not():
     rng = np.random.default_rng(2)
     wild = np.append(rng.normal(size=499), 9999.0)

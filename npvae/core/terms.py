@@ -14,7 +14,8 @@ class LevelTerms:
 
     Nats. B batch, K samples, Z latent. A level fills what the objective's ``needs`` name and leaves
     the rest None. For "kl" it gives the closed form where posterior and prior have one together,
-    and else log_qz and log_pz, of which the KL is the mean difference.
+    and else log_qz and log_pz, of which the KL is the mean difference. "gaussian" asks for the
+    posterior's mu and logvar, and with "standard" no model is taken whose prior is another one.
 
     Attributes
     ----------

@@ -98,6 +98,22 @@ class Labels(Condition):
         return rows
 
 
+class PartialLabels(Labels):
+    """`Labels`, of which -1 (or None, or NaN) stands for one that is not known; inside, zeros."""
+
+    name = "partial_labels"
+
+    def rows(self, context: Any) -> Any:
+        given = np.asarray(context)
+        if given.ndim == 2 and given.shape[1] == self.width and self.width > 1:
+            return given
+        labels = given.reshape(-1)
+        unknown = np.array([_is_unknown(label) for label in labels.tolist()], bool)
+        rows = np.zeros((len(labels), self.width), np.float32)
+        rows[~unknown] = super().rows(labels[~unknown]) if not unknown.all() else 0
+        return rows
+
+
 class Vector(Condition):
     """A row of `width` numbers for each example.
 
@@ -118,6 +134,10 @@ def as_condition(choice: Any) -> Condition:
     """The condition that an object, text or a config stands for."""
     condition: Condition = resolve("condition", choice)
     return condition
+
+
+def _is_unknown(label: Any) -> bool:
+    return label is None or label != label or _name(label) == "-1"
 
 
 def _name(label: Any) -> str:

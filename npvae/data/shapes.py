@@ -19,6 +19,8 @@ MOST_ROWS = 4000
 """Of more rows, as many evenly spread ones decide."""
 NEIGHBOURS = 15
 """So many rows to either side say how often a value were to come if it was no atom."""
+MOST_ATOMS = 400
+"""Each takes two knots, and a marginal has `MOST_KNOTS` at most."""
 FAR = 10.0
 """A cell is far out where it is so many times as far from the median as all but the odd ones."""
 OUTER = 0.9
@@ -162,7 +164,7 @@ def by_quantiles(values: Array, step: float, n: int) -> Marginal:
     """
     unit, half = (step, 0.5) if step else (1.0, 0.0)
     places, counts = np.unique(np.rint(values / unit) if step else values, return_counts=True)
-    atoms = _are_atoms(places, counts, bool(step))
+    atoms = _commonest(_are_atoms(places, counts, bool(step)), counts)
     spikes, times = places[atoms], counts[atoms]
     edges, shares = _line(places[~atoms], counts[~atoms], n, half)
     low, high = places[0] - half, places[-1] + half
@@ -209,6 +211,14 @@ def _are_atoms(places: Array, counts: Array, rounded: bool) -> Array:
     cells = rows[last - 1] - rows[first] if rounded else np.full(len(places), np.inf)
     expected = (start - first + last - end) / np.maximum(cells, 1)
     return (counts >= 3) & (counts > expected + 3 * np.sqrt(expected) + 1.5)
+
+
+def _commonest(atoms: Array, counts: Array) -> Array:
+    """At most `MOST_ATOMS` of the atoms, (K,) bool: those with the greatest counts."""
+    order = np.argsort(np.where(atoms, -counts, 0), kind="stable")
+    chosen = np.zeros(len(atoms), bool)
+    chosen[order[: min(int(atoms.sum()), MOST_ATOMS)]] = True
+    return chosen
 
 
 def _normal_quantiles(shares: Array) -> Array:

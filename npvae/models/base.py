@@ -90,6 +90,10 @@ class Model(Owner, abstract=True):
         `START_ROWS`, with their context.
         """
 
+    def start_from_context(self, contexts: Reader) -> None:
+        """Set what training takes of the context of all rows, unless it was trained before."""
+        return
+
     @abstractmethod
     def posteriors(self, x: Array, context: Array | None) -> list[tuple[Array, ...]]:
         """The parameters of each level's posterior, for a batch as `batches` gives it."""
@@ -370,6 +374,20 @@ class Model(Owner, abstract=True):
             raise ConfigError(f"take is 'mean', 'draw' or 'mode'; got {take!r}.")
         units = self.units
         return output if units is None else lambda theta: units.restored(output(theta))
+
+
+def labels_or_context(model: Any, y: Any, context: Any) -> Any:
+    """The context that labels y are; raises `ConfigError` where the model predicts none."""
+    if y is None:
+        return context
+    if not hasattr(model, "predict"):
+        raise ConfigError(
+            f"y are labels for a model that predicts them; {type(model).__name__} predicts none. "
+            "Take nv.SemiSupervisedVAE, or condition=nv.Labels(...) and context=y."
+        )
+    if context is not None:
+        raise ConfigError("y and context are the labels of one model twice; give one of the two.")
+    return y
 
 
 def _joined(chunks: Sequence[Array]) -> Array:

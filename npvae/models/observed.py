@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels as k
-from ..core import clone, resolve
+from ..core import clone, initialise, resolve
 from ..core.checks import number, whole
 from ..core.errors import ConfigError
 from ..data.conditions import as_condition
@@ -113,18 +113,23 @@ class Observed(Model, abstract=True):
         And what the encoder's inputs are standardised by, where it can't take them as they are.
         """
         bias = self.decoder.output_bias
-        untrained = bias is not None and not bias.any()
+        untrained = self._is_as_initialised() if bias is None else not bias.any()
         if untrained and self.inputs is None:
             inputs, usual = self._inputs(rows), self.likelihood.usual(self.x_dim)
             mask = np.full(inputs.shape[1] - len(usual), np.inf)
             self.inputs = Units.of_inputs(inputs, np.concatenate([usual, mask]))
         self._start_latent(self._encoder_input(rows, context))
-        if bias is None or not untrained:
+        if not untrained:
             return
         self.likelihood.start_from(rows)
         start = self.likelihood.output_bias(mean, n)
-        if start is not None:
-            bias[...] = start
+        if start is not None and bias is not None:
+            bias[...] = start.reshape(-1, bias.size).mean(0)
+
+    def _is_as_initialised(self) -> bool:
+        """Whether all parameters are those that the seed gives."""
+        rng = np.random.default_rng(self.seed)
+        return np.array_equal(self.flat, initialise(self, rng, self.flat.dtype))
 
     def _start_latent(self, inputs: Array) -> None:
         """Begin training from some rows of the encoder's input, unless trained before."""

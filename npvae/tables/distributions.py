@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from .. import kernels as k
+from ..core.public import public
 from ..data.shapes import Fitted, far_out, held_out_folds, shape_of
 from .column import Column
 from .schema import LIKELIHOODS, Schema
@@ -70,6 +71,7 @@ def shape(column: Column, values: Array, many: bool) -> Fitted | None:
     return shape_of(values, step, quick=many)
 
 
+@public
 def fitted_to(schema: Schema, x: Array) -> Schema:
     """A schema whose marginals are fitted to some rows x (N, D) of its table alone.
 

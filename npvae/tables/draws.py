@@ -137,7 +137,7 @@ def _drawn(model: Any, given: KnownCells, n: int, rng: np.random.Generator) -> A
         if weights is None:
             drawn = model.decode(z, take="draw", seed=_seed(rng))
         elif (effective := 1 / np.square(weights).sum()) >= ENOUGH:
-            z = z[rng.choice(pool, int(effective / 4), p=weights)]
+            z = z[rng.choice(pool, int(effective / 2), p=weights)]
             drawn = model.decode(z, take="draw", seed=_seed(rng))
         else:  # the encoder knows better than the prior where such rows are
             draws = impute(model, given.x[None], _AT_ONCE, 5 * _AT_ONCE, _seed(rng))

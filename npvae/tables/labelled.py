@@ -66,14 +66,18 @@ class Labelled(Column):
         return {**super().config, "labels": list(self.labels)}
 
 
-class Flag(Labelled):
-    """Two words, of which capitals do not matter; 1 stands for the second."""
-
-    kind = "flag"
+class AnyCase(Labelled):
+    """Base of those in which capitals do not matter."""
 
     @staticmethod
     def key_of(labels: Iterable[str]) -> Callable[[str], str]:
         return flag_key
+
+
+class Flag(AnyCase):
+    """Two words; 1 stands for the second."""
+
+    kind = "flag"
 
     @classmethod
     def of(cls, name: str, texts: Sequence[str], counts: Array, written: Any = None) -> Column:
@@ -117,14 +121,10 @@ class Category(Labelled):
         return f"{len(self.labels)} labels: {shown}"
 
 
-class Ordered(Labelled):
-    """Labels in an order, such as low, medium and high; capitals do not matter."""
+class Ordered(AnyCase):
+    """Labels in an order, such as low, medium and high."""
 
     kind = "ordered"
-
-    @staticmethod
-    def key_of(labels: Iterable[str]) -> Callable[[str], str]:
-        return flag_key
 
     @classmethod
     def of(cls, name: str, texts: Sequence[str], counts: Array, written: Any = None) -> Column:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -10,21 +10,23 @@ from ..core.arrays import as_array
 from ..core.checks import whole
 from ..core.errors import ConfigError
 from ..core.public import public
-from ..data.gaussians import Gaussians, improved
+from ..data.gaussians import Gaussians, improved, started
 from ..data.tilt import Tilt, features, moments
 from ..models import Model
 from ..priors import Mixture
 
 Array = np.ndarray
+AnyModel = TypeVar("AnyModel", bound=Model)
 
 _STEPS = 50
 """Of expectation maximisation, at most."""
+_FEWEST_ROWS = 20
 _MOST_POINTS = 20_000
 """Latent vectors, and rows of training, that are looked at."""
 _DRAWS = 10_000
 """Drawn rows whose moments are compared with those of the data."""
-_MOST_LABELS = 4
-"""A category with more labels has no moments: most of its labels are in few rows."""
+_FEWEST_OF_LABEL = 30
+"""A label of a category with fewer rows has no moments."""
 _MOST_FEATURES, _MOST_PAIRS = 1000, 300
 _RIDGE = 30.0
 """How many times the variance of a mean moments are held loosely by. Measured: docs/training.md."""
@@ -84,39 +86,104 @@ def calibrate(model: Model, x: Any, valid: Any = None, seed: int = 0) -> Calibra
     return Calibration(nats, 0 if tilt is None else len(tilt.pairs), effective)
 
 
+@public
+def fit_prior(
+    model: AnyModel, x: Any, valid: Any = None, n_components: int = 30, seed: int = 0
+) -> AnyModel:
+    """A model of the same networks whose prior is a `Mixture`, fitted to the posteriors of x.
+
+    Whatever prior it was trained with, drawn z then lie where those of the rows do. If z of rows
+    that were held out are no likelier under it, what is given is a copy of the model.
+
+    Parameters
+    ----------
+    model : Model, with one latent level and without a context
+    x : (N, D) array
+        The rows that it was trained on.
+    valid : (M, D) array, optional
+        Rows that were held out; without them, a tenth of x judges the prior.
+    n_components : int
+    seed : int
+        Of the draws from the posteriors, and of the components' starts.
+
+    Source: Dempster, Laird & Rubin 1977; of the aggregate posterior as the best prior, Hoffman &
+    Johnson 2016.
+    """
+    _check_plain(model)
+    n = whole("n_components", n_components)
+    rng = np.random.default_rng([whole("seed", seed, least=0), 0])
+    z, held_out, before = _points(model, as_array(x, "x"), valid, rng)
+    fitted, score = _most_likely(started(z, n, rng), z, held_out)
+    if score <= before:
+        return model.copy()
+    config = {**model.config, "prior": {"name": "mixture", "n_components": n}}
+    own = {name: a for name, a in model.params.items() if not name.startswith("prior.")}
+    of_prior = {f"prior.{name}": array for name, array in fitted._asdict().items()}
+    make: Any = type(model)
+    made: AnyModel = make(**config, parameters={**own, **of_prior})
+    return made
+
+
+def _check_plain(model: Model) -> None:
+    if model.context_dim or len(model.levels) != 1 or getattr(model, "prior", None) is None:
+        raise ConfigError(
+            "a prior is fitted for a model with one latent level, a prior of its own and no "
+            f"context; this is a {type(model).__name__} that is conditioned or has "
+            f"{len(model.levels)} levels."
+        )
+
+
 def _fit_prior(model: Model, x: Array, valid: Any, rng: np.random.Generator) -> float:
+    """Fit a prior that is a mixture, in place; by how many nats held-out z are likelier."""
     prior: Any = getattr(model, "prior", None)
-    if type(prior) is not Mixture or len(model.levels) != 1 or len(x) < 20:
+    if type(prior) is not Mixture or len(model.levels) != 1 or len(x) < _FEWEST_ROWS:
         return 0.0
-    z = _latent(model, x[:: -(-len(x) // _MOST_POINTS)], rng)
-    if valid is None or not len(valid):
-        held_out, z = z[:, ::10], np.delete(z, np.s_[::10], axis=1)
-    else:
-        held_out = _latent(model, valid, rng)
-    z, held_out = z.reshape(-1, z.shape[-1]), held_out.reshape(-1, z.shape[-1])
+    z, held_out, _ = _points(model, x, valid, rng)
     own = prior.mu, prior.logvar, prior.logits
-    g = best = Gaussians(*(array.astype(np.float64) for array in own))
-    before = score = float(g.log_prob(held_out).mean())
-    for _ in range(_STEPS):
-        g = improved(g, z)
-        now = float(g.log_prob(held_out).mean())
-        if now > score:
-            best, score = g, now
+    start = Gaussians(*(array.astype(np.float64) for array in own))
+    before = float(start.log_prob(held_out).mean())
+    best, score = _most_likely(start, z, held_out)
     if score > before:
         for old, new in zip(own, best, strict=True):
             old[...] = new
     return score - before
 
 
-def _latent(model: Model, x: Any, rng: np.random.Generator) -> Array:
-    """Draws (S, N, Z) of the posteriors of rows, so many that there are enough points."""
+def _points(
+    model: Model, x: Array, valid: Any, rng: np.random.Generator
+) -> tuple[Array, Array, float]:
+    """z (n, Z) to fit a prior to, such as judge it, and the mean log p(z) of these as it is."""
+    z, log_p = _latent(model, x[:: -(-len(x) // _MOST_POINTS)], rng)
+    if valid is None or not len(valid):
+        held_out, log_p = z[:, ::10], log_p[:, ::10]
+        z = np.delete(z, np.s_[::10], axis=1)
+    else:
+        held_out, log_p = _latent(model, valid, rng)
+    return z.reshape(-1, z.shape[-1]), held_out.reshape(-1, z.shape[-1]), float(log_p.mean())
+
+
+def _most_likely(g: Gaussians, z: Array, held_out: Array) -> tuple[Gaussians, float]:
+    """Of the steps of expectation maximisation the one that held-out points are likeliest after."""
+    best, score = g, float(g.log_prob(held_out).mean())
+    for _ in range(_STEPS):
+        g = improved(g, z)
+        now = float(g.log_prob(held_out).mean())
+        if now > score:
+            best, score = g, now
+    return best, score
+
+
+def _latent(model: Model, x: Any, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Draws z (S, N, Z) of the posteriors of rows, enough in all, and log p(z) (S, N)."""
     samples = max(1, min(20, _MOST_POINTS // len(x)))
-    posterior, drawn = model.levels[0].posterior, []
+    drawn, log_ps = [], []
     for batch, _ in model.batches(x, None):
-        params = model.posteriors(batch, None)[0]
         eps = model.draw_noise(len(batch), samples, rng)
-        drawn.append(posterior.draw(params, eps, density=False)[0][0].astype(np.float64))
-    return np.concatenate(drawn, axis=1)
+        terms, _ = model.forward(batch, eps, None, needs=("log_pz", "z"))
+        level: Any = terms.levels[0]
+        drawn.append(level.z.astype(np.float64))
+        log_ps.append(level.log_pz.astype(np.float64))
+    return np.concatenate(drawn, axis=1), np.concatenate(log_ps, axis=1)
 
 
 def _tilt(model: Model, x: Array, seed: int) -> tuple[Tilt | None, float]:
@@ -158,9 +225,11 @@ def _features(model: Model, x: Array) -> tuple[Array, Array, Array, Array] | Non
         column = None if schema is None else schema.modelled[j]
         if column is None or column.kind != "category":
             found.append((j, np.nan))
-        elif len(column.labels) <= _MOST_LABELS:
-            found += [(j, float(label)) for label in range(1, len(column.labels))]
-    if not 2 <= len(found) <= _MOST_FEATURES or len(x) < 20:
+        else:  # all labels but the commonest, of which there are as many as the others leave
+            there, counts = np.unique(x[~np.isnan(x[:, j]), j], return_counts=True)
+            often = (counts >= _FEWEST_OF_LABEL) & (np.arange(len(there)) != counts.argmax())
+            found += [(j, float(label)) for label in there[often]]
+    if not 2 <= len(found) <= _MOST_FEATURES or len(x) < _FEWEST_ROWS:
         return None
     columns, labels = np.array(found).T
     columns = columns.astype(np.intp)

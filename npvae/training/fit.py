@@ -24,7 +24,7 @@ from ..core.run_lock import locked_file
 from ..core.schedules import warm_up
 from ..core.threads import blas_threads, usable_cores
 from ..models import Model
-from ..models.base import START_ROWS
+from ..models.base import START_ROWS, labels_or_context
 from ..optim import Adam
 from .blame import not_like_training, why_not_finite
 from .callbacks import call
@@ -62,6 +62,7 @@ def fit(
     optimiser: Adam | None = None,
     weights: Any = None,
     binarise: bool = False,
+    y: Any = None,
 ) -> History:
     """Train a model in place, by minibatch Adam on hand-derived gradients.
 
@@ -107,6 +108,10 @@ def fit(
         Whether x in [0, 1] holds probabilities: each visit of a row then draws its ones and zeros
         anew. The validation data are drawn too, the same after every epoch.
 
+    y : (N,) array, optional
+        The labels of the rows for a model that predicts them, -1 where one is not known. With
+        `valid` they stand in the pair (array, labels).
+
     Returns
     -------
     History
@@ -136,7 +141,7 @@ def fit(
         resume=resume,
         progress=progress,
     )
-    return train(model, settings, x, valid, context, weights)
+    return train(model, settings, x, valid, labels_or_context(model, y, context), weights)
 
 
 def train(
@@ -159,6 +164,8 @@ def train(
     some = np.linspace(0, len(rows) - 1, min(len(rows), START_ROWS)).astype(int)
     start = rows.batch(some)
     model.start_from(mean, len(rows), start.x, start.context)
+    if rows.context is not None:
+        model.start_from_context(rows.context)
     _warn_of_short_training(settings)
     return _Run(model, settings, rows, held_out).train()
 

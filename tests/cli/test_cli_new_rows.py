@@ -23,6 +23,15 @@ def run(tmp_path_factory):
     return folder / "run"
 
 
+def test_training_says_what_rows_are_drawn_from(run, npvae, tmp_path):
+    out = npvae(f"train {run.parent / 't.csv'} --epochs 3 --no-plots --out {tmp_path / 'r'}").out
+    assert "drawn rows chosen so that" in out
+    model, config = nv.load(tmp_path / "r"), (tmp_path / "r" / "config.json").read_text()
+    assert model.tilt is not None
+    assert "tilt" not in config  # so that a run knows its model before and after
+    assert "training       npvae train" in npvae(f"info {tmp_path / 'r'}").out
+
+
 def rows(path):
     with path.open(newline="") as file:
         return list(csv.DictReader(file))

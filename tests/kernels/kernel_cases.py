@@ -583,6 +583,20 @@ KERNELS: dict[str, Kernel] = {
         scales=planar_backward_terms,
         wide=("d",),
     ),
+    "stretched": Kernel(
+        dict(z="KBZ", shift="KBZ", raw="KBZ"), 6,
+        scales=lambda z, shift, raw: (
+            20.1 * np.abs(z) * (1 + np.abs(3 * np.tanh(raw / 3))) + np.abs(shift),
+            np.abs(3 * np.tanh(raw / 3)).sum(-1),
+        ),
+    ),
+    "stretched_backward": Kernel(
+        dict(dz="KBZ", d="KB", z="KBZ", raw="KBZ"), 8, wide=("d",),
+        scales=lambda dz, d, z, raw: (
+            4 * np.abs(dz) * np.exp(3 * np.tanh(raw / 3)),
+            4 * np.abs(dz * z) * np.exp(3 * np.tanh(raw / 3)) + np.abs(d)[..., None],
+        ),
+    ),
     "bounded": Kernel(dict(raw="KBD"), 3, HEADS, scales=lambda raw, low, high: (1 + np.abs(raw),)),
     "bounded_backward": Kernel(
         dict(d="KBD", raw="KBD"),

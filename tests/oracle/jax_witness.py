@@ -21,6 +21,7 @@ array = jnp.asarray
 vjp = jax.vjp
 exp = jnp.exp
 log = jnp.log
+stack = jnp.stack
 log1p = jnp.log1p
 
 ACTIVATIONS = {
@@ -88,16 +89,18 @@ def gaussian_kl_between(mu, logvar, prior_mu, prior_logvar):
 
 
 def planar(z, w, u, b):
-    """z moved along û, and minus the log-determinant of that map's Jacobian."""
+    """Along û, which is u with its part along w bounded."""
     s = jnp.dot(w, u)
     u = u + (nn.softplus(s) - 1 - s) * w / jnp.dot(w, w)
+    return flow(lambda z: z + u * jnp.tanh(jnp.dot(w, z) + b[0]), z)
 
-    def move(z):
-        return z + u * jnp.tanh(jnp.dot(w, z) + b[0])
 
-    rows = z.reshape(-1, z.shape[-1])
-    change = -jnp.linalg.slogdet(jax.vmap(jax.jacfwd(move))(rows))[1]
-    return jax.vmap(move)(rows).reshape(z.shape), change.reshape(z.shape[:-1])
+def flow(move, z, *given):
+    """Every row of z moved, and minus the log-determinant of that map's Jacobian."""
+    lead = z.shape[:-1]
+    rows = [jnp.broadcast_to(a, (*lead, a.shape[-1])).reshape(-1, a.shape[-1]) for a in (z, *given)]
+    change = -jnp.linalg.slogdet(jax.vmap(jax.jacfwd(move))(*rows))[1]
+    return jax.vmap(move)(*rows).reshape(z.shape), change.reshape(lead)
 
 
 def bernoulli(logits, x):

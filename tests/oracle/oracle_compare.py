@@ -20,6 +20,8 @@ Array = np.ndarray
 OF_LEVEL = ("kl", "log_pz", "log_qz", "z")
 PLACES = ("", " above")
 """What the names of a level's terms end in: of the level next to x, and of the one above."""
+GIVES = {"autoencoder": ("log_px",), "semi": ("log_px", "kl")}
+"""The terms of models that do not have all."""
 NEEDS = ("log_px", *OF_LEVEL, "posterior")
 
 
@@ -32,11 +34,13 @@ def forward(part: Any, inputs: tuple[Array, ...]) -> tuple[dict[str, Array], Any
     if not isinstance(part, nv.Model):
         outputs, cache = part.forward(*inputs)
         return named(outputs), cache
-    terms, cache = part.forward(*inputs, needs=NEEDS if part.levels else ("log_px",))
+    terms, cache = part.forward(*inputs, needs=GIVES.get(part.name, NEEDS))
     outputs = {"log_px": terms.log_px}
     for level, place in zip(terms.levels, PLACES, strict=False):
-        outputs |= {name + place: getattr(level, name) for name in OF_LEVEL}
-        outputs["mu" + place], outputs["logvar" + place] = level.posterior
+        given = {name: getattr(level, name) for name in OF_LEVEL}
+        outputs |= {name + place: value for name, value in given.items() if value is not None}
+        if level.posterior is not None:
+            outputs["mu" + place], outputs["logvar" + place] = level.posterior
     return outputs, cache
 
 
@@ -46,11 +50,7 @@ def backward(part: Any, cache: Any, cotangents: dict[str, Array]) -> dict[str, A
     if isinstance(part, nv.Model):
         c = cotangents
         d_levels = [
-            nv.LevelTerms(
-                **{name: c[name + place] for name in OF_LEVEL},
-                posterior=(c["mu" + place], c["logvar" + place]),
-            )
-            for _, place in zip(part.levels, PLACES, strict=False)
+            _level(cotangents, place) for _, place in zip(part.levels, PLACES, strict=False)
         ]
         part.backward(cache, nv.Terms(c["log_px"], d_levels))
         return d_parameters
@@ -60,6 +60,12 @@ def backward(part: Any, cache: Any, cotangents: dict[str, Array]) -> dict[str, A
     for name in part.data_inputs:
         assert d_inputs.pop(name) is None
     return d_parameters | d_inputs
+
+
+def _level(c: dict[str, Array], place: str) -> nv.LevelTerms:
+    given = {name: c[name + place] for name in OF_LEVEL if name + place in c}
+    posterior = (c["mu" + place], c["logvar" + place]) if "mu" + place in c else None
+    return nv.LevelTerms(**given, posterior=posterior)
 
 
 def arguments(part: nv.Part) -> list[str]:

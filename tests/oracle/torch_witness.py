@@ -27,6 +27,7 @@ array = torch.tensor
 vjp = torch.func.vjp
 exp = torch.exp
 log = torch.log
+stack = torch.stack
 log1p = torch.log1p
 
 ACTIVATIONS = {
@@ -98,17 +99,18 @@ def gaussian_kl_between(mu, logvar, prior_mu, prior_logvar):
 
 
 def planar(z, w, u, b):
-    """z moved along û, and minus the log-determinant of that map's Jacobian."""
+    """Along û, which is u with its part along w bounded."""
     s = w @ u
     u = u + (functional.softplus(s) - 1 - s) * w / (w @ w)
+    return flow(lambda z: z + u * torch.tanh(w @ z + b[0]), z)
 
-    def move(z):
-        return z + u * torch.tanh(w @ z + b[0])
 
-    rows = z.reshape(-1, z.shape[-1])
-    jacobians = torch.func.vmap(torch.func.jacrev(move))(rows)
+def flow(move, z, *given):
+    """Every row of z moved, and minus the log-determinant of that map's Jacobian."""
+    rows = [a.expand(*z.shape[:-1], -1).reshape(-1, a.shape[-1]) for a in (z, *given)]
+    jacobians = torch.func.vmap(torch.func.jacrev(move))(*rows)
     change = -torch.linalg.slogdet(jacobians)[1].reshape(z.shape[:-1])
-    return torch.func.vmap(move)(rows).reshape(z.shape), change
+    return torch.func.vmap(move)(*rows).reshape(z.shape), change
 
 
 def bernoulli(logits, x):

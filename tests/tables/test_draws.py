@@ -74,8 +74,10 @@ def test_of_a_known_number(model, many):
     assert abs(x[:, at(model, "age")].mean() - near[:, at(model, "age")].mean()) < 0.6
 
 
-def test_of_so_much_that_the_prior_hardly_finds_it(model, many):
-    """All other columns of a row: its age comes back, as the date follows from it."""
+@pytest.mark.parametrize("enough", [1, 1e9])
+def test_of_so_much_that_the_prior_hardly_finds_it(model, many, monkeypatch, enough):
+    """All other columns of a row, by the prior and as gaps are filled: its age comes back."""
+    monkeypatch.setattr(draws, "ENOUGH", enough)
     row = {"town": "Rome", "pay": 2400.0, "member": "yes", "since": "2023-07-10"}
     x = tables.sample(model, 300, row, seed=1)
     true = (datetime.date(2023, 7, 10) - datetime.date(2020, 1, 1)).days / 20

@@ -430,6 +430,21 @@ def poisson_library(sources):
     return perform
 
 
+def stretched_library(sources):
+    def perform(code, operands, constants, lo, hi, thread, scratch):
+        if sources < 0:
+            return
+        p = longs(operands, N_OPERANDS)
+        if code == 0:
+            flows.stretched(z=p[0], shift=p[1], raw=p[2], out=p[3], change=p[4], n=p[5],
+                n_features=p[6])
+        elif code == 1:
+            flows.stretched_backward(dz=p[0], d=p[1], z=p[2], raw=p[3], out=p[4], d_raw=p[5],
+                n=p[6], n_features=p[7])
+
+    return perform
+
+
 def student_t_library(sources):
     def perform(code, operands, constants, lo, hi, thread, scratch):
         if sources < 0:
@@ -489,6 +504,7 @@ LIBRARIES = {
     "ordinal": ordinal_library,
     "planar": planar_library,
     "poisson": poisson_library,
+    "stretched": stretched_library,
     "student_t": student_t_library,
     "tanh": tanh_library,
     "zero_inflated_negative_binomial": zero_inflated_negative_binomial_library,
