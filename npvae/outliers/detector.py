@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.arrays import as_array, check_numbers
+from ..core.arrays import as_array
 from ..core.checks import number, relative_weights, whole
 from ..core.errors import ConfigError, DataError
 from ..core.numerics import known_sums
 from ..core.public import public
+from ..data.reader import Reader
 from ..likelihoods import StudentT
 from ..models import VAE
 from ..training.fit import fit
@@ -145,10 +146,9 @@ def fit_detector(
 
 def _checked(x: Any) -> Array:
     x = as_array(x, "x")
-    check_numbers(x, "x")
     if x.ndim != 2 or len(x) < 2 or not x.shape[1]:
         raise DataError(f"a detector is fitted to rows (N, D), two or more; got shape {x.shape}.")
-    return x.astype(np.float64)
+    return Reader(x, x.shape[1], np.float64, missing=True).checked(slice(0, len(x)))
 
 
 def _usual_rows(x: Array, scores: Array) -> Array:
