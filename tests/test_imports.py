@@ -34,7 +34,7 @@ GROUPS = [
     ["executor"],
     ["training"],
     ["evaluate", "outliers", "plots", "gradcheck"],
-    ["cli", "sklearn"],
+    ["cli", "pyod", "sklearn"],
     ["__main__"],
 ]
 HEIGHT = {unit: height for height, group in enumerate(GROUPS) for unit in group}
@@ -49,6 +49,7 @@ OPTIONAL = {
     "openpyxl": {"tables"},
     "pyarrow": {"tables"},
     "sklearn": {"evaluate", "sklearn"},
+    "pyod": {"pyod"},
 }
 """Who may import an optional package; at its top level only the compiled operations may, and
 `npvae.sklearn`, whose classes are scikit-learn's."""
@@ -280,5 +281,5 @@ def test_no_two_classes_have_one_name():
     twice = {name: found for name, found in homes.items() if len(found) > 1}
     assert twice == {
         "Constant": ["core.schedules", "tables.column"],
-        "VAE": ["models.vae", "sklearn.vae"],
+        "VAE": ["models.vae", "pyod", "sklearn.vae"],
     }

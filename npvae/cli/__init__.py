@@ -25,6 +25,7 @@ COMMANDS = {
     "interpolate": "latent_space",
     "traverse": "latent_space",
     "latent": "latent_space",
+    "anomalies": "anomalies",
     "verify": "reports",
     "info": "reports",
 }

@@ -132,13 +132,17 @@ def rows_for(run: Run, options: Namespace) -> Selection:
     DataError
         If they can't be read, or do not have the columns that the model takes.
     """
+    return numbered_rows(run, options)[0]
+
+
+def numbered_rows(run: Run, options: Namespace) -> tuple[Selection, Array]:
+    """`rows_for`, and the places of these rows in their source, counted from 0."""
     name = options.data or run.settings.get("data")
     if name is None:
         raise ConfigError(
             f"what '{run.name}' was trained on is not known; give --data digits or --data PATH."
         )
-    rows = _split(run, name, options.split)
-    data, which, others = rows
+    (data, which, others), places = _split(run, name, options.split)
     if data.x.shape[1] != run.model.x_dim:
         raise DataError(
             f"the model in '{run.name}' takes rows of {run.model.x_dim} columns; '{name}' has "
@@ -146,8 +150,9 @@ def rows_for(run: Run, options: Namespace) -> Selection:
         )
     if options.rows is not None and options.rows < len(data.x):
         which = f"{options.rows:,} of {which}"
-        data = take(data, draw(len(data.x), options.rows, options.seed))
-    return Selection(data, which, others)
+        some = draw(len(data.x), options.rows, options.seed)
+        data, places = take(data, some), places[some]
+    return Selection(data, which, others), places
 
 
 def rows_apart(run: Run, name: str | None) -> tuple[Dataset, Dataset | None]:
@@ -172,7 +177,7 @@ def rows_apart(run: Run, name: str | None) -> tuple[Dataset, Dataset | None]:
     return take(data, np.flatnonzero(roles == (TRAINED if trained_on else NEW))), others
 
 
-def _split(run: Run, name: str, split: str | None) -> Selection:
+def _split(run: Run, name: str, split: str | None) -> tuple[Selection, Array]:
     trained_here = _same_source(name, run.settings.get("data"))
     share, schema = run.settings.get("holdout"), run.schema
     if split == "held-out":
@@ -181,24 +186,25 @@ def _split(run: Run, name: str, split: str | None) -> Selection:
         split = "test"
     data = read(name, split, schema)
     n = len(data.x)
+    every = np.arange(n)
     which = f"all {n:,} rows of {name}" if split is None else f"{n:,} {split} rows of {name}"
     roles, changed = _roles(run, name, data)
     trained = int((roles == TRAINED).sum())
     if split == "test" or not (trained or trained_here):
-        return Selection(data, which)
+        return Selection(data, which), every
     if trained == n or not trained:
         which += f" (the model was trained on {'them' if trained else 'others'}{changed})"
     else:
         which += f" (the model was trained on {trained:,} of them{changed})"
     if (roles == HELD_OUT).any():
         them = "the others" if (roles != NEW).all() else "those held out"
-        return Selection(data, which, f"--split held-out takes {them}")
+        return Selection(data, which, f"--split held-out takes {them}"), every
     if trained_here and not share and has_test_split(name):
-        return Selection(data, which, "--split test takes others")
-    return Selection(data, which, "give others with --data")
+        return Selection(data, which, "--split test takes others"), every
+    return Selection(data, which, "give others with --data"), every
 
 
-def _held_out(run: Run, name: str) -> Selection:
+def _held_out(run: Run, name: str) -> tuple[Selection, Array]:
     """The rows that a run kept for validation, wherever they now stand."""
     trained_here, share = _same_source(name, run.settings.get("data")), run.settings.get("holdout")
     if not share:
@@ -215,7 +221,7 @@ def _held_out(run: Run, name: str) -> Selection:
             "trained on with --data, or leave --split out."
         )
     which = f"{count(len(places), 'row')} of {name} held out in training"
-    return Selection(take(data, places), which + changed)
+    return Selection(take(data, places), which + changed), places
 
 
 def _roles(run: Run, name: str, data: Dataset) -> tuple[Array, str]:

@@ -20,10 +20,11 @@ from .arguments import (
     one_of,
     output,
     places,
+    real,
     span,
     texts,
     whole,
-)
+)  # fmt: skip
 from .console import BAD_INPUT, tell
 from .hints import hint
 from .train_options import DEFAULT_RUN, GROUPS
@@ -109,6 +110,19 @@ principal components of more than two dimensions, coloured by label where the
 data have labels. An array (.npy, .csv) has the posterior means of all rows, in
 their order, and a .csv the labels too."""
 
+_ANOMALIES = """\
+Sort rows by how strange they are to the model, and say which columns make them
+so. A .csv has every row: its number (counted from 0), its score in nats, whether
+it is strange, why, and its own columns; a picture of the same name has the scores.
+
+The score is -ELBO, or -log p(x) with --method likelihood. Strange is a row that
+scores above the quantile 0.99 of the rows that npvae train held out; --quantile
+says another, and --contamination takes the strangest share of these rows.
+
+Without a RUN, small robust models are trained on the rows themselves, of which
+the strangest 0.05 are held for strange (--contamination says another share). A
+score then counts how many spreads a row lies above what is usual."""
+
 _VERIFY = """\
 Prove every gradient that npvae has, and every identity, against independent
 computations. Exits with 1 where one fails."""
@@ -153,7 +167,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     for add in (
         _train, _evaluate, _sample, _reconstruct, _impute, _interpolate, _traverse, _latent,
-        _verify, _info,
+        _anomalies, _verify, _info,
     ):  # fmt: skip
         add(commands)
     known = commands.choices
@@ -401,6 +415,39 @@ def _latent(commands: Any) -> None:
     _output(parser, "latent.png")
 
 
+def _anomalies(commands: Any) -> None:
+    parser = commands.add_parser(
+        "anomalies",
+        usage="npvae anomalies [RUN] --data PATH [options]",
+        help="rows by strangeness, with the columns that make them so",
+        description=_ANOMALIES,
+    )
+    _run_and_data(parser, nargs="?")
+    parser.add_argument(
+        "--contamination",
+        type=real("above 0 and up to 0.5", lambda value: 0 < value <= 0.5),
+        metavar="SHARE",
+        help="hold the strangest share of these rows for strange, such as 0.05",
+    )
+    parser.add_argument(
+        "--quantile",
+        type=real("above 0 and below 1", lambda value: 0 < value < 1),
+        metavar="Q",
+        help="hold for strange what scores above this quantile of the rows held out in training "
+        "(default: 0.99; of a run without such rows --contamination 0.05)",
+    )
+    parser.add_argument(
+        "--method",
+        type=one_of("elbo", "likelihood"),
+        default="elbo",
+        metavar="NAME",
+        help="elbo, or likelihood, which is tighter and slower (default: elbo)",
+    )
+    _output(parser, "strange.csv", ".csv", ".tsv")
+    _image_shape(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
 def _verify(commands: Any) -> None:
     parser = commands.add_parser(
         "verify", help="prove every gradient and every identity", description=_VERIFY
@@ -419,8 +466,8 @@ def _run(parser: Parser, nargs: str | None = None) -> None:
     parser.add_argument("run", metavar="RUN", nargs=nargs, help="a run folder, or a model.npz")
 
 
-def _run_and_data(parser: Parser) -> None:
-    _run(parser)
+def _run_and_data(parser: Parser, nargs: str | None = None) -> None:
+    _run(parser, nargs)
     parser.add_argument(
         "--data",
         metavar="PATH",

@@ -53,7 +53,7 @@ def evaluate(options: Namespace) -> None:
     drawn, drawn_in = _drawn_rows(run, options)
     if options.json:
         more = {} if drawn is None else {"drawn_rows": drawn.as_dict()}
-        print(_json({"run": run.name, "data": which, "seed": options.seed, **figures, **more}))
+        print(as_json({"run": run.name, "data": which, "seed": options.seed, **figures, **more}))
         return
     se = figures["log_likelihood_se"]
     likelihood = f"{figures['n_samples']:,} importance samples per row"
@@ -131,7 +131,7 @@ def verify(options: Namespace) -> int:
 
     verification = gradcheck.verify()
     with contextlib.suppress(BrokenPipeError):  # the exit code counts, whoever reads the rest
-        print(_json(verification.as_dict()) if options.json else verification)
+        print(as_json(verification.as_dict()) if options.json else verification)
     return DONE if verification.ok else FAILED_CHECK
 
 
@@ -213,7 +213,7 @@ def _listed(settings: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"  {name}", shown or "none"
 
 
-def _json(value: dict[str, Any]) -> str:
+def as_json(value: dict[str, Any]) -> str:
     """JSON as the standard has it: what is not finite is null."""
     return json.dumps(_finite(value), indent=1, allow_nan=False)
 

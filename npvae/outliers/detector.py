@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.arrays import as_array, check_numbers
+from ..core.arrays import as_array
 from ..core.checks import number, relative_weights, whole
 from ..core.errors import ConfigError, DataError
 from ..core.numerics import known_sums
 from ..core.public import public
+from ..data.reader import Reader
 from ..likelihoods import StudentT
 from ..models import VAE
 from ..training.fit import fit
@@ -31,12 +32,12 @@ DF = 4.0
 """Degrees of freedom of the columns: strange cells pull little at what is learnt."""
 JITTER = 0.2
 """What training rows are moved by, in standard deviations: no column's scale becomes tiny."""
-JUDGE = Member(2, 32, 200)
+JUDGE = Member(2, 32, 100)
 """Trained before the others, and too short to learn what few rows have."""
-LEFT_OUT = 0.2
+LEFT_OUT = 0.1
 """The share of the rows, those strangest to the judge, that the members are not trained on."""
-MEMBERS = (Member(2, 32, 800), Member(2, 32, 800), Member(16, 32, 800))
-BATCH = 128
+MEMBERS = (Member(2, 32, 500), Member(2, 32, 500), Member(16, 64, 500))
+BATCH, RATE = 128, 3e-3
 _SAMPLES = 4
 _MOST_ENTRIES = 1 << 20
 """Of jittered rows that lie in memory at a time."""
@@ -159,10 +160,9 @@ def _at_most(member: Member, steps: int | None) -> Member:
 
 def _checked(x: Any) -> Array:
     x = as_array(x, "x")
-    check_numbers(x, "x")
     if x.ndim != 2 or len(x) < 2 or not x.shape[1]:
         raise DataError(f"a detector is fitted to rows (N, D), two or more; got shape {x.shape}.")
-    return x.astype(np.float64)
+    return Reader(x, x.shape[1], np.float64, missing=True).checked(slice(0, len(x)))
 
 
 def _usual_rows(x: Array, scores: Array) -> Array:
@@ -176,7 +176,7 @@ def _trained(member: Member, x: Array, schema: Any, seed: int, weights: Array | 
     d = x.shape[1]
     table: dict[str, Any] = {"x_dim": d, "likelihood": StudentT(DF), "standardise": True}
     if schema is not None:
-        table = schema.options(number=StudentT(DF))
+        table = schema.options(number=StudentT(DF), count=StudentT(DF))
     elif np.isnan(x).any():
         table["missing"] = "mask"
     model = VAE(z_dim=member.z_dim, hidden=(member.hidden,), seed=seed, **table)
@@ -194,6 +194,7 @@ def _trained(member: Member, x: Array, schema: Any, seed: int, weights: Array | 
         moved,
         epochs=-(-visits // n),
         batch_size=BATCH,
+        lr=RATE,
         seed=seed,
         threads=1,
         progress=False,

@@ -141,8 +141,7 @@ def _entry_nats(model: Model, x: Any, context: Any, noise: list[Any]) -> tuple[A
         samples = []
         with np.errstate(over="ignore", invalid="ignore"):
             for eps in noise:
-                terms, _ = model.forward(xb, eps, cb, needs=("log_px", "z"))
-                theta = model.theta(terms.levels[0].z, cb)
+                theta = model.theta(_codes(model, xb, cb, eps), cb)
                 rows = np.tile(xb, (len(theta), 1))
                 entries = model.likelihood.entries(theta.reshape(len(rows), -1), rows)
                 samples.append(entries.reshape(-1, *xb.shape))
@@ -150,6 +149,14 @@ def _entry_nats(model: Model, x: Any, context: Any, noise: list[Any]) -> tuple[A
         nats.append(np.where(np.isnan(xb), np.nan, -mean)[:n])
         seen.append(xb[:n])
     return np.concatenate(nats), np.concatenate(seen)
+
+
+def _codes(model: Model, x: Array, context: Array | None, eps: Any) -> Array:
+    """z (K, B, Z) of the level next to x; of a model without levels, its codes."""
+    if not model.levels:
+        return model.posteriors(x, context)[0][0][None]
+    z: Array = model.forward(x, eps, context, needs=("log_px", "z"))[0].levels[0].z
+    return z
 
 
 def _medians(nats: Array, variables: Array) -> Array:

@@ -10,6 +10,7 @@ the least and the greatest value.
 
 from __future__ import annotations
 
+from .anomalies import anomalies
 from .by_column import column_bars, columns_reconstructed
 from .curves import loss_curves
 from .examples import interpolation, reconstructions, traversal
@@ -21,8 +22,9 @@ from .scatter import latent
 from .style import BLUE, INK, ORANGE, PALE, PALETTE, Formats, Range, Shape, save
 
 __all__ = [
-    "BLUE", "INK", "ORANGE", "PALE", "PALETTE", "Formats", "Range", "Shape", "column_bars",
-    "columns", "columns_reconstructed", "drawn_rows", "guess_image_shape", "image_grid",
-    "interpolation", "latent", "loss_curves", "manifold", "reconstructions", "save", "traversal",
+    "BLUE", "INK", "ORANGE", "PALE", "PALETTE", "Formats", "Range", "Shape", "anomalies",
+    "column_bars", "columns", "columns_reconstructed", "drawn_rows", "guess_image_shape",
+    "image_grid", "interpolation", "latent", "loss_curves", "manifold", "reconstructions", "save",
+    "traversal",
     "walks",
 ]  # fmt: skip

@@ -156,6 +156,18 @@ def _table(found: Found, schema: Schema, label: str | None, where: str) -> Table
     return Table(x, y, columns=schema.names, schema=schema, notes=tuple(found.notes))
 
 
+def raw_cells(path: Any, schema: Schema) -> tuple[list[str], Any]:
+    """The names of all columns of a file, and a function that gives a row's cells as written.
+
+    Those too that the schema leaves out, such as the rows' names. It raises what `read` does.
+    """
+    source = existing(path)
+    with readable(source):
+        found = read_cells(source, f"'{source}'", None, None, schema.layout, schema.names)
+    columns = [cells.all for cells in found.cells.values()]
+    return list(found.cells), lambda row: [texts[row] for texts in columns]
+
+
 @public
 def write(path: Any, schema: Schema, x: Any, formulas: bool = True) -> None:
     """Write x (N, D) as a table with the schema's header, whole or not at all.

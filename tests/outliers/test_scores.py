@@ -40,7 +40,14 @@ def of_units():
     )
 
 
+def of_levels():
+    model = nv.HierarchicalVAE(4, (3, 2), hidden=(6,), likelihood="gaussian")
+    model.flat += RNG(1).normal(0, 0.2, model.n_params).astype("float32")
+    return model, RNG(7).normal(size=(150, 4))
+
+
 CASES = {
+    "levels": of_levels,
     "bernoulli": lambda: (untrained("bernoulli", 5), RNG(0).random((150, 5))),
     "counts": lambda: (untrained("poisson", 4), RNG(1).poisson(3, (150, 4))),
     "bytes": lambda: (
@@ -129,12 +136,10 @@ def test_contributions_add_up_to_what_a_row_is_stranger_in_than_usual(case):
     assert (contributions[gaps] == 0).all()
     whole = ~gaps.any(1)
     model = model.astype("float64")
-    eps = np.concatenate(list(module._noise(model, 3, 0)))[:, :1]
-    reconstruction = []
-    for xb, _ in model.batches(x, None):
-        terms, _ = model.forward(xb, np.repeat(eps, len(xb), axis=1))
-        reconstruction.append(-terms.log_px.mean(0))
-    gap = (contributions.sum(1) - np.concatenate(reconstruction))[whole]
+    (eps,) = module._noise(model, 3, 0)
+    blocks = module._blocks(model, x, None)
+    nats = [-model.forward(xb, eps)[0].log_px.mean(0)[:n] for xb, _, n in blocks]
+    gap = (contributions.sum(1) - np.concatenate(nats))[whole]
     np.testing.assert_allclose(gap, gap[0], rtol=1e-9, atol=1e-9)
 
 
@@ -182,6 +187,17 @@ def test_rows_beyond_all_numbers_are_infinitely_strange():
         scores = nv.anomaly_scores(model, x, method)
         assert np.isfinite(scores[0])
         assert (scores[1:] == np.inf).all()
+
+
+def test_an_autoencoder_is_scored_by_what_it_reconstructs():
+    model = nv.Autoencoder(3, 2, hidden=(4,), likelihood="gaussian", seed=1)
+    x = RNG(0).normal(size=(30, 3))
+    wrong = ((x - model.astype("float64").reconstruct(x)) ** 2 / 2).sum(1)
+    scores = nv.anomaly_scores(model, x)
+    np.testing.assert_allclose(scores - wrong, 1.5 * np.log(2 * np.pi), rtol=1e-9)
+    assert nv.anomaly_contributions(model, x).shape == x.shape
+    with pytest.raises(nv.ConfigError, match="no density"):
+        nv.anomaly_scores(model, x, "likelihood")
 
 
 def test_portions_of_noise_do_not_show(monkeypatch):

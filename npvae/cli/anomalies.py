@@ -1,0 +1,194 @@
+"""The command anomalies: rows by strangeness, with the columns that make them so."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import plots, tables
+from ..core.errors import ConfigError, MissingDependency, NpvaeError
+from ..datasets import Dataset
+from ..outliers import anomaly_contributions, anomaly_scores, fit_detector
+from ..plots.anomalies import MOST_ROWS
+from ..tables.on_disk import raw_cells
+from .console import count, say
+from .inputs import draw, image_shape_of, is_table, numbered_rows, read, rows_apart, take
+from .reports import as_json
+from .runs import Run, open_run
+from .strange_rows import Rows, because, blames, images, write
+
+Array = np.ndarray
+
+_QUANTILE = 0.99
+_CONTAMINATION = 0.05
+_SHOWN = 10
+_EXPLAINED = 20
+"""The least number of rows that are explained, whatever the threshold."""
+_REFERENCE = 2000
+"""Rows by which it is known what a column usually adds."""
+
+
+@dataclass
+class Judge:
+    """What says how strange rows are.
+
+    Attributes
+    ----------
+    name : the run, or that there is none
+    unit : what a score counts
+    model : the model that says what was expected
+    scores, contributions : of rows x, (N,) and (N, D)
+    held_out : rows that nothing was trained on, if they are known
+    """
+
+    name: str
+    unit: str
+    model: Any
+    scores: Callable[[Array], Array]
+    contributions: Callable[[Array], Array]
+    held_out: Array | None = None
+
+
+def anomalies(options: Namespace) -> None:
+    """Write the rows by strangeness."""
+    if options.contamination is not None and options.quantile is not None:
+        raise ConfigError("the threshold comes from --contamination or from --quantile; give one.")
+    judge, rows = _of_run(options) if options.run else _of_detector(options)
+    scores = judge.scores(rows.data.x)
+    threshold, why = _threshold(judge, options, scores)
+    order = np.argsort(-scores, kind="stable")
+    strange = int((scores > threshold).sum())
+    explained = order[: max(strange, _EXPLAINED)]
+    nats = judge.contributions(rows.data.x[explained])
+    blamed = blames(judge.model, rows, explained, nats)
+    found: list[dict[str, Any]] = [
+        {"row": int(rows.places[i]), "score": float(scores[i]), "strange": bool(s)}
+        for i, s in zip(order, scores[order] > threshold, strict=True)
+    ]
+    write(options.out, rows, order, found, blamed, not options.no_formulas)
+    strangest = explained[:MOST_ROWS]
+    shown = [(f"row {row['row']}", [(f"{b.name} {b.value}", b.nats) for b in blame])
+             for row, blame in zip(found, blamed, strict=False)]  # fmt: skip
+    picture = _picture(
+        options.out.with_suffix(".png"),
+        lambda: plots.anomalies(
+            scores,
+            threshold,
+            shown,
+            images(judge.model, rows, strangest, nats),
+            f"Strange rows: above {why}",
+            judge.unit,
+        ),
+    )
+    if options.json:
+        for row, blame in zip(found, blamed, strict=False):
+            row["columns"] = [b._asdict() for b in blame]
+        print(as_json({
+            "run": options.run, "data": rows.which, "method": options.method,
+            "unit": judge.unit, "seed": options.seed, "n": len(found), "n_strange": strange,
+            "threshold": threshold, "threshold_by": why, "rows": found[: len(blamed)],
+        }))  # fmt: skip
+        return
+    say(f"{judge.name} on {rows.which}")
+    say(f"{count(strange, 'row')} above {threshold:.4g} {judge.unit}, {why}\n")
+    for row, blame in zip(found[:_SHOWN], blamed, strict=False):
+        mark = "*" if row["strange"] else " "
+        say(f"{mark} row {row['row']:<7} {row['score']:>10.4g}  {because(blame)}")
+    say(f"\n* strange. Rows are counted from 0.\n{options.out}: all rows, the strangest first")
+    say(picture)
+
+
+def _of_run(options: Namespace) -> tuple[Judge, Rows]:
+    """The model of a run, and the rows that the options choose."""
+    run = open_run(options.run)
+    (data, which, _), places = numbered_rows(run, options)
+    train, held_out = _known_rows(run)
+    reference = data.x if train is None else train.x
+    reference = reference[draw(len(reference), _REFERENCE, options.seed)]
+    judge = Judge(
+        run.name,
+        "nats",
+        run.model,
+        partial(anomaly_scores, run.model, method=options.method, seed=options.seed),
+        partial(anomaly_contributions, run.model, reference=reference, seed=options.seed),
+        None if held_out is None else held_out.x,
+    )
+    chosen = options.image_shape
+    if chosen is None and run.config:
+        chosen = run.config.get("image_shape") or []
+    shape = image_shape_of(data, run.model.likelihood, chosen)
+    names = data.columns or run.columns
+    name = options.data or run.settings["data"]
+    source = raw_cells(name, run.schema) if run.schema is not None and is_table(name) else None
+    return judge, Rows(data, places, which, names, run.schema, shape, source)
+
+
+def _known_rows(run: Run) -> tuple[Dataset | None, Dataset | None]:
+    """The rows that the run was trained on and those held out, where they can still be read."""
+    try:
+        return rows_apart(run, None)
+    except NpvaeError:
+        return None, None
+
+
+def _of_detector(options: Namespace) -> tuple[Judge, Rows]:
+    """A detector that is trained on the rows themselves."""
+    name = options.data
+    if name is None:
+        raise ConfigError(
+            "npvae anomalies takes a RUN, or rows to train small models of its own on; give one "
+            "or the other, such as --data table.csv."
+        )
+    if options.split == "held-out" or options.quantile is not None or options.method != "elbo":
+        raise ConfigError(
+            "--quantile, --method and --split held-out are for a RUN; give one, or leave them out."
+        )
+    table = is_table(name) and options.split is None
+    data = tables.read(name) if table else read(name, options.split)
+    places = draw(len(data.x), options.rows or len(data.x), options.seed)
+    which = f"{len(places):,} of {len(data.x):,} rows of {name}"
+    data = take(data, places)
+    schema = data.schema if isinstance(data, tables.Table) else None
+    share = _CONTAMINATION if options.contamination is None else options.contamination
+    detector = fit_detector(data.x, contamination=share, schema=schema, seed=options.seed)
+    judge = Judge(
+        "a detector trained",
+        "spreads",
+        detector.models[0],
+        detector.scores,
+        partial(detector.contributions, reference=data.x[:_REFERENCE]),
+    )
+    source = None if schema is None else raw_cells(name, schema)
+    return judge, Rows(data, places, which, data.columns, schema, data.image_shape, source)
+
+
+def _threshold(judge: Judge, options: Namespace, scores: Array) -> tuple[float, str]:
+    """From which score on rows are strange, and why from there."""
+    share = options.contamination
+    if share is None and judge.held_out is not None:
+        q = _QUANTILE if options.quantile is None else options.quantile
+        usual = judge.scores(judge.held_out)
+        n = count(len(usual), "row")
+        return float(np.quantile(usual, q)), f"the quantile {q:.4g} of {n} held out"
+    if options.quantile is not None:
+        raise ConfigError(
+            f"--quantile is that of rows that {judge.name} held out, and there are none; give "
+            "--contamination, the share of these rows that is strange."
+        )
+    share = _CONTAMINATION if share is None else share
+    return float(np.quantile(scores, 1 - share)), f"the quantile {1 - share:.4g} of these rows"
+
+
+def _picture(path: Path, draw: Callable[[], Any]) -> str:
+    """Draw a picture; gives what there is to say of it."""
+    try:
+        plots.save(draw(), path)
+    except MissingDependency as error:
+        return f"No picture: {error}"
+    return f"{path}: their scores, and the strangest of them"
