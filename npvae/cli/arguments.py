@@ -106,7 +106,9 @@ def column_kinds(text: str) -> dict[str, str]:
         before, equals, kind = part.rpartition("=")
         name += before if equals else part + ","
         if equals:
-            kinds[name.strip()] = kind.strip()
+            name, kind = name.strip(), kind.strip()
+            if kinds.setdefault(name, kind) != kind:
+                raise _refusal(f"one kind for each column, and {name!r} has two", text)
             name = ""
     if name or not all(kinds):
         raise _refusal("names of columns with their kinds, such as age=count,sex=flag", text)

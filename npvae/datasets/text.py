@@ -120,6 +120,8 @@ def _first_error(path: Path, codec: str) -> int | None:
                 decoder.decode(chunk, final=not chunk)
             except UnicodeDecodeError as error:
                 return before - pending + error.start
+            except UnicodeError:  # UTF-16 without its mark
+                return before
             if not chunk:
                 return None
             before += len(chunk)

@@ -121,6 +121,8 @@ def read(
             f"{where}: a table is {', '.join(SUFFIXES)}; got {source.suffix!r}. {mend} it."
         )
     likely, names = (None, []) if known is None else (known.layout, known.names)
+    if sheet is not None and source.suffix.lower() != ".xlsx":
+        raise ConfigError(f"an .xlsx has sheets, '{source}' has none; leave the sheet out.")
     with readable(source):
         found = read_cells(source, where, encoding, sheet, likely, names)
     if known is None:
