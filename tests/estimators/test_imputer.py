@@ -21,7 +21,7 @@ common = pytest.importorskip("sklearn.impute.tests.test_common")
 
 
 def small(**options):
-    return VAEImputer(**{"hidden": (16,), "max_iter": 40, "random_state": 0, **options})
+    return VAEImputer(**{"hidden": (16,), "max_iter": 10, "random_state": 0, **options})
 
 
 @pytest.mark.parametrize("marker", [np.nan, -1, 0])
@@ -47,7 +47,7 @@ def test_what_follows_from_the_other_columns_is_filled_in_with_it(rows):
     gaps = rng.random(rows.shape) < 0.2
     gaps[gaps.all(1)] = False
     holes[gaps] = np.nan
-    imputer = small(z_dim=2, max_iter=300)
+    imputer = small(z_dim=1, max_iter=100)
     filled = imputer.fit_transform(holes)
     np.testing.assert_array_equal(filled[~gaps], rows[~gaps])
 
@@ -66,7 +66,7 @@ def test_data_frames_keep_all_but_their_gaps(table, library):
     table = table.assign(name=[f"Ann {i}" for i in range(len(table))], only=1.5, empty=np.nan)
     table.loc[["r3", "r7"], ["name", "only"]] = None, np.nan
     given = table if library == "pandas" else pl.from_pandas(table)
-    imputer = small().set_output(transform=library)
+    imputer = small(max_iter=80).set_output(transform=library)
     filled = imputer.fit_transform(given)
     assert type(filled) is type(given)
     names = [name for name in table.columns if name != "empty"]
@@ -117,20 +117,20 @@ def test_numbers_that_stand_for_missing_values_and_columns_that_are_said(table):
 
 def test_draws_differ_from_call_to_call_and_not_from_fit_to_fit(rows):
     rows[::3, 0] = np.nan
-    imputer = small(sample_posterior=True)
+    imputer = small(sample_posterior=True, max_iter=80)
     one, two = imputer.fit_transform(rows), imputer.transform(rows)
     assert (one[::3, 0] != two[::3, 0]).all()
     np.testing.assert_array_equal(one[:, 1:], rows[:, 1:])
     np.testing.assert_array_equal(clone(imputer).fit_transform(rows), one)
-    means = small().fit_transform(rows)[::3, 0]
-    draws = np.mean([imputer.transform(rows)[::3, 0] for _ in range(30)], axis=0)
+    means = small(max_iter=80).fit_transform(rows)[::3, 0]
+    draws = np.mean([imputer.transform(rows)[::3, 0] for _ in range(8)], axis=0)
     assert np.corrcoef(means, draws)[0, 1] > 0.9
 
 
 def test_it_stands_in_a_pipeline_and_can_be_pickled(rows):
     y = rows.sum(1)
     rows[::5, 1] = np.nan
-    pipeline = make_pipeline(small(), LinearRegression())
+    pipeline = make_pipeline(small(max_iter=40), LinearRegression())
     assert cross_val_score(pipeline, rows, y, cv=3).mean() > 0.9
     imputer = small().fit(rows)
     again = pickle.loads(pickle.dumps(imputer))

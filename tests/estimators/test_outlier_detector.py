@@ -17,7 +17,7 @@ from npvae.sklearn import VAEOutlierDetector
 
 
 def small(**options):
-    return VAEOutlierDetector(**{"max_iter": 60, "random_state": 0, **options})
+    return VAEOutlierDetector(**{"max_iter": 20, "random_state": 0, **options})
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def spoilt(rows):
 
 def test_strange_rows_are_found_without_labels(spoilt):
     x, y = spoilt
-    detector = small(max_iter=300).fit(x)
+    detector = small(max_iter=200).fit(x)
     assert roc_auc_score(y, -detector.score_samples(x)) > 0.85
     np.testing.assert_array_equal(detector.score_samples(x), -detector.detector_.scores(x))
     blamed = detector.contributions(x)

@@ -23,11 +23,11 @@ from npvae.sklearn import VAE
 
 
 def small(**options):
-    return VAE(**{"hidden": (16,), "max_iter": 30, "random_state": 0, **options})
+    return VAE(**{"hidden": (16,), "max_iter": 10, "random_state": 0, **options})
 
 
 def test_the_latent_vector_follows_the_line_that_the_rows_lie_on(rows):
-    vae = small(z_dim=1, max_iter=150, prior="standard").fit(rows)
+    vae = small(z_dim=1, max_iter=100, prior="standard").fit(rows)
     z = vae.transform(rows)
     assert z.shape == (150, 1)
     line = (rows - rows.mean(0)) @ np.linalg.svd(rows - rows.mean(0))[2][0]
@@ -59,7 +59,7 @@ def test_gaps_are_taken_in_arrays(rows):
 
 
 def test_new_rows_are_like_those_of_training(rows):
-    vae = small(max_iter=200).fit(rows)
+    vae = small(max_iter=80).fit(rows)
     drawn = vae.sample(4000)
     np.testing.assert_allclose(drawn.mean(0), rows.mean(0), atol=0.4)
     np.testing.assert_allclose(drawn.std(0), rows.std(0), rtol=0.3)
@@ -113,7 +113,7 @@ def test_an_array_stands_for_the_frame_of_its_columns(rows):
 def test_it_stands_in_pipelines_and_grid_searches(rows):
     y = (rows[:, 0] > rows[:, 0].mean()).astype(int)
     pipeline = make_pipeline(
-        StandardScaler(), small(z_dim=2, prior="standard", max_iter=100), LogisticRegression()
+        StandardScaler(), small(z_dim=2, prior="standard", max_iter=60), LogisticRegression()
     )
     assert cross_val_score(pipeline, rows, y, cv=3).mean() > 0.9
     search = GridSearchCV(small(), {"z_dim": [1, 3], "lr": [1e-3, 1e-5]}, cv=2).fit(rows)
@@ -133,12 +133,12 @@ def test_copies_are_equal_however_they_are_made(rows, table, tmp_path):
 def test_weights_and_early_stopping(rows):
     far = np.vstack([rows, rows + 40])
     weights = np.r_[np.ones(150), np.zeros(150)]
-    near = small(max_iter=60).fit(far, sample_weight=weights)
+    near = small(max_iter=30).fit(far, sample_weight=weights)
     assert near.score_samples(far)[:150].mean() > near.score_samples(far)[150:].mean() + 10
-    stopped = small(max_iter=500, lr=0.02, n_iter_no_change=3).fit(rows)
-    assert stopped.n_iter_ < 500
+    stopped = small(max_iter=150, lr=0.02, n_iter_no_change=3).fit(rows)
+    assert stopped.n_iter_ < 150
     assert len(stopped.history_.records) == stopped.n_iter_
-    assert small(early_stopping=False).fit(rows).n_iter_ == 30
+    assert small(early_stopping=False).fit(rows).n_iter_ == 10
 
 
 def test_rows_that_come_by_and_by(rows):
