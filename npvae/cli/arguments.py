@@ -101,7 +101,8 @@ def image_shape(text: str) -> list[int]:
 
 def column_kinds(text: str) -> dict[str, str]:
     """Kinds of columns by name: age=count,sex=flag. A name may have commas and = in it."""
-    kinds, name = {}, ""
+    kinds: dict[str, str] = {}
+    name = ""
     for part in text.split(","):
         before, equals, kind = part.rpartition("=")
         name += before if equals else part + ","

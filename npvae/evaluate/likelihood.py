@@ -90,7 +90,8 @@ def log_likelihood(
                     if diagnostics:
                         squares = np.logaddexp(squares, np.logaddexp.reduce(2 * log_w, axis=0))
                 count(log_w.size)
-            found.append((total - np.log(n_samples), 2 * total - squares))
+            with np.errstate(invalid="ignore"):  # of what is no finite number
+                found.append((total - np.log(n_samples), 2 * total - squares))
     log_p, log_effective = (np.concatenate(each) for each in zip(*found, strict=True))
     warn_of_infinite("log-likelihood", log_p, model.dtype)
     return (log_p, *_diagnosis(log_effective, n_samples)) if diagnostics else log_p

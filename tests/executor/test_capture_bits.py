@@ -49,6 +49,7 @@ def test_the_same_again(attempts, x, threads):
     assert not np.array_equal(train(x, seed=4)[0], train(x)[0])
 
 
+@pytest.mark.filterwarnings("ignore:beta reaches its end after")
 @pytest.mark.smoke
 @each_form
 @pytest.mark.parametrize("objective", [None, nv.IWAE(2), Python()], ids=["elbo", "iwae", "python"])
@@ -85,6 +86,7 @@ def test_noise_drawn_for_many_steps_is_that_drawn_step_by_step(batch_size, z_dim
     np.testing.assert_array_equal(at_once, np.concatenate(one_by_one))
 
 
+@pytest.mark.filterwarnings("ignore:beta reaches its end after")
 @pytest.mark.smoke
 @each_form
 @pytest.mark.parametrize("objective", [None, nv.IWAE(2), Python()], ids=["elbo", "iwae", "python"])
