@@ -61,7 +61,7 @@ def _cell(value, knots, scores, first, last, step):
 
 @operation(
     reads=dict(x="NF", knots="P", scores="P", ends="P", steps="P"),
-    writes=dict(low="NF", high="NF", width="NF", offset="NF"), cost=30.0, library="cells",
+    writes=dict(low="NF", high="NF", width="NF", offset="NF"), cost=30.0,
 )  # fmt: skip
 @fast
 def cells(x, knots, scores, ends, steps, low, high, width, offset, lo, hi, n):
@@ -82,7 +82,7 @@ def cells(x, knots, scores, ends, steps, low, high, width, offset, lo, hi, n):
 
 @operation(
     reads=dict(x="NF", knots="P", scores="P", ends="P", steps="P"), writes=dict(out="NF"),
-    cost=30.0, library="cells",
+    cost=30.0,
 )  # fmt: skip
 @fast
 def cell_scores(x, knots, scores, ends, steps, out, lo, hi, n):
@@ -131,7 +131,6 @@ def _block(scratch, w):
 @operation(
     reads=dict(location="KBF", low="BF", high="BF", width="BF", offset="BF", log_scale="F"),
     writes=dict(log_px="KB", r="KBF", slope="KBF"), over=dict(r="location"), cost=4.0,
-    library="cells",
 )  # fmt: skip
 @fast
 def logistic_cells(

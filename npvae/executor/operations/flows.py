@@ -41,7 +41,7 @@ def _planar_height(z, w, b, z_dim, n, scratch):
 
 @operation(
     reads=dict(z="NF", w="P", u="P", b="P"), writes=dict(out="NF", change="N"), alone=True,
-    cost=0.3, library="planar",
+    cost=0.3,
 )  # fmt: skip
 @fast
 def planar(z, w, u, b, out, change, n, n_features, scratch):
@@ -59,7 +59,6 @@ def planar(z, w, u, b, out, change, n, n_features, scratch):
 @operation(
     reads=dict(dz="NF", d="N", z="NF", w="P", u="P", b="P"),
     writes=dict(out="NF", dw="P", du="P", db="P"), over=dict(out="dz"), alone=True, cost=0.5,
-    library="planar",
 )  # fmt: skip
 @fast
 def planar_backward(dz, d, z, w, u, b, out, dw, du, db, n, n_features, scratch):
