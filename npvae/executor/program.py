@@ -132,7 +132,7 @@ class Program:
         names = [operation.name for operation in self.operations]
         addresses = machine.addresses({*names, machine.LOOP})
         self.table[:, executor.ADDRESS] = [addresses[name] for name in names]
-        self._loop = machine.loop(len(executor.PARAMETERS))
+        self._loop = machine.execute()
 
     def _find_sources(self) -> None:
         """Put the sources' addresses in the table: staged rows lie elsewhere each time."""

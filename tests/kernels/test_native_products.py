@@ -167,8 +167,8 @@ def test_the_tile_suits_the_processor(monkeypatch, features, shape):
 
 def test_the_tile_suits_the_processor_that_numba_is_told_of(monkeypatch):
     monkeypatch.setattr(tiles.llvm, "get_host_cpu_features", lambda: {"avx512f": True})
-    monkeypatch.setattr(tiles.config, "CPU_NAME", "znver3")
-    monkeypatch.setattr(tiles.config, "CPU_FEATURES", "+avx2,+fma,-avx512f")
+    monkeypatch.setenv("NUMBA_CPU_NAME", "znver3")
+    monkeypatch.setenv("NUMBA_CPU_FEATURES", "+avx2,+fma,-avx512f")
     assert tiles._shape() == (8, 6)
 
 

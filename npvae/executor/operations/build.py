@@ -25,6 +25,10 @@ ARGUMENTS = ("operands", "constants", "scalars", *EXECUTOR)
 """What the C function of an operation takes; it gives 0 where the steps are to end."""
 
 
+PREFIX = "npvae_"
+"""Of the names of C functions, and of those that are not merged into them."""
+
+
 def main() -> None:
     """Print the machine code of the functions that are named, as JSON."""
     code = machine_code(sys.argv[1:])
@@ -58,9 +62,9 @@ class _Library(codegen.CPUCodeLibrary):
     def _optimize_final_module(self):
         if self.entry is None:
             return
-        for function in self._final_module.functions:
-            if not function.is_declaration and function.linkage.name == "external":
-                function.linkage = "external" if function.name == self.entry else "internal"
+        for each in (*self._final_module.functions, *self._final_module.global_variables):
+            if not each.is_declaration and not each.name.startswith(PREFIX):
+                each.linkage = "internal"  # so that what nobody calls goes
         super()._optimize_final_module()
 
     def _finalize_specific(self):
@@ -88,7 +92,7 @@ class _Codegen(codegen.JITCPUCodegen):
 def _object_file(name: str) -> bytes:
     declared = OPERATIONS.get(name)
     if declared is None:
-        function, parameters = loop.execute, {p: types.int64 for p in loop.PARAMETERS}
+        function, parameters = loop.execute, dict.fromkeys(loop.PARAMETERS, types.int64)
     else:
         function = declared.function
         numbers = {*declared.constants, *SCALARS}
@@ -113,7 +117,7 @@ def _object_file(name: str) -> bytes:
 
 def symbol(name: str) -> str:
     """What the C function is called."""
-    return f"npvae_{name}"
+    return PREFIX + name
 
 
 def _write_entry(module, name, declared, result, parameters):

@@ -38,6 +38,7 @@ class Cache:
 
     def __init__(self) -> None:
         self.folder = _folder()
+        self._processor = hashlib.sha256(processor().encode()).hexdigest()[:12]
         # What stands among the sources is as safe as they are.
         self._is_checked = os.name == "posix" and self.folder != _beside_sources()
         opened = self.folder and self._is_checked and _open_to_others(self.folder)
@@ -60,8 +61,8 @@ class Cache:
             content = path.read_bytes()
         except OSError:
             return None
-        made_for, digest, code = content[:_DIGEST], content[_DIGEST : 2 * _DIGEST], content[2 * _DIGEST :]
-        whole = made_for == key() and digest == hashlib.sha256(code).digest()
+        head, code = content[: 2 * _DIGEST], content[2 * _DIGEST :]
+        whole = head == key() + hashlib.sha256(code).digest()
         return code if whole else None
 
     def write(self, made: dict[str, bytes]) -> None:
@@ -80,7 +81,7 @@ class Cache:
 
     def _path(self, name: str) -> Path:
         assert self.folder is not None
-        return self.folder / f"{name}-{hashlib.sha256(processor().encode()).hexdigest()[:12]}.code"
+        return self.folder / f"{name}-{self._processor}.code"
 
 
 def processor() -> str:
@@ -95,7 +96,7 @@ def processor() -> str:
 
 @functools.cache
 def key() -> bytes:
-    """A digest of all that code depends on: the files it is made from, what makes it, and for what."""
+    """A digest of all that code depends on: its sources, what compiles them, and for what."""
     digest = hashlib.sha256(processor().encode())
     digest.update(repr((llvmlite.__version__, _version_of_numba(), sys.byteorder)).encode())
     for path in sorted(_HERE.glob("*.py")):
@@ -121,7 +122,7 @@ def _folder() -> Path | None:
     places = [Path(named)] if named else [_beside_sources(), _users()]
     for place in places:
         if place != _beside_sources():
-            # Of each copy of npvae by itself, since the newer one's code takes the older one's place.
+            # Each copy of npvae has its own: newer code takes the place of older.
             place /= f"npvae_{hashlib.sha256(str(_HERE).encode()).hexdigest()[:12]}"
         with contextlib.suppress(OSError):
             for folder in (place.parent, place):  # for ourselves alone, whatever the umask

@@ -41,9 +41,7 @@ filled, known = _each("filled", _filled, 0.1), _each("known", _known, 0.1)
 log_of_counts = _each("log1p", log1p, 0.5)
 
 
-@operation(
-    reads=dict(x="NF", mean="P", scale="P"), writes=dict(out="NF"), cost=0.3
-)
+@operation(reads=dict(x="NF", mean="P", scale="P"), writes=dict(out="NF"), cost=0.3)
 @fast
 def standardised(x, mean, scale, out, lo, hi, n):
     """(x - mean) / scale of x (D, n), with mean and scale (D,) in float64."""

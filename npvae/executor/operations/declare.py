@@ -30,8 +30,8 @@ from typing import Any
 EXECUTOR = (
     "lo", "hi", "n_items", "thread", "sharing", "scratch", "step", "order", "noise", "losses"
 )  # fmt: skip
-"""What the executor's loop tells each operation: whole numbers and addresses. At `losses` stand those
-of this step."""
+"""What the executor's loop tells each operation: whole numbers and addresses. At `losses` stand
+those of this step."""
 SCALARS = ("beta", "step_size", "root", "decay")
 """What changes from step to step, float64: the columns of `scalars`."""
 

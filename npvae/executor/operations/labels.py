@@ -78,9 +78,7 @@ def _greatest(logits, top, first, last, n):
             top[j] = top[j] if numbers[j] <= top[j] else numbers[j]
 
 
-@operation(
-    reads=dict(eta="NF", cuts="P", starts="P"), writes=dict(out="NX"), cost=4.0
-)
+@operation(reads=dict(eta="NF", cuts="P", starts="P"), writes=dict(out="NX"), cost=4.0)
 @fast
 def ordinal_logits(eta, cuts, starts, out, lo, hi, n):
     """Columns lo to hi of eta (D, n): the log-probabilities of their classes, out (S, n)."""

@@ -13,8 +13,21 @@ import os
 from llvmlite import ir
 
 from . import (  # noqa: F401  (they declare the operations)
-    activations, cells, columns, counts, densities, elementwise, flows, labels, latent, log_probs,
-    mixtures, products, spreads, sync, updates,
+    activations,
+    cells,
+    columns,
+    counts,
+    densities,
+    elementwise,
+    flows,
+    labels,
+    latent,
+    log_probs,
+    mixtures,
+    products,
+    spreads,
+    sync,
+    updates,
 )  # fmt: skip
 from .declare import OPERATIONS, SCALARS
 from .options import LONG, SHORT, fast, instruction, longs

@@ -20,6 +20,7 @@ import llvmlite.binding as llvm
 from ...core import interrupts
 from ...core.threads import usable_cores
 from . import cache
+from .loop import PARAMETERS
 
 LOOP = "execute"
 """The name of the loop's own code, beside the operations'."""
@@ -45,9 +46,9 @@ def addresses(names: Collection[str]) -> dict[str, int]:
     return _addresses
 
 
-def loop(n_arguments: int) -> Callable[..., int]:
+def execute() -> Callable[..., int]:
     """The loop, which takes whole numbers, and leaves Python's lock to others while it runs."""
-    kind = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * n_arguments)
+    kind = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * len(PARAMETERS))
     return kind(addresses([LOOP])[LOOP])
 
 
@@ -71,7 +72,7 @@ def made_here(names: Sequence[str]) -> dict[str, bytes]:
     with interrupts.held_back(_NOTICE):
         from .build import machine_code
 
-        return machine_code(names)
+        return machine_code(list(names))
 
 
 _RUN = """

@@ -104,9 +104,7 @@ def mixture_backward(d, z, mu, logvar, by_component, by_dimension, r, dz, dmu, d
             d_centres[place], d_logs[place] = d_centre, d_log
 
 
-@operation(
-    reads=dict(d="N", r="NF", logits="P"), writes=dict(out="F"), cost=0.2
-)
+@operation(reads=dict(d="N", r="NF", logits="P"), writes=dict(out="F"), cost=0.2)
 @fast
 def mixture_logits(d, r, logits, out, lo, hi, components, n):
     """Σ d (r_m - w_m), w = softmax(logits), for components lo to hi."""

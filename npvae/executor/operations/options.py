@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -29,9 +29,9 @@ class Compiled:
     made : Numba's own object for it
     """
 
-    made_with: dict[str, bool] = {}
+    made_with: ClassVar[dict[str, bool]] = {}
     """More of Numba's options, for all that are made from now on."""
-    _all: list[Compiled] = []
+    _all: ClassVar[list[Compiled]] = []
 
     def __init__(self, make, function):
         functools.update_wrapper(self, function)
@@ -74,7 +74,7 @@ def fast(function):
 
 
 def exact(function):
-    """Without `reassoc`, which undoes range reductions and turns b v + (1 - b) g² into b (v - g²)."""
+    """Without `reassoc`, which undoes range reductions and makes b v + (1 - b) g² b (v - g²)."""
     return Compiled(functools.partial(_jitted, _FLAGS), function)
 
 
