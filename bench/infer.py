@@ -1,8 +1,9 @@
-"""How long encode and decode take: one row, 256 and 10,000, in microseconds a call.
+"""How long encode, decode and the ELBO take: of one row, 16, 256 and 10,000, in microseconds.
 
-npvae through its public calls, which check their input, on NumPy arrays; PyTorch on tensors that
-are there already, within one inference_mode. All have the same random weights, and the sums of
-their results are compared. Each peer has a process, and they take turns; ratios are of medians.
+npvae through its public calls, which check their input, on NumPy arrays and by NumPy alone; ONNX
+Runtime on the same arrays; PyTorch on tensors that are there already, within one inference_mode.
+All have the same random weights, and the sums of their results are compared; each draws the ELBO's
+noise by itself. Each peer has a process, and they take turns; ratios are of medians.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from .nets import NETS, Net
 from .peers import INFERENCE
 from .processes import Job, interleaved
 
-DIFFERENCE = 1e-3
-"""Relative, of sums over thousands of float32 numbers."""
+DIFFERENCE = {"encode": 1e-3, "decode": 1e-3, "score": 2e-2}
+"""Relative, of sums over thousands of float32 numbers; a score has noise of each peer's own."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -58,13 +59,17 @@ def figures(answers: Mapping[str, list[dict[str, Any]]]) -> list[dict[str, Any]]
                 "peer": peer,
                 "us": asdict(us[peer]),
                 "ratio": ratios[peer],
-                "agrees": math.isclose(
-                    sums[peer], expected, rel_tol=DIFFERENCE, abs_tol=DIFFERENCE
-                ),
+                "agrees": _close(call, sums[peer], expected),
             }
             for peer in answers
         ]
     return found
+
+
+def _close(call: str, total: float, expected: float) -> bool:
+    """Whether two sums of a call's results are the same but for rounding, and noise if it draws."""
+    most = DIFFERENCE[call.split()[0]]
+    return math.isclose(total, expected, rel_tol=most, abs_tol=most)
 
 
 def report(found: Sequence[Mapping[str, Any]]) -> str:

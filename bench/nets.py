@@ -76,6 +76,8 @@ NETS = {
     "ref": Net(784, (400,), 20),
     "small": Net(30, (64,), 8, batch=64),
     "k50": Net(784, (200, 200), 50, batch=20, samples=50, activation="tanh"),
+    "wide": Net(784, (1000, 500), 50, batch=512),
+    "wider": Net(2000, (2000,), 100, batch=1024),
 }
 
 

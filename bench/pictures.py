@@ -53,11 +53,12 @@ def bars(results: Rows, key: str, unit: str, title: str) -> Figure:
 
 
 def inference(results: Rows) -> Figure:
-    """Microseconds a call against rows, for encode and decode."""
+    """Microseconds a call against rows, for each call."""
     panels, colours = _grouped(results, "net", "threads"), _colours(results)
-    figure, grid = _figure(len(panels), 2, 9.0, 3.0)
-    for pair, ((net, threads), rows) in zip(grid, panels.items(), strict=True):
-        for axes, call in zip(pair, ("encode", "decode"), strict=True):
+    calls = list(dict.fromkeys(row["call"].split()[0] for row in results))
+    figure, grid = _figure(len(panels), len(calls), 4.5 * len(calls), 3.0)
+    for line, ((net, threads), rows) in zip(grid, panels.items(), strict=True):
+        for axes, call in zip(line, calls, strict=True):
             of_call = [row for row in rows if row["call"].startswith(call)]
             for (peer,), points in _grouped(of_call, "peer").items():
                 at = [int(row["call"].split()[1]) for row in points]

@@ -4,22 +4,27 @@ Every peer trains one model without a break, in a process of its own; a round is
 in turn. Ratios are of medians. The losses stand beside the times, since a fast wrong program is no
 peer. "of peak" is the arithmetic of the step's matrix products over its time, as a share of what
 the processor's multiply-adds do in registers, measured in the same rounds (`bench.peak`).
+
+With --check the ratios are compared with those of a file that --json wrote, such as
+bench/recorded/avx2.json, and a ratio that fell by more than a tenth gives a line and exit 1.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-from . import measure, pictures
+from . import measure, pictures, recorded
 from .nets import NETS, Net, on_data, whole_batches
 from .peers import TRAINING
 from .processes import Job, interleaved
 
-ROWS = {"k50": 6_000}
+ROWS = {"k50": 6_000, "wide": 20_480, "wider": 8_192}
 ALL_ROWS = 60_000
 QUICK_NETS = ["ref", "small"]
 QUICK_STEPS = 20
@@ -35,10 +40,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         type=_nets,
         metavar="A,B",
         help=f"of {', '.join(NETS)}, or widths such as 30-64-8, trained on random rows unless the "
-        "first is 784; by default all three, or two with --quick",
+        f"first is 784; by default all of those, with --quick {' and '.join(QUICK_NETS)}",
+    )
+    parser.add_argument(
+        "--check", type=Path, metavar="FILE", help="exit 1 where a ratio is below that of the file"
     )
     measure.add_data(parser)
     args = measure.read(parser, argv)
+    try:
+        before = recorded.read(args.check, args.isa) if args.check else None
+    except ValueError as error:
+        parser.error(str(error))
     names = args.nets or (QUICK_NETS if args.quick else list(NETS))
     setups = [(name, *on_data(Net.parse(name), args.data)) for name in names]
     measure.need_data(parser, [data for _, _, data in setups])
@@ -61,6 +73,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             results += [{"net": name, "threads": threads, "peak_gflops": peak, **f} for f in found]
     measure.write_json(args.json, facts, results)
     pictures.save(args.plot, lambda: pictures.training(results))
+    if before is not None:
+        below = recorded.short(results, before)
+        print("\n".join(below or [f"no ratio fell below those of {args.check}"]))
+        sys.exit(1 if below else 0)
 
 
 def _nets(text: str) -> list[str]:

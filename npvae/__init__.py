@@ -12,16 +12,25 @@ from typing import Any
 from ._version import __version__
 
 _NAMES = {
-    "models": ("VAE", "Model", "registered", "value_and_grad"),
+    "data.conditions": ("Labels", "Vector"),
+    "models": (
+        "Autoencoder", "HierarchicalVAE", "Model", "SemiSupervisedVAE", "VAE", "registered",
+        "value_and_grad",
+    ),
     "training.fit": ("fit",),
     "training.history": ("History",),
-    "objectives": ("DReG", "ELBO", "IWAE", "Losses", "Objective"),
+    "training.calibrate": ("calibrate", "fit_prior"),
+    "objectives": (
+        "BetaTC", "CIWAE", "DIP", "DReG", "ELBO", "IWAE", "Losses", "MIWAE", "MMD", "Objective",
+        "Renyi", "STL",
+    ),
     "optim": ("Adam",),
-    "core.schedules": ("Constant", "Cosine", "Linear"),
+    "core.schedules": ("Constant", "Cosine", "Cyclical", "Linear"),
     "training.callbacks": ("EarlyStopping",),
     "evaluate": (
         "DrawnRows", "active_units", "drawn_rows_report", "log_likelihood", "metrics",
     ),
+    "gaps": ("impute",),
     "models.storage": ("load", "save"),
     "gradcheck": ("check_gradients",),
     "core": ("LevelTerms", "Part", "Terms"),
@@ -31,7 +40,7 @@ _NAMES = {
         "Likelihood", "Mixed", "NegativeBinomial", "OneHot", "Ordinal", "Poisson", "StudentT",
         "Transformed", "ZeroInflatedNegativeBinomial",
     ),
-    "flows": ("Flow", "Flowed", "Planar"),
+    "flows": ("Coupling", "Flow", "FlowPrior", "Flowed", "IAF", "Planar", "Radial", "Sylvester"),
     "levels": ("Level",),
     "posteriors": ("DiagonalGaussian",),
     "priors": ("Mixture", "Prior", "StandardNormal", "VampPrior"),
@@ -43,6 +52,8 @@ _NAMES = {
 }  # fmt: skip
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 _MODULES = ("datasets", "gradcheck", "layers", "plots", "tables")
+_WITH_EXTRAS = ("sklearn",)
+"""Modules that need another package to be imported; ``from npvae import *`` leaves them out."""
 
 __all__ = ["__version__", *sorted(_HOME), *_MODULES]
 
@@ -50,7 +61,7 @@ __all__ = ["__version__", *sorted(_HOME), *_MODULES]
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         value = getattr(import_module(f".{_HOME[name]}", __name__), name)
-    elif name in _MODULES:
+    elif name in _MODULES + _WITH_EXTRAS:
         value = import_module(f".{name}", __name__)
     else:
         raise AttributeError(f"module 'npvae' has no attribute {name!r}")

@@ -10,8 +10,9 @@ import numpy as np
 
 from . import kernels as k
 from .core import LevelTerms, Part
+from .core.errors import ConfigError
 from .posteriors import DiagonalGaussian, Posterior
-from .priors import Prior, StandardNormal
+from .priors import Conditional, Prior, StandardNormal
 
 Array = np.ndarray
 Arrays = tuple[Array, ...]
@@ -62,6 +63,46 @@ class GaussianKL(Part):
         return cls(), (rng.normal(size=(2, 3)), rng.normal(size=(2, 3)))
 
 
+@closed_form(DiagonalGaussian, Conditional)
+class ConditionalKL(Part):
+    """KL(N(mu, diag exp(logvar)) ‖ N(mu_p, diag exp(logvar_p))) per dimension.
+
+    It is ½ (u² + exp(w) - 1 - w), with u = (mu - mu_p) / std_p and w = logvar - logvar_p.
+
+    Derivation, elementwise, with d the gradient of the KL:
+      (1) E_q[log q] = -½ (1 + logvar + log 2π), and with E_q[(z - mu_p)²] = exp(logvar) +
+          (mu - mu_p)², E_q[log p] = -½ (exp(w) + u² + logvar_p + log 2π)
+      (2) ∂KL/∂mu = u / std_p                ->  dmu       = d u / std_p
+      (3) ∂KL/∂logvar = ½ (exp(w) - 1)       ->  dlogvar   = d ½ expm1(w)
+      (4) u falls with mu_p as it rises with mu   ->  dmu_p = -dmu
+      (5) ∂u²/∂logvar_p = -u²                ->  dlogvar_p = -dlogvar - d ½ u²
+    Each is summed over K where its variable serves all samples.
+    Shapes: mu, logvar, mu_p, logvar_p (B, Z) or (K, B, Z); kl (1, B, Z), or (K, B, Z) where one has
+    samples.  Source: Sønderby et al. 2016, equation 2, by level.
+    """
+
+    family = "kl"
+    name = "gaussian_conditional"
+
+    def forward(self, mu: Array, logvar: Array, mu_p: Array, logvar_p: Array) -> tuple[Array, Any]:
+        given = (mu, logvar, mu_p, logvar_p)
+        return k.gaussian_kl_between(*given), given
+
+    def backward(self, cache: Any, dkl: Array) -> Arrays:
+        return k.gaussian_kl_between_backward(dkl, *cache)
+
+    @classmethod
+    def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
+        return cls(), (*rng.normal(size=(2, 2, 3)), *rng.normal(size=(2, 4, 2, 3)))
+
+
+_DEMANDS = {
+    "gaussian": ("posterior", DiagonalGaussian, "posterior='gaussian'"),
+    "standard": ("prior", StandardNormal, "prior='standard'"),
+}
+"""What an objective may ask of a level besides terms: which part is to be of which class."""
+
+
 class Drawn(NamedTuple):
     """A sample z (K, B, Z), the posterior's parameters, and log q(z) (K, B) where it is needed."""
 
@@ -98,6 +139,12 @@ class Level(Part, abstract=True):
         self.posterior, self.prior = posterior, prior
         kl = _closed_forms.get((type(posterior), type(prior)))
         self.kl: Any = None if kl is None else kl()
+        self._refused = {
+            need: f"this objective is for models with {take}; this one's {what} is "
+            f"{type(getattr(self, what)).__name__}."
+            for need, (what, cls, take) in _DEMANDS.items()
+            if type(getattr(self, what)) is not cls
+        }
 
     def forward(
         self,
@@ -138,6 +185,8 @@ class Level(Part, abstract=True):
         self, drawn: Drawn, needs: Collection[str], prior_inputs: Arrays
     ) -> tuple[LevelTerms, Any]:
         """(terms, cache): what `needs` names of a sample."""
+        for need in self._refused.keys() & set(needs):
+            raise ConfigError(self._refused[need])
         terms = LevelTerms(log_qz=drawn.log_qz)
         c_kl = c_log_pz = None
         if "kl" in needs and self.kl is not None:
@@ -146,7 +195,7 @@ class Level(Part, abstract=True):
             terms.log_pz, c_log_pz = self.prior.forward(drawn.z, *prior_inputs)
         if "z" in needs:
             terms.z = drawn.z
-        if "posterior" in needs:
+        if "posterior" in needs or "gaussian" in needs:
             terms.posterior = drawn.params
         return terms, (c_kl, c_log_pz, len(drawn.params))
 

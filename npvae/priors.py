@@ -34,11 +34,15 @@ class Prior(Part, abstract=True):
         then the prior's inputs.
     n_components : int
         How many densities log p(z) is summed from.
+    of_context : bool
+        Whether its inputs are a mean and a log-variance, (B, Z), that the model's network makes of
+        each row's context.
     """
 
     family = "prior"
     pseudo_inputs: Part | None = None
     n_components = 1
+    of_context = False
 
     def build(self, z_dim: int, n_inputs: int) -> None:
         """Declare parameters, for a latent of z_dim dimensions and an encoder of n_inputs."""
@@ -74,6 +78,35 @@ class StandardNormal(Prior):
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
         return cls(), (rng.normal(size=(4, 2, 3)),)
+
+
+class Conditional(Prior):
+    """log p(z given c) = log N(z; mu, diag exp(logvar)), mu and logvar made of something else.
+
+    Of the context c by a network of the model, p(z given c); or of the level above in a model with
+    several. With a diagonal Gaussian posterior its KL has a closed form, `levels.ConditionalKL`.
+
+    Derivation: that of `posteriors.GaussianLogProb`.
+    Shapes: z (K, B, Z); mu, logvar (B, Z) or (K, B, Z); log p (K, B).
+    Source: Sohn, Lee & Yan 2015, section 4.1.
+    """
+
+    of_context = True
+
+    def forward(self, z: Array, mu: Array, logvar: Array) -> tuple[Array, Any]:
+        return k.gaussian_log_prob(z, mu, logvar), (z, mu, logvar)
+
+    def backward(self, cache: Any, d_log_p: Array) -> tuple[Array, Array, Array]:
+        dz, dmu, dlogvar = k.gaussian_log_prob_backward(d_log_p, *cache)
+        return dz, dmu, dlogvar
+
+    def sample(self, n: int, z_dim: int, rng: np.random.Generator, *inputs: Array) -> Array:
+        mu, logvar = inputs
+        return mu + np.exp(0.5 * logvar) * rng.standard_normal((n, z_dim))
+
+    @classmethod
+    def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
+        return cls(), (rng.normal(size=(4, 2, 3)), rng.normal(size=(2, 3)), rng.normal(size=(2, 3)))
 
 
 class Mixture(Prior):

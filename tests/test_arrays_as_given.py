@@ -71,7 +71,9 @@ def test_polars_frames_are_their_numbers():
     )
     gap = polars.DataFrame({"a": [True, None]})
     np.testing.assert_array_equal(as_array(gap, "x"), [[1], [np.nan]])
-    with pytest.raises(nv.DataError, match=r"'d' \(String\).*x\.cast\(float\).*write_csv"):
+    with pytest.raises(
+        nv.DataError, match=r"'d' \(String\).*x\.cast\(float\).*nv\.tables\.read\(x\)"
+    ):
         as_array(frame.with_columns(polars.lit("text").alias("d")), "x")
     with pytest.raises(nv.DataError, match=r"got a LazyFrame object. Pass x\.collect\(\)"):
         as_array(frame.lazy(), "x")

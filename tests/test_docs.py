@@ -11,6 +11,7 @@ import matplotlib
 import pytest
 
 import npvae as nv
+from npvae.evaluate import classifier
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -19,6 +20,7 @@ API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 
 def test_the_blocks_of_the_api_reference_run_one_after_the_other(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(classifier, "TREES", 10)
     blocks = list(re.finditer(r"^```python\n(.*?)^```", API, re.MULTILINE | re.DOTALL))
     names: dict = {}
     for block in blocks:

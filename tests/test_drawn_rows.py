@@ -13,11 +13,17 @@ from scipy import stats
 
 import npvae as nv
 from npvae import plots
+from npvae.evaluate import classifier
 from npvae.evaluate.associations import associations
 from npvae.evaluate.by_column import column_distances, outside, outside_the_others
 from npvae.evaluate.nearness import nearer_to_training
 
 NAN = float("nan")
+
+
+@pytest.fixture(autouse=True)
+def _small_forests(monkeypatch):
+    monkeypatch.setattr(classifier, "TREES", 20)
 
 
 def report(rows, x, valid=None, schema=None, **more):

@@ -9,6 +9,7 @@ from scipy import stats
 import npvae as nv
 from npvae.core import LevelTerms, bind, registered, resolve
 from npvae.flows import Flow, Flowed, Planar
+from npvae.flows.radial import radial_backward
 from npvae.gradcheck import check_gradients
 from npvae.gradcheck.whole_level import level_of
 from npvae.levels import Level
@@ -253,3 +254,91 @@ def test_what_flows_refuse(rng):
     _, cache = level.forward(rng.normal(size=(3, 4)), rng.normal(size=(2, 3, 2)), ("z",))
     with pytest.raises(nv.ConfigError):
         level.backward(cache, np.ones((2, 3, 2)), LevelTerms(dz_scale=np.ones((2, 3))))
+
+
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("z_dim", [2, 5])
+def test_a_coupling_flow_has_an_inverse(z_dim, place, rng):
+    flow = allocated(Flowed(["coupling"] * 2), z_dim, rng).flows[place]
+    z = rng.normal(size=(3, 4, z_dim))
+    (moved, _), _ = flow.forward(z)
+    np.testing.assert_allclose(flow.inverse(moved), z, rtol=1e-12, atol=1e-12)
+    stays = (moved == z).all((0, 1))
+    assert stays.sum() == z_dim - z_dim // 2
+    assert stays[-1 if place else 0]
+    assert not stays[0 if place else -1]
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_an_iaf_looks_back_alone(n, rng):
+    """Dimension i depends on those before it in its order; so the Jacobian is triangular."""
+    flow = allocated(Flowed(["iaf"] * n), 4, rng).flows[-1]
+    z, h = rng.normal(size=(1, 1, 4)), rng.normal(size=(1, 8))
+    (moved, _), _ = flow.forward(z, h)
+    for j in range(4):
+        (other, _), _ = flow.forward(z + 0.1 * (np.arange(4) == j), h)
+        changed = np.flatnonzero((other != moved)[0, 0])
+        assert changed.min() >= j if n == 1 else changed.max() <= j
+        assert j in changed
+    assert (flow.forward(z, h + 0.1)[0][0] != moved).all()
+
+
+def test_a_radial_flow_begins_as_the_identity_and_is_invertible(rng):
+    flow = allocated(Flowed(["radial"]), 3, rng, spread=0.0).flows[0]
+    z = rng.normal(size=(2, 5, 3))
+    np.testing.assert_allclose(flow.forward(z)[0][0], z, rtol=1e-12)
+    flow.a += 1.0
+    flow.b -= 9.0  # beta is near -alpha, its bound
+    away = np.linspace(0, 20, 4001)[None, :, None] * np.eye(3)[0] + flow.z_0
+    (moved, _), _ = flow.forward(away)
+    assert (np.diff(moved[0, :, 0]) > 0).all()
+    gradients = radial_backward(moved, moved[..., 0], away, flow.z_0, flow.a, flow.b)
+    assert all(np.isfinite(d).all() for d in gradients)  # at z_0 as well
+
+
+def test_sylvester_s_directions_are_at_right_angles(rng):
+    """So f moves z within their span, and what is at right angles to all stays."""
+    flow = allocated(Flowed(["sylvester:m=2,reflections=3"]), 5, rng).flows[0]
+    z = rng.normal(size=(1, 50, 5))
+    moved = (flow.forward(z)[0][0] - z)[0]
+    assert np.linalg.matrix_rank(moved, tol=1e-10) == 2
+
+
+@pytest.mark.parametrize("prior", ["coupling:n=3,hidden=[8]", "flow:flows=[coupling,coupling]"])
+def test_a_prior_of_flows_is_a_density_and_draws_from_it(prior, rng):
+    """By a sum over a grid; and the draws' mean and spread are those of the grid."""
+    prior = resolve("prior", prior)
+    prior.build(2, 1)
+    prior.allocate(rng)
+    for flow in prior.flows:
+        flow.network.layers[-1].W += 0.3 * rng.normal(size=flow.network.layers[-1].W.shape)
+    line = np.linspace(-15, 15, 401)
+    grid = np.stack(np.meshgrid(line, line), axis=-1)
+    p = np.exp(prior.forward(grid)[0]) * (line[1] - line[0]) ** 2
+    assert p.sum() == pytest.approx(1, abs=2e-3)
+    mean = np.einsum("ab,abz->z", p, grid)
+    spread = np.sqrt(np.einsum("ab,abz->z", p, (grid - mean) ** 2))
+    drawn = prior.sample(40_000, 2, rng)
+    np.testing.assert_allclose(drawn.mean(0), mean, atol=0.05 * spread.max())
+    np.testing.assert_allclose(drawn.std(0), spread, rtol=0.05)
+
+
+def test_a_learnt_prior_finds_two_clusters():
+    """A flow's prior is nearer to codes in two clusters than a standard normal can be."""
+    rng = np.random.default_rng(0)
+    x = (3.0 * rng.choice([-1, 1], (600, 1)) + 0.3 * rng.normal(size=(600, 4))).astype("float32")
+    bounds = {}
+    for prior in ("standard", "coupling"):
+        model = nv.VAE(4, 2, hidden=(16,), likelihood="gaussian", prior=prior)
+        nv.fit(model, x, epochs=60, batch_size=50, lr=5e-3)
+        bounds[prior] = model.elbo(x, 20).mean()
+    assert bounds["coupling"] > bounds["standard"] + 0.2
+
+
+def test_flows_that_can_not_be():
+    with pytest.raises(nv.ConfigError, match="a z of one dimension"):
+        nv.VAE(4, 1, posterior="coupling")
+    with pytest.raises(nv.ConfigError, match="'planar' has none"):
+        nv.FlowPrior(["planar"])
+    with pytest.raises(nv.ConfigError, match="a list of flows"):
+        nv.FlowPrior("coupling")

@@ -78,6 +78,7 @@ def test_a_table_s_model_still_speaks_of_its_columns():
     np.testing.assert_allclose(again, model.schema.array(rows))
 
 
+@pytest.mark.filterwarnings("ignore:beta reaches its end after")
 def test_a_checkpoint_goes_on_as_the_run_that_was_not_stopped(tmp_path):
     was = expected("checkpoint")
     path = tmp_path / "checkpoint.npz"

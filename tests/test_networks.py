@@ -155,6 +155,54 @@ def test_a_decoder_without_a_bias_at_its_end_starts_as_it_is():
     assert Dense(2, 3, "relu").output_bias is None
 
 
+def test_its_likelihood_and_inputs_start_from_data_all_the_same():
+    counts = rng.poisson(1e4 * np.arange(1, 7), (40, 6))
+    last = [Dense(2, 6), Bump(6)]
+    one = nv.VAE(6, 2, decoder=Sequential(last), likelihood="negative_binomial", seed=1)
+    two = nv.VAE(6, 2, likelihood="negative_binomial")
+    for made in (one, two):
+        made.start_from(counts.mean(0), len(counts), counts)
+    np.testing.assert_array_equal(one.likelihood.log_dispersion, two.likelihood.log_dispersion)
+    assert one.inputs.config == two.inputs.config
+    started = one.flat.copy()
+    one.start_from(counts.mean(0) + 5, len(counts), counts[::-2])
+    np.testing.assert_array_equal(one.flat, started, "it was trained before")
+
+
+class Channels(Layer, abstract=True):
+    """Adds a number for each channel of an image."""
+
+    def __init__(self, height, width, channels):
+        self.height, self.width, self.channels = height, width, channels
+        self.in_shape = self.out_shape = (height, width, channels)
+        self.parameter("c", (channels,), lambda rng, shape: np.zeros(shape))
+
+    @property
+    def output_bias(self):
+        return self.c
+
+    def forward(self, x):
+        images = x.reshape(*x.shape[:-1], self.height, self.width, self.channels)
+        return (images + self.c).reshape(x.shape), None
+
+    def backward(self, cache, dy, wrt_input=True):
+        self.dc += dy.reshape(-1, self.channels).sum(0)
+        return dy if wrt_input else None
+
+    @classmethod
+    def example(cls, rng):
+        return cls(2, 3, 2).allocate(rng), (rng.normal(size=(3, 12)),)
+
+
+def test_a_bias_for_each_channel_starts_at_the_channel_s_mean():
+    x = rng.normal(size=(50, 12)) + np.tile([5.0, -3.0], 6)
+    last = Sequential([Dense(2, 12), Channels(2, 3, 2)])
+    one = nv.VAE(12, 2, likelihood="gaussian", decoder=last)
+    one.start_from(x.mean(0), len(x), x)
+    means = x.reshape(-1, 2).mean(0)
+    np.testing.assert_allclose(one.decoder.layers[-1].c, means, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -168,8 +168,8 @@ def test_free_bits_of_a_sampled_kl_are_refused(rng):
         ELBO(free_bits=0.1)(sampled_terms(rng))
     assert str(caught.value) == (
         "free bits need the KL per latent dimension in closed form, which this model's posterior "
-        "and prior do not have together; use free_bits=0, or posterior='gaussian' with "
-        "prior='standard'."
+        "and prior do not have together; use free_bits=0, free_bits_per='level', or "
+        "posterior='gaussian' with prior='standard'."
     )
 
 

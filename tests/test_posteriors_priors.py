@@ -53,16 +53,17 @@ def within(draws, want, errors=4.5):
 
 def prior_of(name, z_dim, rng):
     """A prior for z_dim dimensions, and the posteriors that it is made of, where it is."""
-    prior = LIBRARY[f"prior.{name}"]()
+    arguments = {"flows": ["coupling"]} if name == "flow" else {}
+    prior = LIBRARY[f"prior.{name}"](**arguments)
     prior.build(z_dim, 5)
     prior.allocate(rng)
-    if prior.pseudo_inputs is None:
-        return prior, ()
-    return prior, (rng.normal(size=(7, z_dim)), rng.uniform(-1, 0.5, (7, z_dim)))
+    n = 1 if prior.of_context else 0 if prior.pseudo_inputs is None else 7
+    return prior, (rng.normal(size=(n, z_dim)), rng.uniform(-1, 0.5, (n, z_dim))) if n else ()
 
 
-@each_prior
+@pytest.mark.parametrize("prior", ["conditional", "mixture", "standard", "vamp"])
 def test_prior_density_integrates_to_one(prior, rng):
+    """Priors of flows, which need two dimensions, are summed over a grid in test_flows.py."""
     prior, components = prior_of(prior, 1, rng)
 
     def density(z):
@@ -191,8 +192,10 @@ def test_kl_against_monte_carlo(posterior, prior, rng):
     """E_q[log q - log p] of the level's own samples, within standard errors."""
     level = Level(example("posterior", posterior), example("prior", prior))
     stats = rng.normal(size=(3, level.posterior.n_outputs(2)))
-    needs = ("kl", "log_qz", "log_pz")
-    (_, terms), _ = level.forward(stats, rng.standard_normal((N, 3, 2)), needs)
+    needs, inputs = ("kl", "log_qz", "log_pz"), ()
+    if level.prior.of_context:
+        inputs = rng.normal(size=(2, 3, 2))
+    (_, terms), _ = level.forward(stats, rng.standard_normal((N, 3, 2)), needs, tuple(inputs))
     within(terms.log_qz - terms.log_pz, terms.kl[0].sum(-1))
 
 

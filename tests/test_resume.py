@@ -16,6 +16,9 @@ from npvae.core.schedules import Cosine, Linear
 from npvae.models import storage as files
 from npvae.training import rows
 
+# Runs are cut short here, and a schedule with them.
+pytestmark = pytest.mark.filterwarnings("ignore:beta reaches its end after")
+
 X = np.random.default_rng(0).integers(0, 256, (40, 5)).astype("uint8")
 OTHER = "params/encoder.layers.0.W.npy"
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from npvae.core.errors import ConfigError
-from npvae.core.schedules import Constant, Cosine, Linear, schedule
+from npvae.core.schedules import Constant, Cosine, Cyclical, Linear, schedule, warm_up
 
 
 def test_constant():
@@ -37,6 +37,29 @@ def test_linear(epoch, value):
 )
 def test_cosine(epoch, value):
     assert Cosine(2, 0.5, epochs=8)(epoch) == pytest.approx(value, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "value"),
+    [(0, 0.5), (1, 1.0), (2, 1.5), (3, 2.0), (3.9, 2.0), (4, 0.5), (5, 1.0), (11, 2.0),
+     (math.inf, 2.0)],
+)  # fmt: skip
+def test_cyclical(epoch, value):
+    made = Cyclical(0.5, 2, epochs=4, rising=0.75)
+    assert made(epoch) == pytest.approx(value, rel=1e-14)
+    assert schedule("beta", made.config)(epoch) == made(epoch)
+
+
+def test_warm_ups():
+    found = [warm_up(s) for s in (Linear(0, 1, 7), Cosine(0, 1, 5), Cyclical(0, 1, 10, 0.3))]
+    assert found == [7, 5, 3]
+    assert warm_up(Constant(1)) == warm_up(lambda epoch: epoch) == warm_up(None) == 0
+
+
+@pytest.mark.parametrize("rising", [0, -1, 1.5, "x"])
+def test_a_cycle_rises_for_a_share_of_it(rising):
+    with pytest.raises(ConfigError, match="rising"):
+        Cyclical(0, 1, 10, rising)
 
 
 @pytest.mark.parametrize("kind", [Linear, Cosine])

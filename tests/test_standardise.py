@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -285,3 +286,22 @@ def test_units_that_are_none(standardise, fragment):
 def test_a_likelihood_of_no_real_numbers(likelihood):
     with pytest.raises(nv.ConfigError, match=rf"columns of real numbers; {likelihood} has none"):
         small(likelihood=likelihood)
+
+
+@pytest.mark.parametrize("wild", [9999.0, -1e9])
+def test_a_cell_far_from_all_others_is_said(wild):
+    x = table(n=200)
+    x[57, 1] = wild
+    where = re.escape(f"lie {wild:.6g} in row 57, column 1 (counted from 0)")
+    with pytest.warns(UserWarning, match=where):
+        nv.fit(small(), x, epochs=1)
+
+
+def test_heavy_tails_and_sparse_columns_are_no_wild_cells(recwarn):
+    rng = np.random.default_rng(0)
+    x = table(n=200)
+    x[:, 0] = rng.lognormal(0, 2, 200)
+    x[:, 1] = np.arange(200) == 7  # the others do not differ
+    x[:, 2] = np.where(rng.random(200) < 0.9, 0, rng.exponential(size=200))
+    nv.fit(small(), x, epochs=1)
+    assert not recwarn.list

@@ -193,6 +193,9 @@ def test_the_command_line_runs_with_its_streams_closed(tmp_path, streams_closed)
     assert done.returncode == 0
     assert ("Done in" in done.stdout) == (streams_closed == "2>&-")
     assert nv.load(tmp_path / "run").x_dim == 64
+
+
+def test_an_error_that_nobody_reads_is_one():
     refusal = f"{sys.executable} -c '{CLOSED.format(['nothing']).replace(chr(39), chr(34))}'"
     done = subprocess.run(f"{refusal} 2>&-", shell=True, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, ""), "an error never goes to standard output"

@@ -389,3 +389,27 @@ def test_arguments_that_make_no_run(options, message):
     model = small()
     with pytest.raises(nv.ConfigError, match=message):
         nv.fit(model, data(), **{"epochs": 1, **options})
+
+
+@pytest.mark.parametrize(
+    ("objective", "epochs", "message"),
+    [
+        (nv.ELBO(nv.Linear(0, 1, epochs=4)), 2,
+         "beta reaches its end after 4 epochs, and training stops after 2, at 0.5 instead of 1: "
+         "train longer, or let it change in fewer epochs."),
+        (nv.STL(beta=nv.Cyclical(0, 1, epochs=4)), 1, "beta reaches its end after 2 epochs"),
+        (nv.ELBO(5, capacity=nv.Linear(0, 8, epochs=3)), 2, "capacity reaches its end after 3"),
+    ],
+)  # fmt: skip
+def test_training_that_ends_before_the_warm_up_is_told(objective, epochs, message):
+    x = np.random.default_rng(0).random((20, 4))
+    with pytest.warns(UserWarning, match="reaches its end") as caught:
+        nv.fit(nv.VAE(4, 2, hidden=(3,)), x, objective=objective, epochs=epochs)
+    assert str(caught[0].message).startswith(message)
+    assert caught[0].filename == __file__
+
+
+def test_training_that_sees_the_warm_ups_end_is_told_nothing():
+    x = np.random.default_rng(0).random((20, 4))
+    for beta in (nv.Linear(0, 1, epochs=2), nv.Cyclical(0, 1, epochs=4), nv.Constant(0.5)):
+        nv.fit(nv.VAE(4, 2, hidden=(3,)), x, objective=nv.ELBO(beta), epochs=2)

@@ -73,6 +73,95 @@ def test_draws_never_leave_the_range_and_have_its_distribution(marginal):
         assert abs((draws <= x).mean() - upto) < 4.5 * np.sqrt(0.25 / 20_000)
 
 
+TAILS = [0.5, 0.25, 0.1, 2.0, 0.7, 0.3]  # scale, shape and share, below and above
+
+
+@pytest.mark.parametrize("marginal", [SMOOTH, SPIKED, WHOLE])
+def test_beyond_the_ends_there_are_tails(marginal):
+    """They are generalised Pareto, and all adds up to 1."""
+    tailed = Marginal(marginal.x, marginal.y, marginal.step, TAILS)
+    half = marginal.step / 2
+    low, high = marginal.x[0] + half, marginal.x[-1] - half
+    at_ends = np.exp(log_p(marginal, [low, high])) * (marginal.step or 1)
+    t = np.array([1.0, 3.0, 500.0])
+    for end, sign, (scale, shape, share), p in (
+        (low, -1, TAILS[:3], at_ends[0]),
+        (high, 1, TAILS[3:], at_ends[1]),
+    ):
+        want = p * share * stats.genpareto(shape, scale=scale).pdf(t)
+        np.testing.assert_allclose(np.exp(log_p(tailed, end + sign * t)), want, rtol=1e-8)
+        np.testing.assert_allclose(
+            np.exp(log_p(tailed, end)) * (marginal.step or 1), p * (1 - share), rtol=1e-9
+        )
+    inside = np.linspace(low, high, 9)[1:-1] + 0.01 * (marginal.step == 0)
+    np.testing.assert_array_equal(log_p(tailed, inside), log_p(marginal, inside))
+    np.testing.assert_allclose(tailed.log_prob(np.array([high + 3]))[0] - np.log(
+        TAILS[5] * stats.genpareto(TAILS[4], scale=TAILS[3]).pdf(3.0)
+    ), marginal.log_prob(np.array([high]))[0] + np.log(marginal.step or 1), rtol=1e-9)  # fmt: skip
+    assert Marginal.of(tailed.config) == tailed
+    draws = likelihood(tailed).sample(np.full((2000, 1), LOCATION), np.random.default_rng(1))
+    assert low <= draws.min()
+    assert draws.max() <= high
+
+
+def test_tails_train_the_same_in_either_way():
+    """What lies beyond has the location's gradient of its cell; captured steps have the offset."""
+    marginals = [Marginal(m.x, m.y, m.step, TAILS) for m in (SMOOTH, SPIKED, WHOLE)]
+    rng = np.random.default_rng(2)
+    x = np.stack([m.restored(rng.normal(size=64)) for m in marginals], -1)
+    x[:3] = [[-9.0, 40.0, 12.0], [5.0, -3.0, -6.0], [1e6, 0.0, 7.0]]
+    losses = []
+    for kernels in ("numpy", "numba"):
+        nv.use_kernels(kernels)
+        model = nv.VAE(3, 2, hidden=(4,), likelihood=nv.Transformed(marginals), seed=1)
+        losses.append(nv.fit(model, x, epochs=2, batch_size=16, valid=x)["valid_loss"])
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+    model = model.astype("float64")
+    inputs = x[:3], model.draw_noise(3, 1, rng)
+    assert nv.check_gradients(model, inputs, objective=nv.ELBO()).ok
+
+
+@pytest.mark.parametrize("tails", [TAILS[:5], [0.0, *TAILS[1:]], [*TAILS[:5], 1.0], 3])
+def test_tails_that_are_none(tails):
+    with pytest.raises(nv.ConfigError, match="tails"):
+        Marginal(SMOOTH.x, SMOOTH.y, tails=tails)
+
+
+def test_the_tails_of_values():
+    """Of an exponential the scale, of a Pareto the shape; a further value is the greatest of n + 1
+    with probability 1 / (n + 1)."""
+    rng = np.random.default_rng(3)
+    x = rng.exponential(2.0, 20_000)
+    tails = shape_of(x, 0.0).marginal.tails
+    beyond_all = np.log(20_000) * 2.0 * 0.25  # what the least shape adds at the greatest value
+    assert 1.5 < tails[3] < 2.5 + 1.5 * beyond_all
+    assert tails[4] == 0.25
+    pareto = rng.pareto(1.6, 20_000) + 1
+    assert abs(shape_of(pareto, 0.0).marginal.tails[4] - 1 / 1.6) < 0.15
+    for n in (50, 2000):
+        values = np.round(rng.normal(size=n), 2)
+        marginal = shape_of(values, 0.01).marginal
+        bare = Marginal(marginal.x, marginal.y, marginal.step)
+        for end, share in ((values.min(), marginal.tails[2]), (values.max(), marginal.tails[5])):
+            p = 0.01 * np.exp(bare.log_prob(np.array([end])))[0] * share
+            assert p <= 1 / (n + 1) + 1e-12
+            assert share == 0.5 or p > 0.999 / (n + 1)
+
+
+def test_held_out_values_are_likelier_with_tails():
+    """Beside those that count every further value as the greatest, and those of a normal."""
+    rng = np.random.default_rng(4)
+    gains = []
+    for _ in range(20):
+        x = rng.standard_t(3, 300)
+        marginal = shape_of(x[:150], 0.0).marginal
+        far = x[150:][(x[150:] > x[:150].max()) | (x[150:] < x[:150].min())]
+        normal = stats.norm(x[:150].mean(), x[:150].std()).logpdf(far)
+        gains += (marginal.log_prob(far) - normal).tolist()
+    assert len(gains) > 20
+    assert np.mean(gains) > 1.0
+
+
 def test_a_column_alone_has_log_p_under_the_standard_normal():
     normal = stats.norm
     below = np.concatenate([[0], normal.cdf(np.interp(np.arange(0.5, 7), WHOLE.x, WHOLE.y)), [1]])
@@ -166,7 +255,21 @@ def test_what_is_fitted_is_a_distribution_near_that_of_the_values(step):
     assert draws.max() <= values.max()
     if step:
         every = np.arange(values.min(), values.max() + step, step)
-        np.testing.assert_allclose((np.exp(found.log_prob(every)) * step).sum(), 1, rtol=1e-6)
+        bare = Marginal(found.x, found.y, found.step)
+        np.testing.assert_allclose((np.exp(bare.log_prob(every)) * step).sum(), 1, rtol=1e-6)
+        beyond = 1 - (np.exp(found.log_prob(every)) * step).sum()
+        assert 0 < beyond <= 2.01 / (len(values) + 1)
+
+
+def test_thousands_of_values_that_come_back_are_no_atoms_each():
+    """Of census weights and the like, 30,000 in all, thousands come three times or more."""
+    rng = np.random.default_rng(8)
+    often = np.repeat(np.unique(rng.integers(10_000, 900_000, 4600)), 6)
+    values = np.concatenate([often, rng.integers(10_000, 900_000, 4000), np.full(900, 100_000)])
+    found = shape_of(rng.permutation(values).astype(float), 1.0)
+    assert len(found.marginal.x) < 1024
+    assert np.exp(found.marginal.log_prob(np.array([100_000.0]))) > 0.02
+    assert np.isfinite(found.log_p)
 
 
 def test_wild_cells_are_far_out_and_heavy_tails_are_not():

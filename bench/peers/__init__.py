@@ -1,9 +1,9 @@
-"""The programs held side by side: npvae's, PyTorch's and JAX's, each as its users write it.
+"""The programs held side by side, npvae's and the peers', each as its users write it.
 
 A module of this package has ``train(peer, net, x, epochs, threads, after_epoch)``, which calls
 ``after_epoch(loss)`` with the epoch's mean loss in nats per example, and may have
-``infer(peer, net, threads, answer)``, which calls ``answer`` with two functions that each take an
-array and return a call to be timed: encode and decode.
+``infer(peer, net, threads, answer)``, which calls ``answer`` with three functions that each take an
+array and return a call to be timed: encode, decode and score, which is the ELBO with one draw.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ TRAINING = {
     "jax_scan": "JAX, a jitted lax.scan over the whole epoch",
 }
 INFERENCE = {
-    "npvae": "npvae's encode and decode, their checks included",
+    "npvae": "npvae's encode, decode and elbo on NumPy alone, their checks included",
     "torch": "PyTorch in inference mode, on tensors",
     "torch_compile": "the same through torch.compile, one compilation for each shape",
+    "onnx": "ONNX Runtime, a session's run on NumPy arrays",
 }
 NAMES = {
     "numpy": "npvae on NumPy",
@@ -36,15 +37,22 @@ NAMES = {
     "jax": "JAX",
     "jax_step": "JAX, a jitted step",
     "jax_scan": "JAX, an epoch in one scan",
+    "onnx": "ONNX Runtime",
 }
 """What pictures call a peer, where not by its own name."""
 
-MODULES = {"npvae": "with_npvae", "numpy": "with_npvae", "torch": "with_torch", "jax": "with_jax"}
-_NEEDS = {"torch": ("torch",), "jax": ("jax", "optax")}
+MODULES = {
+    "npvae": "with_npvae",
+    "numpy": "with_npvae",
+    "torch": "with_torch",
+    "jax": "with_jax",
+    "onnx": "with_onnx",
+}
+_NEEDS = {"torch": ("torch",), "jax": ("jax", "optax"), "onnx": ("onnx", "onnxruntime")}
 
 
 def family(peer: str) -> str:
-    """What a peer is a program of: npvae, numpy, torch or jax."""
+    """What a peer is a program of: npvae, numpy, torch, jax or onnx."""
     return peer.split("_")[0]
 
 

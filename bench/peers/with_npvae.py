@@ -43,4 +43,4 @@ def infer(peer: str, net: Net, threads: int, answer: Callable[..., None]) -> Non
     def call_of(function: Callable[[np.ndarray], Any]) -> Any:
         return lambda x: lambda: function(x)
 
-    answer(encode=call_of(model.encode), decode=call_of(model.decode))
+    answer(encode=call_of(model.encode), decode=call_of(model.decode), score=call_of(model.elbo))

@@ -36,6 +36,13 @@ class TorchVAE(nn.Module):
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         return torch.sigmoid(self.out(self.decoder(z)))
 
+    def score(self, x: torch.Tensor) -> torch.Tensor:
+        """The ELBO of each row, with one draw of z."""
+        mu, logvar = self.encode(x)
+        logits = self.out(self.decoder(mu + torch.randn_like(mu) * torch.exp(0.5 * logvar)))
+        log_px = -F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(1)
+        return log_px + 0.5 * (1 + logvar - mu.pow(2) - logvar.exp()).sum(1)
+
     def terms(
         self, x: torch.Tensor, samples: int = 1, classic: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -125,7 +132,9 @@ def infer(peer: str, net: Net, threads: int, answer: Callable[..., None]) -> Non
         return with_input
 
     with torch.inference_mode():
-        answer(encode=call_of(model.encode), decode=call_of(model.decode))
+        answer(
+            encode=call_of(model.encode), decode=call_of(model.decode), score=call_of(model.score)
+        )
 
 
 def state_of(params: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:

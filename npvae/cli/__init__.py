@@ -19,7 +19,7 @@ from .parser import parse
 COMMANDS = {
     "train": "train",
     "evaluate": "reports",
-    "sample": "latent_space",
+    "sample": "new_rows",
     "reconstruct": "latent_space",
     "interpolate": "latent_space",
     "latent": "latent_space",

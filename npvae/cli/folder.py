@@ -9,7 +9,6 @@ from pathlib import Path
 from ..core import interrupts
 from ..core.files import WriteError, check_folder, make_folder
 from . import runs, takeover
-from .lock import locked
 
 
 class RunFolder:
@@ -44,7 +43,7 @@ class RunFolder:
 
     def _take(self) -> None:
         with contextlib.ExitStack() as stack:
-            stack.enter_context(locked(make_folder(self.path)))
+            stack.enter_context(takeover.locked_folder(make_folder(self.path)))
             check_folder(self.path)
             takeover.tidy(self.path)
             _refuse_foreign(self.path)

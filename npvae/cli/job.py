@@ -19,6 +19,8 @@ from ..optim import Adam
 from ..plots import Shape
 from ..tables import Table
 from ..tables import read as read_table
+from ..tables.distributions import fitted_to
+from ..training.calibrate import Calibration, calibrate
 from ..training.callbacks import EarlyStopping
 from ..training.fit import train
 from ..training.history import History
@@ -43,11 +45,13 @@ class Job:
     train, valid : the rows to train on, and those that validate
     notes : what was chosen for the user, and why
     done : epochs of this run that the folder holds already; it is resumed where there are any
+    history : these, and then those that are trained
     waited : how many of them came after the best one
     restarts : whether the folder has this run's settings but none of its epochs
     replaces : whether the folder holds another run, which stays until this one has an epoch
     noted : whether the settings of this run are on disk
     begun : whether an epoch of this run is on disk
+    calibration : what was fitted after training
     """
 
     place: RunFolder
@@ -59,11 +63,13 @@ class Job:
     image_shape: Shape
     notes: list[str]
     done: int
+    history: History
     waited: int
     restarts: bool
     replaces: bool
     noted: bool = False
     begun: bool = False
+    calibration: Calibration | None = None
 
     @property
     def folder(self) -> Path:
@@ -76,6 +82,8 @@ class Job:
         valid = None if self.valid is None else self.valid.x
         with _plain_interrupts():
             history = train(self.model, settings, self.train.x, valid)
+            if isinstance(self.train, Table):
+                self.calibration = calibrate(self.model, self.train.x, valid)
         checkpoint.save(self.model, self.folder / MODEL)
         self.write_config()
         history.to_csv(self.folder / HISTORY)
@@ -103,7 +111,7 @@ class Job:
     def write_config(self) -> None:
         config: dict[str, Any] = {
             "npvae": __version__,
-            "model": self.model.config,
+            "model": runs.without_tilt(self.model.config),
             "image_shape": self.image_shape,
             "objective": self.settings.objective.config,
             "training": self.choices,
@@ -143,7 +151,14 @@ class _Keeper:
             self.job.write_config()
 
     def __call__(self, model: VAE, record: dict[str, Any]) -> None:
-        """After each epoch, leave a model that can be used, whatever happens in the next."""
+        """After each epoch, add it to the history, which `run` writes whole in the end."""
+        self.job.history.records.append(record)
+        if self.job.begun:
+            with contextlib.suppress(OSError):  # such as a program that has the file open
+                self.job.history.add_to_csv(self.job.folder / HISTORY)
+
+    def saving(self, model: VAE) -> None:
+        """Leave a model that can be used, whatever happens next."""
         if not self.job.begun:
             self.job.write_config()
         checkpoint.save(model, self.job.place.at / MODEL)
@@ -153,6 +168,7 @@ class _Keeper:
         if not self.job.begun:
             self.job.place.replace_earlier_run()
             self.job.begun = True
+            self.job.history.to_csv(self.job.folder / HISTORY)
 
 
 @contextlib.contextmanager
@@ -173,11 +189,14 @@ def _prepare(options: Namespace, place: RunFolder) -> Job:
     choices = choose(options, earlier.get("training", {}))
     data, test = _read(choices, earlier.get("model", {}).get("schema"))
     if isinstance(data, Table):
-        notes, arguments = tabular.complete(choices, data), data.schema.options()
+        notes = tabular.complete(choices, data)
     else:
         images = data.image_shape is not None or bool(options.image_shape)
         notes = complete(choices, data, *value_range(data, choices["data"]), images)
-        arguments = {"x_dim": data.x.shape[1]}
+    train, valid = (data, test) if test is not None else _held_out(data, choices)
+    if isinstance(train, Table) and valid is not None and not earlier:
+        train = replace(train, schema=fitted_to(train.schema, train.x))
+    arguments = train.schema.options() if isinstance(train, Table) else {"x_dim": data.x.shape[1]}
     model = VAE(**{**_arguments(VAE, choices), **arguments})
     shape = options.image_shape
     if shape is None and earlier:
@@ -186,7 +205,6 @@ def _prepare(options: Namespace, place: RunFolder) -> Job:
     if image_shape and shape is None and data.image_shape is None:
         size = " x ".join(map(str, image_shape))
         notes.append(f"rows are drawn as images of {size}; --image-shape none if they are not")
-    train, valid = (data, test) if test is not None else _held_out(data, choices)
     wide = bool(image_shape) or data.x.shape[1] >= WIDE
     held_out = valid is not None and test is None
     notes += how_long(choices, len(train.x), model.n_params, wide, held_out)
@@ -201,6 +219,7 @@ def _prepare(options: Namespace, place: RunFolder) -> Job:
         image_shape=image_shape,
         notes=notes,
         done=done,
+        history=History(records),
         waited=waited,
         restarts=bool(earlier) and not done,
         replaces=runs.exists(folder) and not done,

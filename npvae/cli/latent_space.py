@@ -1,4 +1,4 @@
-"""The commands that go through latent space: sample, reconstruct, interpolate, latent."""
+"""The commands that go through latent space with data: reconstruct, interpolate, latent."""
 
 from __future__ import annotations
 
@@ -30,26 +30,16 @@ if TYPE_CHECKING:
 Array = np.ndarray
 
 
-def sample(options: Namespace) -> None:
-    """Write new examples."""
-    run = open_run(options.run)
-    gallery = _gallery(run, Dataset(np.empty((0, run.model.x_dim))), options)
-    samples = gallery.new(options.n, options.seed)
-    picture = partial(gallery.samples, samples)
-    _write(options, samples, picture, run.columns, schema=run.schema)
-    say(f"{options.out}: {count(options.n, 'sample')} from the prior")
-
-
 def reconstruct(options: Namespace) -> None:
     """Write reconstructions: of some rows as a picture, of all as an array."""
     run = open_run(options.run)
     data, which, _ = rows_for(run, options)
-    gallery = _gallery(run, data, options)
-    if options.impute and (run.schema is None or _is_picture(options.out)):
+    gallery = gallery_for(run, data, options)
+    if options.impute and (run.schema is None or is_picture(options.out)):
         raise ConfigError(
             "--impute fills in the missing cells of a table; it needs --out FILE.csv."
         )
-    if _is_picture(options.out):
+    if is_picture(options.out):
         rows = draw(len(data.x), options.n or gallery.shown, options.seed)
         which = f"{len(rows):,} of {which}"
         data = Dataset(data.x[rows])
@@ -69,7 +59,7 @@ def interpolate(options: Namespace) -> None:
     data, which, _ = rows_for(run, options)
     if len(data.x) < 2:
         raise ConfigError("a walk needs two rows to go between; the data have one.")
-    gallery = _gallery(run, data, options)
+    gallery = gallery_for(run, data, options)
     decoded, ends = walks(gallery, data.x, options.pairs, options.steps, options.seed)
     _write(options, decoded, lambda: gallery.interpolation(decoded, ends))
     say(f"{options.out}: {count(options.pairs, 'walk')} of {options.steps} steps, between {which}")
@@ -86,7 +76,7 @@ def latent(options: Namespace) -> None:
     say(f"{options.out}: posterior means of {which}")
 
 
-def _gallery(run: Run, data: Dataset, options: Namespace) -> Gallery:
+def gallery_for(run: Run, data: Dataset, options: Namespace) -> Gallery:
     chosen = options.image_shape
     if chosen is None and run.config:
         chosen = run.config.get("image_shape") or []
@@ -94,7 +84,7 @@ def _gallery(run: Run, data: Dataset, options: Namespace) -> Gallery:
     return gallery_of(run.model, shape, run.columns)
 
 
-def _is_picture(path: Path) -> bool:
+def is_picture(path: Path) -> bool:
     return path.suffix.lower() in PICTURES
 
 
@@ -108,33 +98,47 @@ def _write(
 ) -> None:
     """Write what the path's suffix asks for: the picture, or the array, as a table if it is one."""
     path, formulas = options.out, not getattr(options, "no_formulas", False)
-    if _is_picture(path):
+    if is_picture(path):
         plots.save(picture(), path)
         return
     if schema is not None and path.suffix.lower() in tables.SUFFIXES:
         tables.write(path, schema, array, formulas)
         return
+    refuse_table(path)
+    with replacing(path) as file:
+        if path.suffix.lower() == ".npy":
+            np.save(file, array, allow_pickle=False)
+        else:
+            names = columns or [f"x{i}" for i in range(array.shape[1])]
+            file.write(csv_line([*names, *([] if labels is None else ["label"])], formulas))
+            file.write(csv_rows(array, labels, formulas))
+
+
+def refuse_table(path: Path) -> None:
+    """Raise where a path asks for a table, and the rows are of none."""
     if path.suffix.lower() in TABLES:
         raise ConfigError(
             f"a {path.suffix} is written for a model of a table; this one is of bare rows. "
             "Write a .csv or .npy."
         )
-    with replacing(path) as file:
-        if path.suffix.lower() == ".npy":
-            np.save(file, array, allow_pickle=False)
-        else:
-            file.write(_csv(array, columns, labels, formulas).encode("utf-8", "backslashreplace"))
 
 
-def _csv(array: Array, columns: list[str] | None, labels: Array | None, formulas: bool) -> str:
-    """A table with a header, every number with all the digits that its type has."""
+def csv_line(names: list[str], formulas: bool) -> bytes:
+    """The header of a .csv."""
+    return _csv([list(map(str if formulas else no_formula, names))])
+
+
+def csv_rows(array: Array, labels: Array | None = None, formulas: bool = True) -> bytes:
+    """Rows of a .csv, every number with all the digits that its type has."""
     digits = 9 if array.dtype == np.float32 else 17
+    rows = [[f"{value:.{digits}g}" for value in row] for row in array.tolist()]
+    if labels is not None:
+        keep = str if formulas else no_formula
+        rows = [[*row, keep(str(label))] for row, label in zip(rows, labels, strict=True)]
+    return _csv(rows)
+
+
+def _csv(rows: list[list[str]]) -> bytes:
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    names = columns or [f"x{i}" for i in range(array.shape[1])]
-    keep = str if formulas else no_formula
-    writer.writerow([*map(keep, names), *([] if labels is None else ["label"])])
-    for i, row in enumerate(array.tolist()):
-        cells = [f"{value:.{digits}g}" for value in row]
-        writer.writerow(cells if labels is None else [*cells, keep(str(labels[i]))])
-    return text.getvalue()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode("utf-8", "backslashreplace")

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..evaluate import columns_alone
 from ..objectives import ELBO
+from ..training.calibrate import Calibration
 from .choices import epochs_of
 from .console import count
 from .inputs import draw
@@ -27,6 +28,19 @@ _FEWEST, _ROWS = 10, 1000
 """Of rows by which a model is compared with its columns: of fewer a single one decides."""
 
 Records = list[dict[str, Any]]
+
+
+def calibrated(found: Calibration | None) -> Iterator[str]:
+    """What was fitted to the rows after training, for rows that are drawn."""
+    if found is None:
+        return
+    if found.nats > 0:
+        yield f"the prior was refitted: z of held-out rows are {found.nats:.2g} nats likelier"
+    if found.pairs:
+        yield (
+            f"chosen so that {count(found.pairs, 'mean')} of columns and of their products are "
+            f"those of the data; one counts as {found.effective:.2f} independent ones"
+        )
 
 
 def how_it_ended(job: Job, records: Records) -> Iterator[str]:

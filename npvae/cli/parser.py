@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from .._version import __version__
 from ..core.errors import nearest
-from .arguments import ARRAYS, PICTURES, TABLES, image_shape, one_of, output, whole
+from .arguments import ARRAYS, PICTURES, TABLES, image_shape, one_of, output, texts, whole
 from .console import BAD_INPUT, tell
 from .hints import hint
 from .train_options import DEFAULT_RUN, GROUPS
@@ -64,7 +64,11 @@ values out of range. The same is drawn into drawn_rows.png."""
 _SAMPLE = """\
 Make new examples: z drawn from the prior, and for each z the mean of
 p(x given z). For a table they are draws from p(x given z), and a .csv has the
-table's own columns, units and labels."""
+table's own columns, units and labels, however many rows there are.
+
+For a table --given says what is known of each row: a value, a range with .. in
+it, or one end of a range; the other columns are drawn from their distribution
+given that. --balance draws as many rows of each label of a column."""
 
 _RECONSTRUCT = """\
 Encode and decode data, at the mean of q(z given x). A picture shows -n rows,
@@ -220,6 +224,20 @@ def _sample(commands: Any) -> None:
     parser = commands.add_parser("sample", help="new examples", description=_SAMPLE)
     _run(parser)
     parser.add_argument("-n", type=whole(1), default=64, metavar="N", help="how many (default: 64)")
+    parser.add_argument(
+        "--given",
+        type=texts,
+        action="extend",
+        default=[],
+        metavar="NAME=VALUE,..",
+        help="of a table: draw rows of which this is known, such as town=Paris,age=30..40 or "
+        "income=50000..; what has a comma in it stands in double quotes",
+    )
+    parser.add_argument(
+        "--balance",
+        metavar="NAME",
+        help="of a table: as many rows of each label of this flag or category",
+    )
     _output(parser, "samples.png", *PICTURES, *ARRAYS, *TABLES)
     _image_shape(parser)
     _seed(parser)

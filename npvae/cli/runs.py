@@ -76,8 +76,13 @@ def open_run(name: str) -> Run:
     model = checkpoint.load(path)
     file = path / MODEL if path.is_dir() else path
     config = read_config(file.parent) if file.name in (MODEL, CHECKPOINT) else {}
-    described = config.get("model") == model.config
+    described = config.get("model") == without_tilt(model.config)
     return Run(name, model, file, config if described else {})
+
+
+def without_tilt(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A model's config as config.json has it: the same before and after drawn rows are fitted."""
+    return {name: value for name, value in config.items() if name != "tilt"}
 
 
 def resume_command(folder: Path) -> str:

@@ -14,6 +14,7 @@ from ..evaluate.by_column import column_distances
 from ..plots.by_column import MOST_PANELS
 from ..tables import Schema, Table, guess, nats_saved
 from ..tables.column import Column
+from ..tables.usual import usual
 from .choices import Choices, fill_in
 from .console import count
 from .gallery import Gallery
@@ -31,14 +32,8 @@ _ENTRIES = 4_000_000
 
 
 def complete(choices: Choices, table: Table) -> list[str]:
-    """Choose what a table's size decides; return what to tell the user.
-
-    Measured on the tables that come with scikit-learn; see docs/training.md.
-    """
-    n, d = table.x.shape
-    hidden = [128] if n < 1000 else [256]
-    prior = f"mixture:n_components={max(2, min(30, n // 10))}"
-    fill_in(choices, z_dim=max(1, min(8, d - 1)), hidden=hidden, prior=prior, lr=2e-3)
+    """Choose what a table's size decides; return what to tell the user."""
+    fill_in(choices, **usual(*table.x.shape))
     return list(table.notes)
 
 
@@ -84,7 +79,7 @@ def _few(names: list[str], most: int = 6) -> str:
 def saved_by_column(model: Any, x: Array, reference: Array | None = None) -> Array:
     """`nats_saved` (D,) over as many of the rows as there is time for."""
     n = max(50, _ENTRIES // x.shape[1])
-    return nats_saved(model, x[draw(len(x), n, 0)], reference)
+    return nats_saved(model, x[draw(len(x), n, 0)], reference, progress=True)
 
 
 def worst(schema: Schema, saved: Array, most: int = 5) -> Iterator[tuple[str, float]]:

@@ -24,8 +24,8 @@ from pathlib import Path
 
 from ..core import interrupts
 from ..core.files import make_folder, put, sweep
+from ..core.run_lock import locked
 from ..models.storage import MODEL
-from .lock import locked
 
 CHECKPOINT, CONFIG, HISTORY = "checkpoint.npz", "config.json", "history.csv"
 ROWS = "rows.npy"
@@ -40,8 +40,14 @@ PICTURES = (
 )
 FILES = (MODEL, CHECKPOINT, CONFIG, HISTORY, ROWS, *PICTURES)
 """All that a run leaves in its folder."""
+LOCK = ".npvae.lock"
 NEW = ".npvae-new"
 """Where a run is written while an earlier one is kept."""
+
+
+def locked_folder(path: Path) -> contextlib.AbstractContextManager[None]:
+    """Hold a run's folder; raises `WriteError` where another run has it."""
+    return locked(path / LOCK, path, "--out")
 
 
 def begin(path: Path) -> Path:
@@ -63,7 +69,7 @@ def recover(path: Path) -> None:
     Where that can't be done, or a living process is about to, the folder is read as it is.
     """
     if (path / NEW).is_dir():
-        with contextlib.suppress(OSError), locked(path):
+        with contextlib.suppress(OSError), locked_folder(path):
             tidy(path)
 
 

@@ -20,7 +20,7 @@ from .inputs import draw
 from .job import Job, prepared
 from .next_commands import next_commands
 from .objective_options import in_words
-from .outcome import how_it_ended, worse_than_none
+from .outcome import calibrated, how_it_ended, worse_than_none
 from .tabular import TableGallery, gallery_of, label_of, listing
 from .takeover import CHECKPOINT, CONFIG, HISTORY, MODEL, ROWS
 
@@ -117,11 +117,9 @@ def _stopped_early(job: Job) -> bool:
 
 def _columns(job: Job) -> Iterator[str]:
     """What the columns of numbers mean where they are not the two terms of the ELBO."""
-    objective, free_bits = job.settings.objective, job.choices["free_bits"]
+    objective = job.settings.objective
     if objective.note:
         yield f"In training, {objective.note}"
-    if free_bits:
-        yield f"In training, a latent dimension's KL counts as {free_bits:g} nats at least."
     if job.valid is not None and objective.config != ELBO().config:
         yield "Validation has the plain ELBO instead: one sample, beta 1, the true KL."
 
@@ -168,6 +166,7 @@ def _outcome(job: Job, history: History, kept: dict[str, Any], seconds: float) -
     )
     listed = [_listed(name, what) for name, what in files]
     notes = [f"note       {note}" for note in how_it_ended(job, history.records)]
+    notes += [f"drawn rows {what}" for what in calibrated(job.calibration)]
     return "\n".join([f"{line} nats per example.", *notes, f"Written to {job.folder}:", *listed])
 
 

@@ -55,11 +55,11 @@ def _from_frame(frame: Any, array: Array, what: str) -> Array:
         names = [repr(c) for c in getattr(frame, "columns", [getattr(frame, "name", None)])]
         shown = ", ".join(f"{names[i]} ({dtypes[i]})" for i in others[:5])
         more = " and more" if len(others) > 5 else ""
-        cast, write = ("astype", "to_csv") if hasattr(frame, "to_csv") else ("cast", "write_csv")
+        cast = "astype" if hasattr(frame, "isna") else "cast"
         raise DataError(
             f"{what} can hold numbers alone; got columns of other types: {shown}{more}. If they "
-            f"are numbers, pass {what}.{cast}(float). Text, labels and dates are for "
-            f"nv.tables.read: write a file with {what}.{write}."
+            f"are numbers, pass {what}.{cast}(float). Text, labels and dates are for a table's "
+            f"model: table = nv.tables.read({what}); nv.VAE(z_dim=4, **table.schema.options())."
         )
     if not hasattr(frame, "isna"):  # polars, where what is missing is None
         return array.astype(np.float64)

@@ -31,7 +31,7 @@ def replacing(path: Any) -> Iterator[IO[bytes]]:
     WriteError
         If the folder is missing, can't be written or is full, or if `path` is no file.
     """
-    path = _file_at(path)
+    path = file_at(path)
     try:
         mode = _mode(path)
         descriptor, temporary = _beside(path, 0o666 if mode is None else mode)
@@ -62,7 +62,7 @@ def put(source: Path, path: Path) -> None:
     WriteError
         If it can't be moved there.
     """
-    target = _file_at(path)
+    target = file_at(path)
     try:
         _rename(source, target, _mode(target))
         return
@@ -128,7 +128,7 @@ def _refusal(path: Path, error: Exception) -> str:
     )
 
 
-def _file_at(path: Any) -> Path:
+def file_at(path: Any) -> Path:
     """The path of the file that is written, behind all links; what is no file is refused."""
     path = Path(path)
     try:

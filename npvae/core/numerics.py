@@ -38,8 +38,8 @@ def maximum(x: Array, bound: Any) -> Array:
 
 def minimum(x: Array, bound: Any) -> Array:
     """min(x, bound) by the real part; x where they are equal, and NaN stays NaN."""
-    if x.dtype.kind == "c":
-        return np.where(x.real > bound, bound, x)
+    if np.iscomplexobj(x) or np.iscomplexobj(bound):
+        return np.where(x.real > np.real(bound), bound, x)
     return np.minimum(x, np.asarray(bound, x.dtype))
 
 
@@ -102,7 +102,7 @@ def softplus(x: Array) -> Array:
     return positive_part(x) + np.log1p(np.exp(-magnitude(x)))
 
 
-def soft_minimum(x: Array, bound: float) -> Array:
+def soft_minimum(x: Array, bound: Any) -> Array:
     """-log(exp(-x) + exp(-bound)): x well below the bound, the bound well above it.
 
     Written as min(x, bound) - log1p(exp(-|x - bound|)), which neither overflows nor cancels.

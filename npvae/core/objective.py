@@ -38,16 +38,30 @@ class Objective(Registered, ABC, abstract=True):
     needs : the terms that a model is asked for
     losses : the names of what is returned; the first is what is minimised
     note : what the losses are, for people, where they are not the ELBO and its two terms
+    derivative : whether it gives the derivative of its loss, or what has the same mean
     n_samples : draws of z per row
     beta : schedule, the weight of the KL
     """
 
     family = "objective"
     losses: ClassVar[tuple[str, ...]] = LOSSES
-    note: ClassVar[str] = ""
+    derivative: ClassVar[bool] = True
     needs: tuple[str, ...] = ("log_px", "kl")
     n_samples: int = 1
     beta: Schedule = Constant(1.0)
+
+    @property
+    def note(self) -> str:
+        return ""
+
+    @classmethod
+    def examples(cls) -> dict[str, Objective]:
+        """Objectives of this class by title, on which its gradient is proven; none without one
+        that needs no arguments."""
+        try:
+            return {cls.__name__: cls()}
+        except TypeError:
+            return {}
 
     @abstractmethod
     def __call__(self, terms: Terms, epoch: float = math.inf) -> tuple[Losses, Terms]:

@@ -16,8 +16,10 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -31,6 +33,9 @@ REQUIRED = inspect.Parameter.empty
 _DEEPEST = 10
 """How deep brackets may be nested in text, which is read once for each level."""
 
+_NONE = object()
+
+_parameters: WeakKeyDictionary[type, Mapping[str, inspect.Parameter]] = WeakKeyDictionary()
 _registry: dict[str, dict[str, type[Registered]]] = {}
 
 
@@ -67,7 +72,7 @@ class Registered:
     @property
     def arguments(self) -> dict[str, Any]:
         """The constructor's arguments by name, in plain values as JSON can hold them."""
-        names = inspect.signature(type(self)).parameters
+        names = parameters(type(self))
         return {a: plain(getattr(self, a)) for a in names if a not in self.not_in_config}
 
     @property
@@ -76,11 +81,19 @@ class Registered:
 
         Objects among the arguments, in lists and dicts too, are there with their own config.
         """
-        return {"name": self.name, **self.arguments} if self.arguments else self.name
+        arguments = self.arguments  # asked for once, since each asks its own objects for theirs
+        return {"name": self.name, **arguments} if arguments else self.name
 
     def __repr__(self) -> str:
-        arguments = inspect.signature(type(self)).parameters
-        return f"{type(self).__name__}({', '.join(f'{a}={getattr(self, a)!r}' for a in arguments)})"
+        arguments = ", ".join(f"{a}={getattr(self, a)!r}" for a in parameters(type(self)))
+        return f"{type(self).__name__}({arguments})"
+
+
+def parameters(cls: type) -> Mapping[str, inspect.Parameter]:
+    """Those of a class's constructor, which take long to find."""
+    if cls not in _parameters:
+        _parameters[cls] = inspect.signature(cls).parameters
+    return _parameters[cls]
 
 
 def _origin(cls: type) -> tuple[str, str]:
@@ -93,8 +106,9 @@ def plain(value: Any) -> Any:
     A function, such as a schedule of a user's own, is given by its name in angle brackets: that
     can be read and compared, but nothing is rebuilt from it.
     """
-    if hasattr(value, "config"):
-        return value.config
+    config = getattr(value, "config", _NONE)
+    if config is not _NONE:
+        return config
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if isinstance(value, dict):
@@ -113,8 +127,8 @@ def registered(family: str | None = None) -> dict[str, type[Any]]:
 
 def arguments_of(family: str, name: str) -> dict[str, Any]:
     """The arguments that a registered class takes, each with its default or `REQUIRED`."""
-    parameters = inspect.signature(_named(family, name)).parameters
-    return {argument: parameter.default for argument, parameter in parameters.items()}
+    taken = parameters(_named(family, name))
+    return {argument: parameter.default for argument, parameter in taken.items()}
 
 
 def resolve(family: str, choice: Any) -> Any:

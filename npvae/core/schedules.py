@@ -67,6 +67,33 @@ class Cosine(Registered):
         return self.stop + (self.start - self.stop) * 0.5 * (1 + math.cos(math.pi * done))
 
 
+class Cyclical(Registered):
+    """From `start` to `stop` anew in every cycle of so many `epochs`: up in a straight line over
+    the share `rising` of it, then `stop`.
+
+    Source: Fu et al. 2019, equation 6.
+    """
+
+    family = "schedule"
+
+    def __init__(self, start: float, stop: float, epochs: float, rising: float = 0.5) -> None:
+        self.start, self.stop, self.epochs = _ends(start, stop, epochs)
+        self.rising = number("rising, the share of a cycle,", rising, above=0)
+        if self.rising > 1:
+            raise ConfigError(f"rising is a share of the cycle, up to 1; got {rising!r}.")
+
+    def __call__(self, epoch: float) -> float:
+        phase = 1.0 if math.isinf(epoch) else epoch % self.epochs / self.epochs
+        return self.start + (self.stop - self.start) * min(phase / self.rising, 1.0)
+
+
+def warm_up(schedule: Any) -> float:
+    """How many epochs a schedule of npvae's takes to its end the first time; 0 of any other."""
+    if isinstance(schedule, Cyclical):
+        return schedule.epochs * schedule.rising
+    return schedule.epochs if isinstance(schedule, (Linear, Cosine)) else 0.0
+
+
 def _ends(start: float, stop: float, epochs: float) -> tuple[float, float, float]:
     return (
         number("a schedule's start", start, least=0),

@@ -14,7 +14,8 @@ class LevelTerms:
 
     Nats. B batch, K samples, Z latent. A level fills what the objective's ``needs`` name and leaves
     the rest None. For "kl" it gives the closed form where posterior and prior have one together,
-    and else log_qz and log_pz, of which the KL is the mean difference.
+    and else log_qz and log_pz, of which the KL is the mean difference. "gaussian" asks for the
+    posterior's mu and logvar, and with "standard" no model is taken whose prior is another one.
 
     Attributes
     ----------
@@ -60,12 +61,13 @@ class Terms:
     @property
     def kl_per_row(self) -> Any:
         """KL(q(z given x) ‖ p(z)) of each row, (K or 1, B): log_qz - log_pz where it is sampled."""
-        return sum(
+        kls = [
             level.log_qz - level.log_pz
             if level.kl is None
             else level.kl.sum(-1, dtype=wide(level.kl.dtype))
             for level in self.levels
-        )
+        ]
+        return sum(kls) if kls else 0.0 * self.log_px[:1]
 
     @property
     def log_w(self) -> Any:

@@ -24,7 +24,8 @@ class Marginal:
     If y is standard normal, x has the column's distribution. Where several knots have one x, that
     value is an atom: it has a probability of its own, as the zeros have in an amount that is mostly
     0. So have the least and the greatest x, for which all y stand that lie outside the knots: no
-    draw is beyond them, and a value that is counts as if it were there.
+    draw is beyond them. A value that is has the outermost one's probability, times a share and the
+    density of its tail where there are tails; else it counts as if it were there.
 
     Parameters
     ----------
@@ -32,6 +33,10 @@ class Marginal:
     y : sequence of K finite numbers, each above the one before
     step : float
         What values are multiples of; 0 if they are not rounded.
+    tails : sequence of 6 numbers, optional
+        Of the tail below the least x, then of that above the greatest: scale and shape, above 0,
+        and the share of the outermost value's probability that lies in it, from 0 to below 1. See
+        `kernels.marginals`.
 
     Raises
     ------
@@ -39,14 +44,20 @@ class Marginal:
         If they are something else.
     """
 
-    def __init__(self, x: Any, y: Any, step: float = 0.0) -> None:
+    def __init__(self, x: Any, y: Any, step: float = 0.0, tails: Any = None) -> None:
         self.x, self.y, self.step = _finite(x), _finite(y), float(step)
+        self.tails = None if tails is None else _finite(tails)
         usable = self.x.shape == self.y.shape and 0 <= self.step < np.inf
         usable &= 1 < len(self.x) <= MOST_KNOTS
         if not usable or (np.diff(self.x) < 0).any() or (np.diff(self.y) <= 0).any():
             raise ConfigError(
                 "a marginal has knots, x that never falls and y that rises, and a step of 0 or "
                 f"more; got {len(self.x)} and {len(self.y)} numbers and step {step!r:.20}."
+            )
+        if self.tails is not None and not _are_tails(self.tails):
+            raise ConfigError(
+                "a marginal's tails are a scale and a shape above 0 and a share below 1 for either "
+                f"end, six numbers; got {tails!r:.60}."
             )
         if not self.x[-1] - self.x[0] > 1.5 * self.step:
             raise ConfigError(
@@ -69,7 +80,8 @@ class Marginal:
     @property
     def config(self) -> dict[str, Any]:
         """What `of` rebuilds it from; JSON can hold it."""
-        return {"x": self.x.tolist(), "y": self.y.tolist(), "step": self.step}
+        more = {} if self.tails is None else {"tails": self.tails.tolist()}
+        return {"x": self.x.tolist(), "y": self.y.tolist(), "step": self.step, **more}
 
     def __repr__(self) -> str:
         return f"Marginal({len(self.x)} knots, {self.x[0]:.9g} to {self.x[-1]:.9g})"
@@ -82,7 +94,8 @@ class Marginal:
 
     def log_prob(self, x: Array) -> Array:
         """log p of each of x (N,), if y is standard normal; (N,), NaN where x is."""
-        low, high, width, offset = (a[:, 0] for a in k.cells(x[:, None], *stacked([self])))
+        cells = k.cells(x[:, None], *stacked([self]), tails([self]))
+        low, high, width, offset = (a[:, 0] for a in cells)
         flipped = low > 0  # where the tails are small differences of numbers near 1
         a, b = np.where(flipped, -high, low), np.where(flipped, -low, high)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -117,6 +130,21 @@ def stacked(marginals: Sequence[Marginal]) -> Lines:
     for array in (knots, scores, steps):
         array.flags.writeable = False  # constants, for a step that is recorded
     return Lines(knots, scores, steps)
+
+
+def tails(marginals: Sequence[Marginal]) -> Array:
+    """The tails of D columns, (D, 6); a share of 0 where there is none."""
+    none = np.array([1.0, 1.0, 0.0] * 2)
+    rows = np.array([none if m.tails is None else m.tails for m in marginals])
+    rows.flags.writeable = False
+    return rows
+
+
+def _are_tails(tails: Array) -> bool:
+    if tails.shape != (6,):
+        return False
+    sizes, shares = np.delete(tails, [2, 5]), tails[[2, 5]]
+    return bool((sizes > 0).all() and (shares >= 0).all() and (shares < 1).all())
 
 
 def _finite(values: Any) -> Array:

@@ -19,8 +19,14 @@ MOST_ROWS = 4000
 """Of more rows, as many evenly spread ones decide."""
 NEIGHBOURS = 15
 """So many rows to either side say how often a value were to come if it was no atom."""
+MOST_ATOMS = 400
+"""Each takes two knots, and a marginal has `MOST_KNOTS` at most."""
 FAR = 10.0
 """A cell is far out where it is so many times as far from the median as all but the odd ones."""
+OUTER = 0.9
+"""The quantile above which values say how far those go that are greater than all."""
+SHAPES = 0.25, 1.0
+"""Of tails: no lighter, so that one wild cell costs tens of nats and no millions."""
 _LINE = 16
 """Knots of a curve that is no line."""
 
@@ -47,10 +53,13 @@ def shape_of(values: Array, step: float, quick: bool = False) -> Fitted | None:
         return None
     if quick:
         n = round(len(values) ** 0.4)
-        return Fitted(by_quantiles(values, step, n), f"its {n} quantiles", np.nan)
+        return Fitted(
+            with_tails(by_quantiles(values, step, n), values), f"its {n} quantiles", np.nan
+        )
     some = values[:: -(-len(values) // MOST_ROWS)]
     best = max(_fits(len(some)).items(), key=lambda fit: _held_out(fit[1], some, step))
-    return Fitted(best[1](values, step), best[0], _held_out(best[1], some, step))
+    found = with_tails(best[1](values, step), values)
+    return Fitted(found, best[0], _held_out(best[1], some, step))
 
 
 def held_out_folds(n: int) -> list[Array]:
@@ -100,6 +109,36 @@ def _held_out(fit: Callable[[Array, float], Marginal], values: Array, step: floa
     return float(np.concatenate(scores).mean())
 
 
+def with_tails(marginal: Marginal, values: Array) -> Marginal:
+    """A marginal with the tails of the values that it was fitted to.
+
+    A further value is the greatest of all n + 1 with probability 1 / (n + 1), whatever their
+    distribution, and the least likewise. How far it is beyond says a generalised Pareto
+    distribution of what lies above the `OUTER` quantile, by its probability-weighted moments.
+    Source: Hosking & Wallis 1987, section 3.
+    """
+    unit = marginal.step or 1.0
+    at_ends = unit * np.exp(marginal.log_prob(np.array([values.min(), values.max()])))
+    shares = np.minimum(0.5, 1 / (len(values) + 1) / at_ends).tolist()
+    low, high = _tail(-values, marginal.step), _tail(values, marginal.step)
+    tails = [*low, shares[0], *high, shares[1]]
+    return Marginal(marginal.x, marginal.y, marginal.step, tails)
+
+
+def _tail(values: Array, step: float) -> tuple[float, float]:
+    """Scale and shape of what lies above the greatest of the values (N,)."""
+    ordered = np.sort(values)
+    start = int(min(OUTER * len(ordered), len(ordered) - min(20, len(ordered))))
+    above = ordered[start:] - ordered[start]
+    mean = above.mean()
+    weighted = (above * (1 - (np.arange(len(above)) + 0.65) / len(above))).mean()
+    shape = 2 - mean / (mean - 2 * weighted) if mean > 2 * weighted else SHAPES[1]
+    scale = 2 * mean * weighted / (mean - 2 * weighted) if mean > 2 * weighted else mean
+    shape = float(np.clip(shape, *SHAPES))
+    least = max(step, 0.01 * _spread(values), 1e-6 * float(np.ptp(values)))
+    return max(float(scale + shape * above[-1]), least), shape
+
+
 def normal(values: Array, step: float) -> Marginal:
     """A normal distribution, cut off at the least and the greatest value."""
     ends = np.array([values.min() - step / 2, values.max() + step / 2])
@@ -125,7 +164,7 @@ def by_quantiles(values: Array, step: float, n: int) -> Marginal:
     """
     unit, half = (step, 0.5) if step else (1.0, 0.0)
     places, counts = np.unique(np.rint(values / unit) if step else values, return_counts=True)
-    atoms = _are_atoms(places, counts, bool(step))
+    atoms = _commonest(_are_atoms(places, counts, bool(step)), counts)
     spikes, times = places[atoms], counts[atoms]
     edges, shares = _line(places[~atoms], counts[~atoms], n, half)
     low, high = places[0] - half, places[-1] + half
@@ -172,6 +211,14 @@ def _are_atoms(places: Array, counts: Array, rounded: bool) -> Array:
     cells = rows[last - 1] - rows[first] if rounded else np.full(len(places), np.inf)
     expected = (start - first + last - end) / np.maximum(cells, 1)
     return (counts >= 3) & (counts > expected + 3 * np.sqrt(expected) + 1.5)
+
+
+def _commonest(atoms: Array, counts: Array) -> Array:
+    """At most `MOST_ATOMS` of the atoms, (K,) bool: those with the greatest counts."""
+    order = np.argsort(np.where(atoms, -counts, 0), kind="stable")
+    chosen = np.zeros(len(atoms), bool)
+    chosen[order[: min(int(atoms.sum()), MOST_ATOMS)]] = True
+    return chosen
 
 
 def _normal_quantiles(shares: Array) -> Array:

@@ -143,8 +143,10 @@ class Places:
         self._doubles[id(value)] = ref = Ref(Buffer(8 * value.size))
         return ref
 
-    def by_feature(self, value: Value) -> Ref:
+    def by_feature(self, value: Value | Array) -> Ref:
         """Where a value lies by feature, (F, K·B)."""
+        if isinstance(value, np.ndarray):
+            return self.constant(value.reshape(-1, value.shape[-1]).T, np.float32)
         base = _recorded(value).base
         if value.start is not None and id(base) not in self._doubles:
             whole = self._by_feature[id(base)] if self._has_features(base) else self._turned(base)
@@ -340,7 +342,8 @@ class Places:
 
 def _recorded(value: Any) -> Value:
     if not isinstance(value, Value):
-        raise NotCapturable(f"the constant {value!r} stands where a recorded value is needed")
+        what = f"of shape {value.shape}" if isinstance(value, np.ndarray) else repr(value)
+        raise NotCapturable(f"the constant {what} stands where a recorded value is needed")
     return value
 
 

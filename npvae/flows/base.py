@@ -31,9 +31,18 @@ class Flow(Part, abstract=True):
         backward(cache, dz, d_change)   -> dz, dstats
 
     Each kind of flow gives its name to a posterior of n such flows: ``posterior="planar:n=8"``.
+
+    Attributes
+    ----------
+    invertible : bool
+        Whether ``inverse(z)`` gives back what `forward` moved to z.
+    place : int
+        How many flows come before it: those that treat dimensions unlike take turns by it.
     """
 
     family = "flow"
+    invertible = False
+    place = 0
 
     def __init_subclass__(cls, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(abstract, **kwargs)
@@ -47,6 +56,13 @@ class Flow(Part, abstract=True):
     def n_outputs(self, z_dim: int) -> int:
         """S, how many numbers of each row the encoder gives the flow."""
         return 0
+
+
+def in_turn(flows: list[Any]) -> list[Any]:
+    """The flows of a chain, each told its place."""
+    for place, flow in enumerate(flows):
+        flow.place = place
+    return flows
 
 
 class Flowed(Posterior):
@@ -75,7 +91,7 @@ class Flowed(Posterior):
     def __init__(self, flows: Sequence[Any]) -> None:
         if not isinstance(flows, (list, tuple)):
             raise ConfigError(f"Flowed takes a list of flows, such as ['planar']; got {flows!r}.")
-        self.flows = [clone(resolve("flow", flow)) for flow in flows]
+        self.flows = in_turn([clone(resolve("flow", flow)) for flow in flows])
         self.base = DiagonalGaussian()
 
     def build(self, z_dim: int) -> None:

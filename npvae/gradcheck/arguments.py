@@ -81,14 +81,7 @@ class Arguments:
             given = (given,)
         if len(given) == 1 and lone_is_first:
             names = names[:1]
-        if len(given) != len(names):
-            problem.note(
-                "(all inputs)",
-                f"backward returns {len(given)} gradients for {len(names)} inputs "
-                f"({', '.join(names)}): return one for each, None for data",
-            )
-            return {}
-        return dict(zip(names, given, strict=True))
+        return problem.paired(names, given)
 
 
 def argument_names(function: Callable[..., Any], n: int) -> list[str]:

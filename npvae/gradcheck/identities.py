@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from . import estimators, evidence, ppca
+from . import estimators, evidence, pathwise, ppca
 from .claim import Claim
 
 Check: TypeAlias = Callable[[np.random.Generator], list[Claim]]
@@ -29,6 +29,8 @@ IDENTITIES: tuple[Check, ...] = (
     estimators.minibatches,
     estimators.sample_sizes,
     estimators.likelihood_samplers,
+    pathwise.sticking_the_landing,
+    pathwise.doubly_reparameterised,
     ppca.ppca_of_digits,
     ppca.collapse_on_digits,
 )

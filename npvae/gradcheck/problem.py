@@ -8,7 +8,7 @@ has probability 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -44,6 +44,17 @@ class Problem:
         row = Row(self.name, argument, "contract", verdict, note=note)
         if row not in self.violations:
             self.violations.append(row)
+
+    def paired(self, names: Sequence[str], gradients: Sequence[Any]) -> dict[str, Any]:
+        """The gradients by the names of the inputs; none, and a word, where their number is off."""
+        if len(gradients) == len(names):
+            return dict(zip(names, gradients, strict=True))
+        self.note(
+            "(all inputs)",
+            f"backward returns {len(gradients)} gradients for {len(names)} inputs "
+            f"({', '.join(names)}): return one for each, None for data",
+        )
+        return {}
 
 
 class Outputs(NamedTuple):

@@ -36,6 +36,10 @@ def problem_of(target: Any, inputs: Any, objective: Any, rng: np.random.Generato
         # A posterior is more than its forward: what draws from it has gradients of its own.
         in_level = issubclass(target, Posterior)
         target, example = level_of(target, StandardNormal, rng) if in_level else target.example(rng)
+        if isinstance(target, Model):
+            objective = as_objective(objective)
+            x, _, *rest = example
+            example = (x, target.draw_noise(len(x), objective.n_samples, rng), *rest)
         inputs = example if inputs is None else inputs
     if isinstance(target, Model):
         return _of_model(target, inputs, objective, rng)
@@ -72,15 +76,14 @@ def _of_model(model: Model, inputs: Any, objective: Any, rng: np.random.Generato
     eps = model.check_noise(eps, len(xs))
     contexts = model.context_reader(context, len(xs))
     cs = None if contexts is None else contexts.checked(slice(0, len(xs)))
-    slots = layout(model)
+    slots, twins = layout(model), _Twin(model)
 
     def loss(values: Values) -> Any:
-        return objective(_bound(model, values).forward(xs, eps, cs, needs=objective.needs)[0])[
-            0
-        ].loss
+        terms, _ = twins.on(values).forward(xs, eps, cs, needs=objective.needs)
+        return objective(terms)[0].loss
 
     def gradient(values: Values) -> dict[str, Any]:
-        twin = _bound(model, values)
+        twin = twins.on(values)
         terms, cache = twin.forward(xs, eps, cs, needs=objective.needs)
         d_terms = objective(terms)[1]
 
@@ -111,19 +114,41 @@ def _not_analytic(part: Part) -> str:
     return part.not_analytic or next(filter(None, reasons), "")
 
 
-def _bound(part: Any, values: Values) -> Any:
-    """A twin of the part on parameters of these values, real or complex."""
-    twin = clone(part)
-    slots = layout(twin)
-    dtype = np.result_type(np.float64, *(values[n].dtype for n in slots)) if slots else np.float64
-    flat = np.empty(sum(slot.size for slot in slots.values()), dtype)
-    for name, slot in slots.items():
-        slot.view(flat)[...] = values[name]
-    if isinstance(twin, Model):
-        twin._hold(flat)
-    else:
-        bind(twin, flat)
-    return twin
+class _Twin:
+    """A twin of a part, run on parameters of one value after the other, real or complex.
+
+    It is made once, and given its attributes back for every run: none of its parts remembers what
+    it ran on before. Each run has memory of its own, since its outputs may be views of that.
+    """
+
+    def __init__(self, part: Any) -> None:
+        self._twin = clone(part)
+        self._slots = layout(self._twin)
+        self._size = sum(slot.size for slot in self._slots.values())
+        self._parts = [(p, dict(vars(p))) for p in _parts_in(self._twin)]
+
+    def on(self, values: Values) -> Any:
+        """The twin on these values."""
+        for part, attributes in self._parts:
+            vars(part).clear()
+            vars(part).update(attributes)
+        dtype = np.result_type(np.float64, *{values[name].dtype for name in self._slots})
+        flat, views = np.empty(self._size, dtype), {}
+        for name, slot in self._slots.items():
+            views[name] = view = slot.view(flat)
+            view[...] = values[name]
+            setattr(slot.part, slot.attribute, view)
+        if isinstance(self._twin, Model):
+            self._twin.flat, self._twin._params = flat, views
+        return self._twin
+
+
+def _parts_in(root: Part) -> list[Part]:
+    """A part and all parts in it, each once."""
+    found = {id(root): root}
+    for _, child in children(root):
+        found |= {id(part): part for part in _parts_in(child)}
+    return list(found.values())
 
 
 def _added(problem: Problem, run: Callable[[Array], Any], slots: Any) -> dict[str, Any]:
@@ -163,9 +188,10 @@ def _of_part(part: Part, inputs: Any, rng: np.random.Generator) -> Problem:
     values = {n: getattr(s.part, s.attribute).astype(np.float64) for n, s in slots.items()}
     fixed = dict(zip(names, inputs, strict=True))
     values |= {n: np.array(x, np.float64) for n, x in fixed.items() if n not in data}
+    twins = _Twin(part)
 
     def call(values: Values) -> tuple[Any, Any, Any, list[Any]]:
-        twin = _bound(part, values) if slots else part
+        twin = twins.on(values) if slots else part
         arguments = [values.get(n, fixed[n]) for n in names]
         outputs, cache = twin.forward(*arguments)
         return twin, outputs, cache, arguments
@@ -205,14 +231,7 @@ def _own_functions(part: Part) -> tuple[Any, ...]:
 def _named(
     problem: Problem, names: list[str], d_inputs: tuple[Any, ...], data: set[str]
 ) -> dict[str, Any]:
-    if len(d_inputs) != len(names):
-        problem.note(
-            "(all inputs)",
-            f"backward returns {len(d_inputs)} gradients for {len(names)} inputs "
-            f"({', '.join(names)}): return one for each, None for data",
-        )
-        return {}
-    return {n: d for n, d in zip(names, d_inputs, strict=True) if n not in data}
+    return {n: d for n, d in problem.paired(names, d_inputs).items() if n not in data}
 
 
 def _as_tuple(d_inputs: Any) -> tuple[Any, ...]:

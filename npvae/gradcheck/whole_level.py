@@ -32,7 +32,7 @@ class WholeLevel(Part, abstract=True):
 
 
 def level_of(
-    posterior: type[Part], prior: type[Part], rng: np.random.Generator, conditioned: bool = False
+    posterior: type[Part], prior: Any, rng: np.random.Generator, conditioned: bool = False
 ) -> tuple[Part, tuple[Array, ...]]:
     """The level of a posterior and a prior, by their examples, and inputs for it.
 
@@ -43,6 +43,8 @@ def level_of(
     q, (stats,) = posterior.example(rng)
     p, (z, *prior_inputs) = prior.example(rng)
     eps = rng.normal(size=(2, len(stats), z.shape[-1]))
+    if prior.of_context:  # as many rows as the posterior's example has
+        prior_inputs = [*rng.normal(size=(2, *eps.shape[1:]))]
     if conditioned:
         stats = stats + rng.normal(size=(2, *stats.shape))
     return WholeLevel(Level(q, p), eps), (stats, *prior_inputs)

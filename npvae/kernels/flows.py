@@ -7,7 +7,7 @@ import numpy as np
 from ..core.numerics import sigmoid, softplus, wide
 from .seam import Array, Pair, kernel
 
-__all__ = ["planar", "planar_backward"]
+__all__ = ["planar", "planar_backward", "stretched", "stretched_backward"]
 
 
 @kernel
@@ -51,3 +51,22 @@ def _planar_constants(w: Array, u: Array) -> tuple[Array, Array, Array, Array]:
     s, square = (w * u).sum(), (w * w).sum()
     m = softplus(s) - 1
     return s, square, m, (m - s) / square
+
+
+STRETCH = 3.0
+"""The logarithm of the most that a dimension is stretched or squeezed by."""
+
+
+@kernel
+def stretched(z: Array, shift: Array, raw: Array) -> Pair:
+    """f(z) = z exp(s) + shift, s = 3 tanh(raw / 3), all (K, B, Z); and -Σ s, (K, B)."""
+    s = STRETCH * np.tanh(raw / STRETCH)
+    return z * np.exp(s) + shift, -s.sum(-1, dtype=wide(s.dtype))
+
+
+@kernel
+def stretched_backward(dz: Array, d: Array, z: Array, raw: Array) -> Pair:
+    """Gradients of z and of raw, from those of f(z) and of the change; that of shift is dz."""
+    h = np.tanh(raw / STRETCH)
+    dz = dz * np.exp(STRETCH * h)
+    return dz, (dz * z - d[..., None].astype(dz.dtype)) * (1 - h * h)

@@ -18,9 +18,10 @@ from .seam import Array, Pair, Triple, kernel
 
 __all__ = [
     "gaussian_heads", "gaussian_heads_backward", "gaussian_kl", "gaussian_kl_backward",
-    "gaussian_log_prob", "gaussian_log_prob_backward", "mixture_log_prob",
-    "mixture_log_prob_backward", "reparameterise", "reparameterise_backward",
-    "standard_normal_log_prob", "standard_normal_log_prob_backward",
+    "gaussian_kl_between", "gaussian_kl_between_backward", "gaussian_log_prob",
+    "gaussian_log_prob_backward", "mixture_log_prob", "mixture_log_prob_backward",
+    "precision_weighted", "precision_weighted_backward", "reparameterise",
+    "reparameterise_backward", "standard_normal_log_prob", "standard_normal_log_prob_backward",
 ]  # fmt: skip
 
 _MARGINS = {np.dtype(t): -float(np.log(np.finfo(t).eps)) for t in (np.float32, np.float64)}
@@ -87,6 +88,60 @@ def gaussian_kl(mu: Array, logvar: Array) -> Array:
 def gaussian_kl_backward(dkl: Array, mu: Array, logvar: Array) -> Pair:
     dkl = dkl.reshape(mu.shape).astype(mu.dtype)
     return dkl * mu, dkl * 0.5 * np.expm1(logvar)
+
+
+@kernel
+def gaussian_kl_between(mu: Array, logvar: Array, prior_mu: Array, prior_logvar: Array) -> Array:
+    """½ (u² + exp(w) - 1 - w), u = (mu - prior_mu) / prior_std, w = logvar - prior_logvar.
+
+    KL(q ‖ p) of two Gaussians per dimension, (1, B, Z), or (K, B, Z) where one has samples.
+    """
+    u, w = (mu - prior_mu) * np.exp(-0.5 * prior_logvar), logvar - prior_logvar
+    kl = 0.5 * (u * u + (np.expm1(w) - w))
+    return kl if kl.ndim == 3 else kl[None]
+
+
+@kernel
+def gaussian_kl_between_backward(
+    dkl: Array, mu: Array, logvar: Array, prior_mu: Array, prior_logvar: Array
+) -> tuple[Array, Array, Array, Array]:
+    inverse_std, w = np.exp(-0.5 * prior_logvar), logvar - prior_logvar
+    u, dkl = (mu - prior_mu) * inverse_std, dkl.astype(mu.dtype)
+    dmu, dw = dkl * u * inverse_std, 0.5 * dkl * np.expm1(w)
+    d_prior = -dmu, -dw - 0.5 * dkl * u * u
+    return (
+        _summed(dmu, mu),
+        _summed(dw, mu),
+        _summed(d_prior[0], prior_mu),
+        _summed(d_prior[1], prior_mu),
+    )
+
+
+@kernel
+def precision_weighted(mu: Array, logvar: Array, prior_mu: Array, prior_logvar: Array) -> Pair:
+    """Mean and log-variance of the Gaussian that is proportional to the product of two.
+
+    Its precision is the sum of both precisions, its mean is theirs, weighted by precision.
+    """
+    share = sigmoid(prior_logvar - logvar)
+    return prior_mu + share * (mu - prior_mu), soft_minimum(logvar, prior_logvar)
+
+
+@kernel
+def precision_weighted_backward(
+    d_mean: Array, d_spread: Array, mu: Array, logvar: Array, prior_mu: Array, prior_logvar: Array
+) -> tuple[Array, Array, Array, Array]:
+    share = sigmoid(prior_logvar - logvar)
+    rest = sigmoid(logvar - prior_logvar)
+    dmu, turned = d_mean * share, d_mean * (mu - prior_mu) * share * rest
+    dlogvar, d_prior_mu = d_spread * share - turned, d_mean * rest
+    d_prior_logvar = d_spread * rest + turned
+    return (
+        _summed(dmu, mu),
+        _summed(dlogvar, mu),
+        _summed(d_prior_mu, prior_mu),
+        _summed(d_prior_logvar, prior_mu),
+    )
 
 
 @kernel

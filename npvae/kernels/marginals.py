@@ -4,6 +4,14 @@ A column's function x = Q(y) is the line through knots (y_k, x_k), constant outs
 then rounded to a multiple of `step` where that is above 0. Knots of D columns are arrays (D, K),
 the shorter ones filled up with infinities. So a value stands either for a cell, the numbers y
 between `low` and `high` that all give it, or, on a slope without rounding, for one number y.
+
+A column may have tails, (D, 6): scale, shape and share s of the one below the least value, then of
+the one above the greatest. s of the outermost cell's probability lies beyond it. A value at the
+distance t beyond is of the cell, and has in it the density
+
+    s / scale · (1 + shape · t / scale)^(-1 - 1 / shape)
+
+(generalised Pareto; Pickands 1975), while the outermost value itself keeps 1 - s. No draw is there.
 """
 
 from __future__ import annotations
@@ -27,13 +35,15 @@ MOST = 3.0
 
 
 @kernel
-def cells(x: Array, knots: Array, scores: Array, steps: Array) -> Cells:
+def cells(x: Array, knots: Array, scores: Array, steps: Array, tails: Array) -> Cells:
     """low, high, width and offset of x (B, D), each (B, D): the y between low and high give x.
 
     log p(x) is that of the cell plus the offset, -log step; or where the width is 0 the density at
-    y plus the offset, which is then the logarithm of dy/dx. All are NaN where x is.
+    y plus the offset, which is then the logarithm of dy/dx. In the outermost cells the offset has
+    the tail's share as well. All are NaN where x is.
     """
     low, high, width, offset = _cells(x, knots, scores, steps)
+    offset = offset + _in_tails(x, low, high, offset, knots, steps, tails)
     dtype = x.dtype
     return low.astype(dtype), high.astype(dtype), width.astype(dtype), offset.astype(dtype)
 
@@ -64,6 +74,28 @@ def _cells(x: Array, knots: Array, scores: Array, steps: Array) -> Cells:
     high = np.where(smooth, low, high)
     gap = np.where(np.isnan(x), np.nan, 0.0)  # what is missing stays so
     return low + gap, high + gap, high - low + gap, offset + gap
+
+
+def _in_tails(
+    x: Array, low: Array, high: Array, offset: Array, knots: Array, steps: Array, tails: Array
+) -> Array:
+    """What the tails add to the offset of each entry: 0 in all cells but the outermost."""
+    last = np.isfinite(knots).sum(-1) - 1
+    added = np.zeros(x.shape)
+    ends = knots[:, 0] + 0.5 * steps, knots[np.arange(len(knots)), last] - 0.5 * steps
+    for end, sign, (scale, shape, share), cell in (
+        (ends[0], -1.0, tails[:, :3].T, low == -FAR),
+        (ends[1], 1.0, tails[:, 3:].T, high == FAR),
+    ):
+        if not share.any():
+            continue
+        end = np.where(steps == 0, end.astype(x.dtype), end).astype(np.float64)
+        distance = sign * (x.astype(np.float64) - end)
+        beyond = (distance > 0.5 * steps) & (share > 0)
+        log_p = np.log(np.where(share > 0, share, 1.0) / scale)
+        log_p = log_p - (1 + 1 / shape) * np.log1p(shape / scale * np.where(beyond, distance, 0.0))
+        added += np.where(beyond, log_p - offset, np.where(cell, np.log1p(-share), 0.0))
+    return added  # the density is per unit of x
 
 
 def _on_line(x: Array, i: Array, column: Array, knots: Array, scores: Array) -> tuple[Array, Array]:

@@ -12,8 +12,8 @@ from ..core.numerics import logmeanexp, logsumexp, wide
 from .seam import Array, Pair, Triple, kernel
 
 __all__ = [
-    "adam", "importance_weights", "iwae", "kl_loss", "mean_loss", "sampled_kl_loss",
-    "weighted_loss",
+    "adam", "importance_weights", "iwae", "kl_loss", "mean_loss", "power_means",
+    "sampled_kl_loss", "weighted_loss",
 ]  # fmt: skip
 
 
@@ -30,28 +30,43 @@ def mean_loss(log_px: Array, weights: Array | None = None) -> Pair:
 
 
 @kernel
-def kl_loss(kl: Array, beta: float, free_bits: float, weights: Array | None = None) -> Pair:
-    """KL = Σ_Z max(kl_j, free_bits), with kl_j the mean of weight · kl over samples and rows, and
-    beta ∂KL/∂kl.
+def kl_loss(
+    kl: Array, beta: float, free_bits: float, weights: Array | None = None, group: int = 1
+) -> Pair:
+    """KL = Σ_groups max(kl_g, free_bits), with kl_g the mean of weight · kl over samples and rows,
+    summed over the dimensions of the group, and beta ∂KL/∂kl.
 
-    The slope of a kl_j below free_bits is 0; NaN stays NaN. A sampled kl may be negative, and with
-    free_bits = 0 it stays so.
+    A group is so many dimensions that follow one another, or for 0 all of them. The slope of a kl_g
+    below free_bits is 0; NaN stays NaN. A sampled kl may be negative, and with free_bits = 0 it
+    stays so.
     """
     column = None if weights is None else weights[:, None]
     per_dimension = _weighted(kl, column).mean((0, 1), dtype=wide(kl.dtype))
-    below = (per_dimension.real < free_bits) & (free_bits > 0)
-    slope = np.where(below, 0.0, beta / (kl.shape[0] * kl.shape[1]))
-    total = np.where(below, free_bits, per_dimension).sum()
+    size = group or max(kl.shape[2], 1)
+    groups = np.add.reduceat(per_dimension, np.arange(0, kl.shape[2], size))
+    below = (groups.real < free_bits) & (free_bits > 0)
+    slope = np.where(below, 0.0, beta / (kl.shape[0] * kl.shape[1])).repeat(size)[: kl.shape[2]]
+    total = np.where(below, free_bits, groups).sum()
     return total, np.broadcast_to(_weighted(slope, column), kl.shape)
 
 
 @kernel
 def sampled_kl_loss(
-    log_qz: Array, log_pz: Array, beta: float, weights: Array | None = None
+    log_qz: Array,
+    log_pz: Array,
+    beta: float,
+    weights: Array | None = None,
+    free_bits: float = 0.0,
 ) -> Triple:
-    """KL = mean weight · (log q - log p), and beta times its gradients, ± weight/(KB)."""
-    slope = _weighted(np.full(log_qz.shape, beta / log_qz.size), weights)
-    return _weighted(log_qz - log_pz, weights).mean(), slope, -slope
+    """KL = mean weight · (log q - log p), and beta times its gradients, ± weight/(KB).
+
+    Below free_bits, if they are above 0, it counts as these, and its gradients are 0.
+    """
+    kl = _weighted(log_qz - log_pz, weights).mean()
+    below = (kl.real < free_bits) & (free_bits > 0)
+    each = np.where(below, 0.0, beta / log_qz.size)
+    slope = _weighted(np.full(log_qz.shape, each), weights)
+    return np.where(below, free_bits, kl)[()], slope, -slope
 
 
 @kernel
@@ -72,6 +87,52 @@ def iwae(
     d_log_w = _weighted(-np.exp(log_w - bound) / log_w.size, weights)
     loss, rec = -_weighted(bound, weights).mean(), -_weighted(log_px, weights).mean()
     return loss, rec, loss - rec, d_log_w, -d_log_w
+
+
+@kernel
+def power_means(
+    log_px: Array,
+    log_pz: Array,
+    log_qz: Array,
+    power: float,
+    groups: int,
+    share: float,
+    weights: Array | None = None,
+) -> tuple[Array, ...]:
+    """loss = -mean over B of weight · (share · mean_K log w + (1 - share) · mean over groups of
+    log M), with M = (1/k Σ_k w^power)^(1/power) the power mean of a group of k = K/groups samples
+    that follow one another; and the rest as `iwae`.
+
+    M is the geometric mean for power 0, and for ±inf the largest or the smallest of the w.
+    """
+    log_w = log_px + log_pz - log_qz
+    means, slopes = _log_power_means(log_w.reshape(groups, -1, log_w.shape[1]), power)
+    rows = means.mean(0)
+    if share:  # else its mean may be infinite
+        rows = share * log_w.mean(0) + (1 - share) * rows
+    slopes = share / len(log_w) + (1 - share) / groups * slopes.reshape(log_w.shape)
+    d_log_w = _weighted(-slopes / log_w.shape[1], weights)
+    loss, rec = -_weighted(rows, weights).mean(), -_weighted(log_px, weights).mean()
+    return loss, rec, loss - rec, d_log_w, -d_log_w
+
+
+def _log_power_means(log_w: Array, power: float) -> Pair:
+    """log M (groups, B) over the samples of log w (groups, k, B), and ∂log M/∂log w."""
+    if power == 0:
+        return log_w.mean(1), np.full(log_w.shape, 1 / log_w.shape[1])
+    if np.isinf(power):
+        at = np.argmax(np.sign(power) * log_w.real, axis=1)[:, None]
+        shares = np.zeros(log_w.shape)
+        np.put_along_axis(shares, at, 1.0, axis=1)
+        return np.take_along_axis(log_w, at, axis=1)[:, 0], shares
+    scaled = power * log_w
+    top = scaled.real.max(1, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0)
+    # Of powers near 0 all w^power are near 1: the mean is taken of what they are off by.
+    mean = np.expm1(scaled - top).mean(1, keepdims=True)
+    shares = np.exp(scaled - top) / (log_w.shape[1] * (1 + mean))
+    with np.errstate(divide="ignore"):
+        return ((top + np.log1p(mean)) / power)[:, 0], shares
 
 
 @kernel

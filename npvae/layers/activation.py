@@ -11,7 +11,6 @@ and differs only in f'. Shapes: a, h (R, H); b (H,).
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ import numpy as np
 from .. import kernels as k
 from ..core import Part
 from ..core.checks import number
+from ..core.registry import parameters
 
 Array = np.ndarray
 
@@ -31,7 +31,7 @@ class Activation(Part, abstract=True):
     @property
     def config(self) -> Any:
         """The name alone where every argument has its default."""
-        usual = {a: p.default for a, p in inspect.signature(type(self)).parameters.items()}
+        usual = {a: p.default for a, p in parameters(type(self)).items()}
         return self.name if self.arguments == usual else super().config
 
     @classmethod

@@ -50,9 +50,10 @@ class Layer(Part, abstract=True):
 
     @property
     def output_bias(self) -> Array | None:
-        """The parameter (n_out,) that is added to the output last, or None.
+        """The parameter that is added to the output last, or None where there is none.
 
-        A decoder's output starts from there at the mean of the data.
+        Of shape (n_out,); or (n,), where every n numbers of the output have it added to them, as
+        the channels of an image. A decoder's output starts from there at the mean of the data.
         """
         return None
 

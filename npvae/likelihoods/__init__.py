@@ -14,10 +14,3 @@ from .mixed import Mixed
 from .ordinal import Ordinal
 from .rates import Beta
 from .transformed import Transformed
-
-__all__ = [
-    "Bernoulli", "Beta", "Categorical", "ContinuousBernoulli", "Gaussian", "GaussianColumnScale",
-    "GaussianHeteroscedastic", "GaussianLearntScale", "Laplace", "Likelihood", "Mixed",
-    "NegativeBinomial", "OneHot", "Ordinal", "Poisson", "StudentT", "Transformed",
-    "ZeroInflatedNegativeBinomial",
-]  # fmt: skip

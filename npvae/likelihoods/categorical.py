@@ -94,6 +94,16 @@ class Categorical(Groups):
     def mode(self, logits: Array) -> Array:
         return self._labels(logits)
 
+    def expected(self, logits: Array) -> Array:
+        """The labels' probabilities."""
+        return k.softmax(logits, self._sizes(logits.shape[-1]))
+
+    def guess(self, expected: Array) -> Array:
+        return k.likeliest_label(expected, self._sizes(expected.shape[-1]))
+
+    def nominal_columns(self, x_dim: int) -> Array:
+        return np.ones(x_dim, bool)
+
     def sample(self, logits: Array, rng: np.random.Generator) -> Array:
         return self._draw(logits, rng)
 
@@ -158,6 +168,12 @@ class OneHot(Groups):
 
     def mode(self, logits: Array) -> Array:
         return self._one_hot(self._labels(logits), logits.shape[-1])
+
+    def guess(self, expected: Array) -> Array:
+        return self.mode(expected)
+
+    def nominal_columns(self, x_dim: int) -> Array:
+        return np.ones(x_dim, bool)
 
     def sample(self, logits: Array, rng: np.random.Generator) -> Array:
         return self._one_hot(self._draw(logits, rng), logits.shape[-1])

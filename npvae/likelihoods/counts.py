@@ -60,12 +60,18 @@ class Counts(Likelihood, abstract=True):
         """log p of each entry, (B, D); with a library size, that of its whole row."""
         if not self._total:
             return super().entries(theta, x)
-        totals = np.maximum(np.nansum(x, axis=1, keepdims=True), 1)
-        theta = theta.copy()
-        theta[:, : x.shape[1]] += np.log(totals / self._total)
         without = copy.copy(self)
         without._measured_by(False)
-        return without.entries(theta, x)
+        return without.entries(self.for_rows(theta, x), x)
+
+    def for_rows(self, theta: Array, x: Array) -> Array:
+        """With a library size, theta at the rows' totals: the sums of their known entries."""
+        if not self._total:
+            return theta
+        totals = np.maximum(np.nansum(x, axis=1, keepdims=True), 1)
+        theta = theta.copy()
+        theta[..., : x.shape[1]] += np.log(totals / self._total)
+        return theta
 
     def _start(self, mean: Array, n: int) -> Array:
         """Log-means (D,), half a count added to each column so that none is -inf."""

@@ -77,6 +77,31 @@ class Likelihood(Part, abstract=True):
         """The x of highest probability (or density) given z, (..., D)."""
         raise ConfigError(f"{type(self).__name__} has no mode; take its mean, or define one.")
 
+    def expected(self, theta: Array) -> Array:
+        """What a guess of x is made of once it is averaged over draws of z, (..., S).
+
+        The mean; for labels, which have none, their probabilities.
+        """
+        return self.mean(theta)
+
+    def guess(self, expected: Array) -> Array:
+        """The best guess of x from averages of `expected`, (..., D): the mean, or likeliest labels.
+
+        A whole p(x) is meant, such as p(x given what is known of a row), of which no theta exists.
+        """
+        return expected
+
+    def nominal_columns(self, x_dim: int) -> Array:
+        """Which columns hold labels without an order, (D,) bool: those have no median."""
+        return np.zeros(x_dim, bool)
+
+    def for_rows(self, theta: Array, x: Array) -> Array:
+        """theta (..., B, n_outputs) as `mean` and `sample` need it for these rows x (B, D).
+
+        Another one where `forward` takes something of x beside theta, such as its total.
+        """
+        return theta
+
     def log_prob(self, theta: Array, x: Array) -> Array:
         """log p(x given z) of each row, in nats.
 

@@ -93,11 +93,7 @@ class Mixed(Likelihood):
         return np.concatenate([p.usual(len(c)) for p, c in self._pairs])
 
     def real_columns(self, x_dim: int) -> Array:
-        self.declare(x_dim)
-        real = np.empty(x_dim, bool)
-        for part, columns in self._pairs:
-            real[list(columns)] = part.real_columns(len(columns))
-        return real
+        return self._of_columns(x_dim, "real_columns")
 
     def forward(self, theta: Array, x: Array) -> tuple[Array, list[Any]]:
         log_pxs, caches = [], []
@@ -125,6 +121,24 @@ class Mixed(Likelihood):
     def sample(self, theta: Array, rng: np.random.Generator) -> Array:
         return self._as_the_table([part.sample(t, rng) for part, t in self._split(theta)])
 
+    def expected(self, theta: Array) -> Array:
+        """The groups' own, side by side."""
+        return np.concatenate([part.expected(t) for part, t in self._split(theta)], axis=-1)
+
+    def guess(self, expected: Array) -> Array:
+        some = np.zeros((1, self._outputs[-1].stop), expected.dtype)
+        ends = np.cumsum([part.expected(t).shape[-1] for part, t in self._split(some)])
+        shares = np.split(expected, ends[:-1], axis=-1)
+        guesses = [part.guess(share) for part, share in zip(self.parts, shares, strict=True)]
+        return self._as_the_table(guesses)
+
+    def nominal_columns(self, x_dim: int) -> Array:
+        return self._of_columns(x_dim, "nominal_columns")
+
+    def for_rows(self, theta: Array, x: Array) -> Array:
+        shares = zip(self._split(theta), self.columns, strict=True)
+        return np.concatenate([p.for_rows(t, x[:, list(c)]) for (p, t), c in shares], axis=-1)
+
     def check(self, x: Array) -> None:
         for part, columns in self._pairs:
             _check(part, x, columns)
@@ -148,6 +162,14 @@ class Mixed(Likelihood):
     def _pairs(self) -> Iterable[tuple[Any, tuple[int, ...]]]:
         """Each group's likelihood and columns."""
         return zip(self.parts, self.columns, strict=True)
+
+    def _of_columns(self, x_dim: int, which: str) -> Array:
+        """What the groups say of their columns, (D,) bool."""
+        self.declare(x_dim)
+        found = np.empty(x_dim, bool)
+        for part, columns in self._pairs:
+            found[list(columns)] = getattr(part, which)(len(columns))
+        return found
 
     def _split(self, theta: Array) -> Iterable[tuple[Any, Array]]:
         """Each group's likelihood with its share of theta."""

@@ -79,6 +79,12 @@ class Ordinal(Categorical):
     def mode(self, eta: Array) -> Array:
         return self._labels(self._logits(eta))
 
+    def expected(self, eta: Array) -> Array:
+        return k.softmax(self._logits(eta), self._all)
+
+    def nominal_columns(self, x_dim: int) -> Array:
+        return np.zeros(x_dim, bool)
+
     def sample(self, eta: Array, rng: np.random.Generator) -> Array:
         return self._draw(self._logits(eta), rng).astype(eta.dtype)
 

@@ -11,7 +11,7 @@ from .. import kernels as k
 from ..core import Part
 from ..core.errors import ConfigError
 from ..core.numerics import all_finite
-from ..data.marginal import Marginal, stacked
+from ..data.marginal import Marginal, stacked, tails
 from .likelihood import as_rows
 from .spread import LocationScale
 
@@ -67,7 +67,7 @@ class Transformed(LocationScale):
                 f"Transformed needs a marginal for each column; got {marginals!r:.60}."
             )
         self.marginals = [Marginal.of(m) for m in marginals]
-        self._lines = stacked(self.marginals)
+        self._lines, self._tails = stacked(self.marginals), tails(self.marginals)
 
     def declare(self, x_dim: int) -> None:
         if x_dim != len(self.marginals):
@@ -78,12 +78,16 @@ class Transformed(LocationScale):
         super().declare(x_dim)
 
     def density(self, location: Array, x: Array, log_scale: Array) -> tuple[Any, Any, Any]:
-        low, high, width, offset = k.cells(x, *self._lines)
+        low, high, width, offset = k.cells(x, *self._lines, self._tails)
         return k.logistic_cells(location, low, high, width, offset, log_scale)
 
     def entries(self, theta: Array, x: Array) -> Array:
         location, log_scale = self.heads(theta)
-        parts = location, *k.cells(x, *self._lines), np.broadcast_to(log_scale, x.shape)
+        parts = (
+            location,
+            *k.cells(x, *self._lines, self._tails),
+            np.broadcast_to(log_scale, x.shape),
+        )
         first, low, high, width, offset, last = (as_rows(part, x.shape[1]) for part in parts)
         log_p = k.logistic_cells(first[None], low, high, width, offset, last[None])[0]
         return log_p.reshape(x.shape)

@@ -18,9 +18,11 @@ from ..core.errors import ConfigError, DataError
 from ..core.public import public
 from ..core.wording import cut
 from ..data.reader import Reader
+from ..data.tilt import Tilt
 from ..data.units import Units
 from ..levels import Level
 from .owner import Owner
+from .tilted import tilted_rows
 
 Array = np.ndarray
 AnyModel = TypeVar("AnyModel", bound="Model")
@@ -48,8 +50,12 @@ class Model(Owner, abstract=True):
         What integer input is divided by; `fit` sets it.
     units : Units or None
         By which columns are standardised; `fit` finds them where ``standardise`` is True.
+    condition : Condition or None
+        What a context is, if it is more than rows of context_dim numbers.
     missing : "mask" or None
         Whether NaN in x is an entry that is missing, or an error.
+    tilt : Tilt or None
+        What drawn rows are chosen by; `calibrate` finds it.
     """
 
     family = "model"
@@ -61,6 +67,9 @@ class Model(Owner, abstract=True):
     likelihood: Any
     units: Units | None = None
     missing: str | None = None
+    schema: Any = None
+    condition: Any = None
+    tilt: Tilt | None = None
     _awaited = ("flat", "_params", "levels", "join", "encoder", "decoder")
 
     @abstractmethod
@@ -80,6 +89,10 @@ class Model(Owner, abstract=True):
         `mean` (D,) is that of the known entries of all n rows; `rows` are some of them, at most
         `START_ROWS`, with their context.
         """
+
+    def start_from_context(self, contexts: Reader) -> None:
+        """Set what training takes of the context of all rows, unless it was trained before."""
+        return
 
     @abstractmethod
     def posteriors(self, x: Array, context: Array | None) -> list[tuple[Array, ...]]:
@@ -115,7 +128,7 @@ class Model(Owner, abstract=True):
 
     def __repr__(self) -> str:
         config = {n: v for n, v in self.config.items() if n not in ("dtype", "seed", "schema")}
-        for name in ("standardise", "inputs"):
+        for name in ("standardise", "inputs", "tilt"):
             if isinstance(config.get(name), dict):
                 config[name] = True  # not the numbers of every column
         arguments = ", ".join(f"{n}={cut(repr(value), 60)}" for n, value in config.items())
@@ -134,7 +147,15 @@ class Model(Owner, abstract=True):
         return built
 
     def reader(self, x: Any, what: str = "x") -> Reader:
-        """`x` as batches as this model takes them; raises `DataError` for a wrong form."""
+        """`x` as batches as this model takes them; raises `DataError` for a wrong form.
+
+        A model of a table takes data frames as well, and finds its columns by their names.
+        """
+        if self.schema is not None and hasattr(x, "columns"):
+            from ..tables.frames import array_of, library_of  # which most models never need
+
+            if library_of(x) is not None:
+                x = array_of(x, self.schema.modelled, self.schema.missing)
         missing = self.missing is not None
         return Reader(x, self.x_dim, self.flat.real.dtype, self.scale, what, self.units, missing)
 
@@ -145,19 +166,25 @@ class Model(Owner, abstract=True):
         if self.context_dim == 0:
             raise DataError(
                 f"this model takes no context; got one of shape {np.shape(context)}. "
-                "Build it with context_dim= to condition on something."
+                "Build it with condition=nv.Labels(...) or context_dim= to condition on something."
             )
         if context is None:
             raise DataError(
                 f"this model needs a context of shape ({n}, {self.context_dim}); got none. "
                 "Pass context=."
             )
-        reader = Reader(context, self.context_dim, self.flat.real.dtype, what="context")
+        reader = Reader(
+            self._context_rows(context), self.context_dim, self.flat.real.dtype, what="context"
+        )
         if len(reader) != n:
             raise DataError(
                 f"context needs one row for each of the {n} examples; got {len(reader)} rows."
             )
         return reader
+
+    def _context_rows(self, context: Any) -> Any:
+        """The context as rows of numbers, whatever people give it as."""
+        return context if self.condition is None else self.condition.rows(context)
 
     def batches(
         self, x: Any, context: Any, support: bool = True
@@ -274,13 +301,15 @@ class Model(Owner, abstract=True):
     def sample(self, n: int, seed: int = 0, context: Any = None, take: str = "mean") -> Array:
         """New examples, (n, D): `decode` at z drawn from the prior.
 
-        With ``take="draw"`` they follow the model's distribution of x; means vary less. A context
-        of one row serves all n.
+        With ``take="draw"`` they follow the model's distribution of x, as `calibrate` left it;
+        means vary less. A context of one row serves all n.
         """
         n = whole("n", n)
         rng = np.random.default_rng(whole("seed", seed, least=0))
+        if take == "draw" and self.tilt is not None:
+            return tilted_rows(self, n, rng)
         if context is not None:
-            context = np.atleast_2d(as_array(context, "context"))
+            context = np.atleast_2d(as_array(self._context_rows(context), "context"))
             context = np.repeat(context, n, axis=0) if len(context) == 1 else context
         contexts = self.context_reader(context, n)
         z = self.draw_z(n, rng, None if contexts is None else contexts.checked(slice(0, n)))
@@ -345,6 +374,20 @@ class Model(Owner, abstract=True):
             raise ConfigError(f"take is 'mean', 'draw' or 'mode'; got {take!r}.")
         units = self.units
         return output if units is None else lambda theta: units.restored(output(theta))
+
+
+def labels_or_context(model: Any, y: Any, context: Any) -> Any:
+    """The context that labels y are; raises `ConfigError` where the model predicts none."""
+    if y is None:
+        return context
+    if not hasattr(model, "predict"):
+        raise ConfigError(
+            f"y are labels for a model that predicts them; {type(model).__name__} predicts none. "
+            "Take nv.SemiSupervisedVAE, or condition=nv.Labels(...) and context=y."
+        )
+    if context is not None:
+        raise ConfigError("y and context are the labels of one model twice; give one of the two.")
+    return y
 
 
 def _joined(chunks: Sequence[Array]) -> Array:

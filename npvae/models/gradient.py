@@ -9,7 +9,7 @@ import numpy as np
 from ..core import layout
 from ..core.checks import row_weights
 from ..core.public import public
-from .base import Model
+from .base import Model, labels_or_context
 
 Array = np.ndarray
 
@@ -22,6 +22,7 @@ def value_and_grad(
     eps: Any,
     context: Any = None,
     weights: Any = None,
+    y: Any = None,
 ) -> tuple[float, dict[str, Array]]:
     """The loss of one batch and its gradient with respect to every parameter.
 
@@ -38,6 +39,8 @@ def value_and_grad(
     context : (B, C) array, optional
     weights : (B,) array, optional
         Each row's loss is multiplied by its weight: 0 or more, and not all 0.
+    y : (B,) array, optional
+        Labels for a model that predicts them, -1 where one is not known.
 
     Returns
     -------
@@ -50,6 +53,7 @@ def value_and_grad(
     from ..objectives import as_objective
 
     objective = as_objective(objective)
+    context = labels_or_context(model, y, context)
     reader = model.reader(x)
     contexts = model.context_reader(context, len(reader))
     everything = slice(0, len(reader))

@@ -24,10 +24,10 @@ def summary(model: Model) -> str:
     if not model.is_built:
         return f"{model!r}\nIt has x_dim, and with it layers and parameters, from its first fit on."
     lines = [f"{type(model).__name__}: {_in_words(model)}", ""]
-    lines.append(f"  {'part':<14}{'':<{_WIDTH}}{'parameters':>14}")
-    for name, what, n in _rows(model, set()):
-        lines.append(f"  {name:<14}{what:<{_WIDTH}}{n:>14,}")
-    lines.append(f"  {'in all':<14}{model.dtype:<{_WIDTH}}{model.n_params:>14,}")
+    rows = [*_rows(model, set()), ("in all", model.dtype, model.n_params)]
+    width = max(12, *(len(name) for name, _, _ in rows)) + 2
+    lines.append(f"  {'part':<{width}}{'':<{_WIDTH}}{'parameters':>14}")
+    lines += [f"  {name:<{width}}{what:<{_WIDTH}}{n:>14,}" for name, what, n in rows]
     return "\n".join(lines)
 
 

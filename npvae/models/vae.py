@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from .. import kernels as k
 from ..core import LevelTerms, Part, Terms, clone, resolve
-from ..core.checks import number, whole
+from ..core.checks import whole
 from ..core.errors import ConfigError
-from ..data.units import Units
-from ..layers import Concat, mlp
+from ..data.tilt import Tilt
 from ..layers.layer import as_layer
 from ..levels import Level
 from ..posteriors import DiagonalGaussian
-from .base import Model
-from .owner import floating
+from .observed import OUT_GAIN, Observed
 
 Array = np.ndarray
 
-OUT_GAIN = 0.1
-"""What the decoder's last weights start multiplied by, so that it starts near the mean that its
-bias gives, whatever z is. On MNIST that is worth 0.5 nats after ten epochs (docs/training.md)."""
+_HEADS = DiagonalGaussian()
+"""From a network's output to a mean and a log-variance: it has no parameters, and serves all."""
 
 
-class VAE(Model):
+class VAE(Observed):
     """x -> encoder -> q(z given x) -> z -> decoder -> p(x given z).
 
     Encoder and decoder are dense (`hidden`, `activation` and `init` say how), or networks of your
@@ -44,6 +40,8 @@ class VAE(Model):
     likelihood : str or Likelihood
     posterior : str or Posterior
     prior : str or Prior
+        With "conditional" it is p(z given c), a Gaussian whose mean and variance a network makes
+        of the context; else p(z) does not depend on a context.
         The model copies likelihood, posterior, prior and networks: their parameters become its own.
     dtype : {"float32", "float64"}
     seed : int
@@ -74,6 +72,11 @@ class VAE(Model):
     inputs : dict, optional
         ``{"mean": [...], "scale": [...]}``, by which the encoder's inputs, features and mask, are
         standardised. The first `fit` finds it where features are large or rows are wide.
+    tilt : dict, optional
+        What drawn rows are chosen by, as `calibrate` finds it: `data.tilt.Tilt`.
+    condition : Condition, str or dict, optional
+        ``nv.Labels(10)`` or ``nv.Labels(["cat", "dog"])``: the context is then a label for each
+        example, in place of rows of context_dim numbers; or ``nv.Vector(n)``, rows of n numbers.
     parameters : mapping, optional
         Values by name instead of random ones, as ``model.params`` gives them.
 
@@ -84,8 +87,6 @@ class VAE(Model):
 
     Source: Kingma & Welling 2014; with a context, Sohn, Lee & Yan 2015.
     """
-
-    inputs: Units | None
 
     def __init__(
         self,
@@ -108,50 +109,36 @@ class VAE(Model):
         encoder: Any = None,
         decoder: Any = None,
         inputs: Any = None,
+        condition: Any = None,
+        tilt: Any = None,
         parameters: Mapping[str, Array] | None = None,
     ) -> None:
-        self.schema = None if schema is None else _schema(schema)
-        self.x_dim: Any = _x_dim(x_dim, self.schema)
         self.z_dim = whole("z_dim", z_dim)
-        self.hidden = tuple(whole("each width in hidden", width) for width in _widths(hidden))
-        self.context_dim = whole("context_dim", context_dim, least=0)
-        self.seed = whole("seed", seed, least=0)
-        self.init = init
-        self.scale = None if scale is None else number("scale", scale, above=0)
-        self.activation = resolve("activation", activation)
+        self._describe(
+            x_dim, hidden, activation, dtype=dtype, seed=seed, context_dim=context_dim, init=init,
+            scale=scale, standardise=standardise, schema=schema, condition=condition,
+        )  # fmt: skip
         self.posterior = clone(resolve("posterior", posterior))
         self.posterior.build(self.z_dim)
         # Copies, so that their parameters are this model's own.
         self.prior = clone(resolve("prior", prior))
-        self.likelihood = clone(resolve("likelihood", likelihood))
-        self.missing = _missing(missing, self.likelihood)
+        self._observe(likelihood, missing)
         for name, network in (("encoder", encoder), ("decoder", decoder)):
             if network is None:  # hidden, activation and init describe it
                 self.not_in_config = (*self.not_in_config, name)
             else:
                 setattr(self, name, clone(as_layer(network)))
-        self._dtype = floating(dtype)
-        self._standardise = standardise
-        self.units = self.inputs = None
-        if self.x_dim is not None:
-            self._build(standardise, inputs, parameters)
-        elif isinstance(standardise, dict) or inputs is not None or parameters is not None:
-            raise ConfigError(
-                "units and parameters belong to columns; give x_dim too, or leave them to fit."
-            )
+        self._build_or_wait(inputs, parameters)
+        self.tilt = None if tilt is None else Tilt.given(tilt, self.x_dim or 0)
 
-    def _build(self, standardise: Any, inputs: Any, parameters: Mapping[str, Array] | None) -> None:
-        """Make all that depends on x_dim, in the end the parameters."""
-        self.likelihood.declare(self.x_dim)
-        self._standardise, self.units = _units(standardise, self.likelihood, self.x_dim)
-        self.join = Concat()
-        n_own = self.likelihood.n_features(self.x_dim) + (self.x_dim if self.missing else 0)
-        self.inputs = None if inputs is None else Units.given(inputs, n_own, "inputs")
-        n_inputs, n_stats = n_own + self.context_dim, self.posterior.n_outputs(self.z_dim)
+    def _build(self, inputs: Any, parameters: Mapping[str, Array] | None) -> None:
+        n_inputs, n_stats = self._build_input(inputs), self.posterior.n_outputs(self.z_dim)
         self.encoder = self._network("encoder", n_inputs, n_stats, self.hidden)
         n_z, n_theta = self.z_dim + self.context_dim, self.likelihood.n_outputs(self.x_dim)
         self.decoder = self._network("decoder", n_z, n_theta, self.hidden[::-1], OUT_GAIN)
         self.prior.build(self.z_dim, n_inputs)
+        if self.prior.of_context:
+            self.conditioner = self._conditioner()
         made_of_posteriors = self.prior.pseudo_inputs is not None
         if made_of_posteriors and not isinstance(self.posterior, DiagonalGaussian):
             raise ConfigError(
@@ -173,13 +160,11 @@ class VAE(Model):
         x (B, D) as `reader` gives it, in the likelihood's support, eps (K, B, Z), context (B, C).
         """
         compared = not {"kl", "log_pz"}.isdisjoint(needs)
-        prior_inputs, c_inputs = self._prior_inputs() if compared else ((), None)
+        prior_inputs, c_inputs = self._prior_inputs(context) if compared else ((), None)
         stats, c_encoder = self.encoder.forward(self._encoder_input(x, context))
         (z, level), c_level = self.levels[0].forward(stats, eps, needs, prior_inputs)
         theta, c_decoder = self.decoder.forward(self._joined(z, context))
-        log_px, c_likelihood = self.likelihood.forward(theta, x)
-        if self.units is not None:  # a shift, on which no gradient depends
-            log_px = k.in_units(log_px, x, self.units.log_scale)
+        log_px, c_likelihood = self._log_px(theta, x)
         return Terms(log_px, [level]), (c_inputs, c_encoder, c_level, c_decoder, c_likelihood)
 
     def backward(self, cache: Any, d_terms: Terms) -> None:
@@ -195,38 +180,41 @@ class VAE(Model):
             self._prior_inputs_backward(c_inputs, *d_inputs)
         self.encoder.backward(c_encoder, dstats, wrt_input=False)
 
-    def _prior_inputs(self) -> tuple[tuple[Array, ...], Any]:
-        """q(z given u), mu and logvar (M, Z), of the prior's pseudo-inputs; () if it has none."""
-        if self.prior.pseudo_inputs is None:
-            return (), None
-        u, c_u = self.prior.pseudo_inputs.forward()
-        stats, c_encoder = self.encoder.forward(u)
-        components, c_posterior = self.posterior.forward(stats)
-        return components, (c_u, c_encoder, c_posterior)
+    def _conditioner(self) -> Any:
+        """The network from a context to the prior's mean and log-variance."""
+        if not self.context_dim:
+            raise ConfigError(
+                f"prior {self.prior.name!r} depends on a context, and this model takes none; give "
+                "condition=nv.Labels(...) or context_dim= too."
+            )
+        return self._mlp(self.context_dim, 2 * self.z_dim, self.hidden[-1:], OUT_GAIN)
 
-    def _prior_inputs_backward(self, cache: Any, *d_components: Array) -> None:
-        c_u, c_encoder, c_posterior = cache
-        dstats = self.posterior.backward(c_posterior, *d_components)
-        self.prior.pseudo_inputs.backward(c_u, self.encoder.backward(c_encoder, dstats))
+    def _prior_inputs(self, context: Array | None) -> tuple[tuple[Array, ...], Any]:
+        """What the prior is made of besides its parameters, mu and logvar; () if there is nothing.
 
-    def start_from(self, mean: Array, n: int, rows: Array, context: Array | None = None) -> None:
-        """Set the output's bias, the likelihood and the prior, unless they were trained before.
-
-        And what the encoder's inputs are standardised by, where it can't take them as they are.
+        (M, Z) of the posteriors q(z given u) of its pseudo-inputs, or (B, Z) of each context.
         """
-        bias = self.decoder.output_bias
-        untrained = bias is not None and not bias.any()
-        if untrained and self.inputs is None:
-            inputs, usual = self._inputs(rows), self.likelihood.usual(self.x_dim)
-            mask = np.full(inputs.shape[1] - len(usual), np.inf)
-            self.inputs = Units.of_inputs(inputs, np.concatenate([usual, mask]))
-        self.prior.start_from(self._encoder_input(rows, context))
-        if bias is None or not untrained:
-            return
-        self.likelihood.start_from(rows)
-        start = self.likelihood.output_bias(mean, n)
-        if start is not None:
-            bias[...] = start
+        if self.prior.of_context:
+            stats, c_network = self.conditioner.forward(context)
+            c_u: Any = None
+        elif self.prior.pseudo_inputs is not None:
+            u, c_u = self.prior.pseudo_inputs.forward()
+            stats, c_network = self.encoder.forward(u)
+        else:
+            return (), None
+        params, c_heads = _HEADS.forward(stats)
+        return params, (c_u, c_network, c_heads)
+
+    def _prior_inputs_backward(self, cache: Any, *d_params: Array) -> None:
+        c_u, c_network, c_heads = cache
+        dstats = _HEADS.backward(c_heads, *d_params)
+        if self.prior.of_context:
+            self.conditioner.backward(c_network, dstats, wrt_input=False)
+        else:
+            self.prior.pseudo_inputs.backward(c_u, self.encoder.backward(c_network, dstats))
+
+    def _start_latent(self, inputs: Array) -> None:
+        self.prior.start_from(inputs)
 
     @property
     def largest_row(self) -> int:
@@ -236,28 +224,15 @@ class VAE(Model):
         stats, _ = self.encoder.forward(self._encoder_input(x, context))
         return [self.posterior.forward(stats)[0]]
 
-    def theta(self, z: Array, context: Array | None) -> Array:
-        return self.decoder.forward(self._joined(z, context))[0]
-
     def draw_z(self, n: int, rng: np.random.Generator, context: Array | None) -> Array:
-        return self.levels[0].prior.sample(n, self.z_dim, rng, *self._prior_inputs()[0])
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """Without `inputs` where there are none, as in files of models from before they were."""
-        found = super().arguments
-        return {n: v for n, v in found.items() if n != "inputs" or v is not None}
-
-    @property
-    def standardise(self) -> Any:
-        return self._standardise if self.units is None else self.units.config
+        return self.levels[0].prior.sample(n, self.z_dim, rng, *self._prior_inputs(context)[0])
 
     def _network(
         self, what: str, n_in: int, n_out: int, hidden: Sequence[int], gain: float = 1.0
     ) -> Any:
         """The network that was given, if its sizes are right; else one of dense layers."""
         if what in self.not_in_config:
-            return mlp(n_in, hidden, n_out, self.activation, self.init, gain)
+            return self._mlp(n_in, n_out, hidden, gain)
         network = getattr(self, what)
         free = network.in_shape is None
         if n_in != n_out if free else (network.n_in, network.n_out) != (n_in, n_out):
@@ -268,72 +243,9 @@ class VAE(Model):
             )
         return network
 
-    def _encoder_input(self, x: Array, context: Array | None) -> Array:
-        """The features of x, with a mask of what is known where some may be missing, and c."""
-        inputs = self._inputs(x)
-        if self.inputs is not None:
-            inputs = k.standardised(inputs, self.inputs.mean, self.inputs.scale)
-        return self._joined(k.filled(inputs) if self.missing else inputs, context)
-
-    def _inputs(self, x: Array) -> Array:
-        """The features, NaN where x is missing, and the mask."""
-        features = self.likelihood.features(x)
-        return k.concat(features, k.known(x)) if self.missing else features
-
-    def _joined(self, a: Array, context: Array | None) -> Array:
-        return a if context is None else self.join.forward(a, context)[0]
-
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
         model = cls(6, 2, hidden=(5, 4), activation="tanh", dtype="float64", context_dim=2)
         model.flat += 0.1 * rng.normal(size=model.n_params)  # biases too
         context = rng.normal(size=(3, 2))
         return model, (rng.random((3, 6)), model.draw_noise(3, 2, rng), context)
-
-
-def _missing(missing: Any, likelihood: Any) -> str | None:
-    if missing not in (None, "mask"):
-        raise ConfigError(f"missing is None or 'mask'; got {missing!r}.")
-    if missing and not likelihood.takes_missing:
-        raise ConfigError(
-            f"missing='mask' needs a likelihood that leaves NaN out; {likelihood.name!r} does not "
-            "say that it does. Set takes_missing = True in its class, once its log p and gradients "
-            "are 0 where x is NaN."
-        )
-    return missing
-
-
-def _units(standardise: Any, likelihood: Any, x_dim: int) -> tuple[bool, Units | None]:
-    """Whether `fit` is to find the units, and those that were given."""
-    if not isinstance(standardise, (bool, np.bool_)):
-        return False, Units.given(standardise, x_dim)
-    if standardise and not likelihood.real_columns(x_dim).any():
-        raise ConfigError(
-            f"standardise=True needs columns of real numbers; {likelihood.name} has none. "
-            "Leave it out, or take a likelihood such as GaussianColumnScale()."
-        )
-    return bool(standardise), None
-
-
-def _schema(schema: Any) -> Any:
-    from ..tables import Schema  # here, since most models have none
-
-    return Schema.of(schema)
-
-
-def _x_dim(x_dim: Any, schema: Any) -> int | None:
-    """The number of columns, if it is given or a schema says it."""
-    found = None if schema is None else len(schema.modelled)
-    if x_dim is None:
-        return found
-    if found not in (None, whole("x_dim", x_dim)):
-        raise ConfigError(
-            f"the model of a table needs {found} columns, as many as its schema; got x_dim {x_dim}."
-        )
-    return whole("x_dim", x_dim)
-
-
-def _widths(hidden: Any) -> list[Any]:
-    if isinstance(hidden, (str, bytes)) or not isinstance(hidden, Iterable):
-        raise ConfigError(f"hidden is a sequence of widths such as (400,); got {hidden!r}.")
-    return list(hidden)

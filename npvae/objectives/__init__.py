@@ -8,11 +8,19 @@ dimensions, averaged over the batch, each row times its weight where the terms h
 from typing import Any
 
 from ..core import Losses, Objective, resolve
+from .betatc import BetaTC
+from .dip import DIP
 from .dreg import DReG
 from .elbo import ELBO
 from .iwae import IWAE
+from .mmd import MMD
+from .renyi import CIWAE, MIWAE, Renyi
+from .stl import STL
 
-__all__ = ["ELBO", "IWAE", "DReG", "Losses", "Objective", "as_objective"]
+__all__ = [
+    "CIWAE", "DIP", "ELBO", "IWAE", "MIWAE", "MMD", "STL", "BetaTC", "DReG", "Losses",
+    "Objective", "Renyi", "as_objective",
+]  # fmt: skip
 
 
 def as_objective(choice: Any) -> Any:

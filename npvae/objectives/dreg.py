@@ -24,6 +24,7 @@ class DReG(IWAE):
     """
 
     name = "dreg"
+    derivative = False
 
     def __call__(self, terms: Terms, epoch: float = math.inf) -> tuple[Losses, Terms]:
         if len(terms.levels) != 1:

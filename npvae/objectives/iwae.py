@@ -33,6 +33,10 @@ class IWAE(Objective):
     def __init__(self, n_samples: int = 5) -> None:
         self.n_samples = whole("n_samples", n_samples)
 
+    @classmethod
+    def examples(cls) -> dict[str, Objective]:
+        return {cls.__name__: cls(n_samples=3)}
+
     def __call__(self, terms: Terms, epoch: float = math.inf) -> tuple[Losses, Terms]:
         """The losses of a batch and the gradients of its terms."""
         levels = terms.levels

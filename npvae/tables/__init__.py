@@ -6,8 +6,11 @@
 
 from __future__ import annotations
 
-from .assess import column_nats, guess, impute, nats_saved
+from ..gaps import impute
+from .assess import column_nats, guess, nats_saved
 from .column import Column, Constant
+from .distributions import fitted_to
+from .draws import sample
 from .kinds import KINDS
 from .labelled import Category, Flag, Ordered
 from .numeric import Count, Date, Number
@@ -16,5 +19,6 @@ from .schema import Schema
 
 __all__ = [
     "KINDS", "SUFFIXES", "Category", "Column", "Constant", "Count", "Date", "Flag", "Number",
-    "Ordered", "Schema", "Table", "column_nats", "guess", "impute", "nats_saved", "read", "write",
+    "Ordered", "Schema", "Table", "column_nats", "fitted_to", "guess", "impute", "nats_saved",
+    "read", "sample", "write",
 ]  # fmt: skip

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
-from .. import kernels as k
 from ..core.arrays import as_array
+from ..core.progress import counting
 from ..core.public import public
-from .distributions import negative_binomial
+from .distributions import negative_binomial, student_t
 from .kinds import Column
-from .schema import LIKELIHOODS
 
 Array = np.ndarray
 
@@ -31,20 +31,9 @@ def guess(model: Any, z: Any) -> Array:
 
 
 @public
-def impute(model: Any, x: Any) -> Array:
-    """x (N, D) with the model's best guess where it is NaN.
-
-    Parameters
-    ----------
-    model : VAE
-        With a schema, trained with ``missing="mask"``.
-    """
-    x = as_array(x, "x")
-    return np.where(np.isnan(x), guess(model, model.encode(x)[0]), x)
-
-
-@public
-def nats_saved(model: Any, x: Any, reference: Any = None, seed: int = 0) -> Array:
+def nats_saved(
+    model: Any, x: Any, reference: Any = None, seed: int = 0, progress: bool = False
+) -> Array:
     """How many nats the model saves in each column over the column's own distribution, (D,).
 
     The mean, over the rows where the column is known, of log p(x_j given z), z drawn from
@@ -58,13 +47,18 @@ def nats_saved(model: Any, x: Any, reference: Any = None, seed: int = 0) -> Arra
     reference : (M, D) array, optional
         The rows that the columns' distributions are fitted to, such as those of training; by
         default x.
+    progress : bool
+        Whether a bar shows on a terminal.
     """
     x = as_array(x, "x").astype(np.float64)
     reference = x if reference is None else as_array(reference, "reference").astype(np.float64)
     saved = -column_nats(model, x, seed)
-    for j, column in enumerate(model.schema.modelled):
-        known = reference[:, j][~np.isnan(reference[:, j])]
-        saved[:, j] -= _log_p_alone(column, known, x[:, j])
+    columns = model.schema.modelled
+    with counting(len(columns), "columns") if progress else nullcontext(lambda done: None) as count:
+        for j, column in enumerate(columns):
+            known = reference[:, j][~np.isnan(reference[:, j])]
+            saved[:, j] -= _log_p_alone(column, known, x[:, j])
+            count(1)
     counts = (~np.isnan(saved)).sum(0)
     with np.errstate(invalid="ignore"):
         return np.nansum(saved, axis=0) / counts
@@ -95,29 +89,5 @@ def _log_p_alone(column: Column, known: Array, x: Array) -> Array:
         return np.where(np.isnan(x), np.nan, np.log(shares / shares.sum())[place])
     if column.marginal is not None:
         return column.marginal.log_prob(x)
-    if column.modelled_as == "number":
-        mean, scale, df = _student_t(known)
-        log_p = k.student_t(*_as_kernel(x, mean, np.log(scale)), df)[0][0]
-    else:
-        log_p = negative_binomial(known, x)
-    return np.where(np.isnan(x), np.nan, log_p)
-
-
-def _student_t(x: Array, steps: int = 50) -> tuple[float, float, float]:
-    """Mean, scale and degrees of freedom of the Student's t that x is likeliest under, by EM.
-
-    Source: Lange, Little & Taylor 1989, section 4.
-    """
-    df = float(LIKELIHOODS["number"]["df"])
-    mean, scale = x.mean(), x.std() or 1.0
-    for _ in range(steps if x.std() else 0):
-        weights = (df + 1) / (df + np.square((x - mean) / scale))
-        mean = (weights @ x) / weights.sum()
-        scale = np.sqrt(weights @ np.square(x - mean) / len(x))
-    return mean, scale, df
-
-
-def _as_kernel(x: Array, location: float, log_spread: float) -> tuple[Array, Array, Array]:
-    """The arguments of a likelihood's kernel for entries x (N,): each is a row of one column."""
-    shape = (1, len(x), 1)
-    return np.full(shape, location), x[:, None], np.full(shape, log_spread)
+    alone = student_t if column.modelled_as == "number" else negative_binomial
+    return np.where(np.isnan(x), np.nan, alone(known, x))

@@ -33,6 +33,11 @@ class Unfit(ValueError):
 class Cells:
     """The cells of one column: each different text once, and which of them each row has.
 
+    Parameters
+    ----------
+    places : str
+        What the place of a cell is called in errors: that of a file is a line.
+
     Attributes
     ----------
     missing : sequence of str, optional
@@ -40,7 +45,8 @@ class Cells:
         not.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, places: str = "line {}") -> None:
+        self._places = places
         self.missing: Sequence[str] | None = None
         self._lines: list[int] = []
         self._numbers: dict[str, int] = {}
@@ -74,6 +80,10 @@ class Cells:
         """The line of the file where a text comes first."""
         return self._lines[self._numbers[text]]
 
+    def place_of(self, text: str) -> str:
+        """The same in words."""
+        return self._places.format(self.line_of(text))
+
     def known(self) -> tuple[list[str], Array]:
         """The different texts that are not missing, and in how many rows each is."""
         counts = np.bincount(self._row_numbers(), minlength=len(self._numbers))
@@ -92,7 +102,7 @@ class Cells:
                 texts
             )
         except Unfit as unfit:
-            where = f"{place}, line {self.line_of(str(unfit.text))}, column {column.name!r}"
+            where = f"{place}, {self.place_of(str(unfit.text))}, column {column.name!r}"
             raise refusal(where, unfit) from None
         return numbers[self._row_numbers()]
 

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from .. import kernels as k
+from ..core.public import public
 from ..data.shapes import Fitted, far_out, held_out_folds, shape_of
 from .column import Column
+from .schema import LIKELIHOODS, Schema
 
 Array = np.ndarray
 
@@ -21,6 +23,7 @@ CLEARLY = 0.02
 greatest value."""
 SIMPLER = 0.2
 """Nats per cell that counts may be behind other distributions of whole numbers."""
+DF = float(LIKELIHOODS["number"]["df"])
 _MOST_DECIMALS = 6
 _COARSE = 4 * float(np.finfo(np.float32).eps)
 """Numbers that differ by less, relative to their size, are one in a model's float32."""
@@ -39,6 +42,16 @@ def step_of(values: Array) -> float:
     return 0.0
 
 
+def _step_of_times(values: Array) -> float:
+    """The greatest step of whole seconds that days are multiples of; 0 if float32 has it not."""
+    seconds = values * 86400
+    whole = np.rint(seconds)
+    if np.abs(seconds - whole).max() > 1e-3:
+        return 0.0
+    step = float(np.gcd.reduce(np.abs(whole).astype(np.int64))) / 86400
+    return step if step > _COARSE * np.abs(values).max() else 0.0
+
+
 def shape(column: Column, values: Array, many: bool) -> Fitted | None:
     """The distribution of a column of numbers or dates; None if float32 can't tell them apart.
 
@@ -50,10 +63,28 @@ def shape(column: Column, values: Array, many: bool) -> Fitted | None:
     if len(values) < FEWEST_ROWS:
         return None
     step, kept = step_of(values), values[~far_out(values)]
-    fine = np.ptp(kept) > 1000 * _COARSE * np.abs(kept).max()
-    if not fine or (column.kind == "date" and not step):
+    if not np.ptp(kept) > 1000 * _COARSE * np.abs(kept).max():
         return None
+    if column.kind == "date" and not step:  # times of day
+        found = shape_of(values, _step_of_times(values), quick=many)
+        return None if found is None or likelier_as_student_t(values, found) else found
     return shape_of(values, step, quick=many)
+
+
+@public
+def fitted_to(schema: Schema, x: Array) -> Schema:
+    """A schema whose marginals are fitted to some rows x (N, D) of its table alone.
+
+    What columns are and what their values are multiples of stays.
+    """
+    schema = Schema.of(schema.config)
+    many = len(schema.columns) > MANY_COLUMNS
+    for column, values in zip(schema.modelled, x.T, strict=True):
+        known = values[~np.isnan(values)]
+        if column.marginal is not None and len(known) >= FEWEST_ROWS:
+            found = shape_of(known, column.marginal.step, quick=many)
+            column.marginal = column.marginal if found is None else found.marginal
+    return schema
 
 
 def are_counts(values: Array, many: bool) -> bool:
@@ -85,6 +116,29 @@ def likelier_as_counts(values: Array, found: Fitted, margin: float = 0.0) -> boo
     return not total / len(values) < found.log_p - margin
 
 
+def likelier_as_student_t(values: Array, found: Fitted) -> bool:
+    """Whether held-out values are likelier under a Student's t than as was found."""
+    folds = held_out_folds(len(values))
+    scores = [student_t(values[~out], values[out]) for out in folds]
+    return bool(np.concatenate(scores).mean() > found.log_p)
+
+
+def student_t(known: Array, x: Array, steps: int = 50) -> Array:
+    """log p of x (N,) under the Student's t that `known` is likeliest under, by EM.
+
+    Source: Lange, Little & Taylor 1989, section 4.
+    """
+    mean, scale = known.mean(), known.std() or 1.0
+    for _ in range(steps if known.std() else 0):
+        weights = (DF + 1) / (DF + np.square((known - mean) / scale))
+        mean = (weights @ known) / weights.sum()
+        scale = np.sqrt(weights @ np.square(known - mean) / len(known))
+    shape = (1, len(x), 1)
+    location, log_scale = np.full(shape, mean), np.full(shape, np.log(scale))
+    log_p: Array = k.student_t(location, x[:, None], log_scale, DF)[0][0]
+    return log_p
+
+
 def negative_binomial(known: Array, x: Array) -> Array:
     """log p of x (N,) under the negative binomial that has the mean and variance of `known`."""
     mean = max(known.mean(), 0.5 / len(known))
@@ -113,7 +167,7 @@ def notes_of(
     for name, cells in strange.items():
         yield (
             f"{name!r}: {_few(cells, 3)} lies far from all other cells, and counts as the nearest "
-            "of them"
+            "of them, but for its likelihood"
         )
 
 

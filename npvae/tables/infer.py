@@ -168,8 +168,8 @@ def _made(kind: type[Column], name: str, cells: Cells, written: Any, where: str)
     try:
         return kind.of(name, *cells.known(), written)
     except Unfit as unfit:
-        line = "" if unfit.text is None else f", line {cells.line_of(unfit.text)}"
-        raise refusal(f"{where}{line}, column {name!r}", unfit) from None
+        place = "" if unfit.text is None else f", {cells.place_of(unfit.text)}"
+        raise refusal(f"{where}{place}, column {name!r}", unfit) from None
 
 
 def _kind(texts: Sequence[str], counts: Array, written: Format, many: bool) -> type[Column] | str:

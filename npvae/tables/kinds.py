@@ -22,14 +22,20 @@ HOW = {"number": ("decimal-point", "decimal-comma"), "date": tuple(ORDERS)}
 
 
 class Said(NamedTuple):
-    """What the user says of a column: its kind, label or skip, and how it is written, or ""."""
+    """What is said of a column: its kind, label or skip, how it is written, or "", and its labels.
+
+    A user says them in words, and a data frame by the types of its columns.
+    """
 
     kind: str
     how: str = ""
+    labels: tuple[str, ...] = ()
 
     @property
     def order(self) -> list[str] | None:
-        """The labels of an ordered category, where they are said: ordered:low<medium<high."""
+        """The labels in their order, where they are said, as in ordered:low<medium<high."""
+        if self.labels:
+            return list(self.labels)
         return [label.strip() for label in self.how.split("<")] if "<" in self.how else None
 
 

@@ -66,14 +66,18 @@ class Labelled(Column):
         return {**super().config, "labels": list(self.labels)}
 
 
-class Flag(Labelled):
-    """Two words, of which capitals do not matter; 1 stands for the second."""
-
-    kind = "flag"
+class AnyCase(Labelled):
+    """Base of those in which capitals do not matter."""
 
     @staticmethod
     def key_of(labels: Iterable[str]) -> Callable[[str], str]:
         return flag_key
+
+
+class Flag(AnyCase):
+    """Two words; 1 stands for the second."""
+
+    kind = "flag"
 
     @classmethod
     def of(cls, name: str, texts: Sequence[str], counts: Array, written: Any = None) -> Column:
@@ -101,6 +105,9 @@ class Category(Labelled):
 
     @classmethod
     def of(cls, name: str, texts: Sequence[str], counts: Array, written: Any = None) -> Column:
+        """`written` is all labels, where they are said."""
+        if isinstance(written, list):
+            return cls(name, written)
         by_key = _spellings(texts, counts, cls.key_of(texts))
         if len(by_key) < 2:
             raise Unfit(
@@ -114,14 +121,10 @@ class Category(Labelled):
         return f"{len(self.labels)} labels: {shown}"
 
 
-class Ordered(Labelled):
-    """Labels in an order, such as low, medium and high; capitals do not matter."""
+class Ordered(AnyCase):
+    """Labels in an order, such as low, medium and high."""
 
     kind = "ordered"
-
-    @staticmethod
-    def key_of(labels: Iterable[str]) -> Callable[[str], str]:
-        return flag_key
 
     @classmethod
     def of(cls, name: str, texts: Sequence[str], counts: Array, written: Any = None) -> Column:

@@ -40,7 +40,7 @@ class NumericColumn(Column):
                 numbers = np.fromiter(map(float, texts), float, len(texts))
             except ValueError:
                 return super().parsed(texts)
-            if self._allows(numbers).all():
+            if self.allows(numbers).all():
                 return numbers
         return super().parsed(texts)
 
@@ -58,7 +58,7 @@ class NumericColumn(Column):
         return super().number(value)
 
     @abstractmethod
-    def _allows(self, number: Any) -> Any:
+    def allows(self, number: Any) -> Any:
         """Whether the column can have a number, or each of an array."""
 
     @abstractmethod
@@ -109,11 +109,11 @@ class Number(NumericColumn):
             raise Unfit(rule, mend(self.name, text), text) from None
         return self._checked(number, text)
 
-    def _allows(self, number: Any) -> Any:
+    def allows(self, number: Any) -> Any:
         return abs(number) <= LARGEST_NUMBER
 
     def _checked(self, number: float, text: str | None = None) -> float:
-        if not self._allows(number):
+        if not self.allows(number):
             raise Unfit(
                 "every number must be finite, and at most 3.4e38",
                 mend(self.name, text or str(number)),
@@ -170,11 +170,11 @@ class Count(NumericColumn):
             number = math.nan
         return self._checked(number, text)
 
-    def _allows(self, number: Any) -> Any:
+    def allows(self, number: Any) -> Any:
         return (number == np.floor(number)) & (number >= 0) & (number <= LARGEST_COUNT)
 
     def _checked(self, number: float, text: str | None = None) -> float:
-        if not self._allows(number):
+        if not self.allows(number):
             raise Unfit(
                 f"a count is a whole number from 0 to {LARGEST_COUNT:,}",
                 f"Correct it, or train with {say(f'{self.name}=number')}.",

@@ -1,9 +1,9 @@
-"""Tables on disk: ``.csv`` and ``.tsv`` with text and missing cells."""
+"""Tables on disk, as ``.csv`` or ``.tsv`` with text and missing cells, and as data frames."""
 
 from __future__ import annotations
 
+import codecs
 import csv
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from unicodedata import normalize
 
 import numpy as np
 
+from ..core.arrays import as_array
 from ..core.errors import ConfigError, DataError
 from ..core.files import replacing
 from ..core.public import public
@@ -20,6 +21,7 @@ from ..datasets.delimited import as_labels, label_position
 from ..datasets.readers import existing, readable
 from .cells import Cells, is_missing, no_formula
 from .column import Column, Constant, say_missing
+from .frames import WHERE, array_of, cells_of, column_cells, library_of, series_of, values_of
 from .infer import infer
 from .kinds import LABEL, said_of
 from .recognise import formats_of, notes_of
@@ -54,7 +56,7 @@ class Table(Dataset):
 
 @public
 def read(
-    path: str | os.PathLike[str],
+    path: Any,
     columns: Mapping[str, str] | None = None,
     schema: Any = None,
     missing: Iterable[str] | None = None,
@@ -70,9 +72,11 @@ def read(
 
     Parameters
     ----------
-    path : str or path
+    path : str, path or data frame
         A ``.csv``, ``.tsv`` or ``.txt``; with openpyxl and pyarrow installed also an ``.xlsx`` or a
-        ``.parquet``.
+        ``.parquet``. Of a data frame of pandas or polars the types of its columns say what they
+        are, where they say it: category with its labels and their order, bool, datetime. All others
+        are inferred from their values as a file's from its cells.
     columns : mapping, optional
         The kind of some columns: number, date, flag, count or category; label, which makes it y; or
         skip. "date:dmy", "date:mdy" and "date:ymd" say what comes first in dates,
@@ -104,27 +108,46 @@ def read(
         raise ConfigError(f"columns is a mapping such as {{'id': 'skip'}}; got {columns!r}.")
     if isinstance(missing, str):
         raise ConfigError(f"missing is a list of texts such as ['NA', '-']; got {missing!r}.")
+    known = None if schema is None else Schema.of(schema)
+    unknown = None if missing is None else list(dict.fromkeys(missing))
+    if library_of(path) is not None:
+        return of_frame(path, columns, known, unknown)
     source = existing(path)
     where = f"'{source}'"
     if source.suffix.lower() not in SUFFIXES:
         raise DataError(
             f"{where}: a table is {', '.join(SUFFIXES)}; got {source.suffix!r}. Convert it."
         )
-    if schema is not None:
-        schema = Schema.of(schema)
+    likely, names = (None, []) if known is None else (known.layout, known.names)
     with readable(source):
-        if schema is None:
-            found = read_cells(source, where, encoding, sheet)
-        else:
-            found = read_cells(source, where, encoding, sheet, schema.layout, schema.names)
+        found = read_cells(source, where, encoding, sheet, likely, names)
+    if known is None:
+        return _table(found, *_infer(found, dict(columns or {}), unknown, where), where)
+    _check_columns(found.cells, known, where)
+    for column in found.cells.values():
+        column.missing = known.missing if unknown is None else unknown
+    label = known.label if known.label in found.cells else None
+    return _table(found, known, label, where)
+
+
+def of_frame(
+    frame: Any,
+    columns: Mapping[str, str] | None = None,
+    schema: Schema | None = None,
+    missing: list[str] | None = None,
+    labelled: bool = True,
+) -> Table:
+    """`read` of a data frame; a column may be the label by its name if it is `labelled`."""
     if schema is None:
-        given = None if missing is None else list(dict.fromkeys(missing))
-        schema, label = _infer(found, dict(columns or {}), given, where)
-    else:
-        _check_columns(found.cells, schema, where)
-        label = schema.label if schema.label in found.cells else None
-        for column in found.cells.values():
-            column.missing = schema.missing if missing is None else list(missing)
+        found = cells_of(frame)
+        return _table(found, *_infer(found, dict(columns or {}), missing, WHERE, labelled), WHERE)
+    x = array_of(frame, schema.modelled, schema.missing if missing is None else missing)
+    label = series_of(frame).get(schema.label or "") if labelled else None
+    y = None if label is None else as_labels(*_by_row(column_cells(values_of(label))), WHERE)
+    return Table(x, y, columns=schema.names, schema=schema)
+
+
+def _table(found: Found, schema: Schema, label: str | None, where: str) -> Table:
     cells = {normalize("NFC", name): cells for name, cells in found.cells.items()}
     x = np.column_stack([cells[normalize("NFC", c.name)].values(c, where) for c in schema.modelled])
     y = None if label is None else as_labels(*_by_row(found.cells[label]), where)
@@ -155,44 +178,59 @@ def write(path: Any, schema: Schema, x: Any, formulas: bool = True) -> None:
     WriteError
         If the file can't be written.
     """
+    write_blocks(path, schema, [as_array(x, "x")], formulas)
+
+
+def write_blocks(path: Any, schema: Schema, blocks: Iterable[Array], formulas: bool = True) -> None:
+    """`write` for rows that come in blocks: of a text file one is in memory at a time."""
     suffix = Path(path).suffix.lower()
     if suffix in SHEETS:
         names = [c.name for c in schema.columns]
-        rows = [list(row.values()) for row in schema.rows(x)]
+        rows = [list(row.values()) for x in blocks for row in schema.rows(x)]
         with replacing(path) as file:
             write_sheet(file, suffix, names, rows)
         return
+    encoder = codecs.getincrementalencoder(schema.layout.encoding)()
+    try:
+        with replacing(path) as file:
+            for text in _as_text(schema, blocks, suffix == ".tsv", formulas):
+                file.write(encoder.encode(text))
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"'{path}': the table is written as it was read, in {schema.layout.encoding}, which "
+            f"has no {error.object[error.start]!r}; write an .xlsx, or read the table from a file "
+            "in UTF-8."
+        ) from None
+
+
+def _as_text(schema: Schema, blocks: Iterable[Array], tabs: bool, formulas: bool) -> Iterator[str]:
+    """The text of a table, piece by piece."""
     layout = schema.layout
-    tabs = suffix == ".tsv"
     delimiter = "\t" if tabs else layout.delimiter
+    texts = [bool(c.labels) or isinstance(c, Constant) for c in schema.columns]
+    names = [c.name for c in schema.columns]
+    if not formulas:
+        names = list(map(no_formula, names))
     lines: list[str] = [f"sep={delimiter}\r\n"] if layout.sep_line and not tabs else []
     # With \r\n as its line end the writer puts both of its characters in quotes.
-    names, cells = [c.name for c in schema.columns], schema.cells(x)
-    if not formulas:
-        texts = [bool(c.labels) or isinstance(c, Constant) for c in schema.columns]
-        names = list(map(no_formula, names))
-        cells = [
-            [no_formula(c) if is_text else c for c, is_text in zip(row, texts, strict=True)]
-            for row in cells
-        ]
-    if delimiter == " ":  # nobody sees an empty cell between blanks
-        unknown = (schema.missing or ["NA"])[0]
-        cells = [[cell or unknown for cell in row] for row in cells]
     look: dict[str, Any] = dict(delimiter=delimiter, lineterminator="\r\n")
     if names[0].startswith(("#", "\ufeff")):  # else the names are a comment, or lack a letter
         look["quoting"] = csv.QUOTE_ALL
     csv.writer(_Appending(lines), **look).writerow(names)
-    csv.writer(_Appending(lines), **{**look, "quoting": csv.QUOTE_MINIMAL}).writerows(cells)
-    text = "".join(line[:-2] + layout.line_end for line in lines)
-    try:
-        encoded = text.encode(layout.encoding)
-    except UnicodeEncodeError as error:
-        raise DataError(
-            f"'{path}': the table is written as it was read, in {layout.encoding}, which has no "
-            f"{text[error.start]!r}; write an .xlsx, or read the table from a file in UTF-8."
-        ) from None
-    with replacing(path) as file:
-        file.write(encoded)
+    rows = csv.writer(_Appending(lines), **{**look, "quoting": csv.QUOTE_MINIMAL})
+    for x in blocks:
+        cells = schema.cells(x)
+        if not formulas:
+            cells = [
+                [no_formula(c) if is_text else c for c, is_text in zip(row, texts, strict=True)]
+                for row in cells
+            ]
+        if delimiter == " ":  # nobody sees an empty cell between blanks
+            unknown = (schema.missing or ["NA"])[0]
+            cells = [[cell or unknown for cell in row] for row in cells]
+        rows.writerows(cells)
+        yield "".join(line[:-2] + layout.line_end for line in lines)
+        lines.clear()
 
 
 class _Appending:
@@ -203,13 +241,17 @@ class _Appending:
 
 
 def _infer(
-    found: Found, kinds: dict[str, str], missing: list[str] | None, where: str
+    found: Found,
+    kinds: dict[str, str],
+    missing: list[str] | None,
+    where: str,
+    labelled: bool = True,
 ) -> tuple[Schema, str | None]:
     names = list(found.cells)
-    said = said_of(kinds, names, where)
+    said = {**found.said, **said_of(kinds, names, where)}
     given = [name for name in names if name in said and said[name].kind == LABEL]
-    free = [name if name not in said else "" for name in names]
-    position = None if given else label_position(free, where)
+    free = [name if name not in kinds else "" for name in names]
+    position = None if given or not labelled else label_position(free, where)
     label = given[0] if given else None if position is None else names[position]
     if len(given) > 1:
         raise DataError(f"{where}: one column may be the label; got {given[0]!r} and {given[1]!r}.")

@@ -73,7 +73,7 @@ def formats_of(
             how = (decimals if kind == "number" else orders) & set(ways)
             if len(how) != 1:
                 raise _which(name, kind, ways, table[name], where)
-            formats[name] = _format(table[name], Said(kind, *how))
+            formats[name] = _format(table[name], Said(kind, how.pop()))
         elif not isinstance(written, Ambiguous):
             formats[name] = written
     unknown = list(dict.fromkeys(text for cells in table.values() for text in cells.unknown()))
@@ -148,7 +148,7 @@ def _check(
         others = (text for text in texts if text not in seen)
         odd += [text for text in others if abs(float(text)) > LARGEST_NUMBER]
     if odd:
-        place = f"{where}, line {cells.line_of(odd[0])}, column {name!r}"
+        place = f"{where}, {cells.place_of(odd[0])}, column {name!r}"
         rule, fix = _mended(name, written, odd, unknown)
         raise refusal(place, Unfit(rule, fix, odd[0]))
 
@@ -261,6 +261,6 @@ def _which(name: str, kind: str, ways: Sequence[str], cells: Cells, where: str) 
     }[kind]
     options = " or ".join(say(f"{name}={kind}:{way}") for way in ways)
     return DataError(
-        f"{where}, line {cells.line_of(text)}, column {name!r}: {what}; got {text!r}. "
+        f"{where}, {cells.place_of(text)}, column {name!r}: {what}; got {text!r}. "
         f"Say which it is: {options}."
     )

@@ -167,15 +167,37 @@ class Schema:
         """
         return [
             {c.name: c.value(v) if v == v else None for c, v in zip(self.columns, row, strict=True)}
-            for row in self._with_constants(x)
+            for row in self.with_constants(x).tolist()
         ]
 
     def cells(self, x: Any) -> list[list[str]]:
         """`rows` as the cells of a table, a missing one empty."""
         return [
             [c.text(v) if v == v else "" for c, v in zip(self.columns, row, strict=True)]
-            for row in self._with_constants(x)
+            for row in self.with_constants(x).tolist()
         ]
+
+    def frame(self, x: Any, like: Any = "pandas") -> Any:
+        """The rows of x (N, D) as a data frame, in the table's own terms.
+
+        Numbers are floats or, in columns without decimals, whole; flags booleans or their labels;
+        categories categorical, in their order if they have one; dates dates.
+
+        Parameters
+        ----------
+        x : (N, D) array
+        like : "pandas", "polars" or a data frame
+            A data frame gives the library, the types of the columns that it has, and the index if
+            it has as many rows.
+
+        Raises
+        ------
+        MissingDependency
+            If the library is not installed.
+        """
+        from .frames import frame_of  # which files need not
+
+        return frame_of(self.columns, self.with_constants(x), like)
 
     def array(self, rows: Sequence[Mapping[str, Any]]) -> Array:
         """Rows ``[{name: value}, ...]`` as x (N, D) float64, None and NaN as missing.
@@ -202,7 +224,7 @@ class Schema:
                         raise refusal(place, unfit) from None
         return x
 
-    def _with_constants(self, x: Any) -> list[list[float]]:
+    def with_constants(self, x: Any) -> Array:
         """x with a column for each of the table's."""
         x = as_array(x, "x")
         if x.ndim != 2 or x.shape[1] != len(self.modelled):
@@ -212,7 +234,7 @@ class Schema:
             )
         values = np.zeros((len(x), len(self.columns)))
         values[:, [not isinstance(c, Constant) for c in self.columns]] = x
-        return values.tolist()
+        return values
 
 
 def _is_unknown(value: Any, missing: Sequence[str] | None) -> bool:

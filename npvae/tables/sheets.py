@@ -177,10 +177,10 @@ def _rows(values: list[list[Any]]) -> Iterator[Row]:
     for line, row in enumerate(values, start=1):
         if all(value is None for value in row):
             continue
-        yield line, [_text(value) for value in row] + [""] * (width - len(row))
+        yield line, [cell_text(value) for value in row] + [""] * (width - len(row))
 
 
-def _text(value: Any) -> str:
+def cell_text(value: Any) -> str:
     """A cell as text; a whole number has no point, and a day no time."""
     if value is None:
         return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from ..datasets.delimited import row_error
 from ..datasets.headers import names_of
 from ..datasets.rows import Layout, Row, TextRows, open_rows
 from .cells import Cells
+from .kinds import Said
 from .sheets import SHEETS, sheet_rows
 
 NAMELESS = "index"
@@ -34,12 +35,15 @@ class Found:
         The name that was given to a first column without one.
     layout : Layout
     notes : list of str
+    said : dict of Said
+        What it says itself of the kinds of its columns, as the types of a data frame do.
     """
 
     cells: dict[str, Cells]
     nameless: str | None
     layout: Layout
     notes: list[str]
+    said: dict[str, Said] = field(default_factory=dict)
 
 
 def read_cells(

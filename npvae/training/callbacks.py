@@ -1,9 +1,10 @@
 """Callbacks: called after each epoch as ``callback(model, record)``; returning True stops.
 
-A callback may have more methods. ``begin()`` is called before the first epoch, ``saved()`` when an
-epoch's checkpoint is written, if there is one, and ``finish(model)`` when training ends. What
-``state()`` gives, a dict of numbers and arrays, the checkpoint keeps; a resumed run hands it to
-``restore(state)``. ``done()`` is asked before the first epoch, since a resumed run may have ended.
+A callback may have more methods. ``begin()`` is called before the first epoch, ``saving(model)``
+and ``saved()`` before and after a checkpoint is written, and ``finish(model)`` when training ends.
+What ``state()`` gives, a dict of numbers and arrays, the checkpoint keeps; a resumed run hands it
+to ``restore(state)``. ``done()`` is asked before the first epoch, since a resumed run may have
+ended.
 """
 
 from __future__ import annotations

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from ..core import interrupts
 from ..core.errors import ConfigError, ModelFileError
 from ..core.losses import LOSSES
 from ..core.registry import text
@@ -19,25 +21,83 @@ from .rows import Rows
 from .settings import Settings
 from .state import check_moments, check_vector, checked
 
+Array = np.ndarray
+_Kept: TypeAlias = "tuple[Array, dict[str, Array], dict[str, Any]]"
 
-def save(model: Model, settings: Settings, rows: Rows, history: History, state: AdamState) -> None:
-    """Write the run as far as it is, if it has a checkpoint."""
-    if settings.checkpoint is None:
-        return
-    arrays = {"training/m": state.m, "training/v": state.v}
-    callbacks = []
-    for i, callback in enumerate(settings.callbacks):
-        kept = dict(call(callback, "state") or {})
-        for name in [n for n, value in kept.items() if isinstance(value, np.ndarray)]:
-            arrays[f"training/callbacks/{i}/{name}"] = kept.pop(name)
-        callbacks.append(kept)
-    training = {
-        "settings": _shared(settings, rows),
-        "t": state.t,
-        "records": history.records,
-        "callbacks": callbacks,
-    }
-    storage.write(settings.checkpoint, model, {"training": training}, arrays)
+SMALL = 8 * 2**20
+"""Bytes of a checkpoint below which it is written after each epoch, however long that takes."""
+SHARE = 10
+"""A larger one is written after so many times as long as the last one took."""
+
+
+class Checkpoint:
+    """The file that a run can be resumed from; does nothing for a run that has none.
+
+    A small one is written after each epoch. A large one may take longer to write than an epoch to
+    train: it is written where that adds a tenth to the time of training, and when training ends.
+    What an epoch left is kept until then, for an end that comes in the middle of the next one.
+    """
+
+    def __init__(
+        self, model: Model, settings: Settings, rows: Rows, history: History, state: AdamState
+    ) -> None:
+        self._model, self._settings, self._rows = model, settings, rows
+        self._history, self._state = history, state
+        self._waiting: _Kept | None = None
+        self._written, self._took = 0.0, 0.0
+
+    def keep(self, last: bool) -> None:
+        """Keep the run as an epoch left it: on disk, if that was the last or it is time."""
+        if self._settings.checkpoint is None:
+            return
+        arrays, training = self._now()
+        size = self._model.flat.nbytes + sum(array.nbytes for array in arrays.values())
+        wait = 0.0 if size < SMALL else SHARE * self._took
+        if last or time.perf_counter() - self._written >= wait:
+            self._waiting = None
+            self._write(arrays, training)
+        else:
+            copies = {name: array.copy() for name, array in arrays.items()}
+            self._waiting = self._model.flat.copy(), copies, training
+
+    def close(self) -> None:
+        """Write what waits; the model stays as it is."""
+        if self._waiting is None:
+            return
+        (flat, arrays, training), self._waiting = self._waiting, None
+        with interrupts.held_back():
+            now = self._model.flat.copy()
+            self._model.flat[...] = flat
+            try:
+                self._write(arrays, training)
+            finally:
+                self._model.flat[...] = now
+
+    def _now(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        """The arrays beside the model's own, and what the header has of training."""
+        arrays = {"training/m": self._state.m, "training/v": self._state.v}
+        callbacks = []
+        for i, callback in enumerate(self._settings.callbacks):
+            kept = dict(call(callback, "state") or {})
+            for name in [n for n, value in kept.items() if isinstance(value, np.ndarray)]:
+                arrays[f"training/callbacks/{i}/{name}"] = kept.pop(name)
+            callbacks.append(kept)
+        return arrays, {
+            "settings": _shared(self._settings, self._rows),
+            "t": self._state.t,
+            "records": list(self._history.records),
+            "callbacks": callbacks,
+        }
+
+    def _write(self, arrays: dict[str, Array], training: dict[str, Any]) -> None:
+        began = time.perf_counter()
+        for callback in self._settings.callbacks:
+            call(callback, "saving", self._model)
+        storage.write(self._settings.checkpoint, self._model, {"training": training}, arrays)
+        for callback in self._settings.callbacks:
+            call(callback, "saved")
+        self._written = time.perf_counter()
+        self._took = self._written - began
 
 
 def restore(

@@ -20,13 +20,15 @@ from ..core.losses import LOSSES
 from ..core.numerics import all_finite
 from ..core.progress import Silent, reporter
 from ..core.public import public
+from ..core.run_lock import locked_file
+from ..core.schedules import warm_up
 from ..core.threads import blas_threads, usable_cores
 from ..models import Model
-from ..models.base import START_ROWS
+from ..models.base import START_ROWS, labels_or_context
 from ..optim import Adam
 from .blame import not_like_training, why_not_finite
 from .callbacks import call
-from .checkpoint import restore, save
+from .checkpoint import Checkpoint, restore
 from .history import History
 from .rows import Rows, check_binarise, training_rows, validation_rows
 from .settings import Settings
@@ -60,6 +62,7 @@ def fit(
     optimiser: Adam | None = None,
     weights: Any = None,
     binarise: bool = False,
+    y: Any = None,
 ) -> History:
     """Train a model in place, by minibatch Adam on hand-derived gradients.
 
@@ -87,7 +90,9 @@ def fit(
         Show how far training is: a bar on a terminal or in a notebook, elsewhere a line every few
         seconds. By default only on a terminal or in a notebook.
     checkpoint : path, optional
-        Where the model and the state of training are written after each epoch.
+        Where the model and the state of training are written after each epoch; where that takes
+        long, when it adds a tenth to the time of training, and at the end. No other run may write
+        there meanwhile.
     resume : bool
         Go on from `checkpoint`, if there is one, as if training had never stopped.
     callbacks : iterable
@@ -102,6 +107,10 @@ def fit(
     binarise : bool
         Whether x in [0, 1] holds probabilities: each visit of a row then draws its ones and zeros
         anew. The validation data are drawn too, the same after every epoch.
+
+    y : (N,) array, optional
+        The labels of the rows for a model that predicts them, -1 where one is not known. With
+        `valid` they stand in the pair (array, labels).
 
     Returns
     -------
@@ -132,7 +141,7 @@ def fit(
         resume=resume,
         progress=progress,
     )
-    return train(model, settings, x, valid, context, weights)
+    return train(model, settings, x, valid, labels_or_context(model, y, context), weights)
 
 
 def train(
@@ -155,7 +164,23 @@ def train(
     some = np.linspace(0, len(rows) - 1, min(len(rows), START_ROWS)).astype(int)
     start = rows.batch(some)
     model.start_from(mean, len(rows), start.x, start.context)
+    if rows.context is not None:
+        model.start_from_context(rows.context)
+    _warn_of_short_training(settings)
     return _Run(model, settings, rows, held_out).train()
+
+
+def _warn_of_short_training(settings: Settings) -> None:
+    """Say which of the objective's schedules training will not see the end of."""
+    for name in ("beta", "capacity"):
+        rising: Any = getattr(settings.objective, name, None)
+        if 0 < settings.epochs < warm_up(rising):
+            warnings.warn(
+                f"{name} reaches its end after {warm_up(rising):g} epochs, and training stops "
+                f"after {settings.epochs}, at {rising(settings.epochs):.3g} instead of "
+                f"{rising(np.inf):.3g}: train longer, or let it change in fewer epochs.",
+                stacklevel=5,
+            )
 
 
 class _Run:
@@ -169,9 +194,15 @@ class _Run:
         self.state = settings.optimiser.start(model.flat)
 
     def train(self) -> History:
+        path = self.settings.checkpoint
+        if path is None:
+            return self._train()
+        sweep_beside(path)
+        with locked_file(path):
+            return self._train()
+
+    def _train(self) -> History:
         settings, model = self.settings, self.model
-        if settings.checkpoint is not None:
-            sweep_beside(settings.checkpoint)
         for callback in settings.callbacks:
             call(callback, "begin")
         if settings.resume and os.path.exists(settings.checkpoint):
@@ -196,6 +227,7 @@ class _Run:
 
     def _epochs(self, steps: Any) -> None:
         settings, records = self.settings, self.history.records
+        checkpoint = Checkpoint(self.model, settings, self.rows, self.history, self.state)
         display = reporter(settings.progress, settings.epochs, len(self.rows), len(records))
         try:
             stopped = any(call(callback, "done") for callback in settings.callbacks)
@@ -207,12 +239,11 @@ class _Run:
                 records.append(record)
                 for callback in settings.callbacks:  # all of them are called, whoever stops
                     stopped = bool(callback(self.model, record)) or stopped
-                save(self.model, settings, self.rows, self.history, self.state)
-                for callback in settings.callbacks:
-                    call(callback, "saved")
+                checkpoint.keep(last=stopped or len(records) == settings.epochs)
                 display.epoch(record)  # what was shown is kept, whatever comes next
         finally:
             display.close()
+            checkpoint.close()
 
     def _steps(self, training: Training) -> Any:
         """The fastest way to run the steps: captured, where numba is there and it can be done."""

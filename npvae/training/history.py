@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from typing import Any
 
 import numpy as np
@@ -55,15 +56,25 @@ class History:
 
     def to_csv(self, path: Any) -> None:
         """Write the records with a header; what was not measured is an empty cell."""
+        with replacing(path) as file:
+            file.write(self._csv(self.records, header=True))
+
+    def add_to_csv(self, path: Any) -> None:
+        """Add the last record to a file that `to_csv` wrote; raises OSError where it can't."""
+        with open(path, "r+b") as file:
+            file.seek(0, os.SEEK_END)
+            file.write(self._csv(self.records[-1:], header=False))
+
+    def _csv(self, records: list[dict[str, Any]], header: bool) -> bytes:
         text = io.StringIO(newline="")
         trained = losses_in(self.records[0]) if self.records else LOSSES
         columns = ["epoch", *(f"train_{name}" for name in trained)]
         columns += [*(f"valid_{name}" for name in LOSSES), "seconds", "lr", "beta"]
         writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(self.records)
-        with replacing(path) as file:
-            file.write(text.getvalue().encode())
+        if header:
+            writer.writeheader()
+        writer.writerows(records)
+        return text.getvalue().encode()
 
     def __repr__(self) -> str:
         if not self.records:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from ..core.errors import ConfigError, DataError
 from ..core.numerics import known_sums
 from ..data.mapped import in_memory
 from ..data.reader import CHUNK, Reader
+from ..data.wild import wild_cells
 from ..models import Model
 
 Array = np.ndarray
@@ -125,6 +127,7 @@ def training_rows(
         weights = relative_weights(weights, len(reader)).astype(reader.dtype)
     if model.standardise is True:
         reader.units = reader.measured(model.likelihood.real_columns(model.x_dim), weights)
+        _warn_of_wild(reader)
     rows = Rows(reader, model.context_reader(context, len(reader)), weights, binarise)
     total, known = _checked_sums(model, rows)
     if not known.all():
@@ -135,6 +138,20 @@ def training_rows(
         )
     model.scale, model.units = scale, reader.units
     return rows, total / known
+
+
+def _warn_of_wild(reader: Reader) -> None:
+    """Say which cells alone decide what their columns are standardised by."""
+    cells = wild_cells(reader, reader.units) if reader.units is not None else []
+    if cells:
+        shown = ", ".join(f"{v:.6g} in row {i}, column {j}" for i, j, v in cells[:3])
+        more = f" and {len(cells) - 3} more" if len(cells) > 3 else ""
+        warnings.warn(
+            f"far from all other cells of their columns lie {shown}{more} (counted from 0): "
+            "standardised by them, the others hardly differ. Correct them, or take missing='mask' "
+            "and make them NaN.",
+            stacklevel=5,
+        )
 
 
 def validation_rows(model: Model, valid: Any, binarise: bool) -> Rows | None:

@@ -9,7 +9,18 @@ import numpy as np
 import pytest
 
 import npvae as nv
-from bench import infer, measure, memory, nets, peers, pictures, scaling, startup, train
+from bench import (
+    infer,
+    measure,
+    memory,
+    nets,
+    peers,
+    pictures,
+    recorded,
+    scaling,
+    startup,
+    train,
+)
 from bench.measure import Spread
 from bench.nets import NETS, Net
 from npvae import kernels
@@ -50,7 +61,9 @@ def test_a_net_is_named_or_given_by_its_widths():
     assert Net.parse("30-64-32-8") == Net(30, (64, 32), 8)
     assert str(NETS["small"]) == "30-64-8 relu, batch 64, K = 1"
     for text in ("7", "a-b-c", "", "reff"):
-        with pytest.raises(ValueError, match="a net is one of ref, small, k50, or widths"):
+        with pytest.raises(
+            ValueError, match="a net is one of ref, small, k50, wide, wider, or widths"
+        ):
             Net.parse(text)
 
 
@@ -140,6 +153,40 @@ def test_a_loss_that_is_too_high_or_no_number_is_pointed_out(trained):
     assert [line.split()[0] for line in train.warnings(found)] == ["npvae"]
 
 
+def row(net="ref", threads=1, peer="jax_scan", ratio=2.0):
+    return {"net": net, "threads": threads, "peer": peer, "ratio": ratio}
+
+
+def test_ratios_below_the_recorded_ones_are_named():
+    before = [
+        row(),
+        row(peer="torch_fused"),
+        row(threads=2),
+        row("wide"),
+        row(peer="x", ratio=None),
+    ]
+    found = [row(ratio=1.79), row(peer="torch_fused", ratio=1.81), row(threads=2, ratio=9.0)]
+    (line,) = recorded.short([*found, row(peer="new", ratio=0.1), row(peer="x")], before)
+    assert line == "ref, 1 threads: jax_scan takes 1.79 times as long as npvae, and took 2.00 times"
+    assert recorded.short([row("other")], before) == ["nothing that was recorded was measured"]
+    assert recorded.short([row(ratio=None)], before) == ["nothing that was recorded was measured"]
+
+
+def test_recorded_ratios_are_those_of_the_same_instructions(tmp_path):
+    path = tmp_path / "figures.json"
+    measure.write_json(path, {"instructions": {"isa": "avx2"}}, [row()])
+    assert recorded.read(path, "avx2") == [row()]
+    with pytest.raises(ValueError, match="measured with --isa avx2"):
+        recorded.read(path, "native")
+    for text in ("", "[]", "{}", "7", '{"results": [], "header": {}}'):
+        path.write_text(text)
+        with pytest.raises(ValueError, match="no file that --json wrote"):
+            recorded.read(path, "native")
+    with pytest.raises(SystemExit) as stopped:
+        train.main(["--check", str(tmp_path / "missing.json"), "--peers", "npvae"])
+    assert stopped.value.code == 2
+
+
 def test_long_loss_curves_are_thinned_and_keep_their_ends():
     assert train.curve([1.0, 2.0]).split() == ["1.00", "2.00"]
     assert train.curve([float(i) for i in range(101)]).split() == [
@@ -156,6 +203,9 @@ def test_figures_of_inference_compare_results():
     assert [row["agrees"] for row in found] == [True, True]
     wrong = infer.figures({"npvae": given([9, 2], 1.0), "torch": given([9, 1], 1.1)})
     assert [row["agrees"] for row in wrong] == [True, False]
+    noisy = [{"us": {"score 1": 2}, "sums": {"score 1": total}} for total in (1.0, 1.01, 1.03)]
+    found = infer.figures({str(i): [answer, answer] for i, answer in enumerate(noisy)})
+    assert [row["agrees"] for row in found] == [True, True, False]
     assert "DIFFERS" in infer.report(wrong).splitlines()[-1]
     assert infer.figures({}) == []
 

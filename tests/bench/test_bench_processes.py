@@ -95,7 +95,7 @@ def test_inference_is_measured():
     answers = infer.run(["npvae"], TINY, threads=1, rounds=1)
     found = infer.figures(answers)
     assert {row["call"] for row in found} == {
-        f"{name} {n}" for name in ("encode", "decode") for n in worker.ROWS
+        f"{name} {n}" for name in ("encode", "decode", "score") for n in worker.ROWS
     }
     assert all(row["us"]["median"] > 0 and row["agrees"] for row in found)
 

@@ -15,11 +15,12 @@ from folders import config, names
 
 import npvae as nv
 from npvae.cli import folder as folders
-from npvae.cli import lock, takeover
+from npvae.cli import takeover
+from npvae.core import run_lock
 from npvae.core.files import WriteError
 from npvae.training import fit
 
-HERE = lock.platform.node()
+HERE = run_lock.platform.node()
 
 
 def interrupt(*arguments, **options):
@@ -61,8 +62,9 @@ def test_while_a_run_has_no_epoch_the_earlier_one_is_the_folders(small_train, ru
     monkeypatch.setattr(fit._Run, "_epoch", look)
     assert small_train(run, "--seed", 5).code == 130
     ((during, there),) = seen
-    assert {n: c for n, c in during.items() if n != lock.LOCK} == before
-    assert there == {*before, lock.LOCK, takeover.NEW}
+    locks = {takeover.LOCK, f".{takeover.CHECKPOINT}.lock"}
+    assert {n: c for n, c in during.items() if n not in locks} == before
+    assert there == {*before, *locks, takeover.NEW}
     assert contents(run) == before
     assert names(run) == set(before)
 
@@ -116,7 +118,7 @@ def test_a_new_run_without_a_model_yet_is_swept(npvae, run, other):
 
 def test_what_cannot_be_mended_is_read_as_it_is(npvae, run, other, monkeypatch):
     partly_moved(run, other, 2)
-    monkeypatch.setattr(takeover, "locked", lambda path: contextlib.nullcontext())
+    monkeypatch.setattr(takeover, "locked", lambda *_: contextlib.nullcontext())
     monkeypatch.setattr(takeover, "put", lambda *paths: (_ for _ in ()).throw(OSError(30, "ro")))
     assert npvae("info", run).code == 0
     assert nv.load(run).config["hidden"] == [4]
@@ -124,21 +126,21 @@ def test_what_cannot_be_mended_is_read_as_it_is(npvae, run, other, monkeypatch):
 
 def holder(folder, **said):
     said = {"process": 4321, "host": HERE, "since": "2024-01-02 03:04:05", **said}
-    (folder / lock.LOCK).write_text(json.dumps(said))
+    (folder / takeover.LOCK).write_text(json.dumps(said))
 
 
 def test_of_two_runs_in_a_folder_the_second_is_refused(refused, run):
     before = contents(run)
-    with lock.locked(run):
+    with takeover.locked_folder(run):
         for more in ([], ["--resume", "--epochs", 9]):
             line = refused("train", *more, "--out", run)
-            assert f"'{run}' is in use: another process, {os.getpid()} on {HERE}" in line
-        assert lock.LOCK in names(run)
+            assert f"'{run}' is in use: process {os.getpid()} on {HERE}" in line
+        assert takeover.LOCK in names(run)
     assert contents(run) == before
 
 
 def test_a_folder_that_is_in_use_can_be_read(npvae, run):
-    with lock.locked(run):
+    with takeover.locked_folder(run):
         assert npvae("info", run).code == 0
 
 
@@ -147,26 +149,26 @@ def test_the_lock_of_a_dead_process_means_nothing(small_train, run):
         if left is None:
             holder(run, process=os.getpid())  # the number may have been given to another since
         else:
-            (run / lock.LOCK).write_text(left)
+            (run / takeover.LOCK).write_text(left)
         assert small_train(run, "--epochs", 1).code == 0
-        assert lock.LOCK not in names(run)
+        assert takeover.LOCK not in names(run)
 
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(lock, "BEAT", 0.05)
-    monkeypatch.setattr(lock, "WATCHED", 0.4)
+    monkeypatch.setattr(run_lock, "BEAT", 0.05)
+    monkeypatch.setattr(run_lock, "WATCHED", 0.4)
 
 
 def test_the_lock_of_another_machine_is_watched(small_train, refused, run, quick):
     holder(run, host="elsewhere")
     ended = threading.Event()
-    with (run / lock.LOCK).open("rb") as file:
-        beating = threading.Thread(target=lock._beat, args=(file.fileno(), ended))
+    with (run / takeover.LOCK).open("rb") as file:
+        beating = threading.Thread(target=run_lock._beat, args=(file.fileno(), ended))
         beating.start()
         try:
             line = refused("train", "--out", run)
-            assert "4321 on elsewhere, has been training there since 2024-01-02 03:04:05" in line
+            assert "4321 on elsewhere has been training there since 2024-01-02 03:04:05" in line
         finally:
             ended.set()
             beating.join()
@@ -174,28 +176,32 @@ def test_the_lock_of_another_machine_is_watched(small_train, refused, run, quick
 
 
 def test_where_files_have_no_locks_a_run_is_known_by_its_touch(run, quick, monkeypatch):
-    monkeypatch.setattr(lock.locks, "take", lambda descriptor: None)
-    with lock.locked(run), pytest.raises(WriteError, match="is in use"), lock.locked(run):
+    monkeypatch.setattr(run_lock.locks, "take", lambda descriptor: None)
+    with (
+        takeover.locked_folder(run),
+        pytest.raises(WriteError, match="is in use"),
+        takeover.locked_folder(run),
+    ):
         pass
     holder(run)
-    with lock.locked(run):
+    with takeover.locked_folder(run):
         pass
 
 
 def test_a_lock_that_is_removed_while_it_is_asked_for_is_made_anew(tmp_path, monkeypatch):
-    ask, asked = lock.locks.take, []
+    ask, asked = run_lock.locks.take, []
 
     def removed(descriptor):
         taken = ask(descriptor)
         if not asked:
-            (tmp_path / lock.LOCK).unlink()
+            (tmp_path / takeover.LOCK).unlink()
         asked.append(taken)
         return taken
 
-    monkeypatch.setattr(lock.locks, "take", removed)
-    with lock.locked(tmp_path):
+    monkeypatch.setattr(run_lock.locks, "take", removed)
+    with takeover.locked_folder(tmp_path):
         assert asked == [True, True]
-        assert json.loads((tmp_path / lock.LOCK).read_text())["process"] == os.getpid()
+        assert json.loads((tmp_path / takeover.LOCK).read_text())["process"] == os.getpid()
 
 
 def test_a_run_that_comes_first_while_the_data_are_read_is_kept(refused, tmp_path, monkeypatch):
@@ -317,12 +323,12 @@ def test_a_disk_that_is_full_leaves_the_earlier_run(refused, run, monkeypatch):
 
 
 def test_the_lock_is_touched_while_a_run_lasts(tmp_path, quick):
-    with lock.locked(tmp_path):
-        first = (tmp_path / lock.LOCK).stat().st_mtime_ns
+    with takeover.locked_folder(tmp_path):
+        first = (tmp_path / takeover.LOCK).stat().st_mtime_ns
         end = time.monotonic() + 5
-        while (tmp_path / lock.LOCK).stat().st_mtime_ns == first and time.monotonic() < end:
+        while (tmp_path / takeover.LOCK).stat().st_mtime_ns == first and time.monotonic() < end:
             time.sleep(0.01)
-        assert (tmp_path / lock.LOCK).stat().st_mtime_ns != first
+        assert (tmp_path / takeover.LOCK).stat().st_mtime_ns != first
 
 
 def test_a_disk_too_full_for_a_lock_is_left_without_one(refused, run, monkeypatch):
@@ -335,3 +341,56 @@ def test_a_disk_too_full_for_a_lock_is_left_without_one(refused, run, monkeypatc
     line = refused("train --out", run)
     assert f"'{run}' can't be written in: no space left on device" in line
     assert names(run) == before
+
+
+def lines(folder):
+    file = folder / takeover.HISTORY
+    return file.read_bytes().decode().splitlines() if file.exists() else []
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    """Lines of history.csv as each epoch begins, while runs train in `watched.folder`."""
+    seen, epoch = [], fit._Run._epoch
+
+    def look(self, number, *arguments):
+        seen.append(lines(seen_in.folder))
+        return epoch(self, number, *arguments)
+
+    monkeypatch.setattr(fit._Run, "_epoch", look)
+    seen_in = type("Watched", (), {"folder": None, "seen": seen})
+    return seen_in
+
+
+def test_the_history_grows_by_epoch(small_train, tmp_path, watched):
+    watched.folder = tmp_path / "run"
+    small_train(watched.folder)
+    small_train(watched.folder, "--seed", 5)  # the earlier run stays until the first epoch is whole
+    new, again = watched.seen[:3], watched.seen[3:]
+    assert [len(rows) for rows in new] == [0, 2, 3]
+    assert [len(rows) for rows in again] == [4, 2, 3]
+    kept = lines(watched.folder)
+    assert again[-1] == kept[:-1]
+    assert [row.split(",")[0] for row in kept] == ["epoch", "1", "2", "3"]
+
+
+def test_a_resumed_run_mends_the_history_that_a_kill_cut_short(small_train, tmp_path, watched):
+    watched.folder = tmp_path / "run"
+    small_train(watched.folder)
+    whole = lines(watched.folder)
+    (watched.folder / takeover.HISTORY).write_text("\n".join([*whole, "4,12.5,1"]))
+    small_train(watched.folder, "--resume", "--epochs", 5)
+    assert [len(rows) for rows in watched.seen[3:]] == [5, 5]
+    assert lines(watched.folder)[:4] == whole
+    assert [row.split(",")[0] for row in lines(watched.folder)[1:]] == list("12345")
+
+
+def test_a_history_that_somebody_took_away_is_written_in_the_end(
+    small_train, tmp_path, monkeypatch
+):
+    def gone(self, path):
+        raise PermissionError(13, "it is open elsewhere")
+
+    monkeypatch.setattr("npvae.training.history.History.add_to_csv", gone)
+    assert small_train(tmp_path / "run")[0] == 0
+    assert len(lines(tmp_path / "run")) == 4

@@ -63,7 +63,8 @@ def test_an_image_set_gets_its_steps_and_stops_by_the_rows_held_out(npvae, tmp_p
     rng = np.random.default_rng(0)
     np.save(tmp_path / "x.npy", rng.random((40, 4, 4)))
     out = tmp_path / "run"
-    said = npvae("train --no-plots --hidden 4 --z-dim 1 --data", tmp_path / "x.npy", "--out", out)
+    line = "train --no-plots --hidden 4 --z-dim 1 --lr 0.05 --data"  # so fast that it overfits soon
+    said = npvae(line, tmp_path / "x.npy", "--out", out)
     settings = config(out)["training"]
     assert (settings["epochs"], settings["batch_size"], settings["patience"]) == (1000, 32, 100)
     assert len(history(out)) < 1000

@@ -135,7 +135,8 @@ def test_evaluate_and_latent_speak_of_columns(run, folder, npvae, tmp_path):
     assert [row[-1] for row in rows] == cells()["label"]
 
 
-def test_evaluate_compares_drawn_rows_with_the_data(run, npvae, refused, tmp_path):
+def test_evaluate_compares_drawn_rows_with_the_data(run, npvae, refused, tmp_path, monkeypatch):
+    monkeypatch.setattr("npvae.evaluate.classifier.TREES", 10)
     line = ("evaluate", run, "--samples", 2, "--rows-drawn", 40)
     said = npvae(*line, "--out", tmp_path / "d.png").out
     assert "40 rows drawn, beside 80 of the data, of which 72 trained the model" in said

@@ -35,6 +35,27 @@ def test_two_levels(alike, objective, threads):
     assert not captured.full.python_calls
 
 
+@pytest.mark.parametrize("inference", ["top_down", "bottom_up", "chain"])
+@pytest.mark.parametrize("objective", [nv.ELBO(n_samples=2), nv.IWAE(2)], ids=["elbo", "iwae"])
+def test_hierarchies(alike, inference, objective):
+    model = nv.HierarchicalVAE(5, (4, 3, 2), hidden=(6,), inference=inference, seed=1)
+    captured = alike(model, X, objective=objective, threads=2, **OPTIONS)
+    assert not captured.full.python_calls
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+def test_autoencoders(alike, noise):
+    model = nv.Autoencoder(5, 2, hidden=(6,), noise=noise)
+    captured = alike(model, X, objective=nv.ELBO(n_samples=2), valid=X[:9], **OPTIONS)
+    assert not captured.full.python_calls
+
+
+def test_a_prior_of_the_context(alike):
+    model = nv.VAE(5, 3, hidden=(6,), context_dim=2, prior="conditional")
+    captured = alike(model, X, objective=nv.ELBO(n_samples=2), context=X[:, :2], **OPTIONS)
+    assert not captured.full.python_calls
+
+
 def test_two_levels_in_which_python_runs_an_activation(alike):
     captured = alike(two_levels(activation=Through()), X, objective=nv.IWAE(2), **OPTIONS)
     names = {made.call.kernel for made in captured.full.python_calls}

@@ -95,8 +95,9 @@ def test_model_with_each_likelihood(name):
 @pytest.mark.parametrize("context_dim", [0, 2])
 def test_model_with_each_prior(prior, context_dim):
     prior = prior.example(np.random.default_rng(0))[0]
+    context_dim = context_dim or 2 * prior.of_context
     for objective in OBJECTIVES.values():
-        if getattr(objective, "free_bits", 0) and prior.name != "standard":
+        if getattr(objective, "free_bits", 0) and prior.name not in ("standard", "conditional"):
             objective = ELBO(objective.beta, objective.n_samples)
         check_model(objective, ["complex"], prior=prior.config, context_dim=context_dim)
 

@@ -170,6 +170,50 @@ def log_prob_backward_terms(d: Array, z: Array, mu: Array, logvar: Array) -> tup
     return dz, dz.sum(0), (0.5 * d * (u * u * worst + 1)).sum(0)
 
 
+TWO_GAUSSIANS = dict(mu="BZ", logvar="BZ", prior_mu="KBZ", prior_logvar="KBZ")
+
+
+def between_terms(mu: Array, logvar: Array, prior_mu: Array, prior_logvar: Array) -> tuple[Array]:
+    u2 = (np.abs(mu) + np.abs(prior_mu)) ** 2 * np.exp(-prior_logvar) * (1 + np.abs(prior_logvar))
+    w = np.abs(logvar) + np.abs(prior_logvar)
+    return (0.5 * (u2 + np.exp(logvar - prior_logvar) * (1 + w) + 1 + w),)
+
+
+def between_backward_terms(
+    dkl: Array, mu: Array, logvar: Array, prior_mu: Array, prior_logvar: Array
+) -> tuple[Array, ...]:
+    d, apart = np.abs(dkl), np.abs(mu) + np.abs(prior_mu)
+    precision = np.exp(-prior_logvar) * (1 + np.abs(prior_logvar))
+    w = np.abs(logvar) + np.abs(prior_logvar)
+    dmu = d * apart * precision
+    dlogvar = 0.5 * d * (np.exp(logvar - prior_logvar) * (1 + w) + 1)
+    return dmu.sum(0), dlogvar.sum(0), dmu, dlogvar + 0.5 * d * apart**2 * precision
+
+
+def weighted_terms(
+    mu: Array, logvar: Array, prior_mu: Array, prior_logvar: Array
+) -> tuple[Array, Array]:
+    w = np.abs(logvar) + np.abs(prior_logvar)
+    share = expit(prior_logvar - logvar) * (1 + w)
+    return np.abs(prior_mu) + share * (np.abs(mu) + np.abs(prior_mu)), w + 1
+
+
+def weighted_backward_terms(
+    d_mean: Array,
+    d_spread: Array,
+    mu: Array,
+    logvar: Array,
+    prior_mu: Array,
+    prior_logvar: Array,
+) -> tuple[Array, ...]:
+    w = 1 + np.abs(logvar) + np.abs(prior_logvar)
+    share, rest = w * expit(prior_logvar - logvar), w * expit(logvar - prior_logvar)
+    d, s = np.abs(d_mean), np.abs(d_spread)
+    turned = d * (np.abs(mu) + np.abs(prior_mu)) * share * rest
+    own, prior = s * share + turned, s * rest + turned
+    return (d * share).sum(0), own.sum(0), d * rest, prior
+
+
 def mixture_terms(z: Array, mu: Array, logvar: Array, logits: Array) -> tuple[Array, Array]:
     """Of the worst component: what is lost there is the responsibilities' relative error."""
     pairs = zip(mu, logvar, strict=True)
@@ -299,6 +343,14 @@ def knots(n: Sizes) -> tuple[Array, Array, Array]:
     for array in (lines, scores, steps):
         array.flags.writeable = False  # constants, for a step that is recorded
     return lines, scores, steps
+
+
+def tails(n: Sizes) -> Array:
+    """Of two columns of three."""
+    rows = np.tile([0.5, 0.25, 0.1, 2.0, 1.5, 0.3], (n["D"], 1)).copy()
+    rows[::3, 2] = rows[1::3, 5] = 0.0
+    rows.flags.writeable = False
+    return rows
 
 
 KNOTS = dict(knots=lambda n: knots(n)[0], scores=lambda n: knots(n)[1], steps=lambda n: knots(n)[2])
@@ -490,7 +542,12 @@ KERNELS: dict[str, Kernel] = {
         domain={"x": unit},
         hides=("x",),
     ),
-    "cells": Kernel(dict(x="BD"), 2, KNOTS, scales=lambda x, *_: (1 + 0 * x,) * 4),
+    "cells": Kernel(
+        dict(x="BD"),
+        2,
+        {**KNOTS, "tails": tails},
+        scales=lambda x, *_: (1 + 0 * x,) * 3 + (1 + np.log1p(np.abs(x)),),
+    ),
     "cell_scores": Kernel(dict(x="BD"), 2, KNOTS, scales=lambda x, *_: (1 + 0 * x,)),
     "logistic_cells": Kernel(
         dict(location="KBD", low="BD", high="BD", width="BD", offset="BD", log_scale="D"),
@@ -525,6 +582,20 @@ KERNELS: dict[str, Kernel] = {
         domain={"w": off_zero, "u": gentle},
         scales=planar_backward_terms,
         wide=("d",),
+    ),
+    "stretched": Kernel(
+        dict(z="KBZ", shift="KBZ", raw="KBZ"), 6,
+        scales=lambda z, shift, raw: (
+            20.1 * np.abs(z) * (1 + np.abs(3 * np.tanh(raw / 3))) + np.abs(shift),
+            np.abs(3 * np.tanh(raw / 3)).sum(-1),
+        ),
+    ),
+    "stretched_backward": Kernel(
+        dict(dz="KBZ", d="KB", z="KBZ", raw="KBZ"), 8, wide=("d",),
+        scales=lambda dz, d, z, raw: (
+            4 * np.abs(dz) * np.exp(3 * np.tanh(raw / 3)),
+            4 * np.abs(dz * z) * np.exp(3 * np.tanh(raw / 3)) + np.abs(d)[..., None],
+        ),
     ),
     "bounded": Kernel(dict(raw="KBD"), 3, HEADS, scales=lambda raw, low, high: (1 + np.abs(raw),)),
     "bounded_backward": Kernel(
@@ -561,6 +632,14 @@ KERNELS: dict[str, Kernel] = {
         scales=lambda m, v: (0.5 * (m * m + np.abs(np.expm1(v)) + np.abs(v))[None],),
     ),
     "gaussian_kl_backward": Kernel(dict(dkl="1BZ", mu="BZ", logvar="BZ"), 4, wide=("dkl",)),
+    "gaussian_kl_between": Kernel(TWO_GAUSSIANS, 6, scales=between_terms),
+    "gaussian_kl_between_backward": Kernel(
+        dict(dkl="KBZ") | TWO_GAUSSIANS, 8, scales=between_backward_terms, wide=("dkl",)
+    ),
+    "precision_weighted": Kernel(TWO_GAUSSIANS, 4, scales=weighted_terms),
+    "precision_weighted_backward": Kernel(
+        dict(d_mean="KBZ", d_spread="KBZ") | TWO_GAUSSIANS, 6, scales=weighted_backward_terms
+    ),
     "gaussian_log_prob": Kernel(dict(z="KBZ", mu="BZ", logvar="BZ"), 3, scales=log_prob_terms),
     "gaussian_log_prob_backward": Kernel(
         dict(d="KB", z="KBZ", mu="BZ", logvar="BZ"), 5, scales=log_prob_backward_terms, wide=("d",)
@@ -588,14 +667,14 @@ KERNELS: dict[str, Kernel] = {
     "kl_loss": Kernel(
         dict(kl="1BZ"),
         0.5,
-        dict(beta=0.7, free_bits=0.5, weights=None),
+        dict(beta=0.7, free_bits=0.5, weights=None, group=2),
         doubles=True,
         needs_rows=True,
     ),
     "sampled_kl_loss": Kernel(
         dict(log_qz="KB", log_pz="KB"),
         0.01,
-        dict(beta=0.7, weights=None),
+        dict(beta=0.7, weights=None, free_bits=0.0),
         wide=("log_qz", "log_pz"),
         doubles=True,
         needs_rows=True,
@@ -607,6 +686,14 @@ KERNELS: dict[str, Kernel] = {
         dict(log_px="KB", log_pz="KB", log_qz="KB"),
         0.01,
         dict(weights=None),
+        wide=("log_px", "log_pz", "log_qz"),
+        doubles=True,
+        needs_rows=True,
+    ),
+    "power_means": Kernel(
+        dict(log_px="KB", log_pz="KB", log_qz="KB"),
+        0.01,
+        dict(power=0.7, groups=1, share=0.25, weights=None),
         wide=("log_px", "log_pz", "log_qz"),
         doubles=True,
         needs_rows=True,

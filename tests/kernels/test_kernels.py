@@ -10,7 +10,9 @@ from kernel_cases import KERNELS, VALUES, inputs, sizes, strided
 
 from npvae import kernels
 
-OF_A_WHOLE_BATCH = {"mean_loss", "kl_loss", "sampled_kl_loss", "weighted_loss", "iwae"}
+OF_A_WHOLE_BATCH = {
+    "mean_loss", "kl_loss", "sampled_kl_loss", "weighted_loss", "iwae", "power_means",
+}  # fmt: skip
 """Means over rows, of which there is none to take of an empty batch: tests/test_objectives.py."""
 
 REAL = {

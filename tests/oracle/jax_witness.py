@@ -20,6 +20,8 @@ jax.config.update("jax_disable_most_optimizations", True)  # compiling is what t
 array = jnp.asarray
 vjp = jax.vjp
 exp = jnp.exp
+log = jnp.log
+stack = jnp.stack
 log1p = jnp.log1p
 
 ACTIVATIONS = {
@@ -74,25 +76,31 @@ def mixture_log_prob(z, mu, logvar, logits):
 
 
 def gaussian_kl(mu, logvar):
+    return gaussian_kl_between(mu, logvar, 0.0, 0.0)
+
+
+def gaussian_kl_between(mu, logvar, prior_mu, prior_logvar):
     """E_q[log q - log p] by Gauss-Hermite quadrature: exact, since the bracket is quadratic."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(3)
-    std = jnp.sqrt(jnp.exp(logvar))
-    z = mu + std * nodes[:, None, None]
-    log_ratio = norm.logpdf(z, mu, std) - norm.logpdf(z)
-    return jnp.einsum("n,n...->...", weights / weights.sum(), log_ratio)[None]
+    std, prior_std = jnp.sqrt(jnp.exp(logvar)), jnp.sqrt(jnp.exp(prior_logvar))
+    z = mu + std * nodes.reshape(-1, 1, 1, 1)
+    log_ratio = norm.logpdf(z, mu, std) - norm.logpdf(z, prior_mu, prior_std)
+    return jnp.einsum("n,n...->...", weights / weights.sum(), log_ratio)
 
 
 def planar(z, w, u, b):
-    """z moved along û, and minus the log-determinant of that map's Jacobian."""
+    """Along û, which is u with its part along w bounded."""
     s = jnp.dot(w, u)
     u = u + (nn.softplus(s) - 1 - s) * w / jnp.dot(w, w)
+    return flow(lambda z: z + u * jnp.tanh(jnp.dot(w, z) + b[0]), z)
 
-    def move(z):
-        return z + u * jnp.tanh(jnp.dot(w, z) + b[0])
 
-    rows = z.reshape(-1, z.shape[-1])
-    change = -jnp.linalg.slogdet(jax.vmap(jax.jacfwd(move))(rows))[1]
-    return jax.vmap(move)(rows).reshape(z.shape), change.reshape(z.shape[:-1])
+def flow(move, z, *given):
+    """Every row of z moved, and minus the log-determinant of that map's Jacobian."""
+    lead = z.shape[:-1]
+    rows = [jnp.broadcast_to(a, (*lead, a.shape[-1])).reshape(-1, a.shape[-1]) for a in (z, *given)]
+    change = -jnp.linalg.slogdet(jax.vmap(jax.jacfwd(move))(*rows))[1]
+    return jax.vmap(move)(*rows).reshape(z.shape), change.reshape(lead)
 
 
 def bernoulli(logits, x):
@@ -193,3 +201,8 @@ def iwae_loss(terms):
 def log_mean_exp(log_w):
     """Over the samples, the first axis."""
     return logsumexp(log_w, 0, b=1 / len(log_w))
+
+
+def largest(log_w):
+    """Of the samples, the first axis."""
+    return log_w.max(0)

@@ -18,6 +18,10 @@ from npvae.core import bind, layout, n_parameters
 Array = np.ndarray
 
 OF_LEVEL = ("kl", "log_pz", "log_qz", "z")
+PLACES = ("", " above")
+"""What the names of a level's terms end in: of the level next to x, and of the one above."""
+GIVES = {"autoencoder": ("log_px",), "semi": ("log_px", "kl")}
+"""The terms of models that do not have all."""
 NEEDS = ("log_px", *OF_LEVEL, "posterior")
 
 
@@ -30,11 +34,14 @@ def forward(part: Any, inputs: tuple[Array, ...]) -> tuple[dict[str, Array], Any
     if not isinstance(part, nv.Model):
         outputs, cache = part.forward(*inputs)
         return named(outputs), cache
-    terms, cache = part.forward(*inputs, needs=NEEDS)
-    (level,) = terms.levels
-    mu, logvar = level.posterior
-    of_level = {name: getattr(level, name) for name in OF_LEVEL}
-    return {"log_px": terms.log_px, **of_level, "mu": mu, "logvar": logvar}, cache
+    terms, cache = part.forward(*inputs, needs=GIVES.get(part.name, NEEDS))
+    outputs = {"log_px": terms.log_px}
+    for level, place in zip(terms.levels, PLACES, strict=False):
+        given = {name: getattr(level, name) for name in OF_LEVEL}
+        outputs |= {name + place: value for name, value in given.items() if value is not None}
+        if level.posterior is not None:
+            outputs["mu" + place], outputs["logvar" + place] = level.posterior
+    return outputs, cache
 
 
 def backward(part: Any, cache: Any, cotangents: dict[str, Array]) -> dict[str, Array]:
@@ -42,10 +49,10 @@ def backward(part: Any, cache: Any, cotangents: dict[str, Array]) -> dict[str, A
     d_parameters = bind(part, np.zeros(n_parameters(part)), prefix="d")
     if isinstance(part, nv.Model):
         c = cotangents
-        d_level = nv.LevelTerms(
-            **{name: c[name] for name in OF_LEVEL}, posterior=(c["mu"], c["logvar"])
-        )
-        part.backward(cache, nv.Terms(c["log_px"], [d_level]))
+        d_levels = [
+            _level(cotangents, place) for _, place in zip(part.levels, PLACES, strict=False)
+        ]
+        part.backward(cache, nv.Terms(c["log_px"], d_levels))
         return d_parameters
     d_inputs = part.backward(cache, *cotangents.values())
     d_inputs = d_inputs if isinstance(d_inputs, tuple) else (d_inputs,)
@@ -53,6 +60,12 @@ def backward(part: Any, cache: Any, cotangents: dict[str, Array]) -> dict[str, A
     for name in part.data_inputs:
         assert d_inputs.pop(name) is None
     return d_parameters | d_inputs
+
+
+def _level(c: dict[str, Array], place: str) -> nv.LevelTerms:
+    given = {name: c[name + place] for name in OF_LEVEL if name + place in c}
+    posterior = (c["mu" + place], c["logvar" + place]) if "mu" + place in c else None
+    return nv.LevelTerms(**given, posterior=posterior)
 
 
 def arguments(part: nv.Part) -> list[str]:

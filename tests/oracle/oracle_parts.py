@@ -7,13 +7,16 @@ in both witnesses (`torch_witness.py` and `jax_witness.py`: the `w` below).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import npvae as nv
 from npvae import layers, levels, posteriors, priors
-from npvae.core import bind, n_parameters
+from npvae.core import bind, n_parameters, resolve
+from npvae.models.inference import PrecisionWeighted
 
 Array = np.ndarray
 
@@ -80,6 +83,97 @@ def flowed(draw: Draw) -> Any:
     posterior = nv.Flowed([nv.Planar()])
     posterior.build(Z)
     return draw.parameters(posterior)
+
+
+def flow(kind: type, draw: Draw, **arguments: Any) -> Any:
+    part = kind(**arguments)
+    part.build(Z)
+    return draw.parameters(part)
+
+
+def posterior_of(name: str) -> Entry:
+    """Of flows, what the encoder gives is split, and the Gaussian's part bent."""
+
+    def example(draw: Draw) -> tuple[nv.Part, tuple[Array, ...]]:
+        posterior = nv.VAE(3, Z, posterior=f"{name}:n=2").posterior
+        return posterior, (draw.numbers(B, posterior.n_outputs(Z)),)
+
+    def witness(w: Any, part: Any, p: dict[str, Any], stats: Any) -> tuple[Any, ...]:
+        ends = [2 * Z]
+        for one in part.flows:
+            ends.append(ends[-1] + one.n_outputs(Z))
+        pieces = [stats[:, a:b] for a, b in pairwise(ends) if b > a]
+        return (*w.heads(stats[:, : 2 * Z]), *pieces)
+
+    return Entry(example, witness)
+
+
+def stretch(w: Any, z: Any, out: Any) -> Any:
+    n = z.shape[-1]
+    return z * w.exp(3 * w.ACTIVATIONS["tanh"](out[n:] / 3)) + out[:n]
+
+
+def coupling(w: Any, part: Any, p: dict[str, Any], z: Any) -> Any:
+    half = z.shape[-1] // 2
+
+    def move(z: Any) -> Any:
+        out = mlp(w, "tanh", under("network.", p), z[:half])
+        return w.join(z[:half], stretch(w, z[half:], out))
+
+    return w.flow(move, z)
+
+
+def flow_prior(name: str, draw: Draw) -> tuple[nv.Part, tuple[Array, ...]]:
+    of_two = {"n": 2, "hidden": [3]}
+    of_one = {"flows": [{"name": "coupling", "hidden": [3]}]}
+    prior = resolve("prior", {"name": name, **(of_two if name == "coupling" else of_one)})
+    prior.build(Z, D)
+    return draw.parameters(prior), (draw.numbers(draw.K, B, Z, far=3),)
+
+
+def flow_prior_log_p(w: Any, prior: Any, p: dict[str, Any], z: Any) -> Any:
+    """Every second flow moves the first half."""
+    log_det = 0.0
+    for i in range(len(prior.flows)):
+        turned = w.join(z[..., Z // 2 :], z[..., : Z // 2]) if i % 2 else z
+        moved, change = coupling(w, None, under(f"flows.{i}.", p), turned)
+        z = w.join(moved[..., Z // 2 :], moved[..., : Z // 2]) if i % 2 else moved
+        log_det = log_det - change
+    return w.standard_log_prob(z) + log_det
+
+
+def iaf(w: Any, part: Any, p: dict[str, Any], z: Any, h: Any) -> Any:
+    order = np.arange(1, Z + 1)
+    units = np.arange(part.width) % Z
+    before = w.array(1.0 * (units[:, None] >= [*order, *[0] * part.context]))
+    after = w.array(1.0 * (np.tile(order, 2)[:, None] > units))
+
+    def move(z: Any, h: Any) -> Any:
+        q = under("network.layers.", p)
+        hidden = w.ACTIVATIONS["tanh"](w.affine(w.join(z, h), q["0.W"] * before, q["0.b"]))
+        return stretch(w, z, w.affine(hidden, q["1.W"] * after, q["1.b"]))
+
+    return w.flow(move, z, h)
+
+
+def radial(w: Any, part: Any, p: dict[str, Any], z: Any) -> Any:
+    def move(z: Any) -> Any:
+        d = z - p["z_0"]
+        alpha = w.exp(p["a"])
+        return z + (w.log1p(w.exp(p["b"])) - alpha) / (alpha + (d * d).sum() ** 0.5) * d
+
+    return w.flow(move, z)
+
+
+def sylvester(w: Any, part: Any, p: dict[str, Any], z: Any) -> Any:
+    m, tanh = len(p["b"]), w.ACTIVATIONS["tanh"]
+    q = w.array(np.eye(Z, m))
+    for v in p["v"]:
+        u = v / (v @ v) ** 0.5
+        q = q - 2 * u[:, None] * (u @ q)
+    above, diagonal = w.array(np.triu(np.ones((m, m)), 1)), w.array(np.eye(m))
+    r, s = (p[n] * above + tanh(p[n]) * diagonal for n in ("upper", "inner"))
+    return w.flow(lambda z: z + q @ (r @ tanh(s @ (z @ q) + p["b"])), z)
 
 
 def declared(part: Any, x_dim: int) -> Any:
@@ -175,6 +269,93 @@ def log_prior(w: Any, model: Any, p: dict[str, Any], z: Any) -> Any:
         components = w.heads(mlp(w, model.activation.name, under("encoder.", p), u))
     witness = PARTS[f"prior.{model.prior.name}"].witness
     return witness(w, model.prior, under("prior.", p), z, *components)
+
+
+def autoencoder_example(draw: Draw) -> tuple[nv.Part, tuple[Array, ...]]:
+    model = nv.Autoencoder(D, Z, hidden=(H,), activation="elu", noise=0.5, dtype="float64")
+    draw.parameters(model)
+    return model, (draw.probabilities(B, D), draw.noise(draw.K, B, D))
+
+
+def autoencoder(w: Any, model: Any, p: dict[str, Any], x: Any, eps: Any) -> dict[str, Any]:
+    z = mlp(w, "elu", under("encoder.", p), x + 0.5 * eps)
+    return {"log_px": w.bernoulli(mlp(w, "elu", under("decoder.", p), z), x)}
+
+
+def semi_example(draw: Draw) -> tuple[nv.Part, tuple[Array, ...]]:
+    model = nv.SemiSupervisedVAE(
+        D, Z, C, hidden=(H,), activation="elu", alpha=0.3, labelled=0.5, dtype="float64"
+    )
+    draw.parameters(model)
+    known = np.eye(C)[[0, 1, 0, 2, 1]] * [[1], [0], [1], [0], [0]]
+    return model, (draw.probabilities(B, D), draw.noise(draw.K * C, B, Z), known)
+
+
+def semi(w: Any, model: Any, p: dict[str, Any], x: Any, eps: Any, known: Any) -> dict[str, Any]:
+    """The means over the classes, one class and sample after the other."""
+    logits = mlp(w, "elu", under("classifier.", p), x)
+    q = w.exp(logits) / w.exp(logits).sum(-1)[:, None]
+    unknown = 1 - known.sum(-1)
+    shares = known + unknown[:, None] * q
+    log_q = w.log(q)
+    of_y = unknown * (q * log_q).sum(-1) + np.log(C)
+    right = model.alpha / model.labelled * (known * log_q).sum(-1)
+    log_px, kl = [], []
+    for first in range(0, len(eps), C):
+        rec, divergence = right, 0.0
+        for c in range(C):
+            label = w.array(np.eye(C)[[c] * B])
+            stats = mlp(w, "elu", under("encoder.", p), w.join(x, label))
+            mu, logvar = w.heads(stats)
+            z = w.reparameterise(mu, logvar, eps[first + c])
+            theta = mlp(w, "elu", under("decoder.", p), w.join(z, label))
+            rec = rec + shares[:, c] * w.bernoulli(theta, x)
+            divergence = divergence + shares[:, c : c + 1] * w.gaussian_kl(mu, logvar)[0]
+        log_px.append(rec)
+        kl.append(w.join(divergence, of_y[:, None]))
+    return {"log_px": w.stack(log_px), "kl": w.stack(kl)}
+
+
+def hierarchical_example(draw: Draw) -> tuple[nv.Part, tuple[Array, ...]]:
+    model = nv.HierarchicalVAE(D, (Z, Z), hidden=(H,), activation="elu", dtype="float64")
+    draw.parameters(model)
+    return model, (draw.probabilities(B, D), draw.noise(2, draw.K, B, Z))
+
+
+def hierarchical(w: Any, model: Any, p: dict[str, Any], x: Any, eps: Any) -> dict[str, Any]:
+    """Every term of two levels, inferred from the top down, by name and level."""
+    h, likely = x, []
+    for i in range(2):
+        q = under("posterior.", p)
+        h = w.ACTIVATIONS["elu"](w.affine(h, q[f"up.{i}.layers.0.W"], q[f"up.{i}.layers.0.b"]))
+        likely.append(w.heads(w.affine(h, q[f"heads.{i}.W"], q[f"heads.{i}.b"])))
+    (mu_1, logvar_1), (mu_2, logvar_2) = likely
+    z_2 = w.reparameterise(mu_2, logvar_2, eps[1])
+    prior = w.heads(mlp(w, "elu", under("chain.networks.0.", p), z_2))
+    mu_1, logvar_1 = precision_weighted(w, mu_1, logvar_1, *prior)
+    z_1 = w.reparameterise(mu_1, logvar_1, eps[0])
+    theta = mlp(w, "elu", under("decoder.", p), z_1)
+    return {
+        "log_px": w.bernoulli(theta, x),
+        "kl": w.gaussian_kl_between(mu_1, logvar_1, *prior),
+        "log_pz": w.gaussian_log_prob(z_1, *prior),
+        "log_qz": w.gaussian_log_prob(z_1, mu_1, logvar_1),
+        "z": z_1,
+        "mu": mu_1,
+        "logvar": logvar_1,
+        "kl above": w.gaussian_kl(mu_2, logvar_2),
+        "log_pz above": w.standard_log_prob(z_2),
+        "log_qz above": w.gaussian_log_prob(z_2, mu_2, logvar_2),
+        "z above": z_2,
+        "mu above": mu_2,
+        "logvar above": logvar_2,
+    }
+
+
+def precision_weighted(w: Any, mu: Any, logvar: Any, mu_p: Any, logvar_p: Any) -> tuple[Any, Any]:
+    """The normalised product of two Gaussians, by their precisions."""
+    own, prior = w.exp(-logvar), w.exp(-logvar_p)
+    return (mu * own + mu_p * prior) / (own + prior), -w.log(own + prior)
 
 
 def mlp(w: Any, activation: str, p: dict[str, Any], x: Any) -> Any:
@@ -358,9 +539,31 @@ PARTS = {
         lambda draw: (flowed(draw), (draw.numbers(B, 2 * Z, far=25),)),
         lambda w, part, p, stats: w.heads(stats),
     ),
-    "posterior.planar": Entry(
-        lambda draw: (nv.VAE(3, Z, posterior="planar:n=2").posterior, (draw.numbers(B, 2 * Z),)),
-        lambda w, part, p, stats: w.heads(stats),
+    **{
+        f"posterior.{name}": posterior_of(name)
+        for name in ("coupling", "iaf", "planar", "radial", "sylvester")
+    },
+    "flow.coupling": Entry(
+        lambda draw: (
+            flow(nv.Coupling, draw, hidden=(3,)), (draw.numbers(draw.K, B, Z, far=3),)
+        ),
+        coupling,
+    ),
+    "flow.iaf": Entry(
+        lambda draw: (
+            flow(nv.IAF, draw, width=5, context=C),
+            (draw.numbers(draw.K, B, Z, far=3), draw.numbers(B, C, far=3)),
+        ),
+        iaf,
+    ),
+    "flow.radial": Entry(
+        lambda draw: (flow(nv.Radial, draw), (draw.numbers(draw.K, B, Z, far=3),)), radial
+    ),
+    "flow.sylvester": Entry(
+        lambda draw: (
+            flow(nv.Sylvester, draw, m=3, reflections=2), (draw.numbers(draw.K, B, Z, far=3),)
+        ),
+        sylvester,
     ),
     "flow.planar": Entry(
         lambda draw: (flowed(draw).flows[0], (draw.numbers(draw.K, B, Z, far=3),)),
@@ -384,6 +587,13 @@ PARTS = {
         lambda draw: (nv.StandardNormal(), (draw.numbers(draw.K, B, Z),)),
         lambda w, part, p, z: w.standard_log_prob(z),
     ),
+    "prior.conditional": Entry(
+        lambda draw: (
+            priors.Conditional(),
+            (draw.numbers(draw.K, B, Z), draw.numbers(B, Z), draw.numbers(B, Z, far=20)),
+        ),
+        lambda w, part, p, z, mu, logvar: w.gaussian_log_prob(z, mu, logvar),
+    ),
     "prior.mixture": Entry(
         lambda draw: (mixture(draw), (draw.numbers(draw.K, B, Z),)),
         lambda w, part, p, z: w.mixture_log_prob(z, p["mu"], p["logvar"], p["logits"]),
@@ -397,6 +607,10 @@ PARTS = {
             z, mu, logvar, w.array(np.zeros(len(mu)))
         ),
     ),
+    **{
+        f"prior.{name}": Entry(partial(flow_prior, name), flow_prior_log_p)
+        for name in ("coupling", "flow")
+    },
     "prior_step.pseudo_inputs": Entry(
         lambda draw: (draw.parameters(priors.PseudoInputs(M, D)), ()),
         lambda w, part, p: p["u"],
@@ -405,5 +619,28 @@ PARTS = {
         lambda draw: (levels.GaussianKL(), (draw.numbers(B, Z), draw.numbers(B, Z, far=20))),
         lambda w, part, p, mu, logvar: w.gaussian_kl(mu, logvar),
     ),
+    "kl.gaussian_conditional": Entry(
+        lambda draw: (
+            levels.ConditionalKL(),
+            (
+                draw.numbers(B, Z), draw.numbers(B, Z, far=20),
+                draw.numbers(draw.K, B, Z), draw.numbers(draw.K, B, Z, far=20),
+            ),
+        ),
+        lambda w, part, p, *given: w.gaussian_kl_between(*given),
+    ),
+    "posterior_step.precision_weighted": Entry(
+        lambda draw: (
+            PrecisionWeighted(),
+            (
+                draw.numbers(B, Z), draw.numbers(B, Z, far=20),
+                draw.numbers(draw.K, B, Z), draw.numbers(draw.K, B, Z, far=20),
+            ),
+        ),
+        lambda w, part, p, *given: precision_weighted(w, *given),
+    ),
+    "model.autoencoder": Entry(autoencoder_example, autoencoder),
+    "model.hierarchical": Entry(hierarchical_example, hierarchical),
+    "model.semi": Entry(semi_example, semi),
     "model.vae": Entry(vae_example, vae),
 }  # fmt: skip

@@ -16,6 +16,7 @@ from oracle_compare import arguments as arguments_of
 import npvae as nv
 from npvae import levels, posteriors, priors
 from npvae.core import bind, n_parameters
+from npvae.models.inference import PrecisionWeighted
 
 RTOL = 1e-12
 
@@ -65,11 +66,11 @@ def log_mixture(means, logvars, weights):
     return sp.log(sum(w * sp.exp(log_normal(z, m, v)) for m, v, w in triples))
 
 
-def kl_by_integration():
-    """KL(N(mu, exp(logvar)) ‖ N(0, 1)): E[log q - log p] over z = mu + sigma t, t ~ N(0, 1)."""
+def kl_by_integration(prior_mu=0, prior_logvar=0):
+    """E[log q - log p] over z = mu + sigma t, t ~ N(0, 1), where q = N(mu, exp(logvar))."""
     t, sigma = sp.Symbol("t", real=True), sp.Symbol("sigma", positive=True)
     at = mu + sigma * t
-    log_ratio = log_normal(at, mu, sp.log(sigma**2)) - log_normal(at, 0, 0)
+    log_ratio = log_normal(at, mu, sp.log(sigma**2)) - log_normal(at, prior_mu, prior_logvar)
     integrand = sp.expand(sp.expand_log(log_ratio, force=True) * sp.exp(log_normal(t, 0, 0)))
     return sp.integrate(integrand, (t, -sp.oo, sp.oo)).subs(sigma, sp.exp(logvar / 2))
 
@@ -243,10 +244,26 @@ FORMULAS = {
         {"mu": MEANS, "logvar": LOGVARS, "logits": LOGITS},
     ),
     "prior.standard": Formula(nv.StandardNormal(), log_normal(z, 0, 0), ((z,),)),
+    "prior.conditional": Formula(
+        priors.Conditional(), log_normal(z, mu, logvar), ((z,), (mu,), (logvar,))
+    ),
     "kl.gaussian_standard": Formula(levels.GaussianKL(), kl_by_integration(), ((mu,), (logvar,))),
+    "kl.gaussian_conditional": Formula(
+        levels.ConditionalKL(),
+        kl_by_integration(mean, logit),
+        ((mu,), (logvar,), (mean,), (logit,)),
+    ),
 }
-BELOW = {"prior.vamp", "prior_step.pseudo_inputs"}
-"""Not entry by entry: `test_vamp_prior`, `test_pseudo_inputs_are_passed_on`."""
+BELOW = {
+    "prior.coupling",
+    "prior.flow",
+    "prior.vamp",
+    "prior_step.pseudo_inputs",
+    "posterior_step.precision_weighted",
+}
+"""Not entry by entry: `test_vamp_prior`, `test_pseudo_inputs_are_passed_on`,
+`test_product_of_gaussians`; of flows there is more than an entry in each number, and PyTorch's and
+JAX's Jacobians are what proves them."""
 BY_ROW = {x, share, count, label, mu, logvar}
 """What all samples share; the rest has a leading axis of them."""
 
@@ -371,3 +388,24 @@ def test_pseudo_inputs_are_passed_on():
     assert part.forward()[0] is part.u
     assert part.backward(None, np.full((2, 3), 4.0)) == ()
     assert_allclose(du, 5.0, rtol=0)
+
+
+def test_product_of_gaussians():
+    """The logarithm of the product, less that of the merged density, does not depend on z."""
+    prior_mu, prior_logvar = sp.symbols("prior_mu prior_logvar", real=True)
+    given = (mu, logvar, prior_mu, prior_logvar)
+    product = log_normal(z, mu, logvar) + log_normal(z, prior_mu, prior_logvar)
+    precision = -sp.diff(product, z, 2)
+    merged = sp.diff(product, z).subs(z, 0) / precision, -sp.log(precision)
+    points = drawn([given], np.random.default_rng(0))
+    inputs = [
+        points[symbol].reshape(1, N, 1)[0 if i < 2 else ...] for i, symbol in enumerate(given)
+    ]
+    part = PrecisionWeighted()
+    outputs, cache = part.forward(*inputs)
+    for i, f in enumerate(merged):
+        assert_allclose(outputs[i].ravel(), evaluated(f, points), RTOL, atol=1e-14)
+        cotangents = [np.full((1, N, 1), float(i == j)) for j in range(2)]
+        for symbol, d in zip(given, part.backward(cache, *cotangents), strict=True):
+            slopes = evaluated(sp.diff(f, symbol), points)
+            assert_allclose(d.ravel(), slopes, 1e-10, atol=1e-14, err_msg=str(symbol))

@@ -26,6 +26,8 @@ from torch.nn import functional
 array = torch.tensor
 vjp = torch.func.vjp
 exp = torch.exp
+log = torch.log
+stack = torch.stack
 log1p = torch.log1p
 
 ACTIVATIONS = {
@@ -91,18 +93,24 @@ def gaussian_kl(mu, logvar):
     return kl_divergence(posterior(mu, logvar), standard_normal(mu))[None]
 
 
+def gaussian_kl_between(mu, logvar, prior_mu, prior_logvar):
+    kl = kl_divergence(posterior(mu, logvar), posterior(prior_mu, prior_logvar))
+    return kl if kl.ndim == 3 else kl[None]
+
+
 def planar(z, w, u, b):
-    """z moved along û, and minus the log-determinant of that map's Jacobian."""
+    """Along û, which is u with its part along w bounded."""
     s = w @ u
     u = u + (functional.softplus(s) - 1 - s) * w / (w @ w)
+    return flow(lambda z: z + u * torch.tanh(w @ z + b[0]), z)
 
-    def move(z):
-        return z + u * torch.tanh(w @ z + b[0])
 
-    rows = z.reshape(-1, z.shape[-1])
-    jacobians = torch.func.vmap(torch.func.jacrev(move))(rows)
+def flow(move, z, *given):
+    """Every row of z moved, and minus the log-determinant of that map's Jacobian."""
+    rows = [a.expand(*z.shape[:-1], -1).reshape(-1, a.shape[-1]) for a in (z, *given)]
+    jacobians = torch.func.vmap(torch.func.jacrev(move))(*rows)
     change = -torch.linalg.slogdet(jacobians)[1].reshape(z.shape[:-1])
-    return torch.func.vmap(move)(rows).reshape(z.shape), change
+    return torch.func.vmap(move)(*rows).reshape(z.shape), change
 
 
 def bernoulli(logits, x):
@@ -197,3 +205,8 @@ def iwae_loss(terms):
 def log_mean_exp(log_w):
     """Over the samples, the first axis."""
     return torch.logsumexp(log_w, 0) - math.log(len(log_w))
+
+
+def largest(log_w):
+    """Of the samples, the first axis."""
+    return log_w.amax(0)

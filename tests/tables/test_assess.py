@@ -139,7 +139,8 @@ def test_a_column_alone_has_the_distribution_of_its_values(table):
     np.testing.assert_allclose(alone[4], np.log(shares)[group.astype(int)].mean())
     whole = np.arange(visits.min(), visits.max() + 1)
     marginal = table.schema.modelled[2].marginal
-    np.testing.assert_allclose(np.exp(marginal.log_prob(whole)).sum(), 1)
+    beyond = 1 - np.exp(marginal.log_prob(whole)).sum()  # in the tails
+    assert 0 < beyond <= 2.01 / (len(visits) + 1)
     np.testing.assert_allclose(alone[2], marginal.log_prob(visits).mean())
     assert alone[0] > stats.norm(*stats.norm.fit(weight)).logpdf(weight).mean() - 0.03
 

@@ -11,8 +11,10 @@ from sklearn import datasets
 import npvae as nv
 from npvae.cli import main
 
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("breast_cancer", "digits")]
 
-@pytest.fixture(params=["wine", "breast_cancer", "diabetes", "digits"])
+
+@pytest.fixture(params=["wine", "diabetes", *SLOW])
 def path(request, tmp_path):
     bunch = getattr(datasets, f"load_{request.param}")()
     path = tmp_path / f"{request.param}.csv"
@@ -30,7 +32,6 @@ KINDS = {
 }
 
 
-@pytest.mark.smoke(2)
 def test_they_train_with_no_option_but_data(path, tmp_path, capsys):
     line = f"train --epochs 2 --no-plots --data {path} --out {tmp_path / 'run'}"
     assert main(line.split()) == 0
@@ -42,7 +43,6 @@ def test_they_train_with_no_option_but_data(path, tmp_path, capsys):
     assert len(rows) == 5
 
 
-@pytest.mark.smoke(2)
 def test_entries_that_were_deleted_are_filled_better_than_by_column_means(path):
     table = nv.tables.read(path)
     gaps = np.random.default_rng(0).random(table.x.shape) < 0.2

@@ -59,14 +59,32 @@ def _cell(value, knots, scores, first, last, step):
     return low, high, -math.log(step) if step > 0.0 else 0.0
 
 
+@fast
+def _in_tail(value, low, high, offset, first, last, step, tail):
+    """The offset of one value with that of the tails; first and last are the outermost knots."""
+    half = 0.5 * step
+    for side in range(2):
+        scale, shape, share = tail[3 * side], tail[3 * side + 1], tail[3 * side + 2]
+        if share <= 0.0 or (high != FAR if side else low != -FAR):
+            continue
+        beyond = np.float64(value) - (last - half) if side else first + half - np.float64(value)
+        if beyond <= half:
+            offset += math.log1p(-share)
+        else:
+            offset = math.log(share / scale)
+            offset -= (1.0 + 1.0 / shape) * math.log1p(shape / scale * beyond)
+    return offset
+
+
 @operation(
-    reads=dict(x="NF", knots="P", scores="P", ends="P", steps="P"),
+    reads=dict(x="NF", knots="P", scores="P", ends="P", steps="P", tails="P"),
     writes=dict(low="NF", high="NF", width="NF", offset="NF"), cost=30.0,
 )  # fmt: skip
 @fast
-def cells(x, knots, scores, ends, steps, low, high, width, offset, lo, hi, n):
+def cells(x, knots, scores, ends, steps, tails, low, high, width, offset, lo, hi, n):
     """Of the columns x (D, n); column i's knots and scores are ends[i] to ends[i + 1], float64."""
     bounds, rounded = longs(ends, hi + 1), doubles(steps, hi)
+    further = doubles(tails, 6 * hi)
     lines, heights = doubles(knots, bounds[hi]), doubles(scores, bounds[hi])
     for i in range(lo, hi):
         data, at = floats(x + 4 * i * n, n), 4 * i * n
@@ -75,6 +93,10 @@ def cells(x, knots, scores, ends, steps, low, high, width, offset, lo, hi, n):
         for j in range(n):
             if data[j] == data[j]:
                 a, b, c = _cell(data[j], lines, heights, bounds[i], bounds[i + 1], rounded[i])
+                c = _in_tail(
+                    data[j], a, b, c, lines[bounds[i]], lines[bounds[i + 1] - 1], rounded[i],
+                    further[6 * i : 6 * i + 6],
+                )  # fmt: skip
                 lows[j], highs[j], widths[j], offsets[j] = f32(a), f32(b), f32(b - a), f32(c)
             else:
                 lows[j] = highs[j] = widths[j] = offsets[j] = data[j]

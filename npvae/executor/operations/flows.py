@@ -8,9 +8,11 @@ import numpy as np
 
 from .declare import operation
 from .options import doubles, fast, floats, moved
-from .scalars import ONE, TWO, ZERO, log1p, tanh
+from .scalars import ONE, TWO, ZERO, exp, log1p, tanh
 
 f32 = np.float32
+STRETCH, INVERSE = f32(3.0), f32(1 / 3)
+"""`kernels.flows.STRETCH`."""
 
 
 @fast
@@ -94,3 +96,46 @@ def planar_backward(dz, d, z, w, u, b, out, dw, du, db, n, n_features, scratch):
         curved = c * d_inwards[i] + ds * inwards[i] - 2.0 * c * dc / square * weight
         d_along[i] = f32(total + curved)
         d_inwards[i] += f32(ds * weight)
+
+
+@operation(
+    reads=dict(z="NF", shift="NF", raw="NF"), writes=dict(out="NF", change="N"), alone=True,
+    cost=0.6,
+)  # fmt: skip
+@fast
+def stretched(z, shift, raw, out, change, n, n_features):
+    wide = doubles(change, n)
+    for j in range(n):
+        wide[j] = 0.0
+    for i in range(n_features):
+        at, by, given = (
+            floats(z + 4 * i * n, n),
+            floats(shift + 4 * i * n, n),
+            floats(raw + 4 * i * n, n),
+        )
+        into = floats(out + 4 * i * n, n)
+        for j in range(n):
+            s = STRETCH * tanh(given[j] * INVERSE)
+            into[j] = at[j] * exp(s) + by[j]
+            wide[j] -= np.float64(s)
+
+
+@operation(
+    reads=dict(dz="NF", d="N", z="NF", raw="NF"), writes=dict(out="NF", d_raw="NF"),
+    alone=True, cost=0.6,
+)  # fmt: skip
+@fast
+def stretched_backward(dz, d, z, raw, out, d_raw, n, n_features):
+    change = doubles(d, n)
+    for i in range(n_features):
+        gradient, at, given = (
+            floats(dz + 4 * i * n, n),
+            floats(z + 4 * i * n, n),
+            floats(raw + 4 * i * n, n),
+        )
+        into, slope = floats(out + 4 * i * n, n), floats(d_raw + 4 * i * n, n)
+        for j in range(n):
+            h = tanh(given[j] * INVERSE)
+            moved = gradient[j] * exp(STRETCH * h)
+            into[j] = moved
+            slope[j] = (moved * at[j] - f32(change[j])) * (ONE - h * h)

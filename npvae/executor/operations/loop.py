@@ -16,6 +16,7 @@ from . import (  # noqa: F401  (they declare the operations)
     activations,
     cells,
     columns,
+    conditional,
     counts,
     densities,
     elementwise,

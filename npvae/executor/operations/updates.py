@@ -39,47 +39,58 @@ def mean_loss(log_px, d_log_px, rec, samples, batch, weights):
 
 @operation(
     reads=dict(kl="KBF", weights="B"), writes=dict(out="1", d_kl="KBF"),
-    constants=dict(free_bits=0.0), alone=True,
+    constants=dict(free_bits=0.0, group=1.0), alone=True,
 )  # fmt: skip
 @fast
-def kl_loss(kl, d_kl, out, n_features, samples, batch, weights, beta, free_bits):
-    """Σ_Z max(mean kl, free bits), and beta times its gradient."""
+def kl_loss(kl, d_kl, out, n_features, samples, batch, weights, beta, free_bits, group):
+    """Σ max(mean kl of a group, free bits), and beta times its gradient; the samples apart by B."""
     n, whole = samples * batch, 0.0
-    for i in range(n_features):
-        total = 0.0
-        for k in range(samples):
-            per_row = floats(kl + 4 * (i * n + k * batch), batch)
-            for b in range(batch):
-                total += _weight(weights, b) * per_row[b]
-        mean = total / n
+    size = int(group) if group > 0 else n_features
+    for first in range(0, n_features, size):
+        last, mean = min(first + size, n_features), 0.0
+        for i in range(first, last):
+            total = 0.0
+            for k in range(samples):
+                per_row = floats(kl + 4 * (i * n + k * batch), batch)
+                for b in range(batch):
+                    total += _weight(weights, b) * per_row[b]
+            mean += total / n
         free = free_bits > 0 and mean < free_bits
         whole += free_bits if free else mean
         slope = 0.0 if free else beta / n
-        for k in range(samples):
-            d = floats(d_kl + 4 * (i * n + k * batch), batch)
-            for b in range(batch):
-                d[b] = f32(slope * _weight(weights, b))
+        for i in range(first, last):
+            for k in range(samples):
+                d = floats(d_kl + 4 * (i * n + k * batch), batch)
+                for b in range(batch):
+                    d[b] = f32(slope * _weight(weights, b))
     doubles(out, 1)[0] = whole
 
 
 @operation(
     reads=dict(log_qz="KB", log_pz="KB", weights="B"),
-    writes=dict(out="1", d_log_qz="KB", d_log_pz="KB"), alone=True,
+    writes=dict(out="1", d_log_qz="KB", d_log_pz="KB"), constants=dict(free_bits=0.0), alone=True,
 )  # fmt: skip
 @fast
-def sampled_kl_loss(log_qz, log_pz, out, d_log_qz, d_log_pz, samples, batch, weights, beta):
-    """mean (log q - log p), and beta times its gradients; K·B numbers each."""
+def sampled_kl_loss(
+    log_qz, log_pz, out, d_log_qz, d_log_pz, samples, batch, weights, beta, free_bits
+):  # fmt: skip
+    """mean (log q - log p), or free bits, and beta times its gradients; K·B numbers each."""
     n, total = samples * batch, 0.0
     for k in range(samples):
         at = 8 * k * batch
         qz, pz = doubles(log_qz + at, batch), doubles(log_pz + at, batch)
+        for b in range(batch):
+            total += _weight(weights, b) * (qz[b] - pz[b])
+    mean = total / n
+    free = free_bits > 0 and mean < free_bits
+    doubles(out, 1)[0] = free_bits if free else mean
+    slope = 0.0 if free else beta
+    for k in range(samples):
+        at = 8 * k * batch
         d_qz, d_pz = doubles(d_log_qz + at, batch), doubles(d_log_pz + at, batch)
         for b in range(batch):
-            weight = _weight(weights, b)
-            total += weight * (qz[b] - pz[b])
-            d_qz[b] = beta * weight / n
-            d_pz[b] = -beta * weight / n
-    doubles(out, 1)[0] = total / n
+            d_qz[b] = slope * _weight(weights, b) / n
+            d_pz[b] = -d_qz[b]
 
 
 @operation(reads=dict(rec="1", kl="1"), writes=dict(out="1"), alone=True)
@@ -122,6 +133,81 @@ def iwae(
     doubles(loss, 1)[0] = -bound / batch
     doubles(rec, 1)[0] = -density / (samples * batch)
     doubles(kl, 1)[0] = doubles(loss, 1)[0] - doubles(rec, 1)[0]
+
+
+@operation(
+    reads=dict(log_px="KB", log_pz="KB", log_qz="KB", weights="B"),
+    writes=dict(loss="1", rec="1", kl="1", d_log_px="KB", d_log_qz="KB"), alone=True,
+    constants=dict(power=1.0, groups=1.0, share=0.0),
+)  # fmt: skip
+@fast
+def power_means(
+    log_px, log_pz, log_qz, loss, rec, kl, d_log_px, d_log_qz, samples, batch, weights, power,
+    groups, share,
+):  # fmt: skip
+    """-log of the power mean of w, the mean over groups, and the gradients of its terms."""
+    n, members = samples * batch, samples // int(groups)
+    px, pz, qz = doubles(log_px, n), doubles(log_pz, n), doubles(log_qz, n)
+    d_px, d_qz = doubles(d_log_px, n), doubles(d_log_qz, n)
+    bound, middle, density = 0.0, 0.0, 0.0
+    for b in range(batch):
+        weight = _weight(weights, b)
+        for first in range(b, n, members * batch):
+            last = first + members * batch
+            for j in range(first, last, batch):
+                d_px[j] = px[j] + pz[j] - qz[j]
+                density += weight * px[j]
+                middle += weight * d_px[j]
+            if math.isinf(power):
+                bound += weight * _only_best(d_px, first, last, batch, power > 0)
+            else:
+                bound += weight * _log_power_mean(d_px, first, last, batch, power)
+            for j in range(first, last, batch):
+                slope = share / samples + (1 - share) / int(groups) * d_px[j]
+                d_px[j] = -weight * slope / batch
+                d_qz[j] = -d_px[j]
+    whole = bound / int(groups)
+    if share > 0:  # else the mean may be infinite
+        whole = share * middle / samples + (1 - share) * whole
+    doubles(loss, 1)[0] = -whole / batch
+    doubles(rec, 1)[0] = -density / n
+    doubles(kl, 1)[0] = doubles(loss, 1)[0] - doubles(rec, 1)[0]
+
+
+@fast
+def _log_power_mean(w, first, last, step, power):
+    """The log of the power mean of the exp(w), in whose place its slopes are left."""
+    members, total = (last - first) // step, 0.0
+    if power == 0:
+        for j in range(first, last, step):
+            total += w[j]
+            w[j] = 1 / members
+        return total / members
+    for j in range(first, last, step):
+        w[j] *= power
+    top = -math.inf
+    for j in range(first, last, step):
+        top = w[j] if not w[j] <= top else top  # NaN is kept
+    shift = top if math.isfinite(top) else 0.0
+    for j in range(first, last, step):
+        total += math.expm1(w[j] - shift)
+    mean = total / members
+    for j in range(first, last, step):
+        w[j] = math.exp(w[j] - shift) / (members * (1 + mean))
+    return (shift + math.log1p(mean)) / power
+
+
+@fast
+def _only_best(w, first, last, step, largest):
+    """The largest or the smallest w, in whose places their slopes are left."""
+    at = first
+    for j in range(first, last, step):
+        if (w[j] > w[at] if largest else w[j] < w[at]) or w[j] != w[j]:
+            at = j
+    best = w[at]
+    for j in range(first, last, step):
+        w[j] = 1.0 if j == at else 0.0
+    return best
 
 
 @operation(reads=dict(value="1"), alone=True)

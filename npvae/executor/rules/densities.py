@@ -83,7 +83,7 @@ def _in_units(to: Lowering, call: Call) -> None:
 @rule("cells", "cell_scores")
 def _cells(to: Lowering, call: Call) -> None:
     """The knots of all columns one after the other, in the type that x has where x is exact."""
-    x, knots, scores, steps = call.inputs
+    x, knots, scores, steps, *tails = call.inputs
     known = np.isfinite(knots)
     narrow = np.where((steps == 0)[:, None], knots.astype(np.float32), knots)
     constants = dict(
@@ -92,6 +92,8 @@ def _cells(to: Lowering, call: Call) -> None:
         ends=to.constant([0, *accumulate(known.sum(-1))], np.int64),
         steps=to.constant(steps, np.float64),
     )
+    if tails:
+        constants["tails"] = to.constant(tails[0], np.float64)
     written = dict(zip(OPERATIONS[call.kernel].writes, call.outputs, strict=True))
     emit(to, call.kernel, dict(x=x) | constants | written)
 

@@ -1,4 +1,4 @@
-"""The lock on a run's folder: of two runs that would write there, the second is refused."""
+"""The lock on what a run writes: of two runs that would write there, the second is refused."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..core import locks
-from ..core.files import WriteError, unwritable
+from . import locks
+from .files import WriteError, file_at, unwritable
 
-LOCK = ".npvae.lock"
 BEAT = 2.0
 """Seconds after which a run touches its lock, which another machine can see."""
 WATCHED = 4 * BEAT
@@ -23,8 +22,8 @@ WATCHED = 4 * BEAT
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder for the block.
+def locked(path: Path, place: Any, another: str) -> Iterator[None]:
+    """Hold the lock at `path` for the block; `place` is what is written, as the user calls it.
 
     The kernel knows whether the process that holds it still lives. Where two machines share a
     folder it may know its own processes alone: so the lock also says who has it and where, and is
@@ -33,10 +32,9 @@ def locked(folder: Path) -> Iterator[None]:
     Raises
     ------
     WriteError
-        If another run has it, or no file can be made in it.
+        If another run has it, and should have got `another`; or no file can be made there.
     """
-    path = folder / LOCK
-    descriptor = _taken(folder, path)
+    descriptor = _taken(path, place, another)
     ended = threading.Event()
     beating = threading.Thread(target=_beat, args=(descriptor, ended), daemon=True)
     try:
@@ -49,6 +47,22 @@ def locked(folder: Path) -> Iterator[None]:
         _release(descriptor, path)
 
 
+@contextlib.contextmanager
+def locked_file(path: Any) -> Iterator[None]:
+    """Hold a file that is written again and again, by a lock beside it.
+
+    A lock that a killed process left has a name that `files.sweep` knows.
+
+    Raises
+    ------
+    WriteError
+        As `locked`, and if there can't be such a file.
+    """
+    file = file_at(path)
+    with locked(file.with_name(f".{file.name}.lock"), os.fspath(path), "path"):
+        yield
+
+
 def _release(descriptor: int, path: Path) -> None:
     if locks.is_at(descriptor, path):
         with contextlib.suppress(OSError):
@@ -56,42 +70,49 @@ def _release(descriptor: int, path: Path) -> None:
     os.close(descriptor)
 
 
-def _taken(folder: Path, path: Path) -> int:
+def _taken(path: Path, place: Any, another: str) -> int:
     """The lock's file, open, held and signed."""
     while True:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
         except OSError as error:
-            raise unwritable(folder, error) from error
+            raise unwritable(path.parent, error) from error
         try:
-            if _is_free(descriptor, folder, path):
+            if _is_free(descriptor, path):
                 _sign(descriptor)
                 return descriptor
-        except WriteError:
+        except _Held as held:
             os.close(descriptor)
-            raise
+            raise _refusal(place, another, held.holder) from None
         except OSError as error:  # it is ours, and the disk is full
             _release(descriptor, path)
-            raise unwritable(folder, error) from error
+            raise unwritable(path.parent, error) from error
         os.close(descriptor)
 
 
-def _is_free(descriptor: int, folder: Path, path: Path) -> bool:
+class _Held(Exception):
+    """Another run has the lock."""
+
+    def __init__(self, holder: dict[str, Any]) -> None:
+        self.holder = holder
+
+
+def _is_free(descriptor: int, path: Path) -> bool:
     """Whether the lock is ours now; False where it was removed meanwhile, and is to be made anew.
 
     Raises
     ------
-    WriteError
+    _Held
         If another run has it.
     """
     holder, taken = _holder(descriptor), locks.take(descriptor)
     if taken is False:
-        raise _refusal(folder, holder)
+        raise _Held(holder)
     if taken and not locks.is_at(descriptor, path):
         return False
     elsewhere = holder.get("host", platform.node()) != platform.node()
     if holder and (elsewhere or not taken) and _is_touched(path):
-        raise _refusal(folder, holder)
+        raise _Held(holder)
     return True
 
 
@@ -113,11 +134,11 @@ def _sign(descriptor: int) -> None:
     os.write(descriptor, text.encode())
 
 
-def _refusal(folder: Path, holder: dict[str, Any]) -> WriteError:
+def _refusal(place: Any, another: str, holder: dict[str, Any]) -> WriteError:
     said = {name: str(holder.get(name, "?"))[:60] for name in ("process", "host", "since")}
     return WriteError(
-        f"'{folder}' is in use: another process, {said['process']} on {said['host']}, has been "
-        f"training there since {said['since']}; wait until it has ended, or choose another --out."
+        f"'{place}' is in use: process {said['process']} on {said['host']} has been training there "
+        f"since {said['since']}; wait until it has ended, or choose another {another}."
     )
 
 

@@ -1,0 +1,288 @@
+"""After training: what new rows are drawn from is fitted once more to the rows of training."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from ..core.arrays import as_array
+from ..core.checks import whole
+from ..core.errors import ConfigError
+from ..core.public import public
+from ..data.gaussians import Gaussians, improved, started
+from ..data.tilt import Tilt, features, moments
+from ..models import Model
+from ..priors import Mixture
+
+Array = np.ndarray
+AnyModel = TypeVar("AnyModel", bound=Model)
+
+_STEPS = 50
+"""Of expectation maximisation, at most."""
+_FEWEST_ROWS = 20
+_MOST_POINTS = 20_000
+"""Latent vectors, and rows of training, that are looked at."""
+_DRAWS = 10_000
+"""Drawn rows whose moments are compared with those of the data."""
+_FEWEST_OF_LABEL = 30
+"""A label of a category with fewer rows has no moments."""
+_MOST_FEATURES, _MOST_PAIRS = 1000, 300
+_RIDGE = 30.0
+"""How many times the variance of a mean moments are held loosely by. Measured: docs/training.md."""
+_LEAST_EFFECTIVE = 0.5
+"""The effective share of the drawn rows; where it is less, moments are held more loosely."""
+_MOST_WEIGHT = 6.0
+"""Weights are cut at it: so one of six drawn rows or more is kept."""
+
+
+class Calibration(NamedTuple):
+    """What `calibrate` changed.
+
+    Attributes
+    ----------
+    nats : by how many nats a row the prior predicts held-out z better; 0 if it is as it was
+    pairs : how many moments of columns drawn rows are weighted by
+    effective : as how many independent rows a weighted one counts, from 0 to 1
+    """
+
+    nats: float
+    pairs: int
+    effective: float
+
+
+@public
+def calibrate(model: Model, x: Any, valid: Any = None, seed: int = 0) -> Calibration:
+    """Fit what new rows are drawn from to the rows x (N, D) that the model was trained on.
+
+    Two things, in place, after training and in seconds:
+
+    1. A prior that is a `Mixture` is fitted to draws of the posteriors q(z given x) by expectation
+       maximisation, which is the best that the ELBO can get of it. It is kept if z of held-out rows
+       are likelier under it. Other priors stay.
+    2. ``sample(take="draw")`` keeps rows with a probability that makes the means, squares and
+       products of their columns those of x, as nearly as so few rows bear: `data.tilt.Tilt`. Weak
+       associations are not worth a latent dimension's nats to training, so draws lacked them.
+
+    Log-likelihoods and bounds are those of the model without the second.
+
+    Parameters
+    ----------
+    model : Model, without a context
+    x : (N, D) array
+    valid : (M, D) array, optional
+        Rows that were held out; without them, a tenth of x judges the prior.
+    seed : int
+        Of the draws.
+    """
+    if model.context_dim:
+        raise ConfigError("what a conditional model draws is not calibrated; leave it as it is.")
+    x, rng = as_array(x, "x"), np.random.default_rng([whole("seed", seed, least=0), 0])
+    nats = _fit_prior(model, x, valid, rng)
+    model.tilt = None
+    tilt, effective = _tilt(model, np.asarray(x, np.float64), seed)
+    if tilt is not None:
+        model.tilt = tilt
+    return Calibration(nats, 0 if tilt is None else len(tilt.pairs), effective)
+
+
+@public
+def fit_prior(
+    model: AnyModel, x: Any, valid: Any = None, n_components: int = 30, seed: int = 0
+) -> AnyModel:
+    """A model of the same networks whose prior is a `Mixture`, fitted to the posteriors of x.
+
+    Whatever prior it was trained with, drawn z then lie where those of the rows do. If z of rows
+    that were held out are no likelier under it, what is given is a copy of the model.
+
+    Parameters
+    ----------
+    model : Model, with one latent level and without a context
+    x : (N, D) array
+        The rows that it was trained on.
+    valid : (M, D) array, optional
+        Rows that were held out; without them, a tenth of x judges the prior.
+    n_components : int
+    seed : int
+        Of the draws from the posteriors, and of the components' starts.
+
+    Source: Dempster, Laird & Rubin 1977; of the aggregate posterior as the best prior, Hoffman &
+    Johnson 2016.
+    """
+    _check_plain(model)
+    n = whole("n_components", n_components)
+    rng = np.random.default_rng([whole("seed", seed, least=0), 0])
+    z, held_out, before = _points(model, as_array(x, "x"), valid, rng)
+    fitted, score = _most_likely(started(z, n, rng), z, held_out)
+    if score <= before:
+        return model.copy()
+    config = {**model.config, "prior": {"name": "mixture", "n_components": n}}
+    own = {name: a for name, a in model.params.items() if not name.startswith("prior.")}
+    of_prior = {f"prior.{name}": array for name, array in fitted._asdict().items()}
+    make: Any = type(model)
+    made: AnyModel = make(**config, parameters={**own, **of_prior})
+    return made
+
+
+def _check_plain(model: Model) -> None:
+    if model.context_dim or len(model.levels) != 1 or getattr(model, "prior", None) is None:
+        raise ConfigError(
+            "a prior is fitted for a model with one latent level, a prior of its own and no "
+            f"context; this is a {type(model).__name__} that is conditioned or has "
+            f"{len(model.levels)} levels."
+        )
+
+
+def _fit_prior(model: Model, x: Array, valid: Any, rng: np.random.Generator) -> float:
+    """Fit a prior that is a mixture, in place; by how many nats held-out z are likelier."""
+    prior: Any = getattr(model, "prior", None)
+    if type(prior) is not Mixture or len(model.levels) != 1 or len(x) < _FEWEST_ROWS:
+        return 0.0
+    z, held_out, _ = _points(model, x, valid, rng)
+    own = prior.mu, prior.logvar, prior.logits
+    start = Gaussians(*(array.astype(np.float64) for array in own))
+    before = float(start.log_prob(held_out).mean())
+    best, score = _most_likely(start, z, held_out)
+    if score > before:
+        for old, new in zip(own, best, strict=True):
+            old[...] = new
+    return score - before
+
+
+def _points(
+    model: Model, x: Array, valid: Any, rng: np.random.Generator
+) -> tuple[Array, Array, float]:
+    """z (n, Z) to fit a prior to, such as judge it, and the mean log p(z) of these as it is."""
+    z, log_p = _latent(model, x[:: -(-len(x) // _MOST_POINTS)], rng)
+    if valid is None or not len(valid):
+        held_out, log_p = z[:, ::10], log_p[:, ::10]
+        z = np.delete(z, np.s_[::10], axis=1)
+    else:
+        held_out, log_p = _latent(model, valid, rng)
+    return z.reshape(-1, z.shape[-1]), held_out.reshape(-1, z.shape[-1]), float(log_p.mean())
+
+
+def _most_likely(g: Gaussians, z: Array, held_out: Array) -> tuple[Gaussians, float]:
+    """Of the steps of expectation maximisation the one that held-out points are likeliest after."""
+    best, score = g, float(g.log_prob(held_out).mean())
+    for _ in range(_STEPS):
+        g = improved(g, z)
+        now = float(g.log_prob(held_out).mean())
+        if now > score:
+            best, score = g, now
+    return best, score
+
+
+def _latent(model: Model, x: Any, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Draws z (S, N, Z) of the posteriors of rows, enough in all, and log p(z) (S, N)."""
+    samples = max(1, min(20, _MOST_POINTS // len(x)))
+    drawn, log_ps = [], []
+    for batch, _ in model.batches(x, None):
+        eps = model.draw_noise(len(batch), samples, rng)
+        terms, _ = model.forward(batch, eps, None, needs=("log_pz", "z"))
+        level: Any = terms.levels[0]
+        drawn.append(level.z.astype(np.float64))
+        log_ps.append(level.log_pz.astype(np.float64))
+    return np.concatenate(drawn, axis=1), np.concatenate(log_ps, axis=1)
+
+
+def _tilt(model: Model, x: Array, seed: int) -> tuple[Tilt | None, float]:
+    """The tilt, and the effective share of the rows drawn; None where there is nothing to tilt."""
+    described = _features(model, x)
+    if described is None:
+        return None, 1.0
+    columns, labels, mean, scale = described
+    some = x[:: -(-len(x) // _MOST_POINTS)]
+    drawn = features(model.sample(_DRAWS, seed, take="draw"), *described)
+    known = ~np.isnan(some[:, columns])
+    data = features(some, *described)
+    held = np.concatenate([np.ones((len(some), 1), bool), known], axis=1).astype(float)
+    pairs = _most_different(drawn, data, held, columns, labels)
+    n = held.T @ held
+    goal = ((data.T @ data) / np.maximum(n, 1))[tuple(pairs.T)]
+    terms = moments(drawn, pairs)
+    ridge = _RIDGE * (terms.var(0) + 1e-3) / np.maximum(n[tuple(pairs.T)], 1) * len(some) / len(x)
+    weights = np.zeros(len(pairs))
+    for _ in range(8):
+        weights = _fitted(terms, goal, ridge, weights)
+        log_w = terms @ weights
+        log_z = float(np.logaddexp.reduce(log_w) - np.log(len(log_w)))
+        w = np.exp(log_w - log_z)
+        effective = float(1 / np.mean(np.square(w)))
+        if effective >= _LEAST_EFFECTIVE:
+            most = max(1.0, min(_MOST_WEIGHT, float(w.max())))
+            given = [None if l != l else int(l) for l in labels.tolist()]
+            return Tilt(columns, given, mean, scale, pairs, weights, log_z, most), effective
+        ridge = ridge * 4
+    return None, 1.0
+
+
+def _features(model: Model, x: Array) -> tuple[Array, Array, Array, Array] | None:
+    """Column, label, mean and scale of each feature; None where there are too few or too many."""
+    schema: Any = getattr(model, "schema", None)
+    found: list[tuple[int, float]] = []
+    for j in range(x.shape[1]):
+        column = None if schema is None else schema.modelled[j]
+        if column is None or column.kind != "category":
+            found.append((j, np.nan))
+        else:  # all labels but the commonest, of which there are as many as the others leave
+            there, counts = np.unique(x[~np.isnan(x[:, j]), j], return_counts=True)
+            often = (counts >= _FEWEST_OF_LABEL) & (np.arange(len(there)) != counts.argmax())
+            found += [(j, float(label)) for label in there[often]]
+    if not 2 <= len(found) <= _MOST_FEATURES or len(x) < _FEWEST_ROWS:
+        return None
+    columns, labels = np.array(found).T
+    columns = columns.astype(np.intp)
+    chosen = x[:, columns]
+    chosen = np.where(np.isnan(labels) | np.isnan(chosen), chosen, chosen == labels)
+    inner = np.clip(chosen, *np.nanquantile(chosen, (0.005, 0.995), axis=0))
+    mean, spread = np.nanmean(inner, axis=0), np.nanstd(inner, axis=0)
+    varies = spread > 1e-9 * (1 + np.abs(mean))
+    if varies.sum() < 2:
+        return None
+    return columns[varies], labels[varies], mean[varies], spread[varies]
+
+
+def _most_different(drawn: Array, data: Array, held: Array, columns: Array, labels: Array) -> Array:
+    """The pairs of features whose products differ most, in standard errors, (P, 2)."""
+    i, k = np.triu_indices(drawn.shape[1])
+    column = np.concatenate([[-1], columns])
+    number = np.concatenate([[False], np.isnan(labels)])
+    useful = (column[i] != column[k]) | ((i == k) & number[i])
+    i, k = i[useful], k[useful]
+    mean = drawn.T @ drawn / len(drawn)
+    variance = np.square(drawn).T @ np.square(drawn) / len(drawn) - np.square(mean)
+    goal = data.T @ data / np.maximum(held.T @ held, 1)
+    apart = np.square(goal - mean) / (variance + 1e-3)
+    order = np.argsort(-apart[i, k], kind="stable")[:_MOST_PAIRS]
+    order = np.sort(order)
+    return np.stack([i[order], k[order]], axis=1)
+
+
+def _fitted(terms: Array, goal: Array, ridge: Array, weights: Array) -> Array:
+    """λ that minimises log mean exp(terms λ) - goal λ + ½ Σ ridge λ², by Newton's method.
+
+    Its gradient is the difference of the weighted mean of the terms (N, P) and the goal (P,), and
+    its curvature their weighted covariance: it is convex.
+    """
+
+    def loss(weights: Array) -> float:
+        log_w = terms @ weights
+        penalty = 0.5 * (ridge * np.square(weights)).sum()
+        return float(np.logaddexp.reduce(log_w) - np.log(len(log_w)) - goal @ weights + penalty)
+
+    now = loss(weights)
+    for _ in range(25):
+        log_w = terms @ weights
+        w = np.exp(log_w - np.logaddexp.reduce(log_w))
+        mean = w @ terms
+        curvature = (terms * w[:, None]).T @ terms - np.outer(mean, mean) + np.diag(ridge)
+        step = np.linalg.solve(curvature, goal - mean - ridge * weights)
+        size, then = 1.0, loss(weights + step)
+        while then > now and size > 1e-4:
+            size /= 2
+            then = loss(weights + size * step)
+        if not now - then > 1e-7:
+            break
+        weights, now = weights + size * step, then
+    return weights
