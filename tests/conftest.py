@@ -36,26 +36,17 @@ def compiled_once(request, tmp_path_factory):
     if fcntl is None or not hasattr(request.config, "workerinput"):
         yield
         return
-    from numba.core.caching import NullCache
-    from numba.core.ccallback import CFunc
-    from numba.core.compiler_lock import global_compiler_lock
-    from numba.core.dispatcher import Dispatcher
+    from npvae.executor.operations import machine
 
     file = (tmp_path_factory.getbasetemp().parent / "compiling").open("w")
-    between_processes = Lock(file)
+    between_processes, code_of = Lock(file), machine.code_of
 
-    def locked(compile_):
-        def run(function, *signature):
-            if isinstance(function._cache, NullCache):
-                return compile_(function, *signature)
-            with global_compiler_lock, between_processes:  # the first is between threads
-                return compile_(function, *signature)
-
-        return run
+    def locked(names):
+        with between_processes:
+            return code_of(names)
 
     with file, pytest.MonkeyPatch.context() as patch:
-        for kind in (Dispatcher, CFunc):
-            patch.setattr(kind, "compile", locked(kind.compile))
+        patch.setattr(machine, "code_of", locked)
         yield
 
 

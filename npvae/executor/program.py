@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,8 @@ from .graph import Graph
 from .lower import Lowering
 from .memory import Access, Buffer, Operation, Ref, place, synchronise
 from .operations import loop as executor
-from .operations import sync
+from .operations import machine, sync
 from .operations.declare import OPERATIONS
-from .operations.dispatch import BETA
-from .operations.libraries import compiling
 from .places import Source
 
 Array = np.ndarray
@@ -81,7 +80,7 @@ class Program:
         )
         self.scratch = np.empty((self.threads, executor.scratch_size(widest)), np.float32)
         self.counters = np.zeros(sync.SIZE, np.int64)
-        self._is_compiled = False
+        self._loop: Callable[..., int] | None = None
         self._beta = id(graph.inputs["beta"])
 
     def run(
@@ -108,13 +107,13 @@ class Program:
         steps = len(losses)
         last = self.without_update if rehearsal else len(self.operations)
         self._find_sources()
-        tables = (order, noise.ctypes.data, scalars, losses)
-        self._compile(tables)
+        tables = order, noise, scalars, losses
+        self.compile()
         if not self.python_calls:
             return self._execute(0, last, 0, steps, tables)
         state: dict[Any, Any] = {"rehearsal": rehearsal}
         for step in range(steps):
-            state |= {"epoch": float(epochs[step]), self._beta: scalars[step, BETA]}
+            state |= {"epoch": float(epochs[step]), self._beta: scalars[step, executor.BETA]}
             begin = 0
             for call in self.python_calls:
                 before = call.at > begin  # else the calls follow one another
@@ -126,21 +125,14 @@ class Program:
                 return step
         return steps
 
-    def find_libraries(self) -> None:
-        """Put the addresses of compiled libraries in the table."""
-        for i, operation in enumerate(self.operations):
-            library = OPERATIONS[operation.name].library
-            if library:
-                self.table[i, executor.LIBRARY] = executor.LIBRARIES[library].address
-
-    def _compile(self, tables: Any) -> None:
-        """Have all that is compiled at hand, the first time that it runs."""
-        if self._is_compiled:
+    def compile(self) -> None:
+        """Put the addresses of machine code in the table, the first time that it runs."""
+        if self._loop is not None:
             return
-        self.find_libraries()
-        with compiling():
-            self._call(0, 1, (0, 0), (0, 0), tables)  # no operation of no step
-        self._is_compiled = True
+        names = [operation.name for operation in self.operations]
+        addresses = machine.addresses({*names, machine.LOOP})
+        self.table[:, executor.ADDRESS] = [addresses[name] for name in names]
+        self._loop = machine.execute()
 
     def _find_sources(self) -> None:
         """Put the sources' addresses in the table: staged rows lie elsewhere each time."""
@@ -183,10 +175,12 @@ class Program:
         tables: Any,
     ) -> int:
         """The compiled loop, as one of its threads."""
-        order, noise, scalars, losses = tables
-        return executor.execute(
-            thread, threads, self.table, self.constants, *operations, *steps, order, noise, scalars,
-            losses, self.counters.ctypes.data, self.scratch.ctypes.data, self.scratch.shape[1],
+        assert self._loop is not None
+        order, noise, scalars, losses = (table.ctypes.data for table in tables)
+        return self._loop(
+            thread, threads, self.table.ctypes.data, self.constants.ctypes.data, *operations,
+            *steps, order, noise, scalars, losses, tables[-1].shape[1], self.counters.ctypes.data,
+            self.scratch.ctypes.data, self.scratch.shape[1],
         )  # fmt: skip
 
 
@@ -245,8 +239,8 @@ def _tables(operations: list[Operation]) -> tuple[Array, Array]:
                 operands["parts"] = parts[buffer]
             else:
                 parts[buffer] = operation.sharing
-        row[: executor.LIBRARY] = (
-            declared.code, operation.waits, operation.sharing, operation.n_items,
+        row[executor.WAITS : executor.FIRST_OPERAND] = (
+            operation.waits, operation.sharing, operation.n_items,
         )  # fmt: skip
         for column, name in enumerate(declared.operands, executor.FIRST_OPERAND):
             operand = operands[name]

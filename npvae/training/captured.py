@@ -118,7 +118,7 @@ class CapturedSteps:
         program.arena.fill(255)  # NaN
         compiling = notice_if_slow(
             "npvae: compiling the training step (once; later runs find it in the cache)",
-            seconds=3.0,  # finding it there takes one, on a busy machine
+            seconds=1.0,  # finding it there takes a tenth of that
         )
         on.reset()
         with compiling, randomness_kept():

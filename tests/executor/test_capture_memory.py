@@ -15,6 +15,7 @@ from test_capture_random import program_of
 import npvae as nv
 from npvae.executor.memory import ALIGNMENT, Access, Buffer, Operation, Ref, place, synchronise
 from npvae.executor.operations import loop as executor
+from npvae.executor.operations import machine, sync
 
 sizes = st.integers(0, 600)
 always = {value: st.just(value) for value in (0, 1)}
@@ -170,7 +171,7 @@ def program(request, share_all):
     """A program on three threads, whose operations' places are known."""
     if isinstance(request.param, int):
         random = program_of(RandomStep(request.param), 3)[0]
-        random.find_libraries()  # whose operations are run here without it
+        random.compile()  # whose operations are run here without it
         return random
     likelihood, objective, *prior = STEPS[request.param]
     parts = dict(likelihood=likelihood, prior=prior[0] if prior else "standard")
@@ -240,16 +241,18 @@ def test_operations_touch_what_they_say_they_touch(program):
     """Each thread's part of each operation, alone: it writes nowhere but where it says so, and
     what it writes does not depend on anything else."""
     memory, table = Memory(program), program.table.copy()
-    table[:, 1] = 0  # no barriers
+    table[:, executor.WAITS] = 0  # no barriers
     order, losses = np.arange(program.batch), np.zeros((1, 3))
     noise = np.ones(program.noise_size, np.float32)
-    scalars, counters = np.array([[0.5, 0.0, 1.0, 0.0]]), np.zeros(32, np.int64)
+    scalars, counters = np.array([[0.5, 0.0, 1.0, 0.0]]), np.zeros(sync.SIZE, np.int64)
+    execute = machine.execute()
 
     def run(i, thread):
         counters[:] = 0
-        executor.execute(
-            thread, 1, table, program.constants, i, i + 1, 0, 1, order, noise.ctypes.data, scalars,
-            losses, counters.ctypes.data, program.scratch.ctypes.data, program.scratch.shape[1],
+        execute(
+            thread, 1, table.ctypes.data, program.constants.ctypes.data, i, i + 1, 0, 1,
+            order.ctypes.data, noise.ctypes.data, scalars.ctypes.data, losses.ctypes.data, 3,
+            counters.ctypes.data, program.scratch.ctypes.data, program.scratch.shape[1],
         )  # fmt: skip
 
     for i, operation in enumerate(program.operations[:-2]):

@@ -154,16 +154,15 @@ def said():
 START = """
 import threading, time, numpy as np, npvae as nv
 from npvae.executor import program
-from npvae.executor.operations import loop as executor, sync
-from npvae.executor.operations.declare import OPERATIONS
+from npvae.executor.operations import loop as executor, machine, sync
 
 def execute(counters, thread, threads, waits=True):
-    table = np.zeros((1, executor.N_COLUMNS), np.int64)
-    table[0, :4] = OPERATIONS["fill"].code, waits, threads, 0
-    return executor.execute(
-        thread, threads, table, np.zeros((1, executor.N_CONSTANTS)), 0, 1, 0, 5,
-        np.zeros(1, np.int64), 0, np.zeros((5, 4)), np.zeros((5, 3)), counters.ctypes.data,
-        scratch.ctypes.data, 8,
+    table, constants = np.zeros((1, executor.N_COLUMNS), np.int64), np.zeros(executor.N_CONSTANTS)
+    table[0, :4] = machine.addresses(["fill"])["fill"], waits, threads, 0
+    scalars, losses = np.zeros((5, 4)), np.zeros((5, 3))
+    return machine.execute()(
+        thread, threads, table.ctypes.data, constants.ctypes.data, 0, 1, 0, 5, 0, 0,
+        scalars.ctypes.data, losses.ctypes.data, 3, counters.ctypes.data, scratch.ctypes.data, 8,
     )
 
 scratch = np.zeros((8, 8), np.float32)

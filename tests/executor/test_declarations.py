@@ -1,4 +1,4 @@
-"""Operations as they are declared: numbers, columns, the generated choice between them."""
+"""Operations as they are declared: what their functions take, and the columns of the table."""
 
 from __future__ import annotations
 
@@ -6,25 +6,12 @@ import pytest
 
 from npvae import kernels
 from npvae.executor.graph import Call, NotCapturable
-from npvae.executor.operations import dispatch, generate, loop
-from npvae.executor.operations.declare import EVERYWHERE, IN_LOOP, OPERATIONS, operation
+from npvae.executor.operations import loop, machine
+from npvae.executor.operations.declare import EXECUTOR, OPERATIONS, SCALARS, operation
 from npvae.executor.operations.elementwise import add
 from npvae.executor.rules.declared import lower
 
 each_operation = pytest.mark.parametrize("declared", OPERATIONS.values(), ids=OPERATIONS)
-
-
-def test_the_choice_is_as_it_is_generated():
-    """Else run: python -m npvae.executor.operations.generate"""
-    assert generate.PATH.read_text() == generate.text()
-
-
-def test_each_library_counts_its_operations():
-    libraries = {}
-    for declared in OPERATIONS.values():
-        libraries.setdefault(declared.library, []).append(declared.code)
-    assert all(sorted(codes) == list(range(len(codes))) for codes in libraries.values())
-    assert loop.LIBRARIES.keys() == dispatch.LIBRARIES.keys() == libraries.keys() - {""}
 
 
 @each_operation
@@ -35,9 +22,13 @@ def test_what_is_declared_is_what_the_function_takes(declared):
     assert set(declared.constants) <= taken
     assert set(declared.over) <= set(declared.writes)
     assert set(declared.over.values()) <= set(declared.reads)
-    assert len(declared.operands) <= dispatch.N_OPERANDS
-    if declared.library:
-        assert taken.isdisjoint(set(IN_LOOP) - set(EVERYWHERE))
+    assert taken == {*declared.operands, *declared.constants} | taken & {*EXECUTOR, *SCALARS}
+    assert len(declared.operands) <= loop.N_COLUMNS - loop.FIRST_OPERAND
+    assert len(declared.constants) <= loop.N_CONSTANTS
+
+
+def test_the_loops_code_has_no_operations_name():
+    assert machine.LOOP not in OPERATIONS
 
 
 def test_an_operation_is_declared_once():

@@ -1,36 +1,31 @@
-"""Where the executor's machine code is kept: found again, never stale, and not needed."""
+"""Where machine code is kept: found again, never stale, and not needed."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import importlib
 import os
-import pickle
 import shutil
 import signal
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
-import numba
 import pytest
-from numba.core import caching
-from numba.core.dispatcher import Dispatcher
 
 import npvae
 from npvae.executor import operations as native
-from npvae.executor.operations import cache, libraries
-from npvae.executor.operations import loop as executor
+from npvae.executor.operations import cache, machine
+from npvae.executor.operations.options import Compiled
 
 CODE = """
 import warnings
 warnings.simplefilter("error")
-from npvae.executor.operations import loop as executor
-print(executor.__file__)
-print(type(executor.execute._cache).__name__)
+from npvae.executor.operations import cache
+print(cache.__file__)
+print(cache.Cache().folder)
 """
 
 
@@ -54,37 +49,48 @@ def test_no_folder_for_a_cache(tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    home, cache = done.stdout.splitlines()
+    home, folder = done.stdout.splitlines()
     assert Path(home).is_relative_to(tmp_path)
-    assert sys.platform == "win32" or cache == "NullCache"
-
-
-def tripled(x):
-    return 3 * x
+    assert folder == "None"
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Where Numba keeps what these tests compile."""
-    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
+    """Where these tests keep what they compile, each as if it were a process of its own."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(cache, "_said", set())
     return tmp_path / "cache"
 
 
-def compiled():
-    """Compile a function, or find it; whether it was found."""
-    function = libraries.cached(tripled)
-    assert function(7) == 21
-    return bool(sum(function.stats.cache_hits.values()))
+MADE = b"machine code of an operation " * 20
 
 
-def files(folder, suffix):
-    return list(folder.glob(f"*/*.{suffix}"))
+def compiled(monkeypatch):
+    """Compile an operation, or find it; whether it was found."""
+    made = []
+
+    def compile_(names):
+        made.extend(names)
+        return dict.fromkeys(names, MADE)
+
+    monkeypatch.setattr(machine, "made_apart", compile_)
+    assert machine.code_of(["add"]) == {"add": MADE}
+    return not made
 
 
-def test_what_was_compiled_is_found_again(folder):
-    assert not compiled()
-    assert compiled()
+def leaf(folder):
+    (found,) = folder.iterdir()
+    return found
+
+
+def file_in(folder):
+    (found,) = leaf(folder).iterdir()
+    return found
+
+
+def test_what_was_compiled_is_found_again(folder, monkeypatch):
+    assert not compiled(monkeypatch)
+    assert compiled(monkeypatch)
 
 
 DAMAGE = {
@@ -93,71 +99,43 @@ DAMAGE = {
     "cut off in the middle": lambda content: content[: len(content) // 2],
     "cut off at the end": lambda content: content[:-1],
     "altered": lambda content: content[:-200] + bytes([content[-200] ^ 1]) + content[-199:],
+    "of other sources": lambda content: bytes([content[0] ^ 1]) + content[1:],
     "of something else": lambda content: b"\x80\x04N.",
 }
 
 
-@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_what_is_damaged_is_compiled_anew(folder, suffix, damage):
-    compiled()
-    (file,) = files(folder, suffix)
+def test_what_is_damaged_or_stale_is_compiled_anew(folder, monkeypatch, damage):
+    compiled(monkeypatch)
+    file = file_in(folder)
     file.write_bytes(DAMAGE[damage](file.read_bytes()))
-    found = compiled()
-    assert not found or suffix == "nbi"  # an index may have lost nothing that counts
-    assert compiled()
+    assert not compiled(monkeypatch)
+    assert compiled(monkeypatch)
+    assert file_in(folder) == file  # in its place
 
 
-def test_folders_in_place_of_files_are_no_cache(folder):
-    compiled()
-    for file in (*files(folder, "nbi"), *files(folder, "nbc")):
-        file.unlink()
-        file.mkdir()
+def test_a_folder_in_place_of_the_file_is_no_cache(folder, monkeypatch):
+    compiled(monkeypatch)
+    file = file_in(folder)
+    file.unlink()
+    file.mkdir()
     with pytest.warns(UserWarning, match="can't be kept in"):
-        assert not compiled()
+        assert not compiled(monkeypatch)
+    assert file_in(folder) == file  # nothing is left beside it
 
 
 def test_a_full_disk_is_said_once_and_training_goes_on(folder, monkeypatch):
-    @contextlib.contextmanager
-    def full(self, path):
+    def full(path, content):
         raise OSError(28, "No space left on device")
-        yield
 
-    monkeypatch.setattr(caching.IndexDataCacheFile, "_open_for_write", full)
+    monkeypatch.setattr(cache, "_replace", full)
     message = rf"can't be kept in '{folder}/.*' \(no space left on device\)"
     with pytest.warns(UserWarning, match=message):
-        assert not compiled()
-    assert not compiled()  # a warning would be an error here
-
-
-class Planted:
-    def __init__(self, mark):
-        self.mark = mark
-
-    def __reduce__(self):
-        return os.mkdir, (self.mark,)
-
-
-def plant(folder):
-    """Pickles that make a folder when they are read, in the place of the cache's."""
-    mark = folder.parent / "was run"
-    for file in (*files(folder, "nbi"), *files(folder, "nbc")):
-        mode = file.stat().st_mode
-        data = pickle.dumps(Planted(str(mark)))
-        digest = hashlib.sha256(data).digest()
-        file.write_bytes(
-            (pickle.dumps(numba.__version__) if file.suffix == ".nbi" else b"") + data + digest
-        )
-        file.chmod(mode)
-    return mark
+        assert not compiled(monkeypatch)
+    assert not compiled(monkeypatch)  # a warning would be an error here
 
 
 if os.name == "posix":
-
-    def leaf(folder):
-        (found,) = folder.iterdir()
-        return found
-
     OPEN = {
         "the folder, to all": (lambda folder: folder, 0o777),
         "the folder, to its group": (lambda folder: folder, 0o775),
@@ -167,33 +145,22 @@ if os.name == "posix":
     }
 
     @pytest.mark.parametrize("where", OPEN)
-    def test_a_cache_that_others_may_write_is_not_run(folder, where):
-        compiled()
+    def test_a_cache_that_others_may_write_is_not_run(folder, monkeypatch, where):
+        compiled(monkeypatch)
         path, mode = OPEN[where]
         path(folder).chmod(mode)
-        mark = plant(folder)
         with pytest.warns(UserWarning, match=f"others may write to '{path(folder)}'"):
-            assert not compiled()
-        assert not compiled()
-        assert not mark.exists()
+            assert not compiled(monkeypatch)
+        assert not compiled(monkeypatch)
 
-    def test_what_is_planted_would_run(folder):
-        """Else the tests above would see nothing."""
-        compiled()
-        mark = plant(folder)
-        compiled()
-        assert mark.exists()
-
-    def test_files_that_others_may_write_are_not_run(folder):
-        compiled()
-        for file in (*files(folder, "nbi"), *files(folder, "nbc")):
-            file.chmod(0o666)
-        mark = plant(folder)
-        assert not compiled()
-        assert not mark.exists()
+    def test_files_that_others_may_write_are_not_run(folder, monkeypatch):
+        compiled(monkeypatch)
+        file_in(folder).chmod(0o666)
+        assert not compiled(monkeypatch)
+        assert compiled(monkeypatch)  # in its place now stands one's own
 
     def test_a_folder_of_another_user_is_not_run(folder, monkeypatch):
-        compiled()
+        compiled(monkeypatch)
         me = os.geteuid()
         seen = os.stat
 
@@ -206,43 +173,47 @@ if os.name == "posix":
         monkeypatch.setattr(cache.os, "geteuid", lambda: me + 1)
         assert not cache._is_open(folder, 0)
 
-    def test_a_folder_above_in_which_nobody_removes_what_is_anothers_is_no_danger(folder):
-        compiled()
+    def test_a_folder_above_in_which_nobody_removes_what_is_anothers_is_no_danger(
+        folder, monkeypatch
+    ):
+        compiled(monkeypatch)
         folder.parent.chmod(0o1777)
-        assert compiled()
+        assert compiled(monkeypatch)
 
-    def test_a_new_folder_is_ones_own_whatever_the_umask(folder):
+    def test_what_is_new_is_ones_own_whatever_the_umask(folder, monkeypatch):
         before = os.umask(0)
         try:
-            assert not compiled()
+            assert not compiled(monkeypatch)
         finally:
             os.umask(before)
-        assert [stat.S_IMODE(path.stat().st_mode) for path in (folder, leaf(folder))] == [0o700] * 2
+        modes = [stat.S_IMODE(p.stat().st_mode) for p in (folder, leaf(folder), file_in(folder))]
+        assert modes == [0o700, 0o700, 0o600]
 
     WAITS = """
 import os, signal, threading, time
-from npvae.executor.operations import cache, libraries
+from npvae.executor.operations import machine
 
 began = threading.Event()
 
-def compile():
-    with libraries.compiling():
-        began.set()
-        time.sleep(0.5)
-        print("compiled", flush=True)
+def slow(names):
+    began.set()
+    time.sleep(0.5)
+    print("compiled", flush=True)
+    return {}
 
-thread = threading.Thread(target=compile)
+machine.code_of, machine._load = slow, lambda code: None
+thread = threading.Thread(target=machine.addresses, args=(["add"],))
 thread.start()
 began.wait()
 child = os.fork()
 if child == 0:
     signal.alarm(20)  # if it waits for the lock for ever
-    with libraries.compiling():
-        print("and so has the child", flush=True)
+    machine.code_of = lambda names: {}
+    machine.addresses(["add"])
+    print("and so has the child", flush=True)
     os._exit(0)
 thread.join()
-with libraries.compiling():
-    pass
+machine.addresses([])
 raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
@@ -255,45 +226,102 @@ raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
         )
 
 
-def test_an_interrupt_waits_until_all_is_compiled():
-    done = []
+# What compiles
 
-    @libraries.compiling()
-    def compile():
-        signal.raise_signal(signal.SIGINT)
-        done.append(1)
 
+def test_code_is_the_same_wherever_it_is_compiled():
+    """In one process or in two, or in this one, where what tests called is compiled already."""
+    names = ["bias_relu", "fill", "norm"]
+    apart = machine.made_apart(names)
+    assert apart is not None
+    assert machine.made_apart(names[::-1]) == apart
+    assert machine.made_here(names) == apart
+
+
+def test_where_no_process_can_be_started_this_one_compiles(monkeypatch, folder):
+    def refuse(*arguments, **options):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(machine.subprocess, "Popen", refuse)
+    code = machine.code_of(["fill"])
+    monkeypatch.undo()
+    assert code == machine.made_apart(["fill"])
+
+
+@pytest.mark.parametrize("program", [None, "", "/opt/tool/tool"])
+def test_a_program_that_has_python_in_it_is_not_started_again(monkeypatch, program):
+    monkeypatch.setattr(sys, "executable", program)
+    monkeypatch.setattr(machine, "_child", None)
+    assert machine.made_apart(["fill"]) is None
+
+
+def test_what_compiles_is_ended_by_an_interrupt(monkeypatch):
+    started, popen = [], subprocess.Popen
+
+    def start(*command, **options):
+        started.append(popen(*command, **options))
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+        return started[-1]
+
+    monkeypatch.setattr(machine, "_RUN", "import time; time.sleep(60)")
+    monkeypatch.setattr(machine.subprocess, "Popen", start)
     with pytest.raises(KeyboardInterrupt):
-        compile()
-    assert done == [1]
+        machine.made_apart(["add"])
+    assert started[0].poll() not in (None, 0)
+    machine.addresses([])  # and the lock is free
+
+
+def test_processes_share_the_work_evenly():
+    names = ["adam", "add", "check", "fill", "gather", "noise", "norm", "product", "report"]
+    assert [len(share) for share in machine._shares(names, 2)] == [2, 7]
+    assert machine._shares(["add", "product"], 1) == [["product", "add"]]
+
+
+def test_a_warm_process_needs_no_numba(tmp_path):
+    """It is half of the time that its first step would take."""
+    code = """
+import sys, numpy as np, npvae as nv
+nv.fit(nv.VAE(5, 2, hidden=(6,)), np.ones((40, 5), "float32"), epochs=1)
+print([name for name in ("numba", "npvae.executor.operations.build") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
+
+
+# What code is made from
 
 
 def test_the_cache_is_keyed_by_every_file_that_is_compiled(monkeypatch, tmp_path):
-    """Numba itself looks at the executor's own file alone, and at what its closure holds."""
-    assert type(executor.execute._cache).__name__ == "FunctionCache"
-    (cell,) = executor.execute.py_func.__closure__
-    assert cell.cell_contents == libraries.digest()
-    home = Path(executor.__file__).parent
-    monkeypatch.setattr(libraries, "__file__", str(tmp_path / "libraries.py"))
-    digests = {cell.cell_contents}
+    home, keys = Path(cache.__file__).parent, {cache.key()}
+    monkeypatch.setattr(cache, "_HERE", tmp_path)
     for path in home.glob("*.py"):
         shutil.copy(path, tmp_path)
-    assert libraries.digest() in digests
+    assert cache.key.__wrapped__() in keys
     for path in sorted(tmp_path.glob("*.py")):
         path.write_text(path.read_text() + "\n")
-        digests.add(libraries.digest())
-    assert len(digests) == 1 + len(list(home.glob("*.py")))
-    assert all(0 <= digest < 2**63 for digest in digests)
+        keys.add(cache.key.__wrapped__())
+    assert len(keys) == 1 + len(list(home.glob("*.py")))
+
+
+@pytest.mark.parametrize("name", ["NUMBA_CPU_NAME", "NUMBA_OPT"])
+def test_the_cache_is_keyed_by_what_numba_is_told(monkeypatch, folder, name):
+    compiled(monkeypatch)
+    monkeypatch.setenv(name, "1")
+    assert not compiled(monkeypatch)
+
+
+def test_the_cache_is_not_keyed_by_what_changes_no_code(monkeypatch, folder):
+    compiled(monkeypatch)
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "1")
+    assert compiled(monkeypatch)
 
 
 def test_every_function_is_merged_into_its_callers():
-    """Else it is another copy's machine code that runs where it was compiled in this process than
-    where its caller came from the cache, and the two round differently."""
+    """Else it would have machine code of its own, optimised apart."""
     names = [path.stem for path in Path(native.__file__).parent.glob("*.py")]
     modules = [importlib.import_module(f"{native.__name__}.{name}") for name in names]
-    functions = {f for m in modules for f in vars(m).values() if isinstance(f, Dispatcher)} - {
-        executor.execute
-    }
+    functions = {f for m in modules for f in vars(m).values() if isinstance(f, Compiled)}
     assert len(functions) > 100
     for function in functions:
-        assert function.targetoptions.get("forceinline"), function.py_func.__qualname__
+        options = getattr(function.made, "targetoptions", None)  # an instruction has none
+        assert options is None or options["forceinline"], function.__qualname__

@@ -196,8 +196,8 @@ def test_every_64_bit_arm_has_neon_whether_it_is_known_or_not(monkeypatch):
 
 def test_the_tile_suits_the_processor_that_numba_is_told_of(monkeypatch):
     monkeypatch.setattr(tiles.llvm, "get_host_cpu_features", lambda: {"avx512f": True})
-    monkeypatch.setattr(tiles.config, "CPU_NAME", "znver3")
-    monkeypatch.setattr(tiles.config, "CPU_FEATURES", "+avx2,+fma,-avx512f")
+    monkeypatch.setenv("NUMBA_CPU_NAME", "znver3")
+    monkeypatch.setenv("NUMBA_CPU_FEATURES", "+avx2,+fma,-avx512f")
     assert tiles._shape() == (8, 6)
 
 

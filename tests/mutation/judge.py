@@ -211,7 +211,7 @@ def _never_shrink() -> None:
 
 
 def _warm_up() -> None:
-    """Numba takes a second to be imported; what it did then, forks inherit."""
+    """What the operations import, forks inherit."""
     with contextlib.suppress(ImportError):
         from npvae.executor.operations import loop  # noqa: F401
 

@@ -1,12 +1,13 @@
 """The compiled executor: it replays a captured training step, operation by operation.
 
-`loop.py` is the loop, `dispatch.py` its choice between operations, which `generate.py` writes from
-what `declare.py` holds of each. The operations are in `products.py` (matrix products),
-`activations.py`, `elementwise.py`, `latent.py`, `densities.py` and `updates.py`, the vectorisable
-exp, log and tanh in `scalars.py`, and what threads need in `sync.py`. What most models do without
-is compiled apart (`libraries.py`), when first needed: `columns.py`, `labels.py`, `log_probs.py`,
-`mixtures.py`, `cells.py`, and by the loops of `entries.py` the densities in `spreads.py` and
-`counts.py`. Nothing but these files imports numba.
+`loop.py` is the loop, which calls operations at addresses, and `declare.py` has what each takes.
+`build.py` compiles both, `cache.py` keeps their machine code, and `machine.py` finds it or has it
+compiled.
+
+Most modules are operations; the matrix products are in `products.py`, and densities of `spreads.py`
+and `counts.py` are run by the loops of `entries.py`. The vectorisable exp, log and tanh are in
+`scalars.py`, and what threads need in `sync.py`.
+Nothing but these files imports numba, and `build.py` alone as soon as it is imported.
 
 All arrays are addresses: of float32 by feature, (F, K·B), a feature's numbers side by side; what is
 one number per row of data, (K·B,), and every scalar that users see is float64.

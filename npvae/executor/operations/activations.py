@@ -113,7 +113,7 @@ def _silu_slope(s, c):
     return g + s * g * (ONE - g)
 
 
-def _both(kind, function, slope, cost, library="activations", keeps_s=False):
+def _both(kind, function, slope, cost, keeps_s=False):
     """The operations ``bias_<kind>``, h = f(a + b), and ``bias_<kind>_backward``.
 
     a (F, n), b (F,); s = a + b is kept as well if `keeps_s`. Backward: da = dh f', db = Σ da along
@@ -125,7 +125,7 @@ def _both(kind, function, slope, cost, library="activations", keeps_s=False):
 
     @operation(
         f"bias_{kind}", reads=dict(a="NF", b="F"), writes=dict(h="NF", s="NF"), over=dict(h="a"),
-        constants=dict(c=0.0), cost=cost, library=library,
+        constants=dict(c=0.0), cost=cost,
     )  # fmt: skip
     @fast
     def forward(a, b, h, s, lo, hi, n, c):
@@ -144,7 +144,7 @@ def _both(kind, function, slope, cost, library="activations", keeps_s=False):
 
     @operation(
         f"bias_{kind}_backward", reads=dict(dh="NF", kept="NF"), writes=dict(da="NF", db="F"),
-        over=dict(da="dh"), constants=dict(c=0.0), cost=cost, library=library,
+        over=dict(da="dh"), constants=dict(c=0.0), cost=cost,
     )  # fmt: skip
     @fast
     def backward(dh, kept, da, db, lo, hi, n, c):
@@ -162,10 +162,9 @@ def _both(kind, function, slope, cost, library="activations", keeps_s=False):
     return forward, backward
 
 
-# Those that most networks have are compiled with the executor's loop.
-bias_identity, bias_identity_backward = _both("identity", _identity, _identity_slope, 0.08, "")
-bias_relu, bias_relu_backward = _both("relu", _relu, _relu_slope, 0.08, "")
-bias_tanh, bias_tanh_backward = _both("tanh", _tanh, _tanh_slope, 0.4, "tanh")
+bias_identity, bias_identity_backward = _both("identity", _identity, _identity_slope, 0.08)
+bias_relu, bias_relu_backward = _both("relu", _relu, _relu_slope, 0.08)
+bias_tanh, bias_tanh_backward = _both("tanh", _tanh, _tanh_slope, 0.4)
 bias_leaky_relu, bias_leaky_relu_backward = _both("leaky_relu", _leaky, _leaky_slope, 0.08)
 bias_sigmoid, bias_sigmoid_backward = _both("sigmoid", _sigmoid, _sigmoid_slope, 0.3)
 bias_softplus, bias_softplus_backward = _both("softplus", _softplus, _softplus_slope, 0.4)

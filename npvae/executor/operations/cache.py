@@ -1,131 +1,182 @@
-"""Numba's cache on disk, made so that nothing in it is worse than an empty one.
+"""Machine code kept on disk, so that nothing there is worse than nothing.
 
-Numba keeps machine code in pickles and trusts them: one that is cut off raises at every later call,
-a full disk raises when all is compiled, and a folder that others may write to runs their code.
+A file has two digests in front of its code: of all that the code was made from and for, by which
+what is stale is known, and of itself, by which what is damaged is. What others may have written is
+not run.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
-import inspect
 import os
 import stat
+import sys
+import tempfile
 import warnings
+from importlib import util
 from pathlib import Path
 
-from numba.core import caching, config
+import llvmlite
+import llvmlite.binding as llvm
 
+_HERE = Path(__file__).parent
 _DIGEST = hashlib.sha256().digest_size
 _OTHERS, _WORLD = stat.S_IWGRP | stat.S_IWOTH, stat.S_IWOTH
+_NOT_FOR_CODE = {"NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS"}
 _said: set[str] = set()
 
 
-def cache_of(function):
-    """A cache for the function's machine code; one that keeps nothing where none can be trusted."""
-    _make_folders(function)
-    try:
-        cache = FunctionCache(function)
-    except RuntimeError:  # no folder for one can be written
-        return caching.NullCache()
-    folder = cache.open_to_others()
-    if folder is None:
-        return cache
-    _say_once(
-        f"others may write to '{folder}', so the machine code in it may be theirs and none of it "
-        f"is run: compiling takes its time in every process. Take their right away (chmod go-w), "
-        "or set NUMBA_CACHE_DIR to a folder of your own.",
-    )
-    return caching.NullCache()
+class Cache:
+    """The files of this processor; nothing is kept where no folder can be trusted.
 
+    Attributes
+    ----------
+    folder : Path or None
+    """
 
-class FunctionCache(caching.FunctionCache):
-    """A cache from which what is damaged is compiled anew, and without which all goes on."""
-
-    def __init__(self, function):
-        super().__init__(function)
-        file = self._cache_file
-        self._cache_file = _Files(self._cache_path, self._impl.filename_base, file._source_stamp)
+    def __init__(self) -> None:
+        self.folder = _folder()
+        self._processor = hashlib.sha256(processor().encode()).hexdigest()[:12]
         # What stands among the sources is as safe as they are.
-        beside_sources = isinstance(self._impl.locator, caching.InTreeCacheLocator)
-        self._cache_file.is_checked = os.name == "posix" and not beside_sources
+        self._is_checked = os.name == "posix" and self.folder != _beside_sources()
+        opened = self.folder and self._is_checked and _open_to_others(self.folder)
+        if opened:
+            self.folder = None
+            _say_once(
+                f"others may write to '{opened}', so the machine code in it may be theirs and none "
+                "of it is run: compiling takes its time in every process. Take their right away "
+                "(chmod go-w), or set NUMBA_CACHE_DIR to a folder of your own.",
+            )
 
-    def open_to_others(self):
-        """The folder that others may write to, or may put in this one's place, if there is one."""
-        if not self._cache_file.is_checked:
+    def read(self, name: str) -> bytes | None:
+        """A function's code, if it is there, whole, and of these sources and this processor."""
+        if self.folder is None:
             return None
-        folder = Path(os.path.realpath(self.cache_path))
-        own = [folder] if not config.CACHE_DIR else [folder, folder.parent]
-        bits = _OTHERS if config.CACHE_DIR else _WORLD  # at home a group is often one's own
-        for path in own:
-            if _is_open(path, bits):
-                return path
-        above = (path for path in own[-1].parents if _has_bits(path, _WORLD))
-        return next((path for path in above if not path.stat().st_mode & stat.S_ISVTX), None)
-
-    def load_overload(self, sig, target_context):
+        path = self._path(name)
         try:
-            return super().load_overload(sig, target_context)
-        except Exception:  # Numba's pickles raise nearly anything
+            if self._is_checked and _is_open(path, _OTHERS):
+                return None
+            content = path.read_bytes()
+        except OSError:
             return None
+        head, code = content[: 2 * _DIGEST], content[2 * _DIGEST :]
+        whole = head == key() + hashlib.sha256(code).digest()
+        return code if whole else None
 
-    def save_overload(self, sig, data):
+    def write(self, made: dict[str, bytes]) -> None:
+        """Keep functions' code, in place of older code of theirs; say so if it can't be done."""
+        if self.folder is None:
+            return
         try:
-            super().save_overload(sig, data)
+            for name, code in made.items():
+                _replace(self._path(name), key() + hashlib.sha256(code).digest() + code)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             _say_once(
-                f"the machine code can't be kept in '{self.cache_path}' ({reason}), so every "
-                "process compiles it; training goes on."
+                f"the machine code can't be kept in '{self.folder}' ({reason}), so every process "
+                "compiles it; training goes on."
             )
 
-
-class _Files(caching.IndexDataCacheFile):
-    """The cache's files, the machine code with a digest behind it, which Numba does not read."""
-
-    is_checked = False
-
-    def _dump(self, obj):
-        data = super()._dump(obj)
-        return data + hashlib.sha256(data).digest()
-
-    def _load_index(self):
-        try:
-            overloads = {} if self._is_others(self._index_path) else super()._load_index()
-        except Exception:
-            return {}
-        return overloads if isinstance(overloads, dict) else {}
-
-    def _load_data(self, name):
-        path = self._data_path(name)
-        content = Path(path).read_bytes()
-        whole = hashlib.sha256(content[:-_DIGEST]).digest() == content[-_DIGEST:]
-        return super()._load_data(name) if whole and not self._is_others(path) else None
-
-    def _is_others(self, path):
-        return self.is_checked and _is_open(path, _OTHERS)
+    def _path(self, name: str) -> Path:
+        assert self.folder is not None
+        return self.folder / f"{name}-{self._processor}.code"
 
 
-def _is_open(path, bits):
+def processor() -> str:
+    """What code is made for: a processor, and Numba's settings."""
+    features = ""
+    with contextlib.suppress(RuntimeError):  # not known on this system
+        features = llvm.get_host_cpu_features().flatten()
+    told = {name: value for name, value in os.environ.items() if name.startswith("NUMBA_")}
+    settings = sorted((name, told[name]) for name in told.keys() - _NOT_FOR_CODE)
+    return repr((llvm.get_process_triple(), llvm.get_host_cpu_name(), features, settings))
+
+
+@functools.cache
+def key() -> bytes:
+    """A digest of all that code depends on: its sources, what compiles them, and for what."""
+    digest = hashlib.sha256(processor().encode())
+    digest.update(repr((llvmlite.__version__, _version_of_numba(), sys.byteorder)).encode())
+    for path in sorted(_HERE.glob("*.py")):
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.digest()
+
+
+def _version_of_numba() -> str:
+    """Its files' time: importing it, or the reader of package data, takes longer than all else."""
+    spec = util.find_spec("numba")
+    if spec is None or spec.origin is None:
+        return ""
+    return f"{spec.origin} {os.stat(spec.origin).st_mtime_ns}"
+
+
+def _beside_sources() -> Path:
+    return _HERE / "__pycache__"
+
+
+def _folder() -> Path | None:
+    """Where NUMBA_CACHE_DIR says, else beside the sources, else in the user's own cache."""
+    named = os.environ.get("NUMBA_CACHE_DIR")
+    places = [Path(named)] if named else [_beside_sources(), _users()]
+    for place in places:
+        if place != _beside_sources():
+            # Each copy of npvae has its own: newer code takes the place of older.
+            place /= f"npvae_{hashlib.sha256(str(_HERE).encode()).hexdigest()[:12]}"
+        with contextlib.suppress(OSError):
+            for folder in (place.parent, place):  # for ourselves alone, whatever the umask
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if os.access(place, os.W_OK | os.X_OK):
+                return place
+    return None
+
+
+def _users() -> Path:
+    home = Path(os.path.expanduser("~"))
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local"), "npvae")
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches" / "npvae"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache", "npvae")
+
+
+def _open_to_others(folder: Path) -> Path | None:
+    """The folder that others may write to, or may put in this one's place, if there is one."""
+    named = "NUMBA_CACHE_DIR" in os.environ
+    real = Path(os.path.realpath(folder))
+    own = [real, real.parent] if named else [real]
+    bits = _OTHERS if named else _WORLD  # at home a group is often one's own
+    for path in own:
+        if _is_open(path, bits):
+            return path
+    above = (path for path in own[-1].parents if _has_bits(path, _WORLD))
+    return next((path for path in above if not path.stat().st_mode & stat.S_ISVTX), None)
+
+
+def _is_open(path: Path, bits: int) -> bool:
     """Whether another user has a file or folder, or may write to it; root may in any case."""
     return os.stat(path).st_uid not in (os.geteuid(), 0) or _has_bits(path, bits)
 
 
-def _has_bits(path, bits):
+def _has_bits(path: Path, bits: int) -> bool:
     return bool(os.stat(path).st_mode & bits)
 
 
-def _make_folders(function):
-    """Make the folder that NUMBA_CACHE_DIR names for ourselves alone, whatever the umask."""
-    if not config.CACHE_DIR:
-        return
-    of = caching.UserProvidedCacheLocator.get_suitable_cache_subpath(inspect.getfile(function))
-    with contextlib.suppress(OSError):  # Numba will find that it has no folder
-        for folder in (Path(config.CACHE_DIR), Path(config.CACHE_DIR, of)):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, whoever else writes it at the same time."""
+    number, name = tempfile.mkstemp(dir=path.parent, suffix=".new")
+    try:
+        with open(number, "wb") as file:
+            file.write(content)
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.remove(name)
+        raise
 
 
-def _say_once(text):
+def _say_once(text: str) -> None:
     if text not in _said:
         _said.add(text)
         warnings.warn(text, stacklevel=2)

@@ -78,7 +78,7 @@ def _in_tail(value, low, high, offset, first, last, step, tail):
 
 @operation(
     reads=dict(x="NF", knots="P", scores="P", ends="P", steps="P", tails="P"),
-    writes=dict(low="NF", high="NF", width="NF", offset="NF"), cost=30.0, library="cells",
+    writes=dict(low="NF", high="NF", width="NF", offset="NF"), cost=30.0,
 )  # fmt: skip
 @fast
 def cells(x, knots, scores, ends, steps, tails, low, high, width, offset, lo, hi, n):
@@ -104,7 +104,7 @@ def cells(x, knots, scores, ends, steps, tails, low, high, width, offset, lo, hi
 
 @operation(
     reads=dict(x="NF", knots="P", scores="P", ends="P", steps="P"), writes=dict(out="NF"),
-    cost=30.0, library="cells",
+    cost=30.0,
 )  # fmt: skip
 @fast
 def cell_scores(x, knots, scores, ends, steps, out, lo, hi, n):
@@ -153,7 +153,6 @@ def _block(scratch, w):
 @operation(
     reads=dict(location="KBF", low="BF", high="BF", width="BF", offset="BF", log_scale="F"),
     writes=dict(log_px="KB", r="KBF", slope="KBF"), over=dict(r="location"), cost=4.0,
-    library="cells",
 )  # fmt: skip
 @fast
 def logistic_cells(

@@ -16,7 +16,7 @@ f32 = np.float32
 def _each(name, function, cost):
     """An operation on each number of x (D, n) for itself."""
 
-    @operation(name, reads=dict(x="NF"), writes=dict(out="NF"), cost=cost, library="columns")
+    @operation(name, reads=dict(x="NF"), writes=dict(out="NF"), cost=cost)
     @fast
     def run(x, out, lo, hi, n):
         size = (hi - lo) * n
@@ -41,9 +41,7 @@ filled, known = _each("filled", _filled, 0.1), _each("known", _known, 0.1)
 log_of_counts = _each("log1p", log1p, 0.5)
 
 
-@operation(
-    reads=dict(x="NF", mean="P", scale="P"), writes=dict(out="NF"), cost=0.3, library="columns"
-)
+@operation(reads=dict(x="NF", mean="P", scale="P"), writes=dict(out="NF"), cost=0.3)
 @fast
 def standardised(x, mean, scale, out, lo, hi, n):
     """(x - mean) / scale of x (D, n), with mean and scale (D,) in float64."""
@@ -54,7 +52,7 @@ def standardised(x, mean, scale, out, lo, hi, n):
             own[j] = f32((data[j] - centre) / spread)
 
 
-@operation(reads=dict(x="NF", weights="P"), cost=0.2, library="columns")
+@operation(reads=dict(x="NF", weights="P"), cost=0.2)
 @fast
 def feature_sums(x, weights, partial, lo, hi, n, thread):
     """Σ_D of what is known of x (D, n), or of the weights (D,) of what is known."""
@@ -80,7 +78,7 @@ def _total(partial, parts, n, j):
     return total
 
 
-@operation(writes=dict(out="B"), constants=dict(library=1.0), alone=True, library="columns")
+@operation(writes=dict(out="B"), constants=dict(library=1.0), alone=True)
 @fast
 def exposure(partial, parts, out, batch, library):
     """log(max(Σ x, 1) / library)."""
@@ -90,7 +88,7 @@ def exposure(partial, parts, out, batch, library):
         offset[j] = f32(math.log((1.0 if total < 1.0 else total) / library))
 
 
-@operation(reads=dict(log_px="KB"), writes=dict(out="KB"), alone=True, library="columns")
+@operation(reads=dict(log_px="KB"), writes=dict(out="KB"), alone=True)
 @fast
 def in_units(partial, parts, log_px, out, samples, batch):
     given, own = doubles(log_px, samples * batch), doubles(out, samples * batch)

@@ -11,7 +11,7 @@ SAMPLED = dict(prior_mu="KBF", prior_logvar="KBF")
 GRADIENTS = dict(dmu="BF", dlogvar="BF", d_prior_mu="KBF", d_prior_logvar="KBF")
 
 
-@operation(reads=SHARED | SAMPLED, writes=dict(kl="KBF"), cost=0.6, library="conditional")
+@operation(reads=SHARED | SAMPLED, writes=dict(kl="KBF"), cost=0.6)
 @fast
 def gaussian_kl_between(mu, logvar, prior_mu, prior_logvar, kl, lo, hi, samples, batch):
     for i in range(lo, hi):
@@ -25,9 +25,7 @@ def gaussian_kl_between(mu, logvar, prior_mu, prior_logvar, kl, lo, hi, samples,
                 out[j] = HALF * (u * u + (expm1(w) - w))
 
 
-@operation(
-    reads=dict(dkl="KBF") | SHARED | SAMPLED, writes=GRADIENTS, cost=0.8, library="conditional"
-)
+@operation(reads=dict(dkl="KBF") | SHARED | SAMPLED, writes=GRADIENTS, cost=0.8)
 @fast
 def gaussian_kl_between_backward(
     dkl, mu, logvar, prior_mu, prior_logvar, dmu, dlogvar, d_prior_mu, d_prior_logvar,
@@ -56,9 +54,7 @@ def gaussian_kl_between_backward(
                 dpv[j] = -wider - HALF * d[j] * u * u
 
 
-@operation(
-    reads=SHARED | SAMPLED, writes=dict(mean="KBF", spread="KBF"), cost=0.6, library="conditional"
-)
+@operation(reads=SHARED | SAMPLED, writes=dict(mean="KBF", spread="KBF"), cost=0.6)
 @fast
 def precision_weighted(
     mu, logvar, prior_mu, prior_logvar, mean, spread, lo, hi, samples, batch
@@ -76,7 +72,6 @@ def precision_weighted(
 
 @operation(
     reads=dict(d_mean="KBF", d_spread="KBF") | SHARED | SAMPLED, writes=GRADIENTS, cost=0.8,
-    library="conditional",
 )  # fmt: skip
 @fast
 def precision_weighted_backward(

@@ -1,13 +1,13 @@
 """What an operation is, said once, beside its function: operands, cost, how threads share it.
 
-From the declarations come the operations' numbers and columns in the executor's table, the
-functions that choose between them (`dispatch.py`, which `generate.py` writes), and how the calls of
-the kernel of the same name are lowered (`rules.declared`). An operation's parameters are
+From the declarations come the operations' columns in the executor's table, the way from that to
+their arguments (`build.py`), and how the calls of the kernel of the same name are lowered
+(`rules.declared`). An operation's parameters are
 
 * operands, which stand in the table: addresses, and sizes as whole numbers;
 * constants, float64, which stand in a table of their own;
 * what the executor knows: `lo` and `hi`, the items that this thread has of all `n_items`, and the
-  rest of `EVERYWHERE` and `IN_LOOP`.
+  rest of `EXECUTOR` and `SCALARS`.
 
 The axes of an operand say where it lies and which part of it a thread touches:
 
@@ -20,7 +20,6 @@ The axes of an operand say where it lies and which part of it a thread touches:
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,20 +27,13 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-EVERYWHERE = ("lo", "hi", "thread", "scratch")
-IN_LOOP = {
-    "n_items": "n_items",
-    "sharing": "sharing",
-    "order": "order",
-    "noise": "noise",
-    "losses": "losses",
-    "step": "step",
-    "beta": "scalars[step, BETA]",
-    "step_size": "scalars[step, STEP_SIZE]",
-    "root": "scalars[step, ROOT]",
-    "decay": "scalars[step, DECAY]",
-}
-"""What operations of the loop's own can ask for besides, and how it is said there."""
+EXECUTOR = (
+    "lo", "hi", "n_items", "thread", "sharing", "scratch", "step", "order", "noise", "losses"
+)  # fmt: skip
+"""What the executor's loop tells each operation: whole numbers and addresses. At `losses` stand
+those of this step."""
+SCALARS = ("beta", "step_size", "root", "decay")
+"""What changes from step to step, float64: the columns of `scalars`."""
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -63,7 +55,6 @@ class Declaration:
     factor : float, what the kernel's result is of these sums
     alone : bool, whether one thread does it all
     ends : bool, whether it returns False where the steps are to end
-    library : str, what it is compiled in, if not in the loop
     """
 
     name: str
@@ -77,16 +68,15 @@ class Declaration:
     factor: float
     alone: bool
     ends: bool
-    library: str
 
     @cached_property
     def parameters(self) -> tuple[str, ...]:
         return tuple(inspect.signature(self.function.py_func).parameters)
 
-    @functools.cached_property
+    @cached_property
     def operands(self) -> tuple[str, ...]:
         """Its columns of the table."""
-        other = {*EVERYWHERE, *IN_LOOP, *self.constants}
+        other = {*EXECUTOR, *SCALARS, *self.constants}
         return tuple(name for name in self.parameters if name not in other)
 
     @cached_property
@@ -94,19 +84,8 @@ class Declaration:
         """Whether each thread leaves its own sums, instead of adding up what all have left."""
         return "partial" in self.operands and "parts" not in self.operands
 
-    @cached_property
-    def code(self) -> int:
-        """Its number in its library."""
-        return in_library(self.library).index(self)
-
 
 OPERATIONS: dict[str, Declaration] = {}
-
-
-def in_library(library: str) -> list[Declaration]:
-    """The operations of a library, in the order of their numbers."""
-    found = [o for o in OPERATIONS.values() if o.library == library]
-    return sorted(found, key=lambda o: o.name)
 
 
 def operation(
@@ -121,14 +100,13 @@ def operation(
     factor: float = 1.0,
     alone: bool = False,
     ends: bool = False,
-    library: str = "",
 ) -> Callable[[Any], Any]:
     """Declare the compiled function beneath as an operation: see `Declaration`."""
 
     def declare(function: Any) -> Any:
         declared = Declaration(
             name or function.py_func.__name__, function, reads, writes, over, constants, cost,
-            sums, factor, alone, ends, library,
+            sums, factor, alone, ends,
         )  # fmt: skip
         if declared.name in OPERATIONS:
             raise ValueError(f"there are two operations {declared.name!r}")

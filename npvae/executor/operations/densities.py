@@ -78,7 +78,7 @@ def bernoulli(logits, x, r, partial, lo, hi, samples, batch, thread, scratch):
 
 @operation(
     reads=dict(mean="KBF", x="BF", log_scale="P"), writes=dict(r="KBF"), over=dict(r="mean"),
-    constants=dict(inverse=1.0), sums=2, cost=0.2, library="gaussian",
+    constants=dict(inverse=1.0), sums=2, cost=0.2,
 )  # fmt: skip
 @fast
 def gaussian(
@@ -125,7 +125,7 @@ def row_sums(partial, parts, out, n, factor):
 
 @operation(
     reads=dict(log_scale="P"), writes=dict(log_px="N", slope="N"), constants=dict(known_scale=0.0),
-    alone=True, library="gaussian",
+    alone=True,
 )  # fmt: skip
 @fast
 def gaussian_sums(partial, parts, log_px, slope, n, log_scale, known_scale):
@@ -145,7 +145,7 @@ def gaussian_sums(partial, parts, log_px, slope, n, log_scale, known_scale):
             along[j] = squares - known
 
 
-@operation(reads=dict(a="N", b="N"), writes=dict(out="P"), alone=True, library="gaussian")
+@operation(reads=dict(a="N", b="N"), writes=dict(out="P"), alone=True)
 @fast
 def dot(a, b, out, n):
     """Σ a b of two vectors of float64, as one float32."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .declare import operation
-from .options import choice, doubles, fast, floats, moved, octets
+from .options import doubles, fast, floats, longs, moved, octets
 from .scalars import ONE, ZERO
 from .squares import fetch, transposed
 
@@ -37,7 +37,7 @@ def fill(out, n, lo, hi, value):
         x[j] = number
 
 
-@operation(library="columns")
+@operation()
 @fast
 def repeat(source, out, lo, hi, n, times):
     """Each row of the source, (F, n), `times` over in a row: (F, times · n)."""
@@ -49,7 +49,7 @@ def repeat(source, out, lo, hi, n, times):
                 copy[j] = row[j]
 
 
-@operation(library="columns")
+@operation()
 @fast
 def sum_repeats(source, out, lo, hi, n, times):
     """The gradient of `repeat`."""
@@ -99,7 +99,7 @@ def transpose(source, out, lo, hi, rows, columns):
 
 
 @operation()
-@choice
+@fast
 def noise(offset, out, n, stride, lo, hi, n_items, noise, step):
     """Features lo to hi of this step's noise, which is drawn by row."""
     transpose(noise + step * stride + offset, out, lo, hi, n, n_items)
@@ -112,7 +112,8 @@ def gather(source, kind, out, both, batch, width, lo, hi, n_items, order, step, 
 
     Kind 0 is bytes and 1 float32; `both` is where the same goes by feature, or 0.
     """
-    indices, rows, most = order[step * batch :], n_items, f32(divisor)
+    indices = longs(order + 8 * step * batch, batch)
+    rows, most = n_items, f32(divisor)
     size = width if kind == 0 else 4 * width
     for first in range(lo, hi, 16):
         last = min(hi, first + 16)

@@ -33,8 +33,7 @@ def density(
 ) -> Callable[[Any], Any]:
     """Declare the function beneath, ``entry(theta, gate, x, t, fixed, c0, c1)``, as a density.
 
-    It gives log p and its slopes along theta, gate and t. Each density is a library of its own,
-    since a model has one of them.
+    It gives log p and its slopes along theta, gate and t.
 
     Parameters
     ----------
@@ -55,7 +54,6 @@ def density(
             over=dict(r="theta"),
             constants=dict(c0=0.0, c1=0.0),
             cost=cost,
-            library=name,
         )(_loops(prepare or _nothing, entry))
 
     return declare

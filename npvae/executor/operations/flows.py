@@ -43,7 +43,7 @@ def _planar_height(z, w, b, z_dim, n, scratch):
 
 @operation(
     reads=dict(z="NF", w="P", u="P", b="P"), writes=dict(out="NF", change="N"), alone=True,
-    cost=0.3, library="planar",
+    cost=0.3,
 )  # fmt: skip
 @fast
 def planar(z, w, u, b, out, change, n, n_features, scratch):
@@ -61,7 +61,6 @@ def planar(z, w, u, b, out, change, n, n_features, scratch):
 @operation(
     reads=dict(dz="NF", d="N", z="NF", w="P", u="P", b="P"),
     writes=dict(out="NF", dw="P", du="P", db="P"), over=dict(out="dz"), alone=True, cost=0.5,
-    library="planar",
 )  # fmt: skip
 @fast
 def planar_backward(dz, d, z, w, u, b, out, dw, du, db, n, n_features, scratch):
@@ -101,7 +100,7 @@ def planar_backward(dz, d, z, w, u, b, out, dw, du, db, n, n_features, scratch):
 
 @operation(
     reads=dict(z="NF", shift="NF", raw="NF"), writes=dict(out="NF", change="N"), alone=True,
-    cost=0.6, library="stretched",
+    cost=0.6,
 )  # fmt: skip
 @fast
 def stretched(z, shift, raw, out, change, n, n_features):
@@ -123,7 +122,7 @@ def stretched(z, shift, raw, out, change, n, n_features):
 
 @operation(
     reads=dict(dz="NF", d="N", z="NF", raw="NF"), writes=dict(out="NF", d_raw="NF"),
-    alone=True, cost=0.6, library="stretched",
+    alone=True, cost=0.6,
 )  # fmt: skip
 @fast
 def stretched_backward(dz, d, z, raw, out, d_raw, n, n_features):

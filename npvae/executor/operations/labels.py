@@ -14,7 +14,7 @@ from .scalars import ONE, ZERO, exp_negative, log, sigmoid, softplus
 f32 = np.float32
 
 
-@operation(reads=dict(x="BX", places="P"), writes=dict(out="NF"), cost=0.1, library="labels")
+@operation(reads=dict(x="BX", places="P"), writes=dict(out="NF"), cost=0.1)
 @fast
 def one_hot(x, places, out, lo, hi, n):
     """`places` (S, 2) has the column that each row of out (S, n) is of, and its class."""
@@ -29,7 +29,7 @@ def one_hot(x, places, out, lo, hi, n):
 
 @operation(
     reads=dict(logits="NX", x="BX", starts="P"), writes=dict(log_px="KB", r="NX"),
-    over=dict(r="logits"), cost=1.0, library="labels",
+    over=dict(r="logits"), cost=1.0,
 )  # fmt: skip
 @fast
 def categorical(logits, x, starts, r, partial, lo, hi, samples, batch, thread, scratch):
@@ -78,9 +78,7 @@ def _greatest(logits, top, first, last, n):
             top[j] = top[j] if numbers[j] <= top[j] else numbers[j]
 
 
-@operation(
-    reads=dict(eta="NF", cuts="P", starts="P"), writes=dict(out="NX"), cost=4.0, library="ordinal"
-)
+@operation(reads=dict(eta="NF", cuts="P", starts="P"), writes=dict(out="NX"), cost=4.0)
 @fast
 def ordinal_logits(eta, cuts, starts, out, lo, hi, n):
     """Columns lo to hi of eta (D, n): the log-probabilities of their classes, out (S, n)."""
@@ -104,7 +102,7 @@ def ordinal_logits(eta, cuts, starts, out, lo, hi, n):
 
 @operation(
     reads=dict(d="NX", eta="NF", cuts="P", starts="P"), writes=dict(d_eta="NF", d_cuts="P"),
-    cost=4.0, library="ordinal",
+    cost=4.0,
 )  # fmt: skip
 @fast
 def ordinal_logits_backward(d, eta, cuts, starts, d_eta, d_cuts, lo, hi, n):

@@ -18,7 +18,6 @@ _LOG_2PI = f32(math.log(2 * math.pi))
 
 @operation(
     reads=dict(z="KBF", mu="BF", logvar="BF"), writes=dict(log_q="KB"), factor=-0.5, cost=0.4,
-    library="log_probs",
 )  # fmt: skip
 @fast
 def gaussian_log_prob(z, mu, logvar, partial, lo, hi, samples, batch, thread, scratch):
@@ -43,7 +42,7 @@ def gaussian_log_prob(z, mu, logvar, partial, lo, hi, samples, batch, thread, sc
 
 @operation(
     reads=dict(d="KB", z="KBF", mu="BF", logvar="BF"),
-    writes=dict(dz="KBF", dmu="BF", dlogvar="BF"), cost=0.5, library="log_probs",
+    writes=dict(dz="KBF", dmu="BF", dlogvar="BF"), cost=0.5,
 )  # fmt: skip
 @fast
 def gaussian_log_prob_backward(d, z, mu, logvar, dz, dmu, dlogvar, lo, hi, samples, batch, scratch):
@@ -71,7 +70,7 @@ def gaussian_log_prob_backward(d, z, mu, logvar, dz, dmu, dlogvar, lo, hi, sampl
                 d_log[j] += HALF * weight[j] * (u * u - ONE)
 
 
-@operation(reads=dict(z="NF"), writes=dict(log_p="N"), factor=-0.5, cost=0.1, library="log_probs")
+@operation(reads=dict(z="NF"), writes=dict(log_p="N"), factor=-0.5, cost=0.1)
 @fast
 def standard_normal_log_prob(z, partial, lo, hi, n, thread, scratch):
     """Σ_Z z² + log 2π."""
@@ -88,7 +87,6 @@ def standard_normal_log_prob(z, partial, lo, hi, n, thread, scratch):
 
 @operation(
     reads=dict(log_px="KB", log_pz="KB", log_qz="KB"), writes=dict(shares="KB"), alone=True,
-    library="log_probs",
 )  # fmt: skip
 @fast
 def importance_weights(log_px, log_pz, log_qz, shares, samples, batch):
@@ -109,5 +107,5 @@ def importance_weights(log_px, log_pz, log_qz, shares, samples, batch):
 
 operation(
     "standard_normal_log_prob_backward", reads=dict(d="N", r="NF"), writes=dict(out="NF"),
-    over=dict(out="r"), constants=dict(factor=-1.0), cost=0.1, library="log_probs",
+    over=dict(out="r"), constants=dict(factor=-1.0), cost=0.1,
 )(scale_rows)  # fmt: skip

@@ -1,26 +1,47 @@
-"""The loop over steps and operations; compiled once, for every network.
+"""The loop over steps and operations, which is the same for every network.
 
-A program is a table of int64, a row per operation: its number, whether a barrier comes before it,
-how many threads share it, how many items these divide among them, the address of the library that
-it is compiled in (0 where that is the loop itself), and then its operands; with a table of float64
-for its constants. `lower.py` and `program.py` write it.
+A program is a table of int64, a row per operation: the address of its machine code, whether a
+barrier comes before it, how many threads share it, how many items these divide among them, and then
+its operands; with a table of float64 for its constants. `lower.py` and `program.py` write it.
 """
 
 from __future__ import annotations
 
-import numba
-import numpy as np
+import inspect
+import os
 
-from . import dispatch, products, sync
-from .libraries import Library, cached, digest, perform
-from .options import SHORT
+from llvmlite import ir
 
-LIBRARIES = {name: Library(make) for name, make in dispatch.LIBRARIES.items()}
+from . import (  # noqa: F401  (they declare the operations)
+    activations,
+    cells,
+    columns,
+    conditional,
+    counts,
+    densities,
+    elementwise,
+    flows,
+    labels,
+    latent,
+    log_probs,
+    mixtures,
+    products,
+    spreads,
+    sync,
+    updates,
+)  # fmt: skip
+from .declare import OPERATIONS, SCALARS
+from .options import LONG, SHORT, fast, instruction, longs
 
-CODE, WAITS, SHARING, N_ITEMS, LIBRARY, FIRST_OPERAND = range(6)
+ADDRESS, WAITS, SHARING, N_ITEMS, FIRST_OPERAND = range(5)
 """The columns of the table."""
-N_COLUMNS = FIRST_OPERAND + dispatch.N_OPERANDS
-N_CONSTANTS = dispatch.N_CONSTANTS
+N_COLUMNS = FIRST_OPERAND + max(len(o.operands) for o in OPERATIONS.values())
+N_CONSTANTS = max(len(o.constants) for o in OPERATIONS.values())
+N_SCALARS = len(SCALARS)
+BETA = SCALARS.index("beta")
+
+COMPILES = os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
+"""Whether it can run: Numba's switch to run everything in Python is for functions on arrays."""
 
 
 def scratch_size(per_feature: int) -> int:
@@ -28,55 +49,55 @@ def scratch_size(per_feature: int) -> int:
     return max(SHORT + 5 * per_feature, products.SCRATCH)
 
 
-def _executor(sources):
-    """`execute`, whose cached machine code is found by what is in all of these files.
+@instruction(f"int64({', '.join(['int64'] * 14)})")
+def _perform(
+    builder, address, operands, constants, scalars, lo, hi, n_items, thread, sharing, scratch, step,
+    order, noise, losses,
+):  # fmt: skip
+    """Call the operation at an address; 0 where the steps are to end."""
+    arguments = [
+        operands, constants, scalars, lo, hi, n_items, thread, sharing, scratch, step, order, noise,
+        losses,
+    ]  # fmt: skip
+    kind = ir.FunctionType(LONG, [LONG] * len(arguments))
+    return builder.call(builder.inttoptr(address, kind.as_pointer()), arguments)
 
-    (Numba looks at this file alone to see whether its cache is stale; what a closure holds is
-    part of the key as well.)
+
+@fast
+def execute(
+    thread, n_threads, table, constants, first_op, last_op, first_step, last_step, order, noise,
+    scalars, losses, n_losses, counters, scratch, scratch_size,
+):  # fmt: skip
+    """Run operations first_op to last_op of each step; returns the first step not done.
+
+    All are whole numbers, or addresses. Every thread calls it with its own number; all get the same
+    tables. At `order` (steps · B) stand the rows of the data, at `noise` all noise, at `scalars`
+    (steps, N_SCALARS) what changes from step to step; `losses` (steps, n_losses) is written. At
+    `scratch` each thread has `scratch_size` float32 to itself. The loop ends at a step whose loss,
+    or gradient, is not finite, before Adam has touched anything.
     """
-
-    def execute(
-        thread, n_threads, ops, constants, first_op, last_op, first_step, last_step,
-        order, noise, scalars, losses, counters, scratch, scratch_size,
-    ):  # fmt: skip
-        """Run operations first_op to last_op of each step; returns the first step not done.
-
-        Every thread calls it with its own number; all get the same tables. `order` (steps · B)
-        has the rows of the data, `noise` is the address of all noise, `scalars` (steps, 4) has
-        what changes from step to step, and `losses` (steps, n) is written. At `scratch` each thread
-        has `scratch_size` float32 to itself. The loop ends at a step whose loss, or gradient, is
-        not finite, before Adam has touched anything.
-        """
-        if sources < 0:
-            return -1
-        scratch += 4 * thread * scratch_size
-        for step in range(first_step, last_step):
-            for i in range(first_op, last_op):
-                o, c = ops[i], constants[i]
-                if o[WAITS] != 0 and not sync.barrier(counters, n_threads):
-                    return step
-                code, sharing, n_items, library = o[CODE], o[SHARING], o[N_ITEMS], o[LIBRARY]
-                if thread >= sharing:
-                    continue
-                lo, hi = n_items * thread // sharing, n_items * (thread + 1) // sharing
-                p = o[FIRST_OPERAND:]
-                if library != 0:
-                    operands, numbers = np.int64(p.ctypes.data), np.int64(c.ctypes.data)
-                    perform(library, code, operands, numbers, lo, hi, thread, scratch)
-                elif not dispatch.run(
-                    code, p, c, lo, hi, n_items, thread, sharing, scratch, step, order, noise,
-                    scalars, losses,
-                ):  # fmt: skip
-                    sync.stop(counters)  # for threads that have no share in this
-                    return step
-            if not sync.barrier(counters, n_threads):
+    own_scratch = scratch + 4 * thread * scratch_size
+    for step in range(first_step, last_step):
+        for i in range(first_op, last_op):
+            at = table + 8 * N_COLUMNS * i
+            row = longs(at, FIRST_OPERAND)
+            if row[WAITS] != 0 and not sync.barrier(counters, n_threads):
                 return step
-        return last_step
+            sharing, n_items = row[SHARING], row[N_ITEMS]
+            if thread >= sharing:
+                continue
+            lo, hi = n_items * thread // sharing, n_items * (thread + 1) // sharing
+            going_on = _perform(
+                row[ADDRESS], at + 8 * FIRST_OPERAND, constants + 8 * N_CONSTANTS * i,
+                scalars + 8 * N_SCALARS * step, lo, hi, n_items, thread, sharing, own_scratch,
+                step, order, noise, losses + 8 * n_losses * step,
+            )  # fmt: skip
+            if going_on == 0:
+                sync.stop(counters)  # for threads that have no share in this
+                return step
+        if not sync.barrier(counters, n_threads):
+            return step
+    return last_step
 
-    return execute
 
-
-execute = cached(_executor(digest()))
-
-COMPILES = not numba.config.DISABLE_JIT
-"""Whether it can run: Numba's switch to run everything in Python is for functions on arrays."""
+PARAMETERS = tuple(inspect.signature(execute).parameters)

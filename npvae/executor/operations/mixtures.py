@@ -31,7 +31,6 @@ def _log_norm(logits, components):
 
 @operation(
     reads=dict(z="NX", mu="P", logvar="P", logits="P"), writes=dict(log_p="N", r="NX"),
-    library="mixtures",
 )  # fmt: skip
 @fast
 def mixture(z, mu, logvar, by_component, by_dimension, logits, log_p, r, lo, hi, z_dim, components,
@@ -75,7 +74,7 @@ def mixture(z, mu, logvar, by_component, by_dimension, logits, log_p, r, lo, hi,
 
 @operation(
     reads=dict(d="N", z="NF", mu="P", logvar="P", r="NX"),
-    writes=dict(dz="NF", dmu="P", dlogvar="P"), library="mixtures",
+    writes=dict(dz="NF", dmu="P", dlogvar="P"),
 )  # fmt: skip
 @fast
 def mixture_backward(d, z, mu, logvar, by_component, by_dimension, r, dz, dmu, dlogvar, lo, hi,
@@ -105,9 +104,7 @@ def mixture_backward(d, z, mu, logvar, by_component, by_dimension, r, dz, dmu, d
             d_centres[place], d_logs[place] = d_centre, d_log
 
 
-@operation(
-    reads=dict(d="N", r="NF", logits="P"), writes=dict(out="F"), cost=0.2, library="mixtures"
-)
+@operation(reads=dict(d="N", r="NF", logits="P"), writes=dict(out="F"), cost=0.2)
 @fast
 def mixture_logits(d, r, logits, out, lo, hi, components, n):
     """Σ d (r_m - w_m), w = softmax(logits), for components lo to hi."""

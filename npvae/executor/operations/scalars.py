@@ -16,10 +16,8 @@ from __future__ import annotations
 
 import numpy as np
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
-from .options import exact
+from .options import FLOAT, exact, instruction
 
 f32 = np.float32
 ONE, ZERO, HALF, TWO = f32(1), f32(0), f32(0.5), f32(2)
@@ -37,14 +35,10 @@ L6, L7, L8 = f32(0.10684537142515182), f32(-0.05775914341211319), f32(0.02027777
 L9 = f32(-0.0033387308940291405)
 
 
-@intrinsic
-def _from_bits(context, bits):
+@instruction("float32(int32)")
+def _from_bits(builder, bits):
     """The float32 with these 32 bits."""
-
-    def generate(_, builder, signature, arguments):
-        return builder.bitcast(arguments[0], ir.FloatType())
-
-    return types.float32(types.int32), generate
+    return builder.bitcast(bits, FLOAT)
 
 
 @exact
@@ -146,24 +140,19 @@ TINY, TWO_TO_23 = np.finfo(np.float32).tiny, f32(2**23)
 _ROOT_HALF, _ONE, _MANTISSA = 0x3F3504F3, 0x3F800000, 0x7FFFFF
 
 
-@intrinsic
-def _split(context, x):
+@instruction("UniTuple(float32, 2)(float32)")
+def _split(builder, x):
     """The pair m, k with x = 2^k m and √½ <= m < √2, for a normal x above 0."""
+    integer = ir.IntType(32)
 
-    def generate(target, builder, signature, arguments):
-        integer = ir.IntType(32)
+    def number(n):
+        return ir.Constant(integer, n)
 
-        def number(n):
-            return ir.Constant(integer, n)
-
-        bits = builder.bitcast(arguments[0], integer)
-        moved = builder.add(bits, number(_ONE - _ROOT_HALF))
-        k = builder.sub(builder.ashr(moved, number(23)), number(127))
-        m = builder.add(builder.and_(moved, number(_MANTISSA)), number(_ROOT_HALF))
-        pair = builder.bitcast(m, ir.FloatType()), builder.sitofp(k, ir.FloatType())
-        return target.make_tuple(builder, signature.return_type, pair)
-
-    return types.UniTuple(types.float32, 2)(types.float32), generate
+    bits = builder.bitcast(x, integer)
+    moved = builder.add(bits, number(_ONE - _ROOT_HALF))
+    k = builder.sub(builder.ashr(moved, number(23)), number(127))
+    m = builder.add(builder.and_(moved, number(_MANTISSA)), number(_ROOT_HALF))
+    return builder.bitcast(m, FLOAT), builder.sitofp(k, FLOAT)
 
 
 @exact

@@ -93,7 +93,6 @@ def continuous_bernoulli(logit, gate, x, t, fixed, c0, c1):
 
 @operation(
     reads=dict(raw="NF"), writes=dict(out="NF"), over=dict(out="raw"), constants=BOUNDS, cost=0.8,
-    library="bounds",
 )  # fmt: skip
 @fast
 def bounded(raw, out, lo, hi, n, low, high):
@@ -105,7 +104,7 @@ def bounded(raw, out, lo, hi, n, low, high):
 
 @operation(
     reads=dict(d="NF", raw="NF"), writes=dict(out="NF"), over=dict(out="d"), constants=BOUNDS,
-    cost=0.8, library="bounds",
+    cost=0.8,
 )  # fmt: skip
 @fast
 def bounded_backward(d, raw, out, lo, hi, n, low, high):

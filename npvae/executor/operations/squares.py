@@ -13,37 +13,29 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
 from . import tiles
-from .options import fast, floats
+from .options import FLOAT, LONG, fast, floats, instruction
 from .tiles import LANES
 
-_INT, _LONG = ir.IntType(32), ir.IntType(64)
-_VECTOR = ir.VectorType(ir.FloatType(), LANES)
+_INT = ir.IntType(32)
+_VECTOR = ir.VectorType(FLOAT, LANES)
 
 
-@intrinsic
-def _square(context, source, source_row, out, out_row):
+@instruction("void(int64, int64, int64, int64)")
+def _square(builder, source, source_row, out, out_row):
     """The LANES by LANES float32 at `source`, transposed, to `out`; strides are in bytes."""
 
-    def generate(target, builder, signature, arguments):
-        source, source_row, out, out_row = arguments
+    def place(first, row, i):
+        offset = builder.mul(row, ir.Constant(LONG, i))
+        return builder.inttoptr(builder.add(first, offset), _VECTOR.as_pointer())
 
-        def place(first, row, i):
-            offset = builder.mul(row, ir.Constant(_LONG, i))
-            return builder.inttoptr(builder.add(first, offset), _VECTOR.as_pointer())
-
-        rows = []
-        for i in range(LANES):
-            rows.append(builder.load(place(source, source_row, i)))
-            rows[-1].align = 4
-        for i, column in enumerate(_transposed(builder, rows)):
-            builder.store(column, place(out, out_row, i)).align = 4
-        return target.get_dummy_value()
-
-    return types.void(*[types.int64] * 4), generate
+    rows = []
+    for i in range(LANES):
+        rows.append(builder.load(place(source, source_row, i)))
+        rows[-1].align = 4
+    for i, column in enumerate(_transposed(builder, rows)):
+        builder.store(column, place(out, out_row, i)).align = 4
 
 
 def _transposed(builder: ir.IRBuilder, rows: list[ir.Value]) -> list[ir.Value]:
@@ -94,13 +86,9 @@ def transposed(source, source_row, out, out_row, rows, columns):
             floats(out + j * out_row + 4 * i, 1)[0] = row[j]
 
 
-@intrinsic
-def _prefetch(context, address):
-    def generate(target, builder, signature, arguments):
-        tiles.fetch(builder, arguments[0])
-        return target.get_dummy_value()
-
-    return types.void(types.int64), generate
+@instruction("void(int64)")
+def _prefetch(builder, address):
+    tiles.fetch(builder, address)
 
 
 @fast

@@ -12,11 +12,8 @@ import platform
 import sys
 
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
-from .options import fast
+from .options import LONG, external, fast, instruction
 
 ARRIVED, GENERATION, STOP, ASLEEP, LONGEST = 0, 8, 16, 24, 32
 """Places in the array of counters, a cache line apart; at LONGEST stand two numbers."""
@@ -36,43 +33,29 @@ _PAUSES = {
 _PAUSE = _PAUSES.get(platform.machine().lower())
 
 
-@intrinsic
-def _atomic_add(context, address, value):
+@instruction("int64(int64, int64)")
+def _atomic_add(builder, address, value):
     """Add to the int64 at an address, in one step as all threads see it; returns the old value."""
-
-    def generate(_, builder, signature, arguments):
-        pointer = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
-        return builder.atomic_rmw("add", pointer, arguments[1], "seq_cst")
-
-    return types.int64(types.int64, types.int64), generate
+    pointer = builder.inttoptr(address, LONG.as_pointer())
+    return builder.atomic_rmw("add", pointer, value, "seq_cst")
 
 
-@intrinsic
-def _pause(context):
-    def generate(target, builder, signature, arguments):
-        if _PAUSE is not None:
-            name, numbers = _PAUSE
-            kind = ir.FunctionType(ir.VoidType(), [ir.IntType(32)] * len(numbers))
-            function = cgutils.get_or_insert_function(builder.module, kind, name)
-            builder.call(function, [ir.Constant(ir.IntType(32), n) for n in numbers])
-        return target.get_dummy_value()
-
-    return types.void(), generate
+@instruction("void()")
+def _pause(builder):
+    if _PAUSE is not None:
+        name, numbers = _PAUSE
+        kinds = [ir.IntType(32)] * len(numbers)
+        function = external(builder.module, name, ir.VoidType(), kinds)
+        builder.call(function, [ir.Constant(ir.IntType(32), n) for n in numbers])
 
 
 _NAME = "SwitchToThread" if sys.platform == "win32" else "sched_yield"
 
 
-@intrinsic
-def _yield(context):
+@instruction("void()")
+def _yield(builder):
     """Give the core to another thread: the operating system's call, found by its name."""
-
-    def generate(target, builder, signature, arguments):
-        kind = ir.FunctionType(ir.IntType(32), [])
-        builder.call(cgutils.get_or_insert_function(builder.module, kind, _NAME), [])
-        return target.get_dummy_value()
-
-    return types.void(), generate
+    builder.call(external(builder.module, _NAME, ir.IntType(32), []), [])
 
 
 _FUTEX = {"x86_64": 202, "aarch64": 98}.get(platform.machine()) if sys.platform == "linux" else None
@@ -80,32 +63,19 @@ _FUTEX = {"x86_64": 202, "aarch64": 98}.get(platform.machine()) if sys.platform 
 _WAIT, _WAKE, _ALL = 128, 129, 1 << 30
 
 
-@intrinsic
-def _futex(context, address, what, value, longest):
+@instruction("void(int64, int64, int64, int64)")
+def _futex(builder, address, what, value, longest):
     """Sleep while the int32 at the address has a value, or wake those who do."""
-
-    def generate(target, builder, signature, arguments):
-        if _FUTEX is None:
-            return target.get_dummy_value()
-        address, what, value, longest = arguments
-        long = ir.IntType(64)
-        kind = ir.FunctionType(long, [long], var_arg=True)
-        call = cgutils.get_or_insert_function(builder.module, kind, "syscall")
-        builder.call(call, [ir.Constant(long, _FUTEX), address, what, value, longest])
-        return target.get_dummy_value()
-
-    return types.void(*[types.int64] * 4), generate
+    if _FUTEX is not None:
+        call = external(builder.module, "syscall", LONG, [LONG], var_arg=True)
+        builder.call(call, [ir.Constant(LONG, _FUTEX), address, what, value, longest])
 
 
-@intrinsic
-def _atomic_load(context, address):
+@instruction("int64(int64)")
+def _atomic_load(builder, address):
     """The int64 at an address, no older than what was written before it was."""
-
-    def generate(_, builder, signature, arguments):
-        pointer = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
-        return builder.load_atomic(pointer, "seq_cst", 8)
-
-    return types.int64(types.int64), generate
+    pointer = builder.inttoptr(address, LONG.as_pointer())
+    return builder.load_atomic(pointer, "seq_cst", 8)
 
 
 @fast

@@ -14,15 +14,15 @@ Source: Goto & van de Geijn 2008; Van Zee & van de Geijn 2015, for the shape of 
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils, config
-from numba.extending import intrinsic
+
+from .options import FLOAT, LONG, external, instruction
 
 
 class Shape(NamedTuple):
@@ -34,8 +34,8 @@ class Shape(NamedTuple):
 
 def _features() -> Mapping[str, bool]:
     """What the processor can do that Numba compiles for."""
-    if config.CPU_FEATURES is not None or config.CPU_NAME is not None:
-        told = (config.CPU_FEATURES or "").split(",")
+    if "NUMBA_CPU_NAME" in os.environ or "NUMBA_CPU_FEATURES" in os.environ:
+        told = os.environ.get("NUMBA_CPU_FEATURES", "").split(",")
         return {feature[1:]: feature.startswith("+") for feature in told if feature}
     try:
         return llvm.get_host_cpu_features()
@@ -59,29 +59,25 @@ def _shape() -> Shape:
 
 LANES, ROWS = _shape()
 
-_FLOAT, _INT, _LONG = ir.FloatType(), ir.IntType(32), ir.IntType(64)
-_VECTOR = ir.VectorType(_FLOAT, LANES)
-_ZERO = ir.Constant(_VECTOR, [ir.Constant(_FLOAT, 0.0)] * LANES)
-_ARGUMENTS = [_LONG] * 9  # a, a_row, a_k, b, b_k, c, c_row, k, add
+_INT = ir.IntType(32)
+_VECTOR = ir.VectorType(FLOAT, LANES)
+_ZERO = ir.Constant(_VECTOR, [ir.Constant(FLOAT, 0.0)] * LANES)
+_ARGUMENTS = [LONG] * 9  # a, a_row, a_k, b, b_k, c, c_row, k, add
 
 
-@intrinsic
-def tile(context, rows, vectors, a, a_row, a_k, b, b_k, c, c_row, k, add):
+@instruction("void(int64, int64, int64, int64, int64, int64, int64, int64, int64, int64, int64)")
+def tile(builder, rows, vectors, a, a_row, a_k, b, b_k, c, c_row, k, add):
     """C = A B or C += A B for a tile of so many rows and vectors; `add` says which.
 
     Addresses and strides are in bytes. B and C have their columns side by side.
     """
-
-    def generate(target, builder, signature, arguments):
-        builder.call(_any_tile(builder.module), arguments)
-        return target.get_dummy_value()
-
-    return types.void(*[types.int64] * 11), generate
+    arguments = [rows, vectors, a, a_row, a_k, b, b_k, c, c_row, k, add]
+    builder.call(_any_tile(builder.module), arguments)
 
 
 def _any_tile(module: ir.Module) -> ir.Function:
     """The function that calls the tile of its first two arguments, rows and vectors."""
-    any_tile = _function(module, "npvae_tile", [_LONG, _LONG, *_ARGUMENTS])
+    any_tile = _function(module, "npvae_tile", [LONG, LONG, *_ARGUMENTS])
     if any_tile.blocks:
         return any_tile
     rows, vectors, *arguments = any_tile.args
@@ -101,9 +97,7 @@ def _any_tile(module: ir.Module) -> ir.Function:
 
 def _function(module: ir.Module, name: str, arguments: list[ir.Type]) -> ir.Function:
     """A function that the linker merges with those of its name, and LLVM with none."""
-    function = cgutils.get_or_insert_function(
-        module, ir.FunctionType(ir.VoidType(), arguments), name
-    )
+    function = external(module, name, ir.VoidType(), arguments)
     function.linkage = "linkonce_odr"
     function.attributes.add("noinline")
     return function
@@ -154,15 +148,14 @@ def _sums(
         offsets.append(write.add(offsets[-1], a_row))
     write.branch(loop)
     write.position_at_end(loop)
-    step, at_a, at_b = (write.phi(_LONG) for _ in range(3))
+    step, at_a, at_b = (write.phi(LONG) for _ in range(3))
     old = [[write.phi(_VECTOR) for _ in range(vectors)] for _ in range(rows)]
     b_now = [_load(write, write.add(at_b, _long(4 * LANES * j)), _VECTOR) for j in range(vectors)]
-    multiply_add = cgutils.get_or_insert_function(
-        write.module, ir.FunctionType(_VECTOR, [_VECTOR] * 3), f"llvm.fmuladd.v{LANES}f32"
-    )
+    name = f"llvm.fmuladd.v{LANES}f32"
+    multiply_add = external(write.module, name, _VECTOR, [_VECTOR] * 3)
     new = []
     for i in range(rows):
-        number = _spread(write, _load(write, write.add(at_a, offsets[i]), _FLOAT))
+        number = _spread(write, _load(write, write.add(at_a, offsets[i]), FLOAT))
         new.append(
             [write.call(multiply_add, [number, b_now[j], old[i][j]]) for j in range(vectors)]
         )
@@ -180,14 +173,14 @@ def _sums(
 def fetch(write: ir.IRBuilder, address: ir.Value, to_write: bool = False) -> None:
     """Have the cache line at an address brought near while something else is done."""
     pointer = ir.IntType(8).as_pointer()
-    kind = ir.FunctionType(ir.VoidType(), [pointer, _INT, _INT, _INT])
-    prefetch = cgutils.get_or_insert_function(write.module, kind, "llvm.prefetch.p0i8")
+    kinds = [pointer, _INT, _INT, _INT]
+    prefetch = external(write.module, "llvm.prefetch.p0i8", ir.VoidType(), kinds)
     how = [ir.Constant(_INT, n) for n in (int(to_write), 3, 1)]  # 3: into the nearest cache
     write.call(prefetch, [write.inttoptr(address, pointer), *how])
 
 
 def _long(n: int) -> ir.Constant:
-    return ir.Constant(_LONG, n)
+    return ir.Constant(LONG, n)
 
 
 def _load(write: ir.IRBuilder, address: ir.Value, kind: ir.Type) -> ir.Value:

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from .declare import operation
-from .options import choice, doubles, exact, fast, floats
+from .options import doubles, exact, fast, floats
 from .scalars import ZERO
 
 f32 = np.float32
@@ -102,7 +102,6 @@ def weighted_loss(rec, kl, out, beta):
 @operation(
     reads=dict(log_px="KB", log_pz="KB", log_qz="KB", weights="B"),
     writes=dict(loss="1", rec="1", kl="1", d_log_px="KB", d_log_qz="KB"), alone=True,
-    library="log_probs",  # which has what it never is without
 )  # fmt: skip
 @fast
 def iwae(
@@ -139,7 +138,7 @@ def iwae(
 @operation(
     reads=dict(log_px="KB", log_pz="KB", log_qz="KB", weights="B"),
     writes=dict(loss="1", rec="1", kl="1", d_log_px="KB", d_log_qz="KB"), alone=True,
-    constants=dict(power=1.0, groups=1.0, share=0.0), library="log_probs",
+    constants=dict(power=1.0, groups=1.0, share=0.0),
 )  # fmt: skip
 @fast
 def power_means(
@@ -212,26 +211,27 @@ def _only_best(w, first, last, step, largest):
 
 
 @operation(reads=dict(value="1"), alone=True)
-@choice
-def report(value, column, losses, step):
+@fast
+def report(value, column, losses):
     """Write down a loss that `check` has no operand for."""
-    losses[step, column] = doubles(value, 1)[0]
+    doubles(losses, column + 1)[column] = doubles(value, 1)[0]
 
 
 @operation(reads=dict(loss="1", second="1", third="1"), alone=True, ends=True)
-@choice
-def check(loss, second, third, losses, step):
+@fast
+def check(loss, second, third, losses):
     """Write down the loss that is minimised and up to two more; False where it is not finite."""
-    losses[step, 0] = doubles(loss, 1)[0]
+    row = doubles(losses, 3)
+    row[0] = doubles(loss, 1)[0]
     if second != 0:
-        losses[step, 1] = doubles(second, 1)[0]
+        row[1] = doubles(second, 1)[0]
     if third != 0:
-        losses[step, 2] = doubles(third, 1)[0]
-    return math.isfinite(losses[step, 0])
+        row[2] = doubles(third, 1)[0]
+    return math.isfinite(row[0])
 
 
 @operation(reads=dict(g="F"), cost=0.05)
-@choice
+@fast
 def norm(g, partial, lo, hi, thread, sharing):
     """This thread's share of Σ g²."""
     doubles(partial, sharing)[thread] = square_sum(g, lo, hi)

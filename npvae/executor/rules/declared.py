@@ -12,7 +12,7 @@ from ... import kernels
 from ..graph import Call, NotCapturable, Value
 from ..lower import RULES, Lowering
 from ..memory import Buffer, Ref
-from ..operations import dispatch  # noqa: F401  (all that declares operations)
+from ..operations import loop  # noqa: F401  (all that declares operations)
 from ..operations.declare import NOTHING, OPERATIONS, Declaration
 
 OWN = ("NF", "KBF", "BF", "F")

@@ -1,0 +1,156 @@
+"""Machine code of operations and of their loop, each a C function: how Numba makes it.
+
+It is made in a process of its own (`machine.py`), which needs what this one imports no longer than
+that takes, and may be killed. A function's callees are merged into it and not compiled for
+themselves, neither for Python nor for LLVM, which takes a third of the time.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+
+from llvmlite import ir
+from numba import types
+from numba.core import codegen, compiler
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.registry import cpu_target
+
+from . import loop
+from .declare import EXECUTOR, OPERATIONS, SCALARS
+from .options import LONG, Compiled
+
+ARGUMENTS = ("operands", "constants", "scalars", *EXECUTOR)
+"""What the C function of an operation takes; it gives 0 where the steps are to end."""
+
+
+PREFIX = "npvae_"
+"""Of the names of C functions, and of those that are not merged into them."""
+
+
+def main() -> None:
+    """Print the machine code of the functions that are named, as JSON."""
+    code = machine_code(sys.argv[1:])
+    json.dump({name: base64.b64encode(made).decode() for name, made in code.items()}, sys.stdout)
+
+
+def machine_code(names: list[str]) -> dict[str, bytes]:
+    """The object files of C functions by name: operations' and "execute"."""
+    context = cpu_target.target_context
+    with global_compiler_lock:
+        cpu_target.typing_context.refresh()
+        context.refresh()
+        before = context._internal_codegen
+        Compiled.make_anew(no_cpython_wrapper=True)
+        context._internal_codegen = _Codegen("npvae")
+        try:
+            return {name: _object_file(name) for name in names}
+        finally:
+            context._internal_codegen = before
+            Compiled.make_anew()
+
+
+class _Library(codegen.CPUCodeLibrary):
+    """A function with all its callees, of which only the last that calls them is optimised."""
+
+    entry: str | None = None
+
+    def _optimize_functions(self, ll_module):
+        ll_module.data_layout = self._codegen._data_layout
+
+    def _optimize_final_module(self):
+        if self.entry is None:
+            return
+        for each in (*self._final_module.functions, *self._final_module.global_variables):
+            if not each.is_declaration and not each.name.startswith(PREFIX):
+                each.linkage = "internal"  # so that what nobody calls goes
+        super()._optimize_final_module()
+
+    def _finalize_specific(self):
+        pass
+
+    def get_pointer_to_function(self, name):
+        return 0  # nothing is run
+
+
+class _Codegen(codegen.JITCPUCodegen):
+    """Numba's own for this processor, but that nothing is loaded."""
+
+    _library_class = _Library
+
+    def _add_module(self, module):
+        pass
+
+    def set_env(self, env_name, env):
+        pass
+
+    def _scan_and_fix_unresolved_refs(self, module):
+        pass
+
+
+def _object_file(name: str) -> bytes:
+    declared = OPERATIONS.get(name)
+    if declared is None:
+        function, parameters = loop.execute, dict.fromkeys(loop.PARAMETERS, types.int64)
+    else:
+        function = declared.function
+        numbers = {*declared.constants, *SCALARS}
+        parameters = {
+            p: types.float64 if p in numbers else types.int64 for p in declared.parameters
+        }
+    flags = compiler.Flags()
+    cpu_target.options.parse_as_flags(flags, function.made.targetoptions)
+    flags.no_compile = True
+    result = compiler.compile_extra(
+        cpu_target.typing_context, cpu_target.target_context, function.py_func,
+        tuple(parameters.values()), None, flags, {},
+    )  # fmt: skip
+    library = result.library
+    module = library.create_ir_module(name)
+    _write_entry(module, name, declared, result, parameters)
+    library.add_ir_module(module)
+    library.entry = symbol(name)
+    library.finalize()
+    return library.codegen._tm.emit_object(library._final_module)
+
+
+def symbol(name: str) -> str:
+    """What the C function is called."""
+    return PREFIX + name
+
+
+def _write_entry(module, name, declared, result, parameters):
+    """The C function: it finds the arguments of Numba's in the tables, and calls it."""
+    taken = loop.PARAMETERS if declared is None else ARGUMENTS
+    kind = ir.FunctionType(LONG, [LONG] * len(taken))
+    write = ir.IRBuilder(ir.Function(module, kind, symbol(name)).append_basic_block())
+    given = dict(zip(taken, write.function.args, strict=True))
+    if declared is not None:
+        for table, columns, number in (
+            ("operands", declared.operands, LONG),
+            ("constants", declared.constants, ir.DoubleType()),
+            ("scalars", SCALARS, ir.DoubleType()),
+        ):
+            first = write.inttoptr(given[table], number.as_pointer())
+            for j, column in enumerate(columns):
+                if column in parameters:
+                    given[column] = write.load(write.gep(first, [ir.Constant(LONG, j)]))
+    convention, described = result.target_context.call_conv, result.fndesc
+    callee = ir.Function(
+        module,
+        convention.get_function_type(described.restype, described.argtypes),
+        described.llvm_func_name,
+    )
+    arguments = [given[p] for p in parameters]
+    _, answer = convention.call_function(
+        write, callee, described.restype, described.argtypes, arguments
+    )
+    if declared is None:
+        write.ret(answer)
+    else:
+        write.ret(write.zext(answer, LONG) if declared.ends else ir.Constant(LONG, 1))
+
+
+if __name__ == "__main__":
+    main()
