@@ -21,7 +21,7 @@ from .console import count, say
 from .inputs import draw, image_shape_of, is_table, numbered_rows, read, rows_apart, take
 from .reports import as_json
 from .runs import Run, open_run
-from .strange_rows import Rows, because, blames, images, write
+from .strange_rows import RowsInQuestion, because, blames, images, write
 
 Array = np.ndarray
 
@@ -104,7 +104,7 @@ def anomalies(options: Namespace) -> None:
     say(picture)
 
 
-def _of_run(options: Namespace) -> tuple[Judge, Rows]:
+def _of_run(options: Namespace) -> tuple[Judge, RowsInQuestion]:
     """The model of a run, and the rows that the options choose."""
     run = open_run(options.run)
     (data, which, _), places = numbered_rows(run, options)
@@ -126,7 +126,7 @@ def _of_run(options: Namespace) -> tuple[Judge, Rows]:
     names = data.columns or run.columns
     name = options.data or run.settings["data"]
     source = raw_cells(name, run.schema) if run.schema is not None and is_table(name) else None
-    return judge, Rows(data, places, which, names, run.schema, shape, source)
+    return judge, RowsInQuestion(data, places, which, names, run.schema, shape, source)
 
 
 def _known_rows(run: Run) -> tuple[Dataset | None, Dataset | None]:
@@ -137,7 +137,7 @@ def _known_rows(run: Run) -> tuple[Dataset | None, Dataset | None]:
         return None, None
 
 
-def _of_detector(options: Namespace) -> tuple[Judge, Rows]:
+def _of_detector(options: Namespace) -> tuple[Judge, RowsInQuestion]:
     """A detector that is trained on the rows themselves."""
     name = options.data
     if name is None:
@@ -165,7 +165,9 @@ def _of_detector(options: Namespace) -> tuple[Judge, Rows]:
         partial(detector.contributions, reference=data.x[:_REFERENCE]),
     )
     source = None if schema is None else raw_cells(name, schema)
-    return judge, Rows(data, places, which, data.columns, schema, data.image_shape, source)
+    return judge, RowsInQuestion(
+        data, places, which, data.columns, schema, data.image_shape, source
+    )
 
 
 def _threshold(judge: Judge, options: Namespace, scores: Array) -> tuple[float, str]:

@@ -28,7 +28,7 @@ Cells = Callable[[int], list[str]]
 
 
 @dataclass
-class Rows:
+class RowsInQuestion:
     """Rows and what is known of them.
 
     Attributes
@@ -81,7 +81,7 @@ def because(blame: list[Blame]) -> str:
     return "; ".join(map(str, blame)) or "no single column"
 
 
-def blames(model: Any, rows: Rows, chosen: Array, nats: Array) -> list[list[Blame]]:
+def blames(model: Any, rows: RowsInQuestion, chosen: Array, nats: Array) -> list[list[Blame]]:
     """For each of the chosen rows, of which `nats` (M, D) are, the columns to blame."""
     order = np.argsort(-nats, axis=1, kind="stable")[:, :_BLAMED]
     pairs = [(i, j) for i, js in enumerate(order) for j in js if nats[i, j] >= _LEAST_NATS]
@@ -97,7 +97,7 @@ def blames(model: Any, rows: Rows, chosen: Array, nats: Array) -> list[list[Blam
     return found
 
 
-def _expected(model: Any, rows: Rows, x: Array, columns: Array) -> Array:
+def _expected(model: Any, rows: RowsInQuestion, x: Array, columns: Array) -> Array:
     """What the model expects in one column of each row x (N, D), (N,).
 
     Where it takes missing entries, that is by the row's other columns alone.
@@ -115,7 +115,7 @@ def _expected(model: Any, rows: Rows, x: Array, columns: Array) -> Array:
 
 def write(
     path: Path,
-    rows: Rows,
+    rows: RowsInQuestion,
     order: Array,
     found: Sequence[dict[str, Any]],
     blamed: list[list[Blame]],
@@ -137,7 +137,7 @@ def write(
         file.write(text.getvalue().encode("utf-8", "backslashreplace"))
 
 
-def _bare(rows: Rows) -> tuple[list[str], Cells]:
+def _bare(rows: RowsInQuestion) -> tuple[list[str], Cells]:
     """Names and cells of rows that have no file of cells, with their label."""
     x, y = rows.data.x, rows.data.y
     names = [rows.name(j) for j in range(x.shape[1])]
@@ -146,7 +146,7 @@ def _bare(rows: Rows) -> tuple[list[str], Cells]:
     return [*names, "label"], lambda i: [*(f"{v:.9g}" for v in x[i].tolist()), str(y[i])]
 
 
-def images(model: Any, rows: Rows, chosen: Array, nats: Array) -> Array | None:
+def images(model: Any, rows: RowsInQuestion, chosen: Array, nats: Array) -> Array | None:
     """Images (3, M, *shape): rows, what the model makes of them, and where they are strange.
 
     None where the rows are no images.

@@ -169,8 +169,8 @@ def test_infinity_times_zero_is_no_number():
 @pytest.fixture
 def nothing_told(monkeypatch):
     """The processor is the host's, whatever Numba was told when the tests began."""
-    for name in ("CPU_NAME", "CPU_FEATURES"):
-        monkeypatch.setattr(tiles.config, name, None)
+    for name in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.mark.parametrize(
