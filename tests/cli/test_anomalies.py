@@ -85,9 +85,8 @@ def test_a_quantile_and_fewer_rows(npvae, people, run, tmp_path):
     options = ["--data", people, "--out", out, "--quantile", 0.5, "--rows", 30, "--json"]
     found = json.loads(npvae("anomalies", run, *options).out)
     assert found["n"] == 30
-    held_out = json.loads(
-        npvae("anomalies", run, *"--split held-out --quantile 0.5 --json --out".split(), out).out
-    )
+    options = ["--split", "held-out", "--quantile", 0.5, "--json", "--out", out]
+    held_out = json.loads(npvae("anomalies", run, *options).out)
     assert held_out["threshold"] == found["threshold"]
     assert held_out["n_strange"] == held_out["n"] // 2
     assert all(row["id"] == f"P{int(row['row']):03d}" for row in written(out))
