@@ -75,8 +75,9 @@ their order, and a .csv the labels too."""
 
 ANOMALIES = """\
 Sort rows by how strange they are to the model, and say which columns make them
-so. A .csv has every row: its number (counted from 0), its score in nats, whether
-it is strange, why, and its own columns; a picture of the same name has the scores.
+so. A .csv has every row: its number (counted from 0), its score in nats,
+whether it is strange, why, and its own columns; a picture of the same name has
+the scores.
 
 The score is -ELBO, or -log p(x) with --method likelihood. Strange is a row that
 scores above the quantile 0.99 of the rows that npvae train held out; --quantile

@@ -65,7 +65,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     known = commands.choices
     if not argv:
         parser.error(f"give a command: {', '.join(known)}")
-    if argv[0].startswith("-") and argv[0] not in ("-h", "--help", "--version"):
+    if argv[0].startswith("-") and not known.keys().isdisjoint(argv):
         parser.error(f"the command comes first, and then {argv[0]}; give one of {', '.join(known)}")
     if not argv[0].startswith("-") and argv[0] not in known:
         _refuse_command(argv[0], parser, known)
