@@ -15,8 +15,9 @@ except ImportError as error:
         'npvae.sklearn needs scikit-learn: pip install "npvae[sklearn]"'
     ) from error
 
+from .classifier import VAEClassifier
 from .imputer import VAEImputer
 from .outliers import VAEOutlierDetector
 from .vae import VAE
 
-__all__ = ["VAE", "VAEImputer", "VAEOutlierDetector"]
+__all__ = ["VAE", "VAEClassifier", "VAEImputer", "VAEOutlierDetector"]

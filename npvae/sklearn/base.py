@@ -156,16 +156,22 @@ class VAEEstimator(TableEstimator):
 
     def _new_model(self, x: Array, seed: int) -> models.VAE:
         """A model for rows x (N, D)."""
-        size = usual(*x.shape)
         return models.VAE(
-            z_dim=self.z_dim or size["z_dim"],
-            hidden=size["hidden"] if self.hidden is None else self.hidden,
+            **self._size(x),
             activation=self.activation,
             posterior=self.posterior,
-            prior=size["prior"] if self.prior is None else self.prior,
+            prior=usual(*x.shape)["prior"] if self.prior is None else self.prior,
             seed=seed,
             **self._likelihood_for(x.shape[1]),
         )
+
+    def _size(self, x: Array) -> dict[str, Any]:
+        """Latent dimensions and widths: as given, or as usual for so many rows and columns."""
+        size = usual(*x.shape)
+        return {
+            "z_dim": self.z_dim or size["z_dim"],
+            "hidden": size["hidden"] if self.hidden is None else self.hidden,
+        }
 
     def _likelihood_for(self, d: int) -> dict[str, Any]:
         """The arguments of a model that say how d columns are distributed."""

@@ -12,6 +12,7 @@ ESTIMATORS = [
     ns.VAE(hidden=(8,), max_iter=5),
     ns.VAEOutlierDetector(max_iter=5),
     ns.VAEImputer(hidden=(8,), max_iter=5),
+    ns.VAEClassifier(hidden=(16,), max_iter=60, lr=5e-3, batch_size=16),
 ]
 LEFT_OUT = (
     "check_dataframe_column_names_consistency",

@@ -51,7 +51,7 @@ def test_rows_of_data_are_gathered_by_row_and_by_feature(kind):
     for lo, hi in ((0, LANES + 2), (LANES + 2, batch)):
         gather(
             source.ctypes.data, kind, by_row.ctypes.data, by_feature.ctypes.data, batch, width, lo,
-            hi, batch, order, step, 1.0,
+            hi, batch, order.ctypes.data, step, 1.0,
         )  # fmt: skip
     np.testing.assert_array_equal(by_row, source[order[step * batch :][:batch]])
     np.testing.assert_array_equal(by_feature, by_row.T)
@@ -61,4 +61,4 @@ def test_rows_of_data_are_gathered_by_row_and_by_feature(kind):
 def test_no_gathering_loads():
     a = np.zeros((LANES, LANES), f32)
     transposed(a.ctypes.data, 4 * LANES, a.ctypes.data, 4 * LANES, 1, 1)
-    assert not any("gather" in code for code in transposed.inspect_asm().values())
+    assert not any("gather" in code for code in transposed.made.inspect_asm().values())
