@@ -28,8 +28,8 @@ _NAMES = {
     "core.schedules": ("Constant", "Cosine", "Cyclical", "Linear"),
     "training.callbacks": ("EarlyStopping",),
     "evaluate": (
-        "DrawnRows", "active_units", "drawn_rows_report", "inference_gap", "information",
-        "log_likelihood", "metrics", "rate_distortion", "refine",
+        "DrawnRows", "active_units", "disentanglement", "drawn_rows_report", "inference_gap",
+        "information", "log_likelihood", "metrics", "rate_distortion", "refine",
     ),
     "outliers": ("Detector", "anomaly_contributions", "anomaly_scores", "fit_detector"),
     "gaps": ("impute",),

@@ -5,5 +5,6 @@ from __future__ import annotations
 from .dataset import Dataset
 from .digits import digits
 from .readers import has_test_split, load, read
+from .sprites import sprites
 
-__all__ = ["Dataset", "digits", "has_test_split", "load", "read"]
+__all__ = ["Dataset", "digits", "has_test_split", "load", "read", "sprites"]

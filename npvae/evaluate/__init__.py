@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .baseline import columns_alone
+from .disentanglement import disentanglement
 from .drawn_rows import DrawnRows, drawn_rows_report
 from .information import information, rate_distortion
 from .likelihood import log_likelihood
@@ -10,6 +11,6 @@ from .measures import active_units, metrics
 from .refine import inference_gap, refine
 
 __all__ = [
-    "DrawnRows", "active_units", "columns_alone", "drawn_rows_report", "inference_gap",
-    "information", "log_likelihood", "metrics", "rate_distortion", "refine",
+    "DrawnRows", "active_units", "columns_alone", "disentanglement", "drawn_rows_report",
+    "inference_gap", "information", "log_likelihood", "metrics", "rate_distortion", "refine",
 ]  # fmt: skip
