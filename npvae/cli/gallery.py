@@ -43,7 +43,7 @@ class Gallery:
 
     def remade(self, x: Array) -> Array:
         """The reconstructions of x (N, D)."""
-        return self.decode(self.model.encode(x)[0])
+        return self.decode(self.model.centres(x)[0])
 
     def samples(self, samples: Array, x: Array | None = None) -> Figure:
         """New examples (n, D): images, or their columns beside those of data x."""

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
+from ..core.errors import ConfigError
+from ..core.registry import arguments_of, listed, parsed
 from ..datasets import Dataset
-from ..models import VAE
+from ..models import VAE, HierarchicalVAE
 from ..models import storage as checkpoint
 from ..optim import Adam
 from ..plots import Shape
@@ -33,6 +35,9 @@ from .inputs import has_test_split, hold_out, image_shape_of, read, take, value_
 from .known_rows import KnownRows
 from .objective_options import objective
 from .takeover import CHECKPOINT, HISTORY, MODEL
+
+FAMILIES: dict[str, Any] = {"vae": VAE, "hierarchical": HierarchicalVAE}
+"""What --model can name."""
 
 
 @dataclass
@@ -60,7 +65,7 @@ class Job:
     settings: Settings
     train: Dataset
     valid: Dataset | None
-    model: VAE
+    model: VAE | HierarchicalVAE
     image_shape: Shape
     notes: list[str]
     done: int
@@ -198,7 +203,7 @@ def _prepare(options: Namespace, place: RunFolder) -> Job:
     if isinstance(train, Table) and valid is not None and not earlier:
         train = replace(train, schema=fitted_to(train.schema, train.x))
     arguments = train.schema.options() if isinstance(train, Table) else {"x_dim": data.x.shape[1]}
-    model = VAE(**{**_arguments(VAE, choices), **arguments})
+    model = _model(choices, arguments)
     shape = options.image_shape
     if shape is None and earlier:
         shape = earlier.get("image_shape") or []
@@ -225,6 +230,22 @@ def _prepare(options: Namespace, place: RunFolder) -> Job:
         restarts=bool(earlier) and not done,
         replaces=runs.exists(folder) and not done,
     )
+
+
+def _model(choices: Choices, arguments: dict[str, Any]) -> VAE | HierarchicalVAE:
+    """The model of the family that --model names; `arguments` are what the data say of it."""
+    own = parsed(choices["model"])
+    name = own.pop("name")
+    if name not in FAMILIES:
+        raise ConfigError(f"--model is one of {', '.join(FAMILIES)}; got {name!r:.60}.")
+    family = FAMILIES[name]
+    takes = arguments_of("model", name)
+    wrong = [argument for argument in own if argument not in takes]
+    if wrong:
+        raise ConfigError(f"--model {name} takes {listed(takes)}; got {wrong[0]!r:.60}.")
+    if "z_dims" in takes:
+        own.setdefault("z_dims", (choices["z_dim"], max(1, choices["z_dim"] // 2)))
+    return family(**{**_arguments(family, choices), **arguments, **own})
 
 
 def _settings(choices: Choices, place: RunFolder, resume: bool) -> Settings:

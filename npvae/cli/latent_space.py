@@ -99,7 +99,7 @@ def latent(options: Namespace) -> None:
     """Write posterior means."""
     run = open_run(options.run)
     data, which, _ = rows_for(run, options)
-    mu, _ = run.model.encode(data.x)
+    mu = run.model.centres(data.x)[0]
     names = [f"z{i}" for i in range(mu.shape[1])]
     picture = partial(plots.latent, mu, data.y, which, label_of(run.model))
     _write(options, mu, picture, names, data.y)

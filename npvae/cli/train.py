@@ -219,7 +219,7 @@ def _pictures(job: Job, history: History) -> Iterator[tuple[str, str, Any]]:
     coloured = "" if labels is None else ", coloured by label"
     of_which = f"{len(x):,} of " if len(x) < len(job.train.x) else ""
     which = f"{of_which}{count(len(job.train.x), 'training row')}"
-    figure = plots.latent(model.encode(x)[0], labels, which, label_of(model))
+    figure = plots.latent(model.centres(x)[0], labels, which, label_of(model))
     yield "latent.png", f"where the training rows lie in latent space{coloured}", figure
 
     if len(rows.x) > 1:

@@ -112,6 +112,9 @@ GROUPS = {
                "without names are taken for square images)", setting=False),
     ],
     "model": [
+        Option("model", "NAME", str,
+               "vae (the default), or hierarchical: two latent levels, of z-dim and half of it, or "
+               "such as 'hierarchical:z_dims=[16,8,4],inference=bottom_up'", default="vae"),
         Option("z_dim", "N", whole(1),
                "latent dimensions (default: 4 for the digits; for a table 8, but fewer than its "
                "columns; otherwise 20, but no more than the columns)"),

@@ -42,7 +42,7 @@ def test_a_run_folder_is_complete(trained):
         "objective": {"name": "elbo", "beta": 1.0, "n_samples": 1, "free_bits": 0.0},
         "training": {
             "data": "digits", "columns": None, "missing_cells": None, "encoding": None,
-            "sheet": None, "holdout": 0.1, "z_dim": 2, "hidden": [16],
+            "sheet": None, "holdout": 0.1, "model": "vae", "z_dim": 2, "hidden": [16],
             "activation": "relu", "likelihood": "bernoulli", "posterior": "gaussian",
             "prior": "standard",
             "objective": "elbo", "n_samples": 1, "beta": 1.0, "warmup": 0.0, "free_bits": 0.0,
@@ -61,6 +61,33 @@ def test_a_run_is_what_fit_makes_of_the_rows_that_are_not_held_out(trained):
     written = history(trained)
     for column in ("train_loss", "valid_loss", "train_kl", "beta"):
         assert [row[column] for row in written] == [record[column] for record in records]
+
+
+def test_a_hierarchy_of_levels(npvae, tmp_path):
+    options = ["--epochs", 2, "--hidden", "16", "--quiet", "--out", tmp_path / "run"]
+    model = "hierarchical:z_dims=[3,2],inference=chain"
+    assert npvae("train", *options, "--model", model).code == 0
+    trained = nv.load(tmp_path / "run")
+    assert (trained.z_dims, trained.inference) == ((3, 2), "chain")
+    for command in ("evaluate", "sample", "reconstruct", "interpolate", "latent"):
+        more = ["--samples", 5] if command == "evaluate" else ["--out", tmp_path / "x.npy"]
+        code, _, err = npvae(command, tmp_path / "run", *more)
+        assert (code, err) == (0, ""), command
+    assert npvae("train", *options, "--resume", "--epochs", 3).code == 0
+    npvae("train", *options, "--model", "hierarchical", "--z-dim", 6)
+    assert nv.load(tmp_path / "run").z_dims == (6, 3)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("ladder", "--model is one of vae, hierarchical; got 'ladder'"),
+        ("hierarchical:levels=3", "--model hierarchical takes"),
+        ("hierarchical:z_dims=[0]", "each width in z_dims is a whole number"),
+    ],
+)
+def test_models_that_can_not_be(refused, model, said):
+    assert said in refused("train", "--model", model)
 
 
 def test_it_says_what_it_does_and_where_everything_is(npvae, tmp_path, monkeypatch):
