@@ -29,7 +29,7 @@ _NAMES = {
     "training.callbacks": ("EarlyStopping",),
     "evaluate": (
         "DrawnRows", "active_units", "disentanglement", "drawn_rows_report", "inference_gap",
-        "information", "log_likelihood", "metrics", "rate_distortion", "refine",
+        "information", "log_likelihood", "metrics", "rate_distortion", "refine", "report",
     ),
     "outliers": ("Detector", "anomaly_contributions", "anomaly_scores", "fit_detector"),
     "gaps": ("impute",),

@@ -9,8 +9,10 @@ from .information import information, rate_distortion
 from .likelihood import log_likelihood
 from .measures import active_units, metrics
 from .refine import inference_gap, refine
+from .report import report
 
 __all__ = [
     "DrawnRows", "active_units", "columns_alone", "disentanglement", "drawn_rows_report",
     "inference_gap", "information", "log_likelihood", "metrics", "rate_distortion", "refine",
+    "report",
 ]  # fmt: skip
