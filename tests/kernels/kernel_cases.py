@@ -173,6 +173,14 @@ def log_prob_backward_terms(d: Array, z: Array, mu: Array, logvar: Array) -> tup
 TWO_GAUSSIANS = dict(mu="BZ", logvar="BZ", prior_mu="KBZ", prior_logvar="KBZ")
 
 
+def bent(logvar: Array) -> Array:
+    """Where a posterior's heads keep it."""
+    return np.clip(logvar, -20, 20)
+
+
+BENT = dict(logvar=bent, prior_logvar=bent)
+
+
 def between_terms(mu: Array, logvar: Array, prior_mu: Array, prior_logvar: Array) -> tuple[Array]:
     u2 = (np.abs(mu) + np.abs(prior_mu)) ** 2 * np.exp(-prior_logvar) * (1 + np.abs(prior_logvar))
     w = np.abs(logvar) + np.abs(prior_logvar)
@@ -632,13 +640,15 @@ KERNELS: dict[str, Kernel] = {
         scales=lambda m, v: (0.5 * (m * m + np.abs(np.expm1(v)) + np.abs(v))[None],),
     ),
     "gaussian_kl_backward": Kernel(dict(dkl="1BZ", mu="BZ", logvar="BZ"), 4, wide=("dkl",)),
-    "gaussian_kl_between": Kernel(TWO_GAUSSIANS, 6, scales=between_terms),
+    "gaussian_kl_between": Kernel(TWO_GAUSSIANS, 6, scales=between_terms, domain=BENT),
     "gaussian_kl_between_backward": Kernel(
-        dict(dkl="KBZ") | TWO_GAUSSIANS, 8, scales=between_backward_terms, wide=("dkl",)
+        dict(dkl="KBZ") | TWO_GAUSSIANS, 8, scales=between_backward_terms, wide=("dkl",),
+        domain=BENT,
     ),
-    "precision_weighted": Kernel(TWO_GAUSSIANS, 4, scales=weighted_terms),
+    "precision_weighted": Kernel(TWO_GAUSSIANS, 4, scales=weighted_terms, domain=BENT),
     "precision_weighted_backward": Kernel(
-        dict(d_mean="KBZ", d_spread="KBZ") | TWO_GAUSSIANS, 6, scales=weighted_backward_terms
+        dict(d_mean="KBZ", d_spread="KBZ") | TWO_GAUSSIANS, 6, scales=weighted_backward_terms,
+        domain=BENT,
     ),
     "gaussian_log_prob": Kernel(dict(z="KBZ", mu="BZ", logvar="BZ"), 3, scales=log_prob_terms),
     "gaussian_log_prob_backward": Kernel(

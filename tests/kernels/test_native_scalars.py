@@ -198,9 +198,9 @@ REFERENCE = {
 def test_activations_over_their_whole_range(kind):
     x, c = everywhere(), f32(0.01)
     x = np.append(x, f32(np.nan))
-    h, bias = np.empty_like(x), np.zeros(1, f32)
+    h, kept, bias = np.empty_like(x), np.empty_like(x), np.zeros(1, f32)
     run = getattr(activations, f"bias_{kind}")
-    run(x.ctypes.data, bias.ctypes.data, h.ctypes.data, 0, 0, 1, x.size, c)
+    run(x.ctypes.data, bias.ctypes.data, h.ctypes.data, kept.ctypes.data, 0, 1, x.size, c)
     wide = x.astype(float)
     want = REFERENCE[kind](wide, float(c))
     same = (h == want.astype(f32)) | (np.isnan(h) & np.isnan(want))

@@ -579,7 +579,7 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     },
     "Only a recorded step asks whether the array can change; no value depends on it.": {
         "flows.base.Flowed.draw_backward": [
-            "pass",
+            "d_change.flags.writeable = False -> pass",
             "d_change.flags.writeable = True",
         ],
         "priors.VampPrior.forward": [
