@@ -232,8 +232,8 @@ def vae(
     likelihood = PARTS[f"likelihood.{model.likelihood.name}"]
     return {
         "log_px": likelihood.witness(w, model.likelihood, under("likelihood.", p), theta, x),
-        "kl": w.gaussian_kl(mu, logvar),
-        "log_pz": log_prior(w, model, p, z),
+        "kl": divergence(w, model, p, mu, logvar, context),
+        "log_pz": log_prior(w, model, p, z, context),
         "log_qz": w.gaussian_log_prob(z, mu, logvar),
         "z": z,
         "mu": mu,
@@ -261,9 +261,22 @@ FEATURES = {
 """What the encoder is given of x, where that is not x itself."""
 
 
-def log_prior(w: Any, model: Any, p: dict[str, Any], z: Any) -> Any:
+def of_context(w: Any, model: Any, p: dict[str, Any], context: Any) -> Any:
+    """The mean and log-variance that a network makes of the context."""
+    return w.heads(mlp(w, model.activation.name, under("conditioner.", p), context))
+
+
+def divergence(w: Any, model: Any, p: dict[str, Any], mu: Any, logvar: Any, context: Any) -> Any:
+    if model.prior.name == "conditional":
+        return w.gaussian_kl_between(mu, logvar, *of_context(w, model, p, context))
+    return w.gaussian_kl(mu, logvar)
+
+
+def log_prior(w: Any, model: Any, p: dict[str, Any], z: Any, context: Any) -> Any:
     """log p(z); the pseudo-inputs of a VampPrior go through the encoder."""
     components = ()
+    if model.prior.name == "conditional":
+        components = of_context(w, model, p, context)
     if "prior.pseudo_inputs.u" in p:
         u = p["prior.pseudo_inputs.u"]
         components = w.heads(mlp(w, model.activation.name, under("encoder.", p), u))

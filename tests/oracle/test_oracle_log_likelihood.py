@@ -18,7 +18,7 @@ N, D, Z, C = 9, 8, 3, 2
 @pytest.mark.parametrize("context_dim", [0, C])
 @pytest.mark.parametrize("block", [1 << 22, 7 * N * D], ids=["one block", "blocks of 7"])
 def test_same_noise_same_estimate(likelihood, context_dim, block, monkeypatch):
-    monkeypatch.setattr("npvae.evaluate.measures._BLOCK", block)
+    monkeypatch.setattr("npvae.evaluate.likelihood._BLOCK", block)
     rng = np.random.default_rng(0)
     model = nv.VAE(
         D, Z, hidden=(6,), activation="silu", likelihood=likelihood, context_dim=context_dim,

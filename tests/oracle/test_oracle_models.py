@@ -79,15 +79,23 @@ def test_each_likelihood(likelihood, context_dim, witness, use_kernels):
 
 @each_witness
 @each_context
-@pytest.mark.parametrize("prior", [nv.Mixture(4), nv.VampPrior(4)], ids=["mixture", "vamp"])
+@pytest.mark.parametrize(
+    "prior", ["mixture:n_components=4", "vamp:n_components=4", "coupling:n=2,hidden=[4]"]
+)
 @pytest.mark.parametrize("likelihood", ["bernoulli", "negative_binomial"])
 def test_each_learnt_prior(likelihood, prior, context_dim, witness, use_kernels):
     options = dict(likelihood=likelihood, prior=prior, context_dim=context_dim)
     check(witness, use_kernels, WITH_SAMPLED_KL, **options)
 
 
+@each_witness
+def test_a_prior_of_the_context(witness, use_kernels):
+    check(witness, use_kernels, OBJECTIVES, prior="conditional", context_dim=3)
+
+
 def test_every_prior_has_its_model():
-    assert set(PRIORS) == {"standard", "mixture", "vamp"}
+    """Of "flow" it is "coupling", which is made of the same flows."""
+    assert set(PRIORS) == {"standard", "mixture", "vamp", "conditional", "coupling", "flow"}
 
 
 def test_free_bits_hold_some_dimensions_and_not_others():
