@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -189,17 +190,19 @@ def _trained(member: Member, x: Array, schema: Any, seed: int, weights: Array | 
     moved = x[rows]
     with np.errstate(invalid="ignore"):
         moved += JITTER * np.where(real, _deviations(x), 0) * rng.standard_normal(moved.shape)
-    fit(
-        model,
-        moved,
-        epochs=-(-visits // n),
-        batch_size=BATCH,
-        lr=RATE,
-        seed=seed,
-        threads=1,
-        progress=False,
-        weights=None if weights is None else weights[rows],
-    )
+    with warnings.catch_warnings():  # cells far from all others are what is looked for
+        warnings.filterwarnings("ignore", "far from all other cells")
+        fit(
+            model,
+            moved,
+            epochs=-(-visits // n),
+            batch_size=BATCH,
+            lr=RATE,
+            seed=seed,
+            threads=1,
+            progress=False,
+            weights=None if weights is None else weights[rows],
+        )
     return model
 
 
