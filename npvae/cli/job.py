@@ -234,7 +234,7 @@ def _prepare(options: Namespace, place: RunFolder) -> Job:
 
 def _model(choices: Choices, arguments: dict[str, Any]) -> VAE | HierarchicalVAE:
     """The model of the family that --model names; `arguments` are what the data say of it."""
-    own = parsed(choices["model"])
+    own = parsed(choices["model"] or "vae")
     name = own.pop("name")
     if name not in FAMILIES:
         raise ConfigError(f"--model is one of {', '.join(FAMILIES)}; got {name!r:.60}.")

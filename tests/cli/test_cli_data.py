@@ -224,7 +224,7 @@ def test_a_config_of_another_model_is_not_believed(trained, npvae, tmp_path):
 )  # fmt: skip
 def test_a_config_that_was_edited_badly_is_refused(trained, refused, tmp_path, part, value):
     config = json.loads((trained / "config.json").read_text())
-    (config["training"] if part in config["training"] else config)[part] = value
+    (config if part in config else config["training"])[part] = value
     (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "model.npz").write_bytes((trained / "model.npz").read_bytes())
     assert "config.json' is damaged, or is of another program" in refused("info", tmp_path)
