@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -84,9 +85,9 @@ class Observed(Model, abstract=True):
                 "units and parameters belong to columns; give x_dim too, or leave them to fit."
             )
 
+    @abstractmethod
     def _build(self, inputs: Any, parameters: Mapping[str, Array] | None) -> None:
         """Make all that depends on x_dim, in the end the parameters."""
-        raise NotImplementedError
 
     def _build_input(self, inputs: Any) -> int:
         """Make what lies between x and the first network; how many numbers a row of it has."""
