@@ -58,6 +58,14 @@ class Flow(Part, abstract=True):
         return 0
 
 
+def number_of_flows(n: Any) -> int:
+    """n, if so many flows can be made."""
+    n = whole("n, the number of flows,", n)
+    if n > MOST_FLOWS:
+        raise ConfigError(f"flows are {MOST_FLOWS:,} at most, made one by one; got {n:,}.")
+    return n
+
+
 def in_turn(flows: list[Any]) -> list[Any]:
     """The flows of a chain, each told its place."""
     for place, flow in enumerate(flows):
@@ -174,9 +182,7 @@ class FlowedAlike(Flowed, abstract=True):
     kind: ClassVar[type[Flow]]
 
     def __init__(self, n: int = 8, **arguments: Any) -> None:
-        self.n = whole("n, the number of flows,", n)
-        if self.n > MOST_FLOWS:
-            raise ConfigError(f"flows are {MOST_FLOWS:,} at most, made one by one; got {n:,}.")
+        self.n = number_of_flows(n)
         super().__init__([self.kind(**arguments) for _ in range(self.n)])
 
     @property

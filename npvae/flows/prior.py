@@ -9,11 +9,10 @@ import numpy as np
 
 from .. import kernels as k
 from ..core import Part, clone, resolve
-from ..core.checks import whole
 from ..core.errors import ConfigError
 from ..kernels.seam import kernel
 from ..priors import Prior
-from .base import MOST_FLOWS, in_turn
+from .base import in_turn, number_of_flows
 from .coupling import Coupling
 
 Array = np.ndarray
@@ -113,9 +112,7 @@ class CouplingPrior(FlowPrior):
     name = "coupling"
 
     def __init__(self, n: int = 4, hidden: Sequence[int] = (32,)) -> None:
-        self.n = whole("n, the number of flows,", n)
-        if self.n > MOST_FLOWS:
-            raise ConfigError(f"flows are {MOST_FLOWS:,} at most, made one by one; got {n:,}.")
+        self.n = number_of_flows(n)
         super().__init__([Coupling(hidden) for _ in range(self.n)])
         self.hidden = self.flows[0].hidden
 
