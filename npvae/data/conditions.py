@@ -93,9 +93,15 @@ class Labels(Condition):
                 f"context is a label for each example, shape (N,), or rows of {self.width} "
                 f"weights; got shape {given.shape}."
             )
-        rows = np.zeros((given.size, self.width), np.float32)
-        rows[np.arange(given.size), self.index(given)] = 1
+        labels, rows = given.reshape(-1), np.zeros((given.size, self.width), np.float32)
+        known = np.flatnonzero(self._known(labels))
+        if len(known):
+            rows[known, self.index(labels[known])] = 1
         return rows
+
+    def _known(self, labels: Array) -> Array:
+        """Which of the labels (N,) are to be classes, (N,) bool."""
+        return np.ones(len(labels), bool)
 
 
 class PartialLabels(Labels):
@@ -103,15 +109,8 @@ class PartialLabels(Labels):
 
     name = "partial_labels"
 
-    def rows(self, context: Any) -> Any:
-        given = np.asarray(context)
-        if given.ndim == 2 and given.shape[1] == self.width and self.width > 1:
-            return given
-        labels = given.reshape(-1)
-        unknown = np.array([_is_unknown(label) for label in labels.tolist()], bool)
-        rows = np.zeros((len(labels), self.width), np.float32)
-        rows[~unknown] = super().rows(labels[~unknown]) if not unknown.all() else 0
-        return rows
+    def _known(self, labels: Array) -> Array:
+        return ~np.array([_is_unknown(label) for label in labels.tolist()], bool)
 
 
 class Vector(Condition):
