@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import warnings
 from numbers import Real
 from typing import Any
 
@@ -78,3 +79,16 @@ def _finite(value: Any) -> bool:
         return math.isfinite(value)
     except OverflowError:  # a whole number that no float can hold
         return False
+
+
+def warn_of_infinite(what: str, values: np.ndarray, dtype: str) -> None:
+    """Say which rows have a value (N,) that is NaN or infinite, if any has."""
+    rows = np.flatnonzero(~np.isfinite(values))
+    if len(rows):
+        warnings.warn(
+            f"the {what} of {len(rows):,} of {len(values):,} rows is no finite number, first that "
+            f"of row {rows[0]} (counted from 0): its numbers are too large for {dtype} beside "
+            "those that the model was trained on; rescale such rows"
+            + (", or take model.astype('float64')." if dtype == "float32" else "."),
+            stacklevel=4,
+        )

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from .. import kernels as k
-from ..core.checks import whole
+from ..core.checks import warn_of_infinite, whole
 from ..core.errors import ConfigError
 from ..core.public import public
 from ..models import Model
-from ..models.base import warn_of_infinite
 
 Array = np.ndarray
 Weights = Callable[[Any], Array]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
@@ -13,7 +12,7 @@ import numpy as np
 from .. import flows, likelihoods, posteriors, priors  # noqa: F401  (their names get registered)
 from ..core import Terms
 from ..core.arrays import as_array
-from ..core.checks import relative_weights, whole
+from ..core.checks import relative_weights, warn_of_infinite, whole
 from ..core.errors import ConfigError, DataError
 from ..core.public import public
 from ..core.wording import cut
@@ -308,12 +307,17 @@ class Model(Owner, abstract=True):
         rng = np.random.default_rng(whole("seed", seed, least=0))
         if take == "draw" and self.tilt is not None:
             return tilted_rows(self, n, rng)
-        if context is not None:
-            context = np.atleast_2d(as_array(self._context_rows(context), "context"))
-            context = np.repeat(context, n, axis=0) if len(context) == 1 else context
+        context = self._context_of(n, context)
         contexts = self.context_reader(context, n)
         z = self.draw_z(n, rng, None if contexts is None else contexts.checked(slice(0, n)))
         return self.decode(z, context, take, seed)
+
+    def _context_of(self, n: int, context: Any) -> Any:
+        """The context of n new rows, as rows of numbers; one serves all."""
+        if context is None:
+            return None
+        rows = np.atleast_2d(as_array(self._context_rows(context), "context"))
+        return np.repeat(rows, n, axis=0) if len(rows) == 1 else rows
 
     @public
     def elbo(
@@ -381,16 +385,3 @@ class Model(Owner, abstract=True):
 
 def _joined(chunks: Sequence[Array]) -> Array:
     return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
-
-
-def warn_of_infinite(what: str, values: Array, dtype: str) -> None:
-    """Say which rows have a value (N,) that is NaN or infinite, if any has."""
-    rows = np.flatnonzero(~np.isfinite(values))
-    if len(rows):
-        warnings.warn(
-            f"the {what} of {len(rows):,} of {len(values):,} rows is no finite number, first that "
-            f"of row {rows[0]} (counted from 0): its numbers are too large for {dtype} beside "
-            "those that the model was trained on; rescale such rows"
-            + (", or take model.astype('float64')." if dtype == "float32" else "."),
-            stacklevel=4,
-        )

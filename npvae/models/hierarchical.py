@@ -158,10 +158,7 @@ class HierarchicalVAE(Observed):
             return super().sample(n, seed, context, take)
         n, rng = whole("n", n), np.random.default_rng(whole("seed", seed, least=0))
         z = self._down(n, rng, {level: self._fixed(level, z, n) for level, z in fixed.items()})
-        rows = None if context is None else np.atleast_2d(self._context_rows(context))
-        if rows is not None and len(rows) == 1:
-            rows = np.repeat(rows, n, axis=0)
-        return self.decode(z, rows, take, seed)
+        return self.decode(z, self._context_of(n, context), take, seed)
 
     def _fixed(self, level: int, z: Any, n: int) -> Array:
         known = range(1, len(self.z_dims) + 1)
