@@ -22,6 +22,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..core.trees import leaves
+
 Array = np.ndarray
 Context = Array | None
 
@@ -61,7 +63,7 @@ def weighted_samples(
     """Importance samples of p(z given x known), of rows (B, D) as `Model.batches` gives them."""
     noise, zs, log_ws = [], [], []
     for start in range(0, n_samples, AT_ONCE):
-        eps = as_levels(model.draw_noise(1, min(AT_ONCE, n_samples - start), rng))
+        eps = leaves(model.draw_noise(1, min(AT_ONCE, n_samples - start), rng))
         z, log_w = _run(model, x, context, [np.repeat(e, len(x), axis=1) for e in eps])
         noise.append(eps)
         zs.append(z)
@@ -84,7 +86,7 @@ def metropolis(
     z, log_w = _run(model, x, context, eps)
     for step in range(steps):
         walk = step % (len(WALKS) + 1)
-        noise = _side_by_side([as_levels(model.draw_noise(1, n_chains, s)) for s in streams])
+        noise = _side_by_side([leaves(model.draw_noise(1, n_chains, s)) for s in streams])
         log_ratio = -log_w
         if walk:
             length = WALKS[walk - 1] / np.sqrt(n_latent)
@@ -101,11 +103,6 @@ def metropolis(
         z = np.where(accepted[..., None], z_new, z)
         eps = [np.where(accepted[..., None], new, e) for new, e in zip(noise, eps, strict=True)]
     return z
-
-
-def as_levels(noise: Any) -> list[Array]:
-    """Noise as `draw_noise` gives it, as a list also where there is one level."""
-    return list(noise) if isinstance(noise, (list, tuple)) else [noise]
 
 
 def _run(model: Any, x: Array, context: Context, eps: list[Array]) -> tuple[Array, Array]:
