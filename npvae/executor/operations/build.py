@@ -18,15 +18,11 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
 from . import loop
-from .declare import EXECUTOR, OPERATIONS, SCALARS
+from .declare import EXECUTOR, OPERATIONS, PREFIX, SCALARS, symbol
 from .options import LONG, Compiled
 
 ARGUMENTS = ("operands", "constants", "scalars", *EXECUTOR)
 """What the C function of an operation takes; it gives 0 where the steps are to end."""
-
-
-PREFIX = "npvae_"
-"""Of the names of C functions, and of those that are not merged into them."""
 
 
 def main() -> None:
@@ -113,11 +109,6 @@ def _object_file(name: str) -> bytes:
     library.entry = symbol(name)
     library.finalize()
     return library.codegen._tm.emit_object(library._final_module)
-
-
-def symbol(name: str) -> str:
-    """What the C function is called."""
-    return PREFIX + name
 
 
 def _write_entry(module, name, declared, result, parameters):

@@ -35,6 +35,15 @@ those of this step."""
 SCALARS = ("beta", "step_size", "root", "decay")
 """What changes from step to step, float64: the columns of `scalars`."""
 
+PREFIX = "npvae_"
+"""Of the names of C functions, and of those that are not merged into them."""
+
+
+def symbol(name: str) -> str:
+    """What the C function of an operation, or of the loop, is called."""
+    return PREFIX + name
+
+
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 

@@ -20,6 +20,7 @@ import llvmlite.binding as llvm
 from ...core import interrupts
 from ...core.threads import usable_cores
 from . import cache
+from .declare import symbol
 from .loop import PARAMETERS
 
 LOOP = "execute"
@@ -147,4 +148,4 @@ def _load(code: dict[str, bytes]) -> None:
     engine.finalize_object()
     _engines.append(engine)
     for name in code:
-        _addresses[name] = engine.get_function_address(f"npvae_{name}")
+        _addresses[name] = engine.get_function_address(symbol(name))
