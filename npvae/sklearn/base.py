@@ -190,9 +190,7 @@ class VAEEstimator(TableEstimator):
     def _train(self, x: Array, sample_weight: Any, max_iter: int, seed: int) -> History:
         """Train `model_` on rows x (N, D), for at most so many epochs and some 30,000 steps."""
         n = len(x)
-        batch_size = self.batch_size or (32 if n < _FEW_ROWS else 128)
-        most = epochs_of(-(-n // batch_size), self.model_.n_params, wide=x.shape[1] >= WIDE)
-        epochs = min(max_iter, most)
+        batch_size, epochs = self._length(x, max_iter)
         weights = None
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, x, ensure_non_negative=True)
@@ -217,6 +215,13 @@ class VAEEstimator(TableEstimator):
             callbacks=[EarlyStopping(patience)] if stops else (),
             weights=None if weights is None else weights[~held_out],
         )
+
+    def _length(self, x: Array, max_iter: int) -> tuple[int, int]:
+        """Rows a step, and how many epochs there are at most."""
+        n = len(x)
+        batch_size = self.batch_size or (32 if n < _FEW_ROWS else 128)
+        most = epochs_of(-(-n // batch_size), self.model_.n_params, wide=x.shape[1] >= WIDE)
+        return batch_size, min(max_iter, most)
 
     def _stops_early(self, n: int) -> bool:
         return n >= _ENOUGH_ROWS if self.early_stopping == "auto" else bool(self.early_stopping)

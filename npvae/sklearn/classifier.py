@@ -9,12 +9,11 @@ import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from .. import models
 from ..core.errors import DataError
 from ..training.fit import fit
-from ..training.length import WIDE, epochs_of
 from .base import CONSTRAINTS, VAEEstimator
 
 Array = np.ndarray
@@ -100,8 +99,7 @@ class VAEClassifier(ClassifierMixin, VAEEstimator):
             raise ValueError("VAEClassifier requires y to be passed, but the target y is None.")
         x = self._rows(X, reset=True, least=2)
         y = column_or_1d(y, warn=True, dtype=None)
-        if len(y) != len(x):
-            raise ValueError(f"y needs a label for each of the {len(x)} rows; got {len(y)}.")
+        check_consistent_length(x, y)
         known = ~_unknown(y)
         given = np.asarray(y[known].tolist())
         if given.dtype.kind == "f" and np.isinf(given).any():
@@ -116,9 +114,7 @@ class VAEClassifier(ClassifierMixin, VAEEstimator):
         labels[known] = codes
         seed = self._seed()
         self.model_ = self._new_classifier(x, seed)
-        batch_size = self.batch_size or 32
-        steps = -(-len(x) // batch_size)
-        epochs = min(self.max_iter, epochs_of(steps, self.model_.n_params, x.shape[1] >= WIDE))
+        batch_size, epochs = self._length(x, self.max_iter)
         self.history_ = fit(
             self.model_, x, y=labels, epochs=epochs, batch_size=batch_size, lr=float(self.lr),
             seed=seed, threads=self._threads, progress=bool(self.verbose),
