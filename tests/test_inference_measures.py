@@ -178,6 +178,9 @@ def test_refine_is_for_one_gaussian_level(rng):
     for call in (nv.refine, nv.information, nv.inference_gap):
         with pytest.raises(nv.ConfigError, match="one latent level and posterior='gaussian'"):
             call(flows, x)
+    for model in (nv.Autoencoder(4, 2, hidden=(3,)), nv.HierarchicalVAE(4, (2, 2), hidden=(3,))):
+        with pytest.raises(nv.ConfigError, match=f"this one has {len(model.levels)} levels"):
+            nv.refine(model, x)
 
 
 def test_the_gap_and_its_parts_where_they_are_known(rng):

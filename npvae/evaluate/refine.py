@@ -138,14 +138,14 @@ def row_gradients(
 
 def _gaussian_level(model: Any) -> Any:
     """The level of a model that has one, with the Gaussian posterior."""
-    (level, *others) = model.levels
-    if others or type(level.posterior) is not DiagonalGaussian:
-        came = f"{len(model.levels)} levels" if others else type(level.posterior).__name__
+    n = len(model.levels)
+    if n != 1 or type(model.levels[0].posterior) is not DiagonalGaussian:
+        came = f"{n} levels" if n != 1 else type(model.levels[0].posterior).__name__
         raise ConfigError(
             "per-example inference is for models with one latent level and posterior='gaussian'; "
             f"this one has {came}."
         )
-    return level
+    return model.levels[0]
 
 
 def _prior_inputs(model: Any, context: Array | None) -> tuple[Array, ...]:
