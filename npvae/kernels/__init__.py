@@ -19,6 +19,7 @@ has products of its own, which do not.
 from __future__ import annotations
 
 from .choice import kernels_in_use, numba_installed, use_kernels
+from .conv import *
 from .decoding import *
 from .dense import *
 from .flows import *

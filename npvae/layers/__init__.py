@@ -13,11 +13,13 @@ from .activation import (
     Tanh,
 )
 from .combine import Concat, Sequential, mlp
+from .conv import Conv2d, ConvTranspose2d
 from .dense import Dense
 from .init import INITIALISERS
 from .layer import Layer
 
 __all__ = [
-    "ELU", "GELU", "INITIALISERS", "Activation", "Concat", "Dense", "Identity", "Layer",
-    "LeakyReLU", "ReLU", "Sequential", "SiLU", "Sigmoid", "Softplus", "Tanh", "mlp",
+    "ELU", "GELU", "INITIALISERS", "Activation", "Concat", "Conv2d", "ConvTranspose2d", "Dense",
+    "Identity", "Layer", "LeakyReLU", "ReLU", "Sequential", "SiLU", "Sigmoid", "Softplus", "Tanh",
+    "mlp",
 ]  # fmt: skip

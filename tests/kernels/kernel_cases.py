@@ -67,6 +67,7 @@ def sizes(batch: int = 7, samples: int = 3, width: int = 37) -> Sizes:
         "B": batch, "K": samples, "R": batch * samples, "D": width, "H": width, "I": width,
         "O": width // 2, "Z": latent, "S": 2 * latent, "C": context, "Y": width + context,
         "N": batch * width, "P": 2 * width, "T": 3 * width, "M": 4, "1": 1,
+        "E": 5, "F": 4, "G": 3, "J": 2, "U": 3, "V": 2,  # images, taps, and the places of these
     }  # fmt: skip
 
 
@@ -410,7 +411,13 @@ def categorical_terms(logits: Array, x: Array, sizes: Any) -> tuple[Array, Array
     return (x * (1 + off)).sum(-1), np.broadcast_to(1 + off, logits.shape)
 
 
+def magnitudes(kernel: Callable[..., Array]) -> Callable[..., tuple[Array]]:
+    """Of the products that a kernel with two factors sums."""
+    return lambda a, b, *constants: (kernel(np.abs(a), np.abs(b), *constants),)
+
+
 AB = dict(a="RH", b="H")
+WINDOW = dict(stride=(2, 1), padding=(1, 0), dilation=(1, 2), groups=1)
 ON_GRID = dict(a=grid, b=grid)
 HEADS = dict(low=-20.0, high=20.0)
 ADAM = dict(
@@ -421,6 +428,17 @@ KERNELS: dict[str, Kernel] = {
     "linear": Kernel(dict(x="RI", W="OI"), 8, scales=lambda x, W: (np.abs(x) @ np.abs(W).T,)),
     "linear_dx": Kernel(dict(dy="RO", W="OI"), 8, scales=lambda y, W: (np.abs(y) @ np.abs(W),)),
     "linear_dw": Kernel(dict(dy="RO", x="RI"), 8, scales=lambda y, x: (np.abs(y).T @ np.abs(x),)),
+    "conv2d": Kernel(
+        dict(x="REFI", weight="OGJI"), 8, WINDOW, scales=magnitudes(kernels.conv2d)
+    ),
+    "conv2d_dx": Kernel(
+        dict(dy="RUVO", weight="OGJI"), 8, dict(size=(5, 4)) | WINDOW,
+        scales=magnitudes(kernels.conv2d_dx),
+    ),
+    "conv2d_dw": Kernel(
+        dict(dy="RUVO", x="REFI"), 8, dict(taps=(3, 2)) | WINDOW,
+        scales=magnitudes(kernels.conv2d_dw),
+    ),
     "add": Kernel(dict(a="KBZ", b="KBZ"), 0.5),
     "concat": Kernel(dict(a="KBD", c="BC"), 0),
     "take_columns": Kernel(dict(x="BD"), 0, dict(columns=every_other)),

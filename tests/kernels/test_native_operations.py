@@ -20,8 +20,8 @@ from npvae.executor.lower import RULES
 from npvae.executor.places import Source
 from npvae.executor.program import Program
 
-EAGER = {"adam"}
-"""Kernels that have no compiled operation of a call's: Adam ends a step."""
+EAGER = {"adam", "conv2d", "conv2d_dx", "conv2d_dw"}
+"""Kernels that have no compiled operation of a call's: Adam ends a step, and Python convolves."""
 NATIVE = [name for name in KERNELS if name not in EAGER]
 ODD = {
     f"{name}-{odd}": (name, n)

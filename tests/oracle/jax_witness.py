@@ -9,7 +9,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import nn
+from jax import lax, nn
 from jax.scipy import stats
 from jax.scipy.special import gammaln, logsumexp
 from jax.scipy.stats import norm
@@ -23,6 +23,7 @@ exp = jnp.exp
 log = jnp.log
 stack = jnp.stack
 log1p = jnp.log1p
+LAST = ("NHWC", "HWIO", "NHWC")
 
 ACTIVATIONS = {
     "identity": lambda s: s,
@@ -39,6 +40,31 @@ ACTIVATIONS = {
 
 def affine(x, W, b):
     return jnp.einsum("...i,oi->...o", x, W) + b
+
+
+def conv2d(x, W, part):
+    """Images and weights with their channels last, as the part's window goes over them."""
+    return lax.conv_general_dilated(
+        x, W.transpose(1, 2, 3, 0), part.stride, [(p, p) for p in part.padding],
+        rhs_dilation=part.dilation, feature_group_count=part.groups, dimension_numbers=LAST,
+    )  # fmt: skip
+
+
+def conv_transpose2d(x, W, part):
+    """As a convolution of the input with zeros put between its lines, by the turned weight."""
+    n_in, kh, kw, n_out = W.shape
+    turned = W[:, ::-1, ::-1].reshape(part.groups, n_in // part.groups, kh, kw, n_out)
+    turned = turned.transpose(2, 3, 1, 0, 4).reshape(kh, kw, n_in // part.groups, -1)
+    edges = [
+        (d * (t - 1) - p, d * (t - 1) - p + o)
+        for t, d, p, o in zip(
+            part.kernel, part.dilation, part.padding, part.output_padding, strict=True
+        )
+    ]
+    return lax.conv_general_dilated(
+        x, turned, (1, 1), edges, lhs_dilation=part.stride, rhs_dilation=part.dilation,
+        feature_group_count=part.groups, dimension_numbers=LAST,
+    )  # fmt: skip
 
 
 def join(a, context):

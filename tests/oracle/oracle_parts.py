@@ -176,6 +176,17 @@ def sylvester(w: Any, part: Any, p: dict[str, Any], z: Any) -> Any:
     return w.flow(lambda z: z + q @ (r @ tanh(s @ (z @ q) + p["b"])), z)
 
 
+def convolution(kind: Any, draw: Draw, **options: Any) -> tuple[nv.Part, tuple[Array, ...]]:
+    part = kind((6, 5, 4), 2, (3, 2), (2, 1), (1, 0), dilation=(1, 2), groups=2, **options)
+    return draw.parameters(part), (draw.numbers(draw.K, B, part.n_in),)
+
+
+def convolved(operation: Any, w: Any, part: Any, p: dict[str, Any], x: Any) -> Any:
+    """With images as rows, and the channels last."""
+    y = operation(x.reshape(-1, *part.in_shape), p["W"], part) + p["b"]
+    return w.ACTIVATIONS[part.activation.name](y).reshape(*x.shape[:-1], -1)
+
+
 def declared(part: Any, x_dim: int) -> Any:
     part.declare(x_dim)
     return part
@@ -405,6 +416,14 @@ PARTS = {
             (draw.numbers(draw.K, B, D),),
         ),
         lambda w, part, p, x: mlp(w, "softplus", p, x),
+    ),
+    "layer.conv2d": Entry(
+        lambda draw: convolution(layers.Conv2d, draw),
+        lambda w, part, p, x: convolved(w.conv2d, w, part, p, x),
+    ),
+    "layer.conv_transpose2d": Entry(
+        lambda draw: convolution(layers.ConvTranspose2d, draw, output_padding=(1, 0)),
+        lambda w, part, p, x: convolved(w.conv_transpose2d, w, part, p, x),
     ),
     "join.concat": Entry(
         lambda draw: (layers.Concat(), (draw.numbers(draw.K, B, D), draw.numbers(B, C))),

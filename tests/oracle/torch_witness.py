@@ -49,6 +49,19 @@ def affine(x, W, b):
     return functional.linear(x, W, b)
 
 
+def conv2d(x, W, part):
+    """Images and weights with their channels last, as the part's window goes over them."""
+    window = part.stride, part.padding, part.dilation, part.groups
+    x, W = x.permute(0, 3, 1, 2), W.permute(0, 3, 1, 2)
+    return functional.conv2d(x, W, None, *window).permute(0, 2, 3, 1)
+
+
+def conv_transpose2d(x, W, part):
+    window = part.stride, part.padding, part.output_padding, part.groups, part.dilation
+    x, W = x.permute(0, 3, 1, 2), W.permute(0, 3, 1, 2)
+    return functional.conv_transpose2d(x, W, None, *window).permute(0, 2, 3, 1)
+
+
 def join(a, context):
     return torch.cat([a, context.expand(*a.shape[:-1], -1)], -1)
 
