@@ -34,7 +34,7 @@ class Adam:
         theta <- theta - lr (m / (1 - beta1ᵗ)) / (√(v / (1 - beta2ᵗ)) + eps) - lr weight_decay theta
 
     The divisions by 1 - betaᵗ undo the bias towards the zeros that m and v start from: E[m] is
-    (1 - beta1ᵗ) E[g] for a stationary g.
+    (1 - beta1ᵗ) E[g] for a stationary g. A v that starts above 0 keeps first steps small instead.
     Source: Kingma & Ba 2015, algorithm 1; the decay Loshchilov & Hutter 2019, algorithm 2.
 
     Parameters
@@ -47,6 +47,10 @@ class Adam:
         Applied to all parameters.
     clip_norm : float, optional
         The greatest Euclidean norm of the whole gradient.
+    v_start : float
+        What v starts from, 0 or more. The Adam of Burda et al. 2016 starts from 1 and has gradients
+        summed over batches of B rows, with ``eps=1e-4``; of the mean over the batch, which npvae
+        has, that is ``Adam(beta1=0.99, eps=1e-4 / B, v_start=1 / B**2)``.
     """
 
     @constructor
@@ -57,6 +61,7 @@ class Adam:
         eps: float = 1e-8,
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
+        v_start: float = 0.0,
     ) -> None:
         for what, beta in (("beta1", beta1), ("beta2", beta2)):
             if number(f"Adam's {what}", beta, least=0) >= 1:
@@ -65,11 +70,13 @@ class Adam:
         self.eps = number("Adam's eps", eps, above=0)
         self.weight_decay = number("Adam's weight_decay", weight_decay, least=0)
         self.clip_norm = None if clip_norm is None else number("clip_norm", clip_norm, above=0)
+        self.v_start = number("Adam's v_start", v_start, least=0)
 
     @property
     def config(self) -> dict[str, Any]:
-        """Its arguments by name."""
-        return {"name": "adam", **vars(self)}
+        """Its arguments by name, v_start where it is used: checkpoints from before it have none."""
+        used = {name: value for name, value in vars(self).items() if name != "v_start" or value}
+        return {"name": "adam", **used}
 
     def start(self, theta: Array) -> AdamState:
         """The state before the first step; raises `ConfigError` where eps is 0 in theta's type."""
@@ -79,7 +86,7 @@ class Adam:
                 f"Adam's eps is {least:.2g} or more where weights are {theta.dtype}, since less is "
                 f"rounded to 0 and a weight without a gradient becomes 0 / 0; got {self.eps!r}."
             )
-        return AdamState(np.zeros_like(theta), np.zeros_like(theta))
+        return AdamState(np.zeros_like(theta), np.full_like(theta, self.v_start))
 
     def rate(self, lr: Any, dtype: Any) -> float:
         """A learning rate of which steps can be taken in this type; raises `ConfigError`."""

@@ -37,6 +37,7 @@ OPTIONS = dict(epochs=3, batch_size=16, lr=3e-3, seed=4)
         {"lr": 0.01, "optimiser": nv.Adam(beta1=0.5, beta2=0.9, eps=1e-2)},
         {"optimiser": nv.Adam(weight_decay=0.1)},
         {"optimiser": nv.Adam(clip_norm=0.1)},
+        {"optimiser": nv.Adam(beta1=0.99, eps=5e-6, v_start=0.0025)},
         {"optimiser": nv.Adam(clip_norm=1e6)},
         {"valid": X[:7]},
         {"threads": 1},

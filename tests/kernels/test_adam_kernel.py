@@ -16,13 +16,14 @@ SETTINGS = [
     dict(lr=0.1, beta1=0.8, beta2=0.95, eps=1e-3),
     dict(lr=0.05, weight_decay=0.1),
     dict(lr=0.02, beta1=0.0),
+    dict(lr=1e-3, beta1=0.99, eps=1e-4, v_start=1.0),
 ]
 
 
-def kingma_and_ba(theta, gradients, lr, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
+def kingma_and_ba(theta, gradients, lr, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, v_start=0.0):
     """Algorithm 1 of Kingma & Ba 2015, number by number; decay of Loshchilov & Hutter 2019."""
     theta = [float(x) for x in theta]
-    m, v = [0.0] * len(theta), [0.0] * len(theta)
+    m, v = [0.0] * len(theta), [v_start] * len(theta)
     for t, g in enumerate(gradients, start=1):
         for i in range(len(theta)):
             m[i] = beta1 * m[i] + (1 - beta1) * g[i]
@@ -33,9 +34,9 @@ def kingma_and_ba(theta, gradients, lr, beta1=0.9, beta2=0.999, eps=1e-8, weight
     return np.array(theta), np.array(m), np.array(v)
 
 
-def torch_adamw(theta, gradients, lr, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
+def torch_adamw(theta, gradients, lr, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, v_start=0.0):
     """PyTorch's order of the same: decay first, the corrections in the step and denominator."""
-    theta, m, v = theta.copy(), 0 * theta, 0 * theta
+    theta, m, v = theta.copy(), 0 * theta, 0 * theta + v_start
     for t, g in enumerate(gradients, start=1):
         theta = theta * (1 - lr * weight_decay)
         m = m + (1 - beta1) * (g - m)
@@ -43,6 +44,14 @@ def torch_adamw(theta, gradients, lr, beta1=0.9, beta2=0.999, eps=1e-8, weight_d
         denominator = np.sqrt(v) / math.sqrt(1 - beta2**t) + eps
         theta = theta - lr / (1 - beta1**t) * m / denominator
     return theta, m, v
+
+
+def test_summed_gradients_of_burda_et_al(problem):
+    """A mean gradient with eps / B and v_start / B² takes the steps of one summed over B rows."""
+    theta, sums = problem
+    summed, *_ = run(theta, sums, 1e-3, beta1=0.99, eps=1e-4, v_start=1.0)
+    mean, *_ = run(theta, sums / 20, 1e-3, beta1=0.99, eps=1e-4 / 20, v_start=1 / 20**2)
+    np.testing.assert_allclose(mean, summed, rtol=1e-12)
 
 
 def run(theta, gradients, lr, **settings):
