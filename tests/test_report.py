@@ -66,3 +66,99 @@ def test_an_autoencoder_has_no_latent_distribution_to_report(rows):
     model = nv.Autoencoder(6, 2, hidden=(16,), likelihood="gaussian")
     nv.fit(model, rows, epochs=30, batch_size=50, lr=5e-3)
     assert nv.report(model, rows) == []
+
+
+def test_one_sentence_for_each_finding_and_ten_lines_at_most(rows):
+    model, history = trained(rows, epochs=5)
+    said = nv.report(model, 5 * rows[:900], rows[900:], history)
+    assert 2 <= len(said) <= 10
+    assert all(line.endswith(".") and "\n" not in line for line in said)
+
+
+def test_a_collapsed_posterior(rows):
+    model = nv.VAE(6, 2, hidden=(8,), likelihood="gaussian_column_scale")
+    model.params["encoder.layers.1.W"][...] = 0
+    (said,) = nv.report(model, rows)
+    assert said.startswith("none of 2 latent dimensions is in use")
+    assert "nv.Linear(0, 1, epochs)" in said
+
+
+def test_a_warm_up_that_did_not_end(rows):
+    model = nv.VAE(6, 2, hidden=(16,), likelihood="gaussian_column_scale")
+    with pytest.warns(UserWarning, match="beta reaches its end"):
+        history = nv.fit(model, rows, objective=nv.ELBO(nv.Linear(0, 1, 100)), epochs=20)
+    assert any("warm-up had not ended" in said for said in nv.report(model, rows, history=history))
+    history = nv.fit(model, rows, objective=nv.ELBO(nv.Linear(0, 1, 5)), epochs=20)
+    assert not any("warm-up" in said for said in nv.report(model, rows, history=history))
+
+
+def test_where_overfitting_turned(rows):
+    """Said of weights after the turn; not of the best ones, whose rows are no worse for it."""
+    of = dict(likelihood="gaussian_column_scale", hidden=(200,))
+    model = nv.VAE(6, 2, **of)
+    options = dict(epochs=600, batch_size=30, lr=5e-3, valid=rows[900:])
+    history = nv.fit(model, rows[:30], **options)
+    (said,) = [one for one in nv.report(model, rows[:30], rows[900:], history) if "worse" in one]
+    best = 1 + int(np.argmin(history["valid_loss"]))
+    assert f"their loss was least after epoch {best}: stop" in said
+    kept = nv.VAE(6, 2, **of)
+    history = nv.fit(kept, rows[:30], callbacks=[nv.EarlyStopping(500)], **options)
+    assert not any("worse" in one for one in nv.report(kept, rows[:30], rows[900:], history))
+
+
+def test_a_log_variance_at_its_bound(rows):
+    model, _ = trained(rows)
+    assert not any("bound of" in said for said in nv.report(model, rows))
+    model.params["encoder.layers.1.b"][2:] = -40
+    assert any("log-variance is at its bound of -20" in said for said in nv.report(model, rows))
+
+
+def test_shades_are_no_zeros_and_ones():
+    rng = np.random.default_rng(0)
+    for x, says in (
+        (rng.beta(5, 5, (300, 6)), True),
+        (rng.beta(0.2, 0.2, (300, 6)), False),
+        ((rng.random((300, 6)) < 0.5).astype(float), False),
+    ):
+        model = nv.VAE(6, 2, hidden=(8,))
+        assert any("continuous_bernoulli" in said for said in nv.report(model, x)) is says
+
+
+def test_counts_that_were_taken_for_bytes_of_images():
+    counts = np.random.default_rng(0).poisson(4.0, (300, 6)).astype(np.uint8)
+    model = nv.VAE(6, 2, hidden=(8,))
+    nv.fit(model, counts, epochs=1)
+    (said,) = [one for one in nv.report(model, counts) if "whole numbers" in one]
+    assert f"up to {counts.max()}, and were divided by 255" in said
+    assert "negative_binomial" in said
+    images = (255 * nv.datasets.digits()[0]).astype(np.uint8)
+    model = nv.VAE(64, 2, hidden=(8,))
+    nv.fit(model, images, epochs=1)
+    assert not any("whole numbers" in said for said in nv.report(model, images))
+
+
+def test_counts_are_judged_at_the_totals_of_their_rows():
+    """With library sizes a row's mean is its total times a share: no overdispersion of the rest."""
+    rng = np.random.default_rng(0)
+    depth = rng.gamma(2.0, 50.0, (600, 1))
+    x = rng.poisson(depth * np.full((1, 5), 0.2))
+    model = nv.VAE(5, 1, hidden=(8,), likelihood=nv.Poisson(library=True))
+    nv.fit(model, x, epochs=20, batch_size=50)
+    assert not any("counts vary" in said for said in nv.report(model, x))
+
+
+@pytest.mark.parametrize("make", [
+    lambda: nv.HierarchicalVAE(6, (3, 2), hidden=(16,), likelihood="gaussian"),
+    lambda: nv.SemiSupervisedVAE(6, 2, 2, hidden=(16,), likelihood="gaussian"),
+    lambda: nv.VAE(6, 2, hidden=(16,), likelihood="gaussian", missing="mask"),
+])  # fmt: skip
+def test_other_models_are_reported_of(make, rows):
+    model = make()
+    x = rows.copy()
+    if getattr(model, "missing", None):
+        x[::3, 0] = np.nan
+    context = np.zeros(len(x), int) if isinstance(model, nv.SemiSupervisedVAE) else None
+    far = nv.report(
+        model, (20 * x, context), (20 * x[:50], None if context is None else context[:50])
+    )
+    assert any("gaussian_column_scale" in said for said in far)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..evaluate import columns_alone
+from ..evaluate.course import last_tenth, losses_of, risen, still_falling
+from ..evaluate.report import of_the_model, of_the_warm_up
 from ..objectives import ELBO
 from ..training.calibrate import Calibration
 from ..training.length import epochs_of
@@ -20,10 +22,6 @@ _BARELY = 300
 """Steps below which hardly any model has left the mean of the rows."""
 _SMALL = 64
 """Rows a step up to which smaller batches are no cure."""
-_FALLING = 0.03
-"""Share of the whole fall of a loss that falls in the last tenth of the epochs while it goes on."""
-_RISEN = 0.05
-"""Share of it by which a loss has to lie above its least to have risen."""
 _FEWEST, _ROWS = 10, 1000
 """Of rows by which a model is compared with its columns: of fewer a single one decides."""
 
@@ -48,10 +46,9 @@ def how_it_ended(job: Job, records: Records) -> Iterator[str]:
     epochs, batch = len(records), job.choices["batch_size"]
     per_epoch = -(-len(job.train.x) // batch)
     stopped = job.stopping is not None and job.stopping.done()
-    name = "training loss" if records[-1]["valid_loss"] is None else "validation loss"
-    losses = [_loss(record) for record in records]
+    name, losses = losses_of(records)
     more = f"{resume_command(job.folder)} --epochs"
-    best = _risen(losses) if job.stopping is None and name == "validation loss" else None
+    best = risen(losses) if job.stopping is None and name == "validation loss" else None
     if best is not None:
         yield (
             f"the validation loss was least after epoch {best}, {losses[-1] - min(losses):.2g} "
@@ -65,11 +62,18 @@ def how_it_ended(job: Job, records: Records) -> Iterator[str]:
             f"training had barely begun: {count(epochs, 'epoch')} of "
             f"{count(per_epoch, 'step')} each;{smaller} {more} {wanted} goes on"
         )
-    elif not stopped and (fall := _still_falling(losses)):
+    elif not stopped and (fall := still_falling(losses)):
         yield (
             f"the {name} was still falling, by {fall:.2g} nats in the last "
-            f"{count(_last(epochs), 'epoch')}; {more} {2 * epochs} goes on"
+            f"{count(last_tenth(epochs), 'epoch')}; {more} {2 * epochs} goes on"
         )
+
+
+def what_is_wrong(job: Job, records: Records) -> Iterator[str]:
+    """What some of the rows tell of the model, with the option that mends it."""
+    of_rows = () if job.model.context_dim else of_the_model(job.model, job.train.x)
+    for found in (*of_the_warm_up(records), *of_rows):
+        yield f"{found.what}: {found.option}"
 
 
 def worse_than_none(job: Job, kept: dict[str, Any]) -> str | None:
@@ -94,29 +98,3 @@ def worse_than_none(job: Job, kept: dict[str, Any]) -> str | None:
         f"columns' distributions alone give, without any latent variable. Try --lr {lr:.1g}, or "
         "--clip-norm 1; a --beta or --objective of your own may be the reason too."
     )
-
-
-def _loss(record: dict[str, Any]) -> float:
-    """The validation loss, or without one that of training."""
-    return float(record["train_loss" if record["valid_loss"] is None else "valid_loss"])
-
-
-def _last(epochs: int) -> int:
-    """How many epochs the last tenth are."""
-    return max(1, epochs // 10)
-
-
-def _still_falling(losses: list[float]) -> float | None:
-    """The fall in the last tenth of the epochs, if that is much of all."""
-    if len(losses) < 3:
-        return None
-    fall = losses[-1 - _last(len(losses))] - losses[-1]
-    return fall if fall > max(0.1, _FALLING * (losses[0] - min(losses))) else None
-
-
-def _risen(losses: list[float]) -> int | None:
-    """The epoch of the least loss, from 1, if the last is well above it."""
-    rise = losses[-1] - min(losses)
-    if not rise > max(0.1, _RISEN * (losses[0] - min(losses))):
-        return None
-    return int(np.argmin(losses)) + 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any
 
 from .. import kernels, plots
@@ -20,7 +21,7 @@ from .inputs import draw
 from .job import Job, prepared
 from .next_commands import next_commands
 from .objective_options import in_words
-from .outcome import calibrated, how_it_ended, worse_than_none
+from .outcome import calibrated, how_it_ended, what_is_wrong, worse_than_none
 from .tabular import TableGallery, gallery_of, label_of, listing
 from .takeover import CHECKPOINT, CONFIG, HISTORY, MODEL, ROWS
 
@@ -165,7 +166,8 @@ def _outcome(job: Job, history: History, kept: dict[str, Any], seconds: float) -
         (CHECKPOINT, f"for --resume, {_more(job, last['epoch'])}"),
     )
     listed = [_listed(name, what) for name, what in files]
-    notes = [f"note       {note}" for note in how_it_ended(job, history.records)]
+    said = chain(how_it_ended(job, history.records), what_is_wrong(job, history.records))
+    notes = [f"note       {note}" for note in said]
     notes += [f"drawn rows {what}" for what in calibrated(job.calibration)]
     return "\n".join([f"{line} nats per example.", *notes, f"Written to {job.folder}:", *listed])
 
