@@ -29,7 +29,8 @@ _NAMES = {
     "training.callbacks": ("EarlyStopping",),
     "evaluate": (
         "DrawnRows", "active_units", "disentanglement", "drawn_rows_report", "inference_gap",
-        "information", "log_likelihood", "metrics", "rate_distortion", "refine", "report",
+        "information", "kl_by_dimension", "label_accuracy", "log_likelihood", "metrics",
+        "rate_distortion", "reconstruction_error", "refine", "report",
     ),
     "outliers": ("Detector", "anomaly_contributions", "anomaly_scores", "fit_detector"),
     "gaps": ("impute",),

@@ -73,7 +73,7 @@ def test_one_sample_has_no_standard_error(rng):
     np.testing.assert_allclose(effective, 1)
 
 
-@pytest.mark.parametrize("proposal", ["posterior", "refined", "prior"])
+@pytest.mark.parametrize("proposal", ["posterior", "refined", "adaptive", "prior"])
 @pytest.mark.parametrize("threads", [1, 3])
 def test_blocks_and_threads_change_no_result(proposal, threads, monkeypatch, rng):
     model = encoded(rng, 0.3)
@@ -109,8 +109,37 @@ def test_naive_monte_carlo_fails_in_many_dimensions(rng):
     np.testing.assert_allclose(good, exact.log_px(x), atol=0.01)
 
 
+def test_rows_of_few_effective_samples_are_refined(rng):
+    """Where the encoder is far off log p(x) is exact all the same; other rows stay as they were."""
+    model = linear_vae(rng, x_dim=8, z_dim=3, scale=0.3, axes=True)
+    encode_posterior(model)
+    exact = LinearGaussian.of(model)
+    x = exact.sample(6, rng)
+    gain = model.params["encoder.layers.0.W"]
+    gain[:3] += np.linalg.norm(gain) * rng.normal(size=gain[:3].shape) * np.array([[1], [0], [0]])
+    plain, _, before = nv.log_likelihood(model, x, 500, diagnostics=True)
+    log_p, error, after = nv.log_likelihood(model, x, 500, diagnostics=True, proposal="adaptive")
+    few = before < 10
+    assert few.any()
+    np.testing.assert_array_equal(log_p[~few], plain[~few])
+    assert (after[few] > 10).all()
+    assert (np.abs(log_p - exact.log_px(x))[few] < 4 * error[few] + 1e-3).all()
+    assert nv.metrics(model, x, 500)["few_effective"] == (after < 10).sum()
+    few_samples = nv.log_likelihood(model, x, 50, proposal="adaptive")
+    np.testing.assert_array_equal(few_samples, nv.log_likelihood(model, x, 50))
+
+
+def test_adaptive_takes_the_posterior_where_it_cannot_be_refined(rng):
+    model = nv.VAE(5, 2, hidden=(4,), posterior="planar:n=2")
+    x = rng.random((4, 5))
+    log_p = nv.log_likelihood(model, x, 200, proposal="adaptive")
+    np.testing.assert_array_equal(log_p, nv.log_likelihood(model, x, 200))
+
+
 def test_an_unknown_proposal_is_refused(rng):
-    with pytest.raises(nv.ConfigError, match="one of posterior, refined, prior; got 'uniform'"):
+    with pytest.raises(
+        nv.ConfigError, match="one of posterior, refined, adaptive, prior; got 'uniform'"
+    ):
         nv.log_likelihood(encoded(rng), rng.normal(size=(2, 5)), proposal="uniform")
 
 

@@ -25,8 +25,12 @@ another objective the two are not the same quantity."""
 
 EVALUATE = """\
 Measure a model on data: the ELBO and its two terms, the log-likelihood by
-importance sampling with its errors, the KL's two parts, and how many latent
-dimensions are active. All are means over the rows, in nats per example.
+importance sampling with its errors, the KL's two parts and that of each latent
+dimension, how many of these are active, how far reconstructions are off, and
+how well codes tell labels, where there are any. Bounds and KLs are means over
+the rows, in nats per example.
+
+Rows with fewer than 10 effective samples get a posterior of their own first.
 
 Rows that the model was trained on flatter it. If the source has no test rows,
 all rows are taken, those too; --split held-out leaves them out.

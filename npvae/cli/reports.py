@@ -23,19 +23,16 @@ from ..core.progress import epoch_summary
 from ..core.registry import arguments_of, listed, registered, text
 from ..core.threads import usable_cores
 from ..core.wording import short
-from ..evaluate import DrawnRows, drawn_rows_report, information, metrics
-from ..evaluate.likelihood import FEW
+from ..evaluate import DrawnRows, drawn_rows_report
 from ..executor.describe import describe
 from ..objectives import ELBO
 from .console import DONE, FAILED_CHECK, say
 from .inputs import rows_apart, rows_for
+from .measured import lines, measured
 from .objective_options import objective
 from .runs import CONFIG, Run, open_run
-from .tabular import saved_by_column, worst
+from .tabular import worst
 from .train_options import SETTINGS
-
-MOST_PAIRED = 2000
-"""Rows whose posteriors are compared in pairs; of more, as many evenly spaced ones."""
 
 _PACKAGES = ("numba", "threadpoolctl", "matplotlib", "tqdm", "openpyxl", "pyarrow")
 
@@ -44,68 +41,23 @@ def evaluate(options: Namespace) -> None:
     """Print how good a model is."""
     run = open_run(options.run)
     data, which, others = rows_for(run, options)
-    figures = metrics(run.model, data.x, options.samples, options.seed, progress=True)
-    parts = _information(run.model, data.x, options.seed)
-    figures |= {name: parts[name] for _, name, _ in _INFORMATION if parts}
-    if run.schema is not None:
-        saved = saved_by_column(run.model, data.x)
-        figures["nats_saved"] = dict(zip(run.schema.names, saved.tolist(), strict=True))
+    figures = measured(run, data, options)
     drawn, drawn_in = _drawn_rows(run, options)
     if options.json:
         more = {} if drawn is None else {"drawn_rows": drawn.as_dict()}
         print(as_json({"run": run.name, "data": which, "seed": options.seed, **figures, **more}))
         return
-    se = figures["log_likelihood_se"]
-    likelihood = f"{figures['n_samples']:,} importance samples per row"
-    likelihood += f"; standard error over rows {se:.2f}" if se is not None else ""
-    sampling = figures["monte_carlo_se"]
-    likelihood += f"; of the sampling {sampling:.2g}" if sampling is not None else ""
-    units = f"{figures['active_units']} of {figures['z_dim']}"
     say(f"{run.name} on {which}\nmeans over the rows, in nats per example\n")
-    for name, key, what in (
-        ("ELBO", "elbo", "a lower bound on the log-likelihood: -(reconstruction + KL)"),
-        ("reconstruction", "rec", "-E_q[log p(x given z)]"),
-        ("KL", "kl", "KL(q(z given x) || p(z))"),
-        ("log-likelihood", "log_likelihood", likelihood),
-    ):
-        say(f"  {name:<14} {figures[key]:>10.2f}   {what}")
-    say(f"  {'effective':<14} {figures['effective_samples']:>10.0f}   {_effective(figures)}")
-    for name, key, what in _INFORMATION if "mutual_information" in figures else ():
-        say(f"  {name:<14} {figures[key]:>10.2f}   {what}")
-    say(f"  {'active units':<14} {units:>10}   latent dimensions whose mean varies over the rows")
+    for name, figure, what in lines(figures):
+        say(f"  {name:<14} {figure:>10}   {what}")
     if run.schema is not None:
         say("\nNats saved in a column over knowing its distribution alone; the worst columns are")
-        for name, nats in worst(run.schema, saved):
+        for name, nats in worst(run.schema, np.array([*figures["nats_saved"].values()])):
             say(f"  {short(name):<24} {nats:>8.3f}")
     if others:
         say(f"\nRows that a model was trained on flatter it: {others}.")
     if drawn is not None:
         say(f"\n{drawn}\n\n{drawn_in}")
-
-
-_INFORMATION = (
-    ("information", "mutual_information", "I(x; z), the KL's part that tells rows apart"),
-    ("marginal KL", "marginal_kl", "KL(q(z) || p(z)), the rest of it"),
-)
-
-
-def _effective(figures: dict[str, Any]) -> str:
-    """What the effective sample sizes say."""
-    few = figures["few_effective"]
-    what = "importance samples that count, the median over rows"
-    if not few:
-        return what
-    rows = f"{few:,} of {figures['n']:,} rows have fewer than {FEW}"
-    return f"{what}; {rows}, and are likelier than their log-likelihood says"
-
-
-def _information(model: Any, x: Any, seed: int) -> dict[str, float]:
-    """The parts of the KL, where the model is one that they can be told of."""
-    every = max(1, -(-len(x) // MOST_PAIRED))
-    try:
-        return information(model, x[::every], seed)
-    except ConfigError:
-        return {}
 
 
 def _drawn_rows(run: Run, options: Namespace) -> tuple[DrawnRows | None, str]:

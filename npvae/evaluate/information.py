@@ -1,4 +1,4 @@
-"""What z says of x: rate and distortion, and the KL's two parts."""
+"""What z says of x: rate and distortion, the KL by dimension, and its two parts."""
 
 from __future__ import annotations
 
@@ -32,6 +32,27 @@ def rate_distortion(
     """
     log_px, kl = model.elbo_terms(x, n_samples, seed, context)
     return float(kl.mean()), float(-log_px.mean())
+
+
+@public
+def kl_by_dimension(model: Model, x: Any, seed: int = 0, context: Any = None) -> list[Array]:
+    """The mean KL of each latent dimension, in nats: for each level an array (Z,), that next to x
+    first.
+
+    Where posterior and prior of a level have no closed form together, only its whole KL is known,
+    by one draw for each row: then its array is (1,).
+    """
+    rng = np.random.default_rng(whole("seed", seed, least=0))
+    sums: list[Any] = [0.0] * len(model.levels)
+    n = 0
+    for xb, cb in model.batches(x, context):
+        terms, _ = model.forward(xb, model.draw_noise(len(xb), 1, rng), cb, needs=("kl",))
+        for i, level in enumerate(terms.levels):
+            kl = level.kl
+            kl = (level.log_qz - level.log_pz)[..., None] if kl is None else kl
+            sums[i] = sums[i] + kl.mean(0, dtype=np.float64).sum(0)
+        n += len(xb)
+    return [total / n for total in sums]
 
 
 @public

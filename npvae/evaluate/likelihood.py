@@ -13,6 +13,7 @@ from ..core.checks import warn_of_infinite, whole
 from ..core.errors import ConfigError
 from ..core.public import public
 from ..models import Model
+from .refine import Proposal, can_refine
 
 Array = np.ndarray
 Weights = Callable[[Any], Array]
@@ -26,7 +27,7 @@ MOST_THREADS = 8
 FEW = 10
 """Effective samples below which an estimate is not to be relied on."""
 
-PROPOSALS = ("posterior", "refined", "prior")
+PROPOSALS = ("posterior", "refined", "adaptive", "prior")
 
 
 @public
@@ -59,9 +60,11 @@ def log_likelihood(
     n_samples, seed : int
     context : (N, C) array, optional
     progress, diagnostics : bool
-    proposal : {"posterior", "refined", "prior"}
-        r: q(z given x); `refine` of it, for rows to whose posterior the encoder is far off; or
-        p(z), naive Monte Carlo, which fails in more than a few dimensions.
+    proposal : {"posterior", "refined", "adaptive", "prior"}
+        r: q(z given x); `refine` of it, for rows to whose posterior the encoder is far off; with
+        "adaptive" first the one, and of 100 samples or more also the other for rows where E is
+        below 10, of which that with the greater E is taken (q(z given x) alone where `refine` is
+        not for the model); or p(z), naive Monte Carlo, which fails in more than a few dimensions.
 
     Raises
     ------
@@ -74,26 +77,47 @@ def log_likelihood(
     n_samples = whole("n_samples", n_samples)
     if proposal not in PROPOSALS:
         raise ConfigError(f"proposal is one of {', '.join(PROPOSALS)}; got {proposal!r}.")
-    rng = np.random.default_rng(whole("seed", seed, least=0))
+    seed = whole("seed", seed, least=0)
+    rng, again = np.random.default_rng(seed), np.random.default_rng([seed, 1])
+    first = "posterior" if proposal == "adaptive" else proposal
+    refines = proposal == "adaptive" and n_samples >= 10 * FEW and can_refine(model)
     found = []
     with _counting(progress, n_samples * len(model.reader(x))) as count:
         for xb, cb in model.batches(x, context):
-            block = max(1, _BLOCK // (len(xb) * model.largest_row))
-            sizes = [min(block, n_samples - at) for at in range(0, n_samples, block)]
-            draw, weigh = _proposal(proposal, model, xb, cb, rng)
-            total, squares = np.full((2, len(xb)), -np.inf)
-            work = sizes[0] * len(xb) * model.flat.size if len(sizes) > 1 else 0
-            for log_w in _in_threads(weigh, (draw(n) for n in sizes), work):
-                with np.errstate(invalid="ignore"):
-                    total = np.logaddexp(total, np.logaddexp.reduce(log_w, axis=0))
-                    if diagnostics:
-                        squares = np.logaddexp(squares, np.logaddexp.reduce(2 * log_w, axis=0))
-                count(log_w.size)
-            with np.errstate(invalid="ignore"):  # of what is no finite number
-                found.append((total - np.log(n_samples), 2 * total - squares))
-    log_p, log_effective = (np.concatenate(each) for each in zip(*found, strict=True))
+            estimates = _estimates(first, model, xb, cb, n_samples, rng, count)
+            few = np.flatnonzero(estimates[1] < np.log(FEW)) if refines else ()
+            if len(few):
+                rows = xb[few], None if cb is None else cb[few]
+                other = _estimates("refined", model, *rows, n_samples, again, lambda done: None)
+                better = other[1] > estimates[1][few]
+                estimates[:, few[better]] = other[:, better]
+            found.append(estimates)
+    log_p, log_effective = np.concatenate(found, axis=1)
     warn_of_infinite("log-likelihood", log_p, model.dtype)
     return (log_p, *_diagnosis(log_effective, n_samples)) if diagnostics else log_p
+
+
+def _estimates(
+    proposal: str,
+    model: Any,
+    x: Array,
+    context: Array | None,
+    n_samples: int,
+    rng: np.random.Generator,
+    count: Callable[[int], Any],
+) -> Array:
+    """log p(x) of a batch, and the logarithms of its effective sample sizes, (2, B)."""
+    block = max(1, _BLOCK // (len(x) * model.largest_row))
+    sizes = [min(block, n_samples - at) for at in range(0, n_samples, block)]
+    draw, weigh = _proposal(proposal, model, x, context, rng)
+    total, squares = np.full((2, len(x)), -np.inf)
+    work = sizes[0] * len(x) * model.flat.size if len(sizes) > 1 else 0
+    with np.errstate(invalid="ignore"):  # of what is no finite number
+        for log_w in _in_threads(weigh, (draw(n) for n in sizes), work):
+            total = np.logaddexp(total, np.logaddexp.reduce(log_w, axis=0))
+            squares = np.logaddexp(squares, np.logaddexp.reduce(2 * log_w, axis=0))
+            count(log_w.size)
+        return np.stack([total - np.log(n_samples), 2 * total - squares])
 
 
 def _diagnosis(log_effective: Array, n_samples: int) -> tuple[Array, Array]:
@@ -117,8 +141,6 @@ def _proposal(
 
         return draw, lambda z: log_px(model, z, x, context)
     if name == "refined":
-        from .refine import Proposal
-
         return Proposal.found(model, x, context, rng).draws(x, context, rng)
     needs = ("log_px", "log_pz", "log_qz")
     return (

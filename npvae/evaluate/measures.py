@@ -28,6 +28,27 @@ def active_units(model: Model, x: Any, threshold: float = 0.01, context: Any = N
 
 
 @public
+def reconstruction_error(model: Model, x: Any, context: Any = None) -> dict[str, float]:
+    """How far the known entries of x lie from what is decoded at the posteriors' centres.
+
+    Returns
+    -------
+    dict
+        ``rmse``, the root of the mean squared error, and ``mae``, the mean absolute error, over all
+        entries, in units of x: for bytes that the model divides by 255, of what it makes of them.
+    """
+    reader, made = model.reader(x), model.reconstruct(x, context)
+    sums, known = np.zeros(2), 0
+    for rows in reader.chunks():
+        off = reader.array[rows] / (reader.scale or 1) - made[rows].astype(np.float64)
+        off = off[~np.isnan(off)]
+        sums += np.square(off).sum(), np.abs(off).sum()
+        known += off.size
+    squares, absolute = sums / max(known, 1)
+    return {"rmse": float(np.sqrt(squares)), "mae": float(absolute)}
+
+
+@public
 def metrics(
     model: Model,
     x: Any,
@@ -47,13 +68,14 @@ def metrics(
         ``log_likelihood`` importance-sampled with `n_samples`, and ``log_likelihood_se``, its
         standard error over the rows (None for a single one); ``monte_carlo_se``, that of the
         sampling alone; all in nats per example. ``effective_samples`` is the median over rows of
-        the effective sample size, and ``few_effective`` the rows where it is below 10.
+        the effective sample size, and ``few_effective`` the rows where it is below 10, also after
+        `log_likelihood` has refined their posterior (``proposal="adaptive"``).
         ``active_units`` counts the latent dimensions in use, of ``z_dim``.
     """
     log_px, kl = model.elbo_terms(x, seed=seed, context=context)
     rec = -log_px
     log_p, error, effective = log_likelihood(
-        model, x, n_samples, seed, context, progress, diagnostics=True
+        model, x, n_samples, seed, context, progress, diagnostics=True, proposal="adaptive"
     )
     n = len(rec)
     return {

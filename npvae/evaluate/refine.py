@@ -136,10 +136,15 @@ def row_gradients(
     return tuple(reduce(np.add, uses) for uses in zip(own, *d_params, strict=True))  # (4)
 
 
+def can_refine(model: Any) -> bool:
+    """Whether a model is of the kind that `refine` is for."""
+    return len(model.levels) == 1 and type(model.levels[0].posterior) is DiagonalGaussian
+
+
 def _gaussian_level(model: Any) -> Any:
     """The level of a model that has one, with the Gaussian posterior."""
-    n = len(model.levels)
-    if n != 1 or type(model.levels[0].posterior) is not DiagonalGaussian:
+    if not can_refine(model):
+        n = len(model.levels)
         came = f"{n} levels" if n != 1 else type(model.levels[0].posterior).__name__
         raise ConfigError(
             "per-example inference is for models with one latent level and posterior='gaussian'; "

@@ -48,6 +48,26 @@ def test_the_table_has_the_same_numbers(npvae, trained):
     assert re.search(rf"^  active units +{figures['active_units']} of 2 ", out, re.MULTILINE)
 
 
+def test_what_the_codes_say_stands_in_table_and_json(npvae, trained):
+    figures = evaluated(npvae, trained, "--samples", 20)
+    x, y = nv.datasets.digits()
+    model = nv.load(trained / "model.npz")
+    assert figures["label_accuracy"] == nv.label_accuracy(model.encode(x)[0], y)
+    assert figures["reconstruction_error"] == nv.reconstruction_error(model, x)
+    (by_dimension,) = figures["kl_by_dimension"]
+    assert sum(by_dimension) == pytest.approx(figures["kl"], rel=1e-5)
+    assert figures["mutual_information"] <= figures["mutual_information_at_most"]
+    out = npvae("evaluate --samples 20", trained).out
+    for line in (
+        rf"nearest label +{figures['label_accuracy']['nearest']:.1%} ",
+        rf"linear label +{figures['label_accuracy']['linear']:.1%} ",
+        rf"error +{figures['reconstruction_error']['rmse']:.3g} ",
+        rf"KL by dim\. +{figures['kl']:.2f} ",
+        rf"; at most {figures['mutual_information_at_most']:.2f}",
+    ):
+        assert re.search(line, out), line
+
+
 def test_rows_that_the_model_was_trained_on_are_pointed_out(npvae, trained, tmp_path):
     flattered = "Rows that a model was trained on flatter it: "
     line = "evaluate --rows 9 --samples 2"
@@ -97,7 +117,7 @@ def test_a_single_row_has_no_standard_error(npvae, trained):
 
 def test_numbers_that_are_not_finite_are_null(npvae, trained, monkeypatch):
     figures = {"n": 2, "elbo": float("nan"), "log_likelihood": float("-inf"), "rec": 1.5}
-    monkeypatch.setattr("npvae.cli.reports.metrics", lambda *arguments, **options: figures)
+    monkeypatch.setattr("npvae.cli.measured.metrics", lambda *arguments, **options: figures)
     answer = evaluated(npvae, trained)
     assert (answer["n"], answer["rec"]) == (2, 1.5)
     assert (answer["elbo"], answer["log_likelihood"]) == (None, None)

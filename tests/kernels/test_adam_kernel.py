@@ -20,7 +20,9 @@ SETTINGS = [
 ]
 
 
-def kingma_and_ba(theta, gradients, lr, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, v_start=0.0):
+def kingma_and_ba(
+    theta, gradients, lr, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, v_start=0.0
+):
     """Algorithm 1 of Kingma & Ba 2015, number by number; decay of Loshchilov & Hutter 2019."""
     theta = [float(x) for x in theta]
     m, v = [0.0] * len(theta), [v_start] * len(theta)
@@ -34,7 +36,9 @@ def kingma_and_ba(theta, gradients, lr, beta1=0.9, beta2=0.999, eps=1e-8, weight
     return np.array(theta), np.array(m), np.array(v)
 
 
-def torch_adamw(theta, gradients, lr, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, v_start=0.0):
+def torch_adamw(
+    theta, gradients, lr, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, v_start=0.0
+):
     """PyTorch's order of the same: decay first, the corrections in the step and denominator."""
     theta, m, v = theta.copy(), 0 * theta, 0 * theta + v_start
     for t, g in enumerate(gradients, start=1):

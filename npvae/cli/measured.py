@@ -1,0 +1,116 @@
+"""What ``npvae evaluate`` measures, and the words of its table."""
+
+from __future__ import annotations
+
+import contextlib
+from argparse import Namespace
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import ConfigError, DataError
+from ..datasets import Dataset
+from ..evaluate import (
+    information,
+    kl_by_dimension,
+    label_accuracy,
+    metrics,
+    reconstruction_error,
+)
+from ..evaluate.likelihood import FEW
+from .runs import Run
+from .tabular import saved_by_column
+
+Figures = dict[str, Any]
+Line = tuple[str, str, str]
+"""A name, a figure, and what it is."""
+
+MOST_PAIRED = 2000
+"""Rows whose posteriors are compared in pairs; of more, as many evenly spaced ones."""
+_MOST_SHOWN = 8
+"""Latent dimensions whose KL stands in the table: the largest."""
+
+
+def measured(run: Run, data: Dataset, options: Namespace) -> Figures:
+    """All figures of a model on these rows, by the names that --json has."""
+    model, x, seed = run.model, data.x, options.seed
+    figures = metrics(model, x, options.samples, seed, progress=True)
+    figures["kl_by_dimension"] = [kl.tolist() for kl in kl_by_dimension(model, x, seed)]
+    every = max(1, -(-len(x) // MOST_PAIRED))
+    with contextlib.suppress(ConfigError):  # of a model whose parts can't be told
+        figures = {**information(model, x[::every], seed), **figures}
+    if run.schema is not None:
+        saved = saved_by_column(model, x)
+        figures["nats_saved"] = dict(zip(run.schema.names, saved.tolist(), strict=True))
+    else:
+        figures["reconstruction_error"] = reconstruction_error(model, x)
+    if data.y is not None and np.ndim(data.y) == 1:
+        with contextlib.suppress(DataError):  # too few rows or labels
+            codes = np.concatenate(model.centres(x), axis=1)
+            figures["label_accuracy"] = label_accuracy(codes, data.y, seed)
+    return figures
+
+
+def lines(figures: Figures) -> Iterator[Line]:
+    """The table, line by line."""
+    yield from _bounds(figures)
+    yield from _latent(figures)
+    if "reconstruction_error" in figures:
+        error = figures["reconstruction_error"]
+        what = f"root mean square of what reconstructions are off; mean {error['mae']:.3g}"
+        yield "error", f"{error['rmse']:.3g}", what
+    if "label_accuracy" in figures:
+        share = figures["label_accuracy"]
+        for name, what in (
+            ("nearest", f"labels told by the nearest code; {share['most_frequent']:.1%} by the "
+             "most frequent label alone"),
+            ("linear", "labels told by logistic regression on codes"),
+        ):  # fmt: skip
+            yield f"{name} label", f"{share[name]:.1%}", what
+
+
+def _bounds(figures: Figures) -> Iterator[Line]:
+    se, sampling = figures["log_likelihood_se"], figures["monte_carlo_se"]
+    likelihood = f"{figures['n_samples']:,} importance samples per row"
+    likelihood += f"; standard error over rows {se:.2f}" if se is not None else ""
+    likelihood += f"; of the sampling {sampling:.2g}" if sampling is not None else ""
+    for name, key, what in (
+        ("ELBO", "elbo", "a lower bound on the log-likelihood: -(reconstruction + KL)"),
+        ("reconstruction", "rec", "-E_q[log p(x given z)], the distortion"),
+        ("KL", "kl", "KL(q(z given x) || p(z)), the rate"),
+        ("log-likelihood", "log_likelihood", likelihood),
+    ):
+        yield name, f"{figures[key]:.2f}", what
+    yield "effective", f"{figures['effective_samples']:.0f}", _effective(figures)
+
+
+def _effective(figures: Figures) -> str:
+    """What the effective sample sizes say."""
+    few = figures["few_effective"]
+    what = "importance samples that count, the median over rows"
+    if not few:
+        return what
+    rows = f"{few:,} of {figures['n']:,} rows have fewer than {FEW}"
+    return f"{what}; {rows}, and are likelier than their log-likelihood says"
+
+
+def _latent(figures: Figures) -> Iterator[Line]:
+    if "mutual_information" in figures:
+        most = figures["mutual_information_at_most"]
+        yield (
+            "information", f"{figures['mutual_information']:.2f}",
+            f"I(x; z), the KL's part that tells rows apart; at most {most:.2f}",
+        )  # fmt: skip
+        marginal = figures["marginal_kl"]
+        yield "marginal KL", f"{marginal:.2f}", "KL(q(z) || p(z)), the rest of it"
+    if not figures["kl_by_dimension"]:
+        return
+    units = f"{figures['active_units']} of {figures['z_dim']}"
+    yield "active units", units, "latent dimensions whose mean varies over the rows"
+    for level, kl in enumerate(figures["kl_by_dimension"], start=1):
+        name = "KL by dim." if len(figures["kl_by_dimension"]) == 1 else f"KL of z{level}"
+        order = np.argsort(kl)[::-1][:_MOST_SHOWN]
+        each = ", ".join(f"{kl[j]:.2f} (z{j})" for j in order)
+        more = f" and {len(kl) - len(order)} more" if len(kl) > len(order) else ""
+        yield name, f"{sum(kl):.2f}", f"{each}{more}" if len(kl) > 1 else "of the whole level"
