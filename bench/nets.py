@@ -11,6 +11,11 @@ from typing import Any
 import numpy as np
 
 DATA = ("mnist", "digits", "random")
+N_CLASSES, LABELLED = 10, 100
+"""Of the families that know labels; a row in so many has its own, where few are known."""
+N_FLOWS = {"planar": 16, "iaf": 4}
+Z_ABOVE = 10
+"""Dimensions of the upper of two levels."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,24 @@ def load(data: str, x_dim: int, rows: int) -> np.ndarray:
     else:
         x = nv.datasets.load(mnist_folder(), "train")[0]
     return x[:rows] if rows <= len(x) else np.resize(x, (rows, x.shape[1]))
+
+
+def load_labels(data: str, family: str, rows: int) -> np.ndarray:
+    """The labels of these rows; for a semi-supervised model all but a few are -1, unknown."""
+    import npvae as nv
+
+    if data == "random":
+        y = np.random.default_rng(1).integers(N_CLASSES, size=rows)
+    else:
+        y = (
+            nv.datasets.digits()[1]
+            if data == "digits"
+            else nv.datasets.load(mnist_folder(), "train")[1]
+        )
+    y = np.resize(y, rows).astype(int)
+    if family == "semi":
+        y[np.arange(rows) % LABELLED != 0] = -1
+    return y
 
 
 def floats(x: np.ndarray) -> np.ndarray:

@@ -38,6 +38,7 @@ class Job:
     net: Net | None = None
     data: str = "random"
     rows: int = 0
+    model: str = ""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -97,11 +97,12 @@ def run(
 
 
 def figures(
-    answers: Mapping[str, list[dict[str, Any]]], net: Net, rows: int
+    answers: Mapping[str, list[dict[str, Any]]], net: Net, rows: int, flop: int | None = None
 ) -> tuple[list[dict[str, Any]], float | None]:
     """A row of figures for each peer, and the peak in GFLOP/s.
 
-    The first answer is a warm-up: its time is dropped, its loss is the first epoch's.
+    The first answer is a warm-up: its time is dropped, its loss is the first epoch's. `flop` is a
+    step's, by default the net's.
     """
     peak = max((answer["gflops"] for answer in answers.get("peak", [])), default=None)
     trained = {peer: given for peer, given in answers.items() if peer != "peak"}
@@ -116,7 +117,7 @@ def figures(
             "peer": peer,
             "ms_per_step": asdict(ms[peer]),
             "ratio": ratios[peer],
-            "of_peak": share(net.flop(), asdict(ms[peer]), peak),
+            "of_peak": share(flop or net.flop(), asdict(ms[peer]), peak),
             "losses": [answer["loss"] for answer in given],
         }
         for peer, given in trained.items()

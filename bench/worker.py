@@ -25,26 +25,32 @@ class Parent:
 
     def __init__(self) -> None:
         self.channel, sys.stdout = sys.stdout, sys.stderr  # a library's own lines are no answers
-        self.started = time.perf_counter()
+        self.started, self.used = time.perf_counter(), time.process_time()
 
     def answer(self, **figures: Any) -> None:
+        """Answer with the time since the last go, and the processor time of all threads."""
         seconds = time.perf_counter() - self.started
-        print(json.dumps({"seconds": seconds, **figures}), file=self.channel, flush=True)
+        given = {"seconds": seconds, "cpu_seconds": time.process_time() - self.used, **figures}
+        print(json.dumps(given), file=self.channel, flush=True)
         if not sys.stdin.readline():
             sys.exit()
-        self.started = time.perf_counter()
+        self.started, self.used = time.perf_counter(), time.process_time()
 
 
 def train(job: Job, parent: Parent) -> None:
     """A round is an epoch of one model that is trained without a break."""
-    x = nets.load(job.data, job.net.x_dim, job.rows)
-    peers.module(job.peer).train(
+    x, programs, what = nets.load(job.data, job.net.x_dim, job.rows), peers.module(job.peer), ()
+    if job.model:
+        programs = peers.families_module(job.peer)
+        what = (job.model, nets.load_labels(job.data, job.model, job.rows))
+    programs.train(
         job.peer,
         job.net,
         x,
         FOREVER,
         job.threads,
         lambda loss: parent.answer(loss=loss, peak_mib=peak_mib()),
+        *what,
     )
 
 

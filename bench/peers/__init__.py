@@ -61,6 +61,12 @@ def module(peer: str) -> Any:
     return importlib.import_module(f".{MODULES[family(peer)]}", __name__)
 
 
+def families_module(peer: str) -> Any:
+    """The module with the peer's programs of the model families; `train` also takes its name, and
+    the rows' labels."""
+    return importlib.import_module(f".families_{MODULES[family(peer)].partition('_')[2]}", __name__)
+
+
 def missing(peer: str) -> list[str]:
     """The packages that the peer needs and that are not installed."""
     needs = _NEEDS.get(family(peer), ())

@@ -96,21 +96,25 @@ def by_step(
         after_epoch(float(total) / len(x))
 
 
-def by_scan(
-    step: Any, state: Any, x: np.ndarray, epochs: int, batch_size: int, after_epoch: Any
-) -> None:
-    """The whole epoch is one call."""
-    steps = len(x) // batch_size
+def by_scan(step: Any, state: Any, x: Any, epochs: int, batch_size: int, after_epoch: Any) -> None:
+    """The whole epoch is one call; x may be several arrays, of which a step gets its rows."""
+    n = len(jax.tree.leaves(x)[0])
+    steps = n // batch_size
 
     @partial(jax.jit, donate_argnums=0)
     def epoch(state: Any, x: Any, seed: int) -> tuple[Any, Any]:
         for_order, for_noise = jax.random.split(jax.random.PRNGKey(seed))
-        order = jax.random.permutation(for_order, len(x))[: steps * batch_size]
+        order = jax.random.permutation(for_order, n)[: steps * batch_size]
         inputs = order.reshape(steps, batch_size), jax.random.split(for_noise, steps)
-        state, losses = jax.lax.scan(lambda s, i: step(s, x[i[0]], i[1]), state, inputs)
+
+        def one(state: Any, now: Any) -> tuple[Any, Any]:
+            rows, key = now
+            return step(state, jax.tree.map(lambda a: a[rows], x), key)
+
+        state, losses = jax.lax.scan(one, state, inputs)
         return state, losses.sum()
 
-    rows = jnp.asarray(x)
+    rows = jax.tree.map(jnp.asarray, x)
     for seed in range(epochs):
         state, total = epoch(state, rows, seed)
         after_epoch(float(total) / (steps * batch_size))

@@ -81,15 +81,29 @@ def train_torch(
 
     step = torch.compile(loss_of) if compiled else loss_of
     optimiser = torch.optim.Adam(model.parameters(), 1e-3, fused=not classic)
+    by_steps(step, optimiser, [x], epochs, batch_size, after_epoch)
+
+
+def by_steps(
+    loss_of: Callable[..., torch.Tensor],
+    optimiser: torch.optim.Optimizer,
+    data: Sequence[torch.Tensor],
+    epochs: int,
+    batch_size: int,
+    after_epoch: Callable[[float], None],
+) -> None:
+    """Steps on `loss_of` of a batch of each of the data, which is summed over the rows."""
+    n = len(data[0])
     for _ in range(epochs):
-        order, total = torch.randperm(len(x)), torch.zeros(())
-        for start in range(0, len(x), batch_size):
+        order, total = torch.randperm(n), torch.zeros(())
+        for start in range(0, n, batch_size):
             optimiser.zero_grad()
-            loss = step(x[order[start : start + batch_size]])
+            rows = order[start : start + batch_size]
+            loss = loss_of(*(given[rows] for given in data))
             loss.backward()
             optimiser.step()
             total += loss.detach()
-        after_epoch(float(total) / len(x))
+        after_epoch(float(total) / n)
 
 
 def train(

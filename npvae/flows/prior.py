@@ -10,23 +10,11 @@ import numpy as np
 from .. import kernels as k
 from ..core import Part, clone, resolve
 from ..core.errors import ConfigError
-from ..kernels.seam import kernel
 from ..priors import Prior
 from .base import in_turn, number_of_flows
 from .coupling import Coupling
 
 Array = np.ndarray
-
-
-@kernel
-def less(log_p: Array, change: Array) -> Array:
-    """log_p - change, (K, B)."""
-    return log_p - change
-
-
-@kernel
-def negative(d: Array) -> Array:
-    return -d
 
 
 class FlowPrior(Prior):
@@ -75,12 +63,12 @@ class FlowPrior(Prior):
             caches.append(cache)
         log_p = k.standard_normal_log_prob(z)
         for change in changes:
-            log_p = less(log_p, change)
+            log_p = k.less(log_p, change)
         return log_p, (z, caches)
 
     def backward(self, cache: Any, d_log_p: Array) -> Array:
         u, caches = cache
-        dz, d_change = k.standard_normal_log_prob_backward(d_log_p, u), negative(d_log_p)  # (1)
+        dz, d_change = k.standard_normal_log_prob_backward(d_log_p, u), k.negative(d_log_p)  # (1)
         for flow, c_flow in zip(reversed(self.flows), reversed(caches), strict=True):
             dz = flow.backward(c_flow, dz, d_change)  # (2)
         return dz

@@ -23,6 +23,7 @@ from .conv import *
 from .decoding import *
 from .dense import *
 from .flows import *
+from .labels import *
 from .latent import *
 from .likelihoods import *
 from .marginals import *

@@ -24,7 +24,7 @@ __all__ = [
     "bias_relu_backward", "bias_sigmoid", "bias_sigmoid_backward", "bias_silu",
     "bias_silu_backward", "bias_softplus", "bias_softplus_backward", "bias_tanh",
     "bias_tanh_backward", "concat", "concat_backward", "linear", "linear_dw", "linear_dx",
-    "take_columns",
+    "masked", "take_columns",
 ]  # fmt: skip
 
 LOG_2PI = float(np.log(2 * np.pi))
@@ -48,6 +48,12 @@ def linear_dx(dy: Array, W: Array) -> Array:
 def linear_dw(dy: Array, x: Array) -> Array:
     """dW = dyᵀ x, which sums over the rows."""
     return dy.T.dot(x)
+
+
+@kernel
+def masked(W: Array, mask: Array) -> Array:
+    """W where the mask is 1, and else 0."""
+    return W * mask
 
 
 @kernel

@@ -7,7 +7,19 @@ import numpy as np
 from ..core.numerics import sigmoid, softplus, wide
 from .seam import Array, Pair, kernel
 
-__all__ = ["planar", "planar_backward", "stretched", "stretched_backward"]
+__all__ = ["less", "negative", "planar", "planar_backward", "stretched", "stretched_backward"]
+
+
+@kernel
+def less(log_p: Array, change: Array) -> Array:
+    """log_p - change, (K, B): the density of what a flow was given, from that of what it made."""
+    return log_p - change
+
+
+@kernel
+def negative(d: Array) -> Array:
+    """The gradient of the change, from that of `less`."""
+    return -d
 
 
 @kernel

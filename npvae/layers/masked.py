@@ -7,16 +7,9 @@ from typing import Any
 import numpy as np
 
 from .. import kernels as k
-from ..kernels.seam import kernel
 from .dense import Dense
 
 Array = np.ndarray
-
-
-@kernel
-def masked(weight: Array, mask: Array) -> Array:
-    """The weights where the mask is 1, and else 0."""
-    return weight * mask
 
 
 class MaskedDense(Dense, abstract=True):
@@ -44,14 +37,14 @@ class MaskedDense(Dense, abstract=True):
         self.mask.flags.writeable = False  # a constant, for a step that is recorded
 
     def forward(self, x: Array) -> tuple[Array, Any]:
-        rows, weight = x.reshape(-1, self.n_in), masked(self.W, self.mask)
+        rows, weight = x.reshape(-1, self.n_in), k.masked(self.W, self.mask)
         h, saved = self.activation.forward(k.linear(rows, weight), self.b)
         return h.reshape(*x.shape[:-1], self.n_out), (rows, saved, weight, x.shape)
 
     def backward(self, cache: Any, dh: Array, wrt_input: bool = True) -> Array | None:
         rows, saved, weight, x_shape = cache
         da, db = self.activation.backward(saved, dh.reshape(-1, self.n_out))
-        self.dW += masked(k.linear_dw(da, rows), self.mask)
+        self.dW += k.masked(k.linear_dw(da, rows), self.mask)
         self.db += db
         return k.linear_dx(da, weight).reshape(x_shape) if wrt_input else None
 

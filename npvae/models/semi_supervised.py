@@ -11,85 +11,16 @@ from .. import kernels as k
 from ..core import LevelTerms, Part, Terms
 from ..core.checks import number, whole
 from ..core.errors import ConfigError, DataError
-from ..core.numerics import logsumexp
+from ..core.numerics import log_softmax
 from ..core.public import public
 from ..data.conditions import PartialLabels
-from ..kernels.seam import kernel
+from ..layers.by_class import ByClass
 from ..levels import Level
 from ..posteriors import DiagonalGaussian
 from ..priors import StandardNormal
 from .observed import OUT_GAIN, Observed
 
 Array = np.ndarray
-
-
-@kernel
-def with_each_class(a: Array, n_classes: int, copies: int) -> Array:
-    """Rows a, (B, A) or (L, B, A), beside a class's unit vector: (L, B, A + C), L = copies.
-
-    Of the leading axis, number l has class l modulo C.
-    """
-    a = np.broadcast_to(a, (copies, *a.shape[-2:]))
-    classes = np.tile(np.eye(n_classes, dtype=a.dtype), (copies // n_classes, 1))
-    classes = np.broadcast_to(classes[:, None], (*a.shape[:2], n_classes))
-    return np.concatenate([a, classes], axis=-1)
-
-
-@kernel
-def over_labels(
-    log_px: Array, kl: Array, logits: Array, known: Array, alpha: float
-) -> tuple[Array, Array]:
-    """log p(x) (K, B) and the KL (K, B, Z + 1) over the label, of those of each class.
-
-    log_px (K·C, B), kl (K·C, B, Z), logits and known (B, C): the numbers in parentheses are lines
-    of `SemiSupervisedVAE`.
-    """
-    log_q, unknown, r = _shares(logits, known)
-    shape = (-1, *known.shape[::-1])
-    of_label = (r * log_q).sum(-1) * unknown + np.log(known.shape[1])  # (2)
-    labelled = alpha * (known * log_q).sum(-1)  # (3)
-    of_z = np.einsum("kcbz,bc->kbz", kl.reshape(*shape, kl.shape[-1]), r)  # (1)
-    of_x = np.einsum("kcb,bc->kb", log_px.reshape(shape), r) + labelled
-    of_y = np.broadcast_to(of_label.astype(of_z.dtype), of_z.shape[:2])[..., None]
-    return of_x, np.concatenate([of_z, of_y], axis=-1)
-
-
-@kernel
-def over_labels_backward(
-    d_log_px: Array,
-    d_kl: Array,
-    log_px: Array,
-    kl: Array,
-    logits: Array,
-    known: Array,
-    alpha: float,
-) -> tuple[Array, Array, Array]:
-    """Gradients of log_px, kl and logits."""
-    log_q, unknown, r = _shares(logits, known)
-    shape = (-1, *known.shape[::-1])
-    d_of_z, d_of_y = d_kl[..., :-1], d_kl[..., -1].sum(0)
-    d_each = np.einsum("kb,bc->kcb", d_log_px, r).reshape(log_px.shape)
-    d_each_kl = np.einsum("kbz,bc->kcbz", d_of_z, r).reshape(kl.shape)
-    dr = np.einsum("kb,kcb->bc", d_log_px, log_px.reshape(shape))  # (4)
-    dr = dr + np.einsum("kbz,kcbz->bc", d_of_z, kl.reshape(*shape, kl.shape[-1]))
-    dq = unknown[:, None] * (dr + d_of_y[:, None] * (log_q + 1))  # (5)
-    q = np.exp(log_q)
-    d_logits = q * (dq - (q * dq).sum(-1, keepdims=True))  # (6)
-    right = known - known.sum(-1, keepdims=True) * q
-    d_logits = d_logits + alpha * d_log_px.sum(0)[:, None] * right  # (7)
-    return d_each, d_each_kl.astype(kl.dtype), d_logits.astype(logits.dtype)
-
-
-def _log_shares(logits: Array) -> Array:
-    """log softmax of each row."""
-    return logits - logsumexp(logits, axis=-1)[:, None]
-
-
-def _shares(logits: Array, known: Array) -> tuple[Array, Array, Array]:
-    """log q(y given x); 1 for a row without a label, else 0; and how much each class counts."""
-    log_q = _log_shares(logits)
-    unknown = 1 - known.sum(-1)
-    return log_q, unknown, known + unknown[:, None] * np.exp(log_q)
 
 
 class SemiSupervisedVAE(Observed):
@@ -114,7 +45,8 @@ class SemiSupervisedVAE(Observed):
       (5) dq_c = (1 - s) (dr_c + D (log q_c + 1)), D the gradient of the label's KL
       (6) ∂q_c/∂logit_j = q_c ([c = j] - q_j)   ->  dlogits = q (dq - Σ_c q_c dq_c)
       (7) ∂log q_y/∂logit_j = [y = j] - q_j     ->  dlogits += α Σ_K dlog_px (k - s q)
-    Every class's z and theta are computed, which costs C times a VAE's step.
+    Every class's z and theta are computed, which costs C times a VAE's step, but for what the
+    encoder's first layer makes of x.
 
     Parameters
     ----------
@@ -178,7 +110,7 @@ class SemiSupervisedVAE(Observed):
         n_inputs = self._build_input(inputs) - self.context_dim
         n_classes, n_theta = self.context_dim, self.likelihood.n_outputs(self.x_dim)
         self.classifier = self._mlp(n_inputs, n_classes, self.hidden)
-        self.encoder = self._mlp(n_inputs + n_classes, 2 * self.z_dim, self.hidden)
+        self.encoder = ByClass(self._mlp(n_inputs + n_classes, 2 * self.z_dim, self.hidden))
         self.decoder = self._mlp(self.z_dim + n_classes, n_theta, self.hidden[::-1], OUT_GAIN)
         self.levels = [Level(DiagonalGaussian(), StandardNormal())]
         self._own(self._dtype, self.seed, parameters)
@@ -199,12 +131,12 @@ class SemiSupervisedVAE(Observed):
             )
         inputs, n, known = self._encoder_input(x, None), self.context_dim, self._known(context, x)
         logits, c_classifier = self.classifier.forward(inputs)
-        stats, c_encoder = self.encoder.forward(with_each_class(inputs, n, len(eps)))
+        stats, c_encoder = self.encoder.each(inputs, len(eps))
         (z, level), c_level = self.levels[0].forward(stats, eps)
-        theta, c_decoder = self.decoder.forward(with_each_class(z, n, len(eps)))
+        theta, c_decoder = self.decoder.forward(k.with_each_class(z, n))
         log_px, c_likelihood = self._log_px(theta, x)
         of_each = (log_px, level.kl, logits, known, self._weight)
-        log_p, kl = over_labels(*of_each)
+        log_p, kl = k.over_labels(*of_each)
         caches = (c_classifier, c_encoder, c_level, c_decoder, c_likelihood, of_each)
         return Terms(log_p, [LevelTerms(kl=kl)]), caches
 
@@ -215,11 +147,11 @@ class SemiSupervisedVAE(Observed):
         if d_kl is None:
             d_kl = np.zeros((*d_terms.log_px.shape, self.z_dim + 1), self.flat.dtype)
             d_kl.flags.writeable = False  # a constant, for a step that is recorded
-        d_log_px, d_kl, d_logits = over_labels_backward(d_terms.log_px, d_kl, *of_each)
+        d_log_px, d_kl, d_logits = k.over_labels_backward(d_terms.log_px, d_kl, *of_each)
         dtheta, _ = self.likelihood.backward(c_likelihood, d_log_px)
         dz = self.decoder.backward(c_decoder, dtheta)[..., : self.z_dim]
         dstats, _ = self.levels[0].backward(c_level, dz, LevelTerms(kl=d_kl))
-        self.encoder.backward(c_encoder, dstats, wrt_input=False)
+        self.encoder.each_backward(c_encoder, dstats)
         self.classifier.backward(c_classifier, d_logits, wrt_input=False)
 
     @property
@@ -271,7 +203,7 @@ class SemiSupervisedVAE(Observed):
             self.classifier.forward(self._encoder_input(batch, None))[0]
             for batch, _ in self.batches(x, None)
         ]
-        return np.exp(_log_shares(np.concatenate(logits).astype(np.float64)))
+        return np.exp(log_softmax(np.concatenate(logits).T)).T
 
     @public
     def predict(self, x: Any) -> Array:

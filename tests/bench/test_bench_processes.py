@@ -15,7 +15,7 @@ from bench import infer, memory, peers, processes, programs, train, worker
 from bench.nets import Net
 from bench.processes import Job, WorkerFailed, attempt, fresh, fresh_interleaved, interleaved
 
-COMMANDS = ("train", "infer", "startup", "memory", "scaling", "mnist_elbo")
+COMMANDS = ("train", "infer", "startup", "memory", "scaling", "mnist_elbo", "families")
 TINY = Net(12, (8,), 2, batch=16)
 
 

@@ -56,6 +56,19 @@ def test_a_prior_of_the_context(alike):
     assert not captured.full.python_calls
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("hidden", [(6,), (7, 6), ()])
+def test_a_label_that_is_summed_out(alike, hidden, threads):
+    """Losses and weights are those of eager steps, where some rows have their label and most not."""
+    model = nv.SemiSupervisedVAE(5, 3, 4, hidden=hidden)
+    labels = np.where(np.arange(50) % 3, -1, np.arange(50) % 4)
+    for objective in (nv.ELBO(), nv.ELBO(beta=0.5, n_samples=3)):
+        captured = alike(
+            model.copy(), X, objective=objective, threads=threads, y=labels, valid=X[:9], **OPTIONS
+        )
+        assert not captured.full.python_calls
+
+
 def test_two_levels_in_which_python_runs_an_activation(alike):
     captured = alike(two_levels(activation=Through()), X, objective=nv.IWAE(2), **OPTIONS)
     names = {made.call.kernel for made in captured.full.python_calls}

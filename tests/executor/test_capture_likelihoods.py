@@ -65,8 +65,13 @@ def test_steps_with_each_prior(prior, objective, context_dim):
 @pytest.mark.usefixtures("share_all")
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("objective", [nv.ELBO(n_samples=2), nv.IWAE(3)], ids=["elbo", "iwae"])
-def test_steps_with_flows(objective, threads):
-    step = assert_agreement(network(posterior="planar:n=3"), objective, 7, threads)
+@pytest.mark.parametrize(
+    "parts",
+    [{"posterior": "planar:n=3"}, {"posterior": "iaf:n=2,width=5"}, {"prior": "coupling:n=2"}],
+    ids=["planar", "iaf", "coupling prior"],
+)
+def test_steps_with_flows(parts, objective, threads):
+    step = assert_agreement(network(**parts), objective, 7, threads)
     assert not step.program.python_calls
 
 

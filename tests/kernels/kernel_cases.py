@@ -68,6 +68,7 @@ def sizes(batch: int = 7, samples: int = 3, width: int = 37) -> Sizes:
         "O": width // 2, "Z": latent, "S": 2 * latent, "C": context, "Y": width + context,
         "N": batch * width, "P": 2 * width, "T": 3 * width, "M": 4, "1": 1,
         "E": 5, "F": 4, "G": 3, "J": 2, "U": 3, "V": 2,  # images, taps, and the places of these
+        "Q": 3, "L": 3 * samples, "X": latent + 1, "A": width + 3,  # classes
     }  # fmt: skip
 
 
@@ -317,6 +318,46 @@ def beta_terms(logits: Array, x: Array, log_concentration: Array) -> tuple[Array
     slope = (1 + whole * (x + m * (1 + v + gap_a) + (1 - m) * (1 + w + gap_b))) * worst
     log_p = slope - np.log(x) - np.log1p(-x) + worst
     return log_p.sum(-1), (1 + whole * m * (1 - m) * (v + w + gap_a + gap_b)) * worst, slope
+
+
+def part_of_one(x: Array) -> Array:
+    """How much a label is known to be a class: of three classes at most 1 together."""
+    return unit(x) / 3
+
+
+def by_class_terms(x: Array, W: Array, copies: int) -> tuple[Array]:
+    return (kernels.linear_by_class(np.abs(x), np.abs(W), copies),)
+
+
+def over_labels_terms(
+    log_px: Array, kl: Array, logits: Array, known: Array, alpha: float
+) -> tuple[Array, Array]:
+    """exp magnifies the rounding of the logits by their range; log p and KL are weighted by it."""
+    worst = 2 + 2 * np.abs(logits).max(-1)
+    log_p, shares = np.abs(log_px), (len(log_px) // known.shape[1], known.shape[1], len(known))
+    of_x = log_p.reshape(shares).sum(1) * worst + worst
+    of_z = np.abs(kl).reshape(*shares, kl.shape[-1]).sum(1) * worst[:, None]
+    return of_x, np.concatenate([of_z, np.broadcast_to(worst, of_x.shape)[..., None]], -1)
+
+
+def over_labels_backward_terms(
+    d_log_px: Array,
+    d_kl: Array,
+    log_px: Array,
+    kl: Array,
+    logits: Array,
+    known: Array,
+    alpha: float,
+) -> tuple[Array, Array, Array]:
+    shares = (len(log_px) // known.shape[1], known.shape[1], len(known))
+    worst, d_x = 2 + 2 * np.abs(logits).max(-1), np.abs(d_log_px)[:, None]
+    d_z, d_y = np.abs(d_kl[..., :-1])[:, None], np.abs(d_kl[..., -1])
+    each = d_z * np.abs(kl).reshape(*shares, kl.shape[-1])
+    dr = (d_x * np.abs(log_px).reshape(shares)).sum((0, 1)) + each.sum((0, 1, -1))
+    d_logits = (dr + (d_y * worst + d_x[:, 0]).sum(0)) * worst
+    d_each = np.broadcast_to(d_x * worst, (len(d_x), *shares[1:])).reshape(log_px.shape)
+    d_each_kl = np.broadcast_to(d_z * worst[:, None], each.shape).reshape(kl.shape)
+    return d_each, d_each_kl, np.repeat(d_logits[:, None], known.shape[1], 1)
 
 
 def groups(n: Sizes) -> tuple[int, ...]:
@@ -608,6 +649,29 @@ KERNELS: dict[str, Kernel] = {
         domain={"w": off_zero, "u": gentle},
         scales=planar_backward_terms,
         wide=("d",),
+    ),
+    "less": Kernel(
+        dict(log_p="KB", change="KB"), 1.5, wide=("log_p", "change"),
+        scales=lambda log_p, change: (np.abs(log_p) + np.abs(change),),
+    ),
+    "negative": Kernel(dict(d="KB"), 0.5, wide=("d",)),
+    "masked": Kernel(dict(W="OI", mask="OI"), 0.5, domain={"mask": lambda x: 1.0 * (x > 0)}),
+    "with_each_class": Kernel(dict(a="LBZ"), 0.5, dict(n_classes=lambda n: n["Q"])),
+    "linear_by_class": Kernel(
+        dict(x="BD", W="OA"), 4, dict(copies=lambda n: n["L"]), scales=by_class_terms
+    ),
+    "linear_by_class_dw": Kernel(
+        dict(dy="LBO", x="BD"), 4, dict(n_classes=lambda n: n["Q"]),
+        scales=lambda dy, x, n: (kernels.linear_by_class_dw(np.abs(dy), np.abs(x), n),),
+    ),
+    "over_labels": Kernel(
+        dict(log_px="LB", kl="LBZ", logits="BQ", known="BQ"), 6, dict(alpha=0.3),
+        domain={"known": part_of_one}, scales=over_labels_terms, wide=("log_px",),
+    ),
+    "over_labels_backward": Kernel(
+        dict(d_log_px="KB", d_kl="KBX", log_px="LB", kl="LBZ", logits="BQ", known="BQ"), 8,
+        dict(alpha=0.3), domain={"known": part_of_one}, scales=over_labels_backward_terms,
+        wide=("d_log_px", "log_px"),
     ),
     "stretched": Kernel(
         dict(z="KBZ", shift="KBZ", raw="KBZ"), 6,

@@ -180,8 +180,8 @@ def test_types(name, dtype):
     """Of the type of what came in, and float64 for a loss or a sum per sample and row, (K, B)."""
     n, doubles = sizes(batch=2, width=3), KERNELS[name].doubles
     outputs = run(name, inputs(KERNELS[name], n, dtype), n)
-    per_row = (n["K"], n["B"])
-    wants = [np.float64 if doubles or o.shape == per_row else dtype for o in outputs]
+    per_row = [(n[samples], n["B"]) for samples in "KL"]
+    wants = [np.float64 if doubles or o.shape in per_row else dtype for o in outputs]
     assert [o.dtype for o in outputs] == wants
 
 

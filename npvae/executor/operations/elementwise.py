@@ -29,6 +29,33 @@ def add_doubles(a, b, out, n):
         z[j] = x[j] + y[j]
 
 
+@operation(reads=dict(log_p="N", change="N"), writes=dict(out="N"), alone=True, cost=0.2)
+@fast
+def less(log_p, change, out, n):
+    x, y, z = doubles(log_p, n), doubles(change, n), doubles(out, n)
+    for j in range(n):
+        z[j] = x[j] - y[j]
+
+
+@operation(reads=dict(d="N"), writes=dict(out="N"), alone=True, cost=0.1)
+@fast
+def negative(d, out, n):
+    x, y = doubles(d, n), doubles(out, n)
+    for j in range(n):
+        y[j] = -x[j]
+
+
+@operation()
+@fast
+def masked(weight, mask, out, lo, hi, n):
+    """Rows lo to hi of the weights, (O, n), where the mask is 1, and else 0."""
+    size = (hi - lo) * n
+    given, kept = floats(weight + 4 * lo * n, size), floats(mask + 4 * lo * n, size)
+    own = floats(out + 4 * lo * n, size)
+    for j in range(size):
+        own[j] = given[j] * kept[j]
+
+
 @operation(constants=dict(value=0.0))
 @fast
 def fill(out, n, lo, hi, value):

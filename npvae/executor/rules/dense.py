@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from ..graph import Call, Value
 from ..lower import Lowering
 from ..memory import Ref
@@ -19,7 +21,7 @@ def _linear(to: Lowering, call: Call) -> None:
     x, weight = call.inputs
     wide, narrow = weight.shape
     a, b = to.by_row(weight), to.by_feature(x)
-    _product(to, a, (narrow, 1), b, to.new(call.outputs[0]), wide, x.per_feature, narrow)
+    product(to, a, (narrow, 1), b, to.new(call.outputs[0]), wide, x.per_feature, narrow)
 
 
 @rule("linear_dx")
@@ -27,28 +29,49 @@ def _linear_dx(to: Lowering, call: Call) -> None:
     dy, weight = call.inputs
     wide, narrow = weight.shape
     a, b = to.by_row(weight), to.by_feature(dy)
-    _product(to, a, (1, narrow), b, to.new(call.outputs[0]), narrow, dy.per_feature, wide)
+    product(to, a, (1, narrow), b, to.new(call.outputs[0]), narrow, dy.per_feature, wide)
 
 
 @rule("linear_dw")
 def _linear_dw(to: Lowering, call: Call) -> None:
     dy, x = call.inputs
     n, a, b = dy.per_feature, to.by_feature(dy), to.by_row(x)
-    _product(to, a, (n, 1), b, to.new_by_row(call.outputs[0]), dy.n_features, x.n_features, n)
+    product(to, a, (n, 1), b, to.new_by_row(call.outputs[0]), dy.n_features, x.n_features, n)
 
 
-def _product(
-    to: Lowering, a: Ref, strides: tuple[int, int], b: Ref, c: Ref, m: int, n: int, k: int
+@rule("masked")
+def _masked(to: Lowering, call: Call) -> None:
+    weight, mask = call.inputs
+    (rows, n), given, held = mask.shape, to.by_row(weight), to.constant(mask, np.float32)
+    out, size = to.new_by_row(call.outputs[0]), 4 * mask.size
+    reads = [(given, size, 4 * n), (held, size, 4 * n)]
+    operands = dict(weight=given, mask=held, out=out, n=n)
+    to.emit("masked", rows, operands, reads, [(out, size, 4 * n)], 0.1 * mask.size)
+
+
+def product(
+    to: Lowering,
+    a: Ref,
+    strides: tuple[int, int],
+    b: Ref,
+    c: Ref,
+    m: int,
+    n: int,
+    k: int,
+    c_row: int = 0,
 ) -> None:
-    """C (m, n) = A (m, k) B (k, n), A with these strides, B and C with their columns together."""
-    a_row, a_k = strides
+    """C (m, n) = A (m, k) B (k, n), A with these strides, B and C with their columns together.
+
+    A row of C has n numbers, or the first n of `c_row`.
+    """
+    (a_row, a_k), c_row = strides, c_row or n
     whole = a_row == 1  # A transposed: a thread's columns of it are no contiguous share
     to.emit(
         "product",
         m,
-        dict(a=a, a_row=a_row, a_k=a_k, b=b, b_k=n, c=c, c_row=n, n=n, k=k),
-        [(a, 4 * m * k, 0 if whole else 4 * a_row), (b, 4 * k * n, 0)],
-        [(c, 4 * m * n, 4 * n)],
+        dict(a=a, a_row=a_row, a_k=a_k, b=b, b_k=n, c=c, c_row=c_row, n=n, k=k),
+        [(a, 4 * m * k, 0) if whole else (a, 4 * m * a_row, 4 * a_row), (b, 4 * k * n, 0)],
+        [(c, 4 * m * c_row, 4 * c_row)],
         2.0 * m * n * k * PER_FLOP,
     )
 
@@ -69,8 +92,8 @@ def _concat(to: Lowering, call: Call) -> None:
     a, c = call.inputs
     n, per_row = a.per_feature, c.per_feature
     first, second, out = to.by_feature(a), to.by_feature(c), to.new(call.outputs[0])
-    _repeat(to, "repeat", first, out, a.n_features, n)
-    _repeat(to, "repeat", second, _after(out, a.size), c.n_features, per_row, n // per_row)
+    repeat(to, "repeat", first, out, a.n_features, n)
+    repeat(to, "repeat", second, after(out, a.size), c.n_features, per_row, n // per_row)
 
 
 @rule("concat_backward")
@@ -78,9 +101,9 @@ def _concat_backward(to: Lowering, call: Call) -> None:
     dy, a_width, _ = call.inputs
     da, dc = call.outputs
     source, n, per_row = to.by_feature(dy), dy.per_feature, dc.per_feature
-    _repeat(to, "repeat", source, to.new(da), a_width, n)
-    rest = _after(source, a_width * n)
-    _repeat(to, "sum_repeats", rest, to.new(dc), dc.n_features, per_row, n // per_row)
+    repeat(to, "repeat", source, to.new(da), a_width, n)
+    rest = after(source, a_width * n)
+    repeat(to, "sum_repeats", rest, to.new(dc), dc.n_features, per_row, n // per_row)
 
 
 @rule("take_columns")
@@ -88,7 +111,7 @@ def _take_columns(to: Lowering, call: Call) -> None:
     x, taken = call.inputs
     source, out, n = to.by_feature(x), to.new(call.outputs[0]), x.per_feature
     for at, first, columns in _runs(taken):
-        _repeat(to, "repeat", _after(source, first * n), _after(out, at * n), columns, n)
+        repeat(to, "repeat", after(source, first * n), after(out, at * n), columns, n)
 
 
 def _runs(taken: Sequence[int]) -> Iterator[tuple[int, int, int]]:
@@ -98,11 +121,11 @@ def _runs(taken: Sequence[int]) -> Iterator[tuple[int, int, int]]:
         yield run[0][0], run[0][1], len(run)
 
 
-def _after(place: Ref, numbers: int) -> Ref:
+def after(place: Ref, numbers: int) -> Ref:
     return Ref(place.buffer, place.offset + 4 * numbers)
 
 
-def _repeat(
+def repeat(
     to: Lowering, name: str, source: Ref, out: Ref, n_features: int, n: int, times: int = 1
 ) -> None:
     """Each feature's n numbers, so many times over; or the sums of such copies."""

@@ -1,0 +1,189 @@
+"""What is computed for each class of a label, and summed over them.
+
+Of L = K·C copies, number l has class l modulo C. By feature, copies of B rows lie side by side:
+(F, L·B). Labels and logits are (C, B).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .declare import operation
+from .options import doubles, fast, floats
+from .scalars import ONE, ZERO, exp_negative, log
+
+f32 = np.float32
+
+
+@operation()
+@fast
+def for_each_class(source, weight, out, lo, hi, n, times, at, stride):
+    """Rows of the source, (F, n), `times` over, and to each added a class's weight.
+
+    Row i of the weights, so many numbers long as the `stride` says, has them from `at` on.
+    """
+    n_classes = stride - at
+    for i in range(lo, hi):
+        row, own = floats(source + 4 * i * n, n), floats(weight + 4 * (i * stride + at), n_classes)
+        for k in range(times):
+            copy, shift = floats(out + 4 * (i * times + k) * n, n), own[k % n_classes]
+            for j in range(n):
+                copy[j] = row[j] + shift
+
+
+@operation()
+@fast
+def sum_of_each_class(source, out, lo, hi, n, times, at, stride):
+    """The gradient of the classes' weights in `for_each_class`."""
+    n_classes = stride - at
+    for i in range(lo, hi):
+        own = floats(out + 4 * (i * stride + at), n_classes)
+        for c in range(n_classes):
+            own[c] = ZERO
+        for k in range(times):
+            row, total = floats(source + 4 * (i * times + k) * n, n), ZERO
+            for j in range(n):
+                total += row[j]
+            own[k % n_classes] += total
+
+
+@fast
+def _log_shares(logits, log_q, n_classes, batch, top, norm):
+    """log softmax of the logits, (C, B)."""
+    for j in range(batch):
+        top[j], norm[j] = logits[j], ZERO
+    for c in range(1, n_classes):
+        for j in range(batch):
+            number = logits[c * batch + j]
+            top[j] = top[j] if number <= top[j] else number
+    for c in range(n_classes):
+        for j in range(batch):
+            log_q[c * batch + j] = logits[c * batch + j] - top[j]
+    for c in range(n_classes):
+        for j in range(batch):
+            norm[j] += exp_negative(log_q[c * batch + j])
+    for j in range(batch):
+        norm[j] = log(norm[j])
+    for c in range(n_classes):
+        for j in range(batch):
+            log_q[c * batch + j] -= norm[j]
+
+
+@fast
+def _unknown(known, n_classes, batch, unknown):
+    for j in range(batch):
+        unknown[j] = ONE
+    for c in range(n_classes):
+        for j in range(batch):
+            unknown[j] -= known[c * batch + j]
+
+
+@operation(constants=dict(alpha=0.1))
+@fast
+def over_labels(
+    log_px, kl, logits, known, of_x, out, samples, n_classes, batch, n_features, scratch, alpha
+):
+    labels = n_classes * batch
+    log_q, r = floats(scratch, labels), floats(scratch + 4 * labels, labels)
+    more = scratch + 8 * labels
+    unknown, norm = floats(more, batch), floats(more + 4 * batch, batch)
+    label, given = floats(known, labels), doubles(log_px, samples * labels)
+    _log_shares(floats(logits, labels), log_q, n_classes, batch, unknown, norm)
+    _unknown(label, n_classes, batch, unknown)
+    of_label, own = floats(out + 4 * n_features * samples * batch, samples * batch), norm
+    for j in range(batch):
+        of_label[j], own[j] = ZERO, ZERO
+    for c in range(n_classes):
+        for j in range(batch):
+            at = c * batch + j
+            r[at] = label[at] + unknown[j] * exp_negative(log_q[at])
+            of_label[j] += r[at] * log_q[at]
+            own[j] += label[at] * log_q[at]
+    least, narrow = f32(math.log(n_classes)), f32(alpha)
+    for j in range(batch):
+        of_label[j] = of_label[j] * unknown[j] + least
+        own[j] *= narrow
+    total = doubles(of_x, samples * batch)
+    for k in range(samples):
+        for j in range(batch):
+            of_label[k * batch + j] = of_label[j]
+            total[k * batch + j] = own[j]
+        for c in range(n_classes):
+            for j in range(batch):
+                total[k * batch + j] += given[(k * n_classes + c) * batch + j] * r[c * batch + j]
+    for i in range(n_features):
+        for k in range(samples):
+            at = i * samples + k
+            mean, each = floats(out + 4 * at * batch, batch), floats(kl + 4 * at * labels, labels)
+            for j in range(batch):
+                mean[j] = ZERO
+            for c in range(n_classes):
+                for j in range(batch):
+                    mean[j] += each[c * batch + j] * r[c * batch + j]
+
+
+@operation(constants=dict(alpha=0.1))
+@fast
+def over_labels_backward(
+    d_log_px, d_kl, log_px, kl, logits, known, d_each, d_each_kl, d_logits, samples, n_classes,
+    batch, n_features, scratch, alpha,
+):  # fmt: skip
+    """The numbers in parentheses are lines of `SemiSupervisedVAE`."""
+    labels = n_classes * batch
+    log_q, q = floats(scratch, labels), floats(scratch + 4 * labels, labels)
+    r, dq = floats(scratch + 8 * labels, labels), floats(d_logits, labels)
+    more = scratch + 12 * labels
+    unknown, mean = floats(more, batch), floats(more + 4 * batch, batch)
+    label = floats(known, labels)
+    _log_shares(floats(logits, labels), log_q, n_classes, batch, unknown, mean)
+    _unknown(label, n_classes, batch, unknown)
+    for c in range(n_classes):
+        for j in range(batch):
+            at = c * batch + j
+            q[at] = exp_negative(log_q[at])
+            r[at] = label[at] + unknown[j] * q[at]
+            dq[at] = ZERO
+    d_x, of_x = doubles(d_log_px, samples * batch), doubles(log_px, samples * labels)
+    into = doubles(d_each, samples * labels)
+    for k in range(samples):
+        for c in range(n_classes):
+            for j in range(batch):
+                at, d = (k * n_classes + c) * batch + j, d_x[k * batch + j]
+                into[at] = d * r[c * batch + j]
+                dq[c * batch + j] += f32(d * of_x[at])  # (4)
+    for i in range(n_features):
+        for k in range(samples):
+            at = i * samples + k
+            d = floats(d_kl + 4 * at * batch, batch)
+            each, own = (
+                floats(kl + 4 * at * labels, labels),
+                floats(d_each_kl + 4 * at * labels, labels),
+            )
+            for c in range(n_classes):
+                for j in range(batch):
+                    own[c * batch + j] = d[j] * r[c * batch + j]
+                    dq[c * batch + j] += d[j] * each[c * batch + j]
+    d_label = floats(d_kl + 4 * n_features * samples * batch, samples * batch)
+    for k in range(samples):
+        for c in range(n_classes):
+            for j in range(batch):
+                at = c * batch + j
+                dq[at] += d_label[k * batch + j] * (log_q[at] + ONE)
+    for j in range(batch):
+        mean[j] = ZERO
+    for c in range(n_classes):
+        for j in range(batch):
+            at = c * batch + j
+            dq[at] *= unknown[j]  # (5)
+            mean[j] += q[at] * dq[at]
+    narrow = f32(alpha)
+    for c in range(n_classes):
+        for j in range(batch):
+            dq[c * batch + j] = q[c * batch + j] * (dq[c * batch + j] - mean[j])  # (6)
+    for k in range(samples):
+        for c in range(n_classes):
+            for j in range(batch):
+                at, weight = c * batch + j, narrow * f32(d_x[k * batch + j])
+                dq[at] += weight * (label[at] - (ONE - unknown[j]) * q[at])  # (7)
