@@ -140,8 +140,8 @@ class Level(Part, abstract=True):
         kl = _closed_forms.get((type(posterior), type(prior)))
         self.kl: Any = None if kl is None else kl()
         self._refused = {
-            need: f"this objective is for models with {take}; this one's {what} is "
-            f"{type(getattr(self, what)).__name__}."
+            need: f"this objective is for models with one latent level and {take}; this one's "
+            f"{what} is {type(getattr(self, what)).__name__}."
             for need, (what, cls, take) in _DEMANDS.items()
             if type(getattr(self, what)) is not cls
         }
@@ -185,8 +185,9 @@ class Level(Part, abstract=True):
         self, drawn: Drawn, needs: Collection[str], prior_inputs: Arrays
     ) -> tuple[LevelTerms, Any]:
         """(terms, cache): what `needs` names of a sample."""
-        for need in self._refused.keys() & set(needs):
-            raise ConfigError(self._refused[need])
+        for need, sentence in self._refused.items():
+            if need in needs:
+                raise ConfigError(sentence)
         terms = LevelTerms(log_qz=drawn.log_qz)
         c_kl = c_log_pz = None
         if "kl" in needs and self.kl is not None:

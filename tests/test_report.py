@@ -162,3 +162,12 @@ def test_other_models_are_reported_of(make, rows):
         model, (20 * x, context), (20 * x[:50], None if context is None else context[:50])
     )
     assert any("gaussian_column_scale" in said for said in far)
+
+
+def test_counts_are_judged_by_held_out_rows():
+    """A wide model comes close to the few rows that it was trained on, whatever their spread."""
+    rng = np.random.default_rng(0)
+    x = rng.negative_binomial(1, 0.1, (400, 20))
+    model = nv.VAE(20, 5, hidden=(100,), likelihood=nv.Poisson(library=True))
+    nv.fit(model, x[:40], epochs=300, batch_size=20, lr=5e-3)
+    assert any("negative_binomial:library=true" in one for one in nv.report(model, x[:40], x[40:]))

@@ -71,7 +71,8 @@ def how_it_ended(job: Job, records: Records) -> Iterator[str]:
 
 def what_is_wrong(job: Job, records: Records) -> Iterator[str]:
     """What some of the rows tell of the model, with the option that mends it."""
-    of_rows = () if job.model.context_dim else of_the_model(job.model, job.train.x)
+    valid = None if job.valid is None else job.valid.x
+    of_rows = () if job.model.context_dim else of_the_model(job.model, job.train.x, valid)
     for found in (*of_the_warm_up(records), *of_rows):
         yield f"{found.what}: {found.option}"
 

@@ -11,7 +11,7 @@ from .errors import ConfigError
 from .losses import LOSSES
 from .registry import Registered
 from .schedules import Constant, Schedule
-from .terms import Terms
+from .terms import LevelTerms, Terms
 
 
 class Losses(dict[str, Any]):
@@ -62,6 +62,15 @@ class Objective(Registered, ABC, abstract=True):
             return {cls.__name__: cls()}
         except TypeError:
             return {}
+
+    def only_level(self, terms: Terms) -> LevelTerms:
+        """The terms of the one latent level; raises `ConfigError` where there are several."""
+        if len(terms.levels) != 1:
+            raise ConfigError(
+                f"{type(self).__name__} is for one latent level; this model has "
+                f"{len(terms.levels)}."
+            )
+        return terms.levels[0]
 
     @abstractmethod
     def __call__(self, terms: Terms, epoch: float = math.inf) -> tuple[Losses, Terms]:

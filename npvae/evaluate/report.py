@@ -53,17 +53,22 @@ def report(
         Of the bounds' noise and of the rows.
     """
     records = [] if history is None else history.records
-    found = [*of_the_model(model, x, seed), *of_the_warm_up(records)]
+    found = [*of_the_model(model, x, valid, seed), *of_the_warm_up(records)]
     if valid is not None:
         found += _overfitted(model, _some(x, seed), _some(valid, seed), records, seed)
     return [f"{one.what}: {one.python}." for one in [*found, *_still_falling(records)]]
 
 
-def of_the_model(model: Model, x: Any, seed: int = 0) -> list[Finding]:
-    """What some of the rows that it was trained on tell of a model: at most four things."""
-    rows, context = _some(x, seed)
-    found = (_collapsed, _misfit, _at_the_bound)
-    return [one for look in found for one in look(model, rows, context)]
+def of_the_model(model: Model, x: Any, valid: Any = None, seed: int = 0) -> list[Finding]:
+    """What some of the rows tell of a model: at most three things.
+
+    Whether a likelihood fits is told by held-out rows, if there are any, since a model comes as
+    close as it can to those that it was trained on.
+    """
+    train = _some(x, seed)
+    held_out = train if valid is None else _some(valid, seed)
+    found = [*_collapsed(model, *train), *_misfit(model, *held_out)]
+    return [*found, *_at_the_bound(model, *train)]
 
 
 def of_the_warm_up(records: list[dict[str, Any]]) -> Iterator[Finding]:
@@ -119,8 +124,10 @@ def _misfit(model: Model, x: Any, context: Any) -> Iterator[Finding]:
     if name == "poisson":
         spread = float(np.nanmean(squares)) / max(float(np.nanmean(mean)), 1e-9)
         if spread > 2:
+            library = ":library=true" if model.likelihood.library else ""
             yield _take(
-                "negative_binomial", f"counts vary {spread:.3g} times as much as Poisson's allow"
+                f"negative_binomial{library}",
+                f"counts vary {spread:.3g} times as much as Poisson's allow",
             )
         return
     spread = float(np.sqrt(np.nanmean(squares)) / model.likelihood.scale)
@@ -190,7 +197,7 @@ def _at_the_bound(model: Model, x: Any, context: Any) -> Iterator[Finding]:
             f"a posterior's log-variance is at its bound of {low:g} or {high:g}: inputs are likely "
             "far apart in size, or steps too large",
             "give standardise=True, or a smaller lr",
-            "a smaller --lr, or columns of like size",
+            "a smaller --lr, or columns scaled to mean 0 and deviation 1",
         )
 
 

@@ -90,11 +90,7 @@ class BetaTC(Objective):
 
     def __call__(self, terms: Terms, epoch: float = math.inf) -> tuple[Losses, Terms]:
         """The losses of a batch and the gradients of its terms, at an epoch of the schedule."""
-        if len(terms.levels) != 1:
-            raise ConfigError(
-                f"BetaTC is for one latent level; this model has {len(terms.levels)}."
-            )
-        (level,) = terms.levels
+        level = self.only_level(terms)
         n_data = self.n_data if self.estimator == "stratified" else None
         if n_data is not None and n_data < terms.log_px.shape[1]:
             raise ConfigError(

@@ -64,8 +64,9 @@ class DIP(ELBO):
 
     def __call__(self, terms: Terms, epoch: float = math.inf) -> tuple[Losses, Terms]:
         """The losses of a batch and the gradients of its terms, at an epoch of the schedule."""
+        level = self.only_level(terms)
         losses, d_terms = super().__call__(terms, epoch)
-        (level,), (d_level,) = terms.levels, d_terms.levels
+        (d_level,) = d_terms.levels
         mu, logvar = level.posterior
         dip, *d_posterior = dip_loss(
             mu, logvar, self.off_diagonal, self.diagonal, self.kind, terms.weights

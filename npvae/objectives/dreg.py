@@ -6,7 +6,6 @@ import math
 
 from .. import kernels as k
 from ..core import Losses, Terms
-from ..core.errors import ConfigError
 from .iwae import IWAE
 
 
@@ -27,10 +26,9 @@ class DReG(IWAE):
     derivative = False
 
     def __call__(self, terms: Terms, epoch: float = math.inf) -> tuple[Losses, Terms]:
-        if len(terms.levels) != 1:
-            raise ConfigError(f"DReG is for one latent level; this model has {len(terms.levels)}.")
+        level = self.only_level(terms)
         losses, d_terms = super().__call__(terms, epoch)
-        (level,), (d_level,) = terms.levels, d_terms.levels
+        (d_level,) = d_terms.levels
         d_level.score = False  # (3)
         d_level.dz_scale = k.importance_weights(terms.log_px, level.log_pz, level.log_qz)
         return losses, d_terms

@@ -78,8 +78,9 @@ class MMD(ELBO):
 
     def __call__(self, terms: Terms, epoch: float = math.inf) -> tuple[Losses, Terms]:
         """The losses of a batch and the gradients of its terms, at an epoch of the schedule."""
+        level = self.only_level(terms)
         losses, d_terms = super().__call__(terms, epoch)
-        (level,), (d_level,) = terms.levels, d_terms.levels
+        (d_level,) = d_terms.levels
         mmd, penalty, d_level.z = mmd_loss(
             level.z, self.weight, self.scales, self.kernel, terms.weights
         )

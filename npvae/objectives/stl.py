@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..core import Losses, Terms
+from ..core import Losses, Objective, Terms
 from .elbo import ELBO
 
 
@@ -45,3 +45,7 @@ class STL(ELBO):
         for d_level in d_terms.levels:
             d_level.score = False  # (2)
         return losses, d_terms
+
+    @classmethod
+    def examples(cls) -> dict[str, Objective]:
+        return {"STL": cls(), "STL with beta, 2 samples": cls(n_samples=2, beta=2.5)}
