@@ -1,6 +1,6 @@
 """Flows fitted to four energies in the plane, after Rezende & Mohamed 2015 (figure 3 and table 1).
 
-    python examples/flows_energies.py [--out energies.png] [--steps 3000]
+    python examples/flows_energies.py [--out energies.png] [--steps 2000]
 
 Nothing is learnt of data here: q(z) is what flows make of a Gaussian, and is moved towards the
 density proportional to exp(-U(z)) by steps against the gradient of E_q[log q(z) + U(z)]. Its parts
@@ -110,7 +110,7 @@ def walled(energy, z):
     """The energy, which rises steeply beyond the window, and its gradient."""
     value, gradient = energy(z)
     beyond = np.sign(z) * np.maximum(np.abs(z) - WINDOW, 0)
-    return value + 10 * (beyond**2).sum(-1), gradient + 20 * beyond
+    return value + 40 * (beyond**2).sum(-1), gradient + 80 * beyond
 
 
 def fit(energy, flows, steps, seed=0):
@@ -123,7 +123,7 @@ def fit(energy, flows, steps, seed=0):
     state, d_log_q = adam.start(theta), np.full(BATCH, 1 / BATCH)
     for step in range(steps):
         weight = min(1.0, 0.01 + step / (ANNEALED * steps))
-        rate = 5e-3 * 0.5 * (1 + np.cos(np.pi * step / steps))
+        rate = 1e-2 * 0.5 * (1 + np.cos(np.pi * step / steps))
         (z, _), cache = q.forward(rng.normal(size=(BATCH, 2)))
         gradient.fill(0)
         q.backward(cache, weight * walled(energy, z)[1] / BATCH, d_log_q)
@@ -173,7 +173,7 @@ def draw(axes, energy, fits):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("flows_energies.png"))
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=2000)
     args = parser.parse_args()
     from matplotlib.figure import Figure
 

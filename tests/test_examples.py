@@ -6,6 +6,7 @@ import runpy
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -26,3 +27,40 @@ def test_beta_checks_its_output_before_it_trains(tmp_path, out, said, monkeypatc
         runpy.run_path(str(EXAMPLES / "beta.py"), run_name="__main__")
     assert stopped.value.code == 2
     assert said in capsys.readouterr().err
+
+
+PUBLISHED = {"U1": 1.87750162, "U2": 2.08208934, "U3": 2.64170513, "U4": 2.68456763}
+
+
+@pytest.fixture(scope="module")
+def energies():
+    return runpy.run_path(str(EXAMPLES / "flows_energies.py"))
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_energies_have_the_known_integrals_and_their_gradients(energies, name):
+    """log Z by another quadrature on the window, and central differences."""
+    energy = energies["ENERGIES"][name]
+    assert energies["log_z"](energy) == pytest.approx(PUBLISHED[name], abs=1e-6)
+    z, h = np.random.default_rng(0).uniform(-3.5, 3.5, (20, 2)), 1e-5
+    for i, step in enumerate(h * np.eye(2)):
+        slope = (energy(z + step)[0] - energy(z - step)[0]) / (2 * h)
+        np.testing.assert_allclose(energy(z)[1][:, i], slope, rtol=1e-6, atol=1e-6)
+
+
+def test_the_divergence_from_an_energy_by_quadrature_is_that_by_draws(energies):
+    """It is what 400,000 draws give, to five of their standard errors."""
+    q = energies["Made"](["planar"])
+    energies["bind"](q, np.zeros(9))
+    q.posterior.flows[0].w[...], q.posterior.flows[0].u[...] = [1.0, 0.0], [0.5, 0.0]
+
+    def energy(z):
+        return 0.5 * (z**2).sum(-1) / 2, 0.5 * z
+
+    kl, inside = energies["divergence"](q, energy)
+    drawn = np.random.default_rng(0).normal(size=(400_000, 2))
+    (z, log_q), _ = q.forward(drawn)
+    kept = (np.abs(z) < 4).all(-1)
+    terms = (log_q + energy(z)[0])[kept] + energies["log_z"](energy) - np.log(kept.mean())
+    assert inside == pytest.approx(kept.mean(), abs=1e-3)
+    assert kl == pytest.approx(terms.mean(), abs=5 * terms.std() / np.sqrt(len(terms)))

@@ -59,7 +59,7 @@ def test_a_prior_of_the_context(alike):
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("hidden", [(6,), (7, 6), ()])
 def test_a_label_that_is_summed_out(alike, hidden, threads):
-    """Losses and weights are those of eager steps, where some rows have their label and most not."""
+    """Losses and weights are those of eager steps; some rows have their label and most not."""
     model = nv.SemiSupervisedVAE(5, 3, 4, hidden=hidden)
     labels = np.where(np.arange(50) % 3, -1, np.arange(50) % 4)
     for objective in (nv.ELBO(), nv.ELBO(beta=0.5, n_samples=3)):

@@ -99,5 +99,8 @@ def _emit(
         samples=kl.shape[0] // n_classes, n_classes=n_classes, batch=kl.shape[1],
         n_features=kl.shape[2],
     )  # fmt: skip
-    read, written = ([(r, r.buffer.size - r.offset, 0) for r in refs.values()] for refs in (reads, writes))
+    read, written = (
+        [(ref, ref.buffer.size - ref.offset, 0) for ref in refs.values()]
+        for refs in (reads, writes)
+    )
     to.emit(name, 1, reads | writes | sizes, read, written, 0.5 * kl.size, [alpha])
