@@ -19,8 +19,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from sklearn.neural_network import MLPClassifier
-
 import npvae as nv
 
 from . import quality
@@ -83,6 +81,8 @@ def fit(
 
 
 def classifier(x: Array, y: Array, width: int, seed: int) -> Any:
+    from sklearn.neural_network import MLPClassifier
+
     return MLPClassifier((width,), alpha=1e-3, max_iter=300, random_state=seed).fit(x, y)
 
 

@@ -15,7 +15,8 @@ from bench import infer, memory, peers, processes, programs, train, worker
 from bench.nets import Net
 from bench.processes import Job, WorkerFailed, attempt, fresh, fresh_interleaved, interleaved
 
-COMMANDS = ("train", "infer", "startup", "memory", "scaling", "mnist_elbo", "families")
+QUALITY = ("mnist_elbo", "semi_supervised", "hierarchical", "flows", "conditional")
+COMMANDS = ("train", "infer", "startup", "memory", "scaling", "families", *QUALITY)
 TINY = Net(12, (8,), 2, batch=16)
 
 
@@ -37,7 +38,7 @@ def test_help_explains(command, capsys, monkeypatch):
     assert stopped.value.code == 0
     text = capsys.readouterr().out
     assert module.__doc__.splitlines()[0].split(":")[0][:40] in text
-    if command != "mnist_elbo":
+    if command not in QUALITY:
         for option in ("--quick", "--json", "--plot", "--threads", "--peers", "--rounds"):
             assert option in text
 
