@@ -9,8 +9,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from .numerals import is_number
-from .rows import MISSING, Row, TextRows
+from .numerals import MISSING, is_number
+from .rows import Row, TextRows
 
 _LIKE_DATA = re.compile(r"[^a-z]*[0-9][^a-z]*", re.IGNORECASE)
 _TOTAL = re.compile(
@@ -19,7 +19,10 @@ _TOTAL = re.compile(
     r"suma|totaal|média|promedio",
     re.IGNORECASE,
 )
-_ROWS = re.compile(r"\([0-9]+ rows?\)", re.IGNORECASE)
+_ROWS = re.compile(
+    r"\(?[0-9,]+ rows?( affected| selected| in set.*)?\)?|\[[0-9]+ rows x [0-9]+ columns\]",
+    re.IGNORECASE,
+)
 _RULE = re.compile(r":?[-=+]+:?")
 _LONGEST_TOTAL = 20
 _FEWEST = 3

@@ -13,8 +13,8 @@ import numpy as np
 from ..core.errors import DataError
 from .dataset import Array, Dataset
 from .headers import names_of
-from .numerals import is_number, is_plain
-from .rows import MISSING, Row, TextRows, open_rows
+from .numerals import MISSING, is_number, is_plain
+from .rows import Row, TextRows, open_rows
 
 _LABEL_NAMES = ("label", "y", "target", "class")
 _INTEGER = re.compile(r"[+-]?(0|[1-9][0-9]{0,17})")

@@ -1,4 +1,4 @@
-"""Which text is a number, and which only looks like one."""
+"""Which text is a number, which only looks like one, and which says that there is none."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 
+MISSING = (
+    "", "na", "n/a", "nan", "null", "none", "?", "<na>", "nat", "\\n",
+    "#n/a", "#null!", "#div/0!", "#value!", "#ref!", "#name?", "#num!",
+)  # fmt: skip
+"""Cells that say, in capitals or not, that a value is not known."""
 _PADDED = re.compile(r"[+-]?0[0-9]|[+-]?0+(\.0*)?e[+-]?0*[1-9]", re.IGNORECASE)
 _SIMPLE = re.compile(r"(-?(0|[1-9][0-9]*)(\.[0-9]+)?(\n(?!\Z)|\Z))+")
 _EXACT = 15

@@ -16,21 +16,17 @@ from typing import Any
 from unicodedata import normalize
 
 from ..core.errors import ConfigError, DataError
+from .aligned import Gap, are_words, cells_of, gaps_of
 from .disguises import refuse_disguised
-from .numerals import is_number
 from .text import encoding_of, is_codec
 
-MISSING = (
-    "", "na", "n/a", "nan", "null", "none", "?", "<na>", "nat",
-    "#n/a", "#null!", "#div/0!", "#value!", "#ref!", "#name?", "#num!",
-)  # fmt: skip
-"""Cells that say, in capitals or not, that a value is not known."""
 DELIMITERS = "\t;|,"
 """The likeliest first: a decimal comma needs another delimiter. Blanks are one where none is."""
 HEAD = 200
 """Rows that are looked at to see whether the first one has names."""
 _SAMPLE = 1 << 17
 _LONGEST_CELL = (1 << 31) - 1
+_DRAWN = re.compile(r"(?=[+|: ]*[-=]{3})[-=+|: ]{8,}")
 _SEP_LINE = re.compile(r'"?sep=([^\w"\r\n])"?\s*', re.IGNORECASE)
 
 Row = tuple[int, list[str]]
@@ -126,17 +122,27 @@ def open_rows(
     codec, note = encoding_of(path, where, encoding, likely)
     with path.open(encoding=codec, newline="") as stream:
         sample = stream.read(_SAMPLE)
-        lines = list(StringIO(sample, newline=""))
+        lines = list(StringIO(normalize("NFC", sample), newline=""))
         sep_line = _SEP_LINE.fullmatch(lines[0]) if lines else None
         skipped, comment = _comments(lines, 1 if sep_line else 0)
         whole = len(sample) < _SAMPLE
+        notes = [note] if note else []
+        if boxed := _are_boxed(lines):
+            lines = [line for line in lines if not _is_drawn(line)]
+            notes.append("lines that are drawn, of dashes alone, are left out")
         delimiter = sep_line[1] if sep_line else _delimiter(lines[skipped:], whole)
-        layout = Layout(codec, delimiter, _line_end(sample), bool(sep_line))
-        cells = next(csv.reader([comment], delimiter=delimiter, skipinitialspace=True), [])
+        gaps = gaps_of(lines[skipped:]) if not delimiter else []
+        layout = Layout(codec, delimiter or " ", _line_end(sample), bool(sep_line))
+        cells = next(csv.reader([comment], delimiter=layout.delimiter, skipinitialspace=True), [])
         stream.seek(0)
-        escape = "\\" if '\\"' in sample and _needs_escape(lines[skipped:], delimiter) else None
-        rows = _rows(islice(stream, skipped, None), skipped, delimiter, escape, where)
-        yield TextRows(where, rows, layout, cells, [note] if note else [])
+        text = _lines(islice(stream, skipped, None), boxed)
+        if gaps:
+            notes.append(f"blanks part its {len(gaps) + 1} columns, which are aligned")
+            rows = _aligned(text, skipped, gaps)
+        else:
+            escape = "\\" if '\\"' in sample and _needs_escape(lines[skipped:], delimiter) else None
+            rows = _rows(text, skipped, delimiter, escape, where)
+        yield TextRows(where, rows, layout, cells, notes)
 
 
 def _comments(lines: Sequence[str], start: int) -> tuple[int, str]:
@@ -173,7 +179,7 @@ def _rows(
     # strict=True finds; a cell of a megabyte is a cell.
     csv.field_size_limit(_LONGEST_CELL)
     bare = (line.strip(" ") for line in lines) if delimiter == " " else lines
-    reader = csv.reader(_lines(bare), **_dialect(delimiter, escape))
+    reader = csv.reader(bare, **_dialect(delimiter, escape))
     width, line = 0, skipped + 1
     try:
         for row in reader:
@@ -189,18 +195,40 @@ def _rows(
         ) from error
 
 
-def _lines(lines: Iterator[str]) -> Iterator[str]:
-    """The lines, accents composed: what looks the same is the same; blank ones without blanks."""
+def _aligned(lines: Iterator[str], skipped: int, gaps: Sequence[Gap]) -> Iterator[Row]:
+    """The rows of a table whose columns are aligned; a line that is not as they are is one cell."""
+    for number, text in enumerate(lines, skipped + 1):
+        if line := text.rstrip():
+            yield number, cells_of(line, gaps) or [line.strip()]
+
+
+def _lines(lines: Iterator[str], boxed: bool) -> Iterator[str]:
+    """The lines, accents composed: what looks the same is the same; blank ones without blanks.
+
+    So are those that are drawn in a table that is boxed, and the mark of DOS at the end of a file.
+    """
     for text in lines:
         if not text.isascii():
             text = normalize("NFC", text)
-        yield text if text.strip(" \r\n") else "\n"
+        yield "\n" if not text.strip(" \r\n\x1a") or (boxed and _is_drawn(text)) else text
+
+
+def _are_boxed(lines: Sequence[str]) -> bool:
+    """Whether lines are drawn between rows, or above and below them."""
+    return sum(map(_is_drawn, lines[:50])) > 1
+
+
+def _is_drawn(line: str) -> bool:
+    return line[:1] in "-=+|: " and bool(_DRAWN.fullmatch(line.strip()))
 
 
 def _delimiter(lines: Sequence[str], whole: bool) -> str:
-    """The first of `DELIMITERS` that parts all rows alike, or most, or is in the first line."""
+    """The first of `DELIMITERS` that parts all rows alike, or most, or is in the first line.
+
+    A blank where it parts words; "" where columns are aligned.
+    """
     lines = [line for line in lines if line.strip(" \r\n")]
-    most, n_rows = (0, ","), 0
+    most, n_rows, named = (0, ","), 0, set[str]()
     for mark in DELIMITERS:
         rows = list(islice(_parsed(lines, mark), 50))
         if len(rows) > 1 and not whole and len(rows) < 50:
@@ -209,26 +237,20 @@ def _delimiter(lines: Sequence[str], whole: bool) -> str:
             return mark
         width, n = Counter(map(len, rows)).most_common(1)[0] if rows else (0, 0)
         most = max(most, (n if width > 1 else 0, mark), key=itemgetter(0))
+        if rows and len(rows[0]) == width:
+            named.add(mark)
         n_rows = max(n_rows, len(rows))
-    if _are_words(lines):
+    if most[0] > n_rows / 2 and most[1] in named:
+        return most[1]
+    gaps = gaps_of(lines)
+    if gaps and (all(end - start > 1 for start, end in gaps) or not are_words(lines)):
+        return ""
+    if are_words(lines):
         return " "
     if most[0] > n_rows / 2:
         return most[1]
     bare = re.sub(r'"[^"]*"', "", lines[0]) if lines else ""
     return next((mark for mark in DELIMITERS if mark in bare), ",")
-
-
-def _are_words(lines: Sequence[str]) -> bool:
-    """Whether blanks part all rows alike: below names, or names less one as R has, are numbers."""
-    if any(mark in line for mark in DELIMITERS for line in lines[:50]):
-        return False
-    first, *rows = list(_parsed([line.strip() for line in lines[:50]], " ")) or [[]]
-    widths = {len(row) for row in rows}
-    quoted = bool(lines) and lines[0].startswith('"')
-    if not rows or widths != {max(widths)} or len(first) not in (max(widths), max(widths) - quoted):
-        return False
-    columns = list(zip(*rows, strict=True))
-    return len(first) > 1 and any(all(map(is_number, column)) for column in columns)
 
 
 def _parsed(lines: Sequence[str], mark: str) -> Iterator[list[str]]:

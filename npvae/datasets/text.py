@@ -34,6 +34,14 @@ _SCRIPTS = {
     "cp949": ("HANGUL",),
 }
 """The usual codecs of other letters, and how Unicode's names of these begin."""
+_ODD = {
+    re.compile("[^\\W\\d_][¹³¿±¶¼¾¯£][^\\W\\d_]|[a-zß-ÿ]Ÿ|£[ß-ÿ]|ì[^\\W\\d_]|\\bKè\\b"): (
+        "cp1250",
+        "iso-8859-2",
+    ),
+    re.compile("(?=.*[çÇüÜ]).*?[a-zß-ÿ][ðþý]", re.DOTALL): ("cp1254",),
+}
+"""What letters such as those of Łódź, město and ışık look like where they are read as Western."""
 
 
 def encoding_of(
@@ -73,16 +81,19 @@ def encoding_of(
     undefined = bool(_UNDEFINED & set(data))
     if codec is None and not _is_damaged_utf8(data):
         foreign = undefined and sum(byte >= 0x80 for byte in data) >= _ENOUGH
-        choices = _of_other_letters(data) if foreign or not _is_western(data) else ""
+        other = _of_other_letters(data) if foreign or not _is_western(data) else ""
+        choices = ", ".join(filter(None, (other, _of_other_countries(data))))
         if choices:
             raise DataError(
-                f"{where}: text is UTF-8, or in Latin letters, and this is neither. Name its "
-                f"encoding: {choices}; in Python it is encoding=."
+                f"{where}: text is UTF-8, or in Western letters, and this looks like neither. "
+                f"Name its encoding: {choices}; in Python it is encoding=."
             )
     if codec is None and not _is_damaged_utf8(data) and not undefined:
         codec = "cp1252" if any(0x80 <= byte < 0xA0 for byte in set(data)) else "latin-1"
         name = "Windows' code page 1252" if codec == "cp1252" else "Latin-1"
-        return codec, f"the text is no UTF-8, and was read as {name} (encoding {codec!r})"
+        word = re.search(r"\w*[^\W\x00-\x7f]\w*", data.decode(codec))
+        like = f", such as {word[0][:20]!r}" if word else ""
+        return codec, f"the text is no UTF-8, and was read as {name} (encoding {codec!r}){like}"
     raise _undecodable(data, error, codec or "utf-8", where)
 
 
@@ -142,17 +153,34 @@ def _is_western(data: bytes) -> bool:
 
 def _of_other_letters(data: bytes) -> str:
     """The options of the codecs that can be meant, each with what it makes of a word."""
-    read = {}
+    read: dict[str, tuple[float, str]] = {}
     for codec, scripts in _SCRIPTS.items():
         with contextlib.suppress(UnicodeDecodeError):
             text = data.decode(codec)
-            letters = [c for c in text if not c.isascii() and c.isalpha()]
+            signs = [c for c in text if not c.isascii()]
+            letters = [c for c in signs if c.isalpha()]
             own = [c for c in letters if name(c, "").startswith(scripts)]
             if letters and len(own) >= 0.9 * len(letters):
                 word = re.search(r"[^\W\d_a-zA-Z]+", text)
-                read[codec] = word[0][:12] if word else ""
-    options = [f"--encoding {codec} (which reads {word!r})" for codec, word in read.items()]
-    return ", ".join(options)
+                read[codec] = len(own) / len(signs), word[0] if word else ""
+    likely = sorted(read, key=lambda codec: -read[codec][0])
+    return _options({codec: read[codec][1] for codec in likely})
+
+
+def _of_other_countries(data: bytes) -> str:
+    """The like of letters that are Latin, and not Western."""
+    text = data.decode("cp1252", "replace")
+    for pattern, codecs_ in _ODD.items():
+        if match := pattern.search(text):
+            start = max(text.rfind(mark, 0, match.end() - 1) for mark in '\n\r\t;,|" ') + 1
+            word = re.split(r"[\s;,|\"]", text[start:], maxsplit=1)[0].encode("cp1252", "replace")
+            return _options({c: word.decode(c, "replace") for c in (*codecs_, "cp1252")})
+    return ""
+
+
+def _options(words: dict[str, str]) -> str:
+    """How to say each codec, with what it makes of a word."""
+    return ", ".join(f"--encoding {c} (which reads {word[:12]!r})" for c, word in words.items())
 
 
 def _undecodable(data: bytes, at: int, codec: str, where: str) -> DataError:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.errors import DataError
-from ..datasets.numerals import is_number
-from ..datasets.rows import MISSING
+from ..datasets.numerals import MISSING, is_number
 
 if TYPE_CHECKING:
     from .column import Column

@@ -64,7 +64,7 @@ def cells_of(frame: Any) -> Found:
     series = series_of(frame)
     if not series or not len(frame):
         raise DataError(f"{WHERE}: a table needs rows and columns; got shape {frame.shape}.")
-    found = Found({}, None, Layout(), [])
+    found = Found({}, [], Layout(), [])
     left_out = []
     for name, column in series.items():
         values = values_of(column)

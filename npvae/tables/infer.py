@@ -7,8 +7,8 @@ decides:
 1. All are the same: a **constant**, which is not modelled; it is left out where many are empty.
 2. There are two, and they are yes and no, true and false, y and n, t and f, on and off or 1 and 0,
    in capitals or not, or the like in another language: a **flag**.
-3. All are dates, times or both, such as 2024-12-31, 20241231, 31.12.2024, 31 DEC 24 or 12/31/2024
-   11:59 PM: a **date**. Whether day or month comes first, and of which century years of two figures
+3. All are dates, times or both, such as 2024-12-31, 20241231, 31.12.2024, 31 DEC 24, 12/31/2024
+   11:59 PM, or months or quarters such as 2024-12 or Q4 2024: a **date**. Whether day or month comes first, and of which century years of two figures
    are, is decided by the whole column, or by the other columns.
 4. All are numbers, none of them with leading zeros as codes such as 007 have, nor with more digits
    than a float64 holds. They may have decimal commas, thousands parted by commas, points, blanks or
@@ -34,7 +34,8 @@ decides:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,8 +45,8 @@ from ..core.errors import DataError
 from ..core.wording import short
 from ..data.shapes import far_out
 from ..datasets.numerals import are_plain, is_number
-from .cells import Cells, Unfit, refusal
-from .column import Column, Constant, say
+from .cells import Cells, Unfit, refusal, shown
+from .column import Column, Constant, say, say_missing
 from .distributions import (
     CLEARLY,
     MANY_COLUMNS,
@@ -67,6 +68,10 @@ MOST_CODES = 10
 """Different whole numbers that are taken for codes of a category."""
 MOSTLY, MANY_ROWS = 0.9, 20
 """Of so many rows this share has a constant's value; with more gaps, a gap may be an answer."""
+_CODE = re.compile(r"-?(9{2,}|8{2,}|98|97)([.,][09]+)?|-[1-9]")
+"""What many surveys write for an answer that is not known."""
+_MEASURED = re.compile(r"[^\w\s]{0,2}[0-9]+(?:[.,:/][0-9]+)?(?![0-9]*(?:-|$))")
+DIFFERENT = "it is different in (nearly) every row, as names and ids are"
 WORDS = 4
 """So many words are no label but a remark, on average."""
 
@@ -75,7 +80,7 @@ def infer(
     table: Mapping[str, Cells],
     said: Mapping[str, Said],
     formats: Mapping[str, Format],
-    nameless: str | None,
+    nameless: Collection[str],
     where: str,
 ) -> tuple[list[Column], dict[str, str], list[str]]:
     """The columns of a table, those that are left out, with the reason, and notes on their numbers.
@@ -85,7 +90,7 @@ def infer(
     table : the cells of each column
     said : what the user says of columns; their kinds are not inferred
     formats : how each column is written
-    nameless : the column that has no name in the file, as rows' names have none
+    nameless : first columns that have no name in the file, as rows' names have none
     where : what the table is called in errors
 
     Raises
@@ -95,7 +100,8 @@ def infer(
     """
     columns: list[Column] = []
     skipped: dict[str, str] = {}
-    found = _Found(len(table) > MANY_COLUMNS)
+    unknown = dict.fromkeys(text for cells in table.values() for text in cells.unknown())
+    found = _Found(len(table) > MANY_COLUMNS, list(unknown))
     for name, cells in table.items():
         texts, counts = cells.known()
         kind: type[Column] | str
@@ -105,8 +111,13 @@ def infer(
             kind = "it is empty"
         elif _number_rows(cells):
             kind = "it numbers the rows"
-        elif name == nameless and len(texts) == len(cells) and formats[name] in (None, PLAIN):
+        elif name in nameless and len(texts) == len(cells) and formats[name] in (None, PLAIN):
             kind = "it has no name, and is different in every row, as row names are"
+        elif _is_merged(cells, len(texts), counts, formats[name]):
+            kind = (
+                f"it has text in {counts.sum()} of {len(cells)} rows; if empty cells mean the text "
+                "above them, as below merged cells, fill them with it"
+            )
         elif len(texts) == 1 and len(cells) >= MANY_ROWS and counts.sum() < MOSTLY * len(cells):
             kind = (
                 f"it is {short(texts[0], 20)!r} or empty; if that means no, write a word for no "
@@ -121,6 +132,8 @@ def infer(
             )
         if isinstance(kind, str):
             skipped[name] = kind
+            if kind == DIFFERENT and sum(map(bool, map(_MEASURED.match, texts))) > len(texts) / 2:
+                found.mixed[name] = texts[0]
         else:
             order = said[name].order if name in said else None
             columns.append(_made(kind, name, cells, order or formats[name], where))
@@ -135,15 +148,21 @@ class _Found:
     Attributes
     ----------
     many : whether there are too many columns to look closely at each
+    unknown : the table's cells that are missing
     shapes : what the distribution of each is called
     measured : columns of whole numbers that might have been counts
     strange : cells that lie far from all others
+    mixed : cells of figures and other signs that are no numbers, of columns that are left out
+    codes : of each column, numbers that may say that a value is not known
     """
 
     many: bool
+    unknown: Sequence[str] = ()
     shapes: dict[str, str] = field(default_factory=dict)
     measured: list[str] = field(default_factory=list)
     strange: dict[str, list[str]] = field(default_factory=dict)
+    mixed: dict[str, str] = field(default_factory=dict)
+    codes: dict[str, list[str]] = field(default_factory=dict)
 
     def look_at(self, column: Column, texts: Sequence[str], counts: Array, said: bool) -> None:
         """Find the distribution of a column, if it is one of numbers, counts or dates."""
@@ -151,6 +170,8 @@ class _Found:
             return
         numbers = column.parsed(texts)
         values = np.repeat(numbers, counts)
+        if column.kind != "date" and (codes := _codes_of_missing(texts, numbers, counts)):
+            self.codes[column.name] = codes
         found = shape(column, values, self.many)
         if found is None:
             return
@@ -168,7 +189,20 @@ class _Found:
 
     @property
     def notes(self) -> list[str]:
-        return list(notes_of(self.shapes, self.measured, self.strange))
+        notes = list(notes_of(self.shapes, self.measured, self.strange))
+        notes += [
+            f"{name!r} is left out: its cells, such as {shown(text)}, are neither numbers nor "
+            "dates; if they hold such, write each in a column of its own, without other signs"
+            for name, text in self.mixed.items()
+        ]
+        if self.codes:
+            where = ", ".join(f"{', '.join(t)} in {name!r}" for name, t in self.codes.items())
+            texts = dict.fromkeys(text for texts in self.codes.values() for text in texts)
+            notes.append(
+                f"these numbers come again and again, far beyond all others of their columns: "
+                f"{where}; {say_missing(*self.unknown, *texts)} takes them for not known"
+            )
+        return notes
 
 
 def _made(kind: type[Column], name: str, cells: Cells, written: Any, where: str) -> Column:
@@ -196,10 +230,16 @@ def _kind(texts: Sequence[str], counts: Array, written: Format, many: bool) -> t
             return Category
         return _kind_of_numbers(_numbers(texts, written), counts, bool(written.group), many)
     if len(texts) == n or len(texts) > max(MOST_LABELS, n / 2):
-        return "it is different in (nearly) every row, as names and ids are"
+        return DIFFERENT
     if len(texts) > MOST_LABELS and sum(len(t.split()) for t in texts) >= WORDS * len(texts):
         return "it is free text"
     return Ordered if order_of(texts) else Category
+
+
+def _is_merged(cells: Cells, n_texts: int, counts: Array, written: Format) -> bool:
+    """Whether text stands in few rows, the first among them, and is not found there again."""
+    few = 1 < n_texts == counts.sum() < len(cells) / 2
+    return few and written is None and cells.all[0] != ""
 
 
 def _numbers(texts: Sequence[str], written: NumberFormat) -> Array:
@@ -216,6 +256,17 @@ def _kind_of_numbers(numbers: Array, counts: Array, grouped: bool, many: bool) -
     if not _may_be_counts(numbers):
         return Number
     return Count if are_counts(np.repeat(numbers, counts), many) else Number
+
+
+def _codes_of_missing(texts: Sequence[str], numbers: Array, counts: Array) -> list[str]:
+    """Numbers such as -99 and 9999 that come several times, far beyond all others."""
+    coded = np.array([bool(_CODE.fullmatch(text)) for text in texts]) & (counts > 1)
+    others = numbers[~coded]
+    if not coded.any() or len(others) < 2:
+        return []
+    reach = np.ptp(others) / 2
+    beyond = (numbers < others.min() - reach) | (numbers > others.max() + reach)
+    return [text for text, odd in zip(texts, coded & beyond, strict=True) if odd]
 
 
 def _may_be_counts(numbers: Array) -> bool:

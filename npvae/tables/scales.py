@@ -39,6 +39,14 @@ SCALES = tuple(
         "sehr schlecht < schlecht < mittel < gut < sehr gut",
         "sehr unzufrieden < unzufrieden < neutral < zufrieden < sehr zufrieden",
         "stimme gar nicht zu < stimme nicht zu < neutral < stimme zu < stimme voll zu",
+        "stimme gar nicht zu < stimme eher nicht zu < teils/teils < stimme eher zu < "
+        "stimme voll zu",
+        "stimme überhaupt nicht zu < stimme eher nicht zu < teils, teils < stimme eher zu < "
+        "stimme voll und ganz zu",
+        "trifft nicht zu < trifft eher nicht zu < teils/teils < trifft eher zu < trifft zu",
+        "trifft gar nicht zu < trifft eher nicht zu < teils, teils < trifft eher zu < "
+        "trifft voll zu",
+        "ungenügend < mangelhaft < ausreichend < befriedigend < gut < sehr gut",
         "jamais < rarement < parfois < souvent < toujours",
         "très faible < faible < moyen < élevé < très élevé",
         "petit < moyen < grand",
@@ -46,6 +54,8 @@ SCALES = tuple(
         "très mauvais < mauvais < moyen < bon < très bon",
         "très insatisfait < insatisfait < neutre < satisfait < très satisfait",
         "pas du tout d'accord < pas d'accord < neutre < d'accord < tout à fait d'accord",
+        "pas du tout d'accord < plutôt pas d'accord < ni d'accord ni pas d'accord < "
+        "plutôt d'accord < tout à fait d'accord",
         "young < middle-aged < old",
         "beginner < intermediate < advanced < expert",
         "first < second < third",
@@ -60,17 +70,23 @@ _ABOVE = re.compile(
     r"([0-9.]+)\s*(?:\+|and (?:over|older|more)|or more|und (?:älter|mehr)|et plus)"
 )
 _YEARS = re.compile(r"(?:years?|yrs|jahren?|jahre|ans?)(?: old)?$")
+_INTERVAL = re.compile(r"[\[(]\s*(-?[0-9.]+|-inf),\s*(-?[0-9.]+|inf)\s*[\])]")
+_NUMBERED = re.compile(r"([0-9])\s*(?:[-–=:.)]|\.\s)\s*(?=[^\W\d_])")
 _RANGE = re.compile(r"([0-9.]+)\s*(?:-|–|—|to|bis|à)\s*([0-9.]+)")
 
 
 def order_of(labels: Iterable[str]) -> list[str] | None:
-    """Labels in their order; None if they are of none of `SCALES`, and no ranges such as 10-19."""
+    """Labels in their order; None if they are of none of `SCALES`, and no ranges such as 10-19.
+
+    The words of a scale may have numbers before them: "1 - low".
+    """
     by_key = {label.casefold(): label for label in labels}
     if len(by_key) < FEWEST:
         return None
+    words = {_NUMBERED.sub("", key, count=1): label for key, label in by_key.items()}
     for scale in SCALES:
-        if by_key.keys() <= set(scale):
-            return [by_key[word] for word in scale if word in by_key]
+        if words.keys() <= set(scale):
+            return [words[word] for word in scale if word in words]
     ends = {label: ends for label in by_key.values() if (ends := _ends(label.casefold()))}
     if len(ends) < len(by_key):
         return None
@@ -83,7 +99,7 @@ def _ends(label: str) -> tuple[float, float] | None:
     """Where a range of numbers begins and ends; None of other text."""
     text = _YEARS.sub("", label).strip()
     try:
-        if match := _RANGE.fullmatch(text):
+        if match := _RANGE.fullmatch(text) or _INTERVAL.fullmatch(text):
             low, high = float(match[1]), float(match[2])
             return (low, high) if low < high else None
         if match := _BELOW.fullmatch(text):

@@ -12,13 +12,14 @@ from ..core.errors import DataError
 from ..datasets.around import body, drop_rule, drop_title, drop_units
 from ..datasets.delimited import row_error
 from ..datasets.headers import names_of
+from ..datasets.levels import UNNAMED, join_levels
 from ..datasets.rows import Layout, Row, TextRows, open_rows
 from .cells import Cells
 from .kinds import Said
 from .sheets import SHEETS, sheet_rows
 
 NAMELESS = "index"
-"""What a first column is called that has no name, as R and pandas write the rows' names."""
+"""What first columns are called that have no name, as R and pandas write the rows' names."""
 _CHUNK = 1 << 16
 """Cells that are sorted into columns at once."""
 
@@ -31,8 +32,8 @@ class Found:
     ----------
     cells : dict of Cells
         Those of every column, by its name.
-    nameless : str, optional
-        The name that was given to a first column without one.
+    nameless : list of str
+        The names that were given to first columns without one.
     layout : Layout
     notes : list of str
     said : dict of Said
@@ -40,7 +41,7 @@ class Found:
     """
 
     cells: dict[str, Cells]
-    nameless: str | None
+    nameless: list[str]
     layout: Layout
     notes: list[str]
     said: dict[str, Said] = field(default_factory=dict)
@@ -72,11 +73,14 @@ def read_cells(
 
 
 def _found(rows: TextRows, known: Collection[str]) -> Found:
+    drop_rule(rows)
+    join_levels(rows)
     drop_title(rows)
     drop_rule(rows)
     width = len(rows.head[0][1])
     named = names_of(rows, known)
     names = named[1] if named else [f"x{i}" for i in range(width)]
+    names = ["" if UNNAMED.fullmatch(n) and n not in known else n for n in names]
     if named:
         drop_units(rows, names)
     rows.sift(lambda every: body(every, names if named else [], len(names), rows.notes))
@@ -85,16 +89,16 @@ def _found(rows: TextRows, known: Collection[str]) -> Found:
     # A last delimiter in every line, or a sheet's empty columns.
     kept = [i for i, name in enumerate(names) if name or set(cells[i].texts) != {""}]
     cells, names = [cells[i] for i in kept], [names[i] for i in kept]
-    nameless = None
-    if names and not names[0]:
-        names[0] = nameless = NAMELESS if NAMELESS not in names else f"{NAMELESS} (no name)"
+    nameless = next((i for i, name in enumerate(names) if name), 0)
+    names[:nameless] = [NAMELESS if NAMELESS not in names else f"{NAMELESS} (no name)"] * nameless
     own = names_of_their_own(names)
     rows.notes += [
         f"column {i} is called {new!r}, since {f'another is {old!r}' if old else 'it has no name'}"
         for i, (old, new) in enumerate(zip(names, own, strict=True), 1)
         if old != new
     ]
-    return Found(dict(zip(own, cells, strict=True)), nameless, rows.layout, rows.notes)
+    found = dict(zip(own, cells, strict=True))
+    return Found(found, own[:nameless], rows.layout, rows.notes)
 
 
 def names_of_their_own(names: list[str]) -> list[str]:

@@ -49,7 +49,7 @@ def database(folder):
         (archive, "a workbook or another archive, whatever its name says; give it the suffix"),
         (database, "a database, whatever its name says; export one of its tables"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), r"an old workbook \(\.xls\)"),
-        (gzip.compress(b"a,b\n1,2\n"), "compressed, whatever its name says; unpack it"),
+        (gzip.compress(b"a,b\n1,2\n", mtime=0), "compressed, whatever its name says; unpack it"),
         (b"%PDF-1.7\n%\xe2\xe3\n1 0 obj", "a PDF"),
         (b"PAR1" + bytes(50), "give it the suffix .parquet"),
         ("\ufeff\n <!DOCTYPE html>\n<table><tr><td>1</td></tr></table>", "a web page"),
@@ -104,6 +104,31 @@ def test_latin_letters_are_read_as_before(tmp_path, word):
     table = read(tmp_path / "t.csv", rows.encode("cp1252"))
     assert word in table.schema.columns[0].labels or table.columns[0] == "t"
     assert any("was read as" in note for note in table.notes)
+
+
+LATIN = {
+    "cp1250": ["Łódź", "město", "Kč 5"], "iso-8859-2": ["woźny", "zażyły"], "cp1254": ["ışık ç", "çağ"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("codec", LATIN)
+def test_latin_letters_of_other_countries_are_asked_for(tmp_path, codec):
+    """Each of the words that some letter gives away."""
+    for word in LATIN[codec]:
+        rows = "\n".join(["t,x", *(f"{[word, 'Ulm'][i % 2]},{x}" for i, x in enumerate(X))])
+        said = refused(tmp_path / "t.csv", rows.encode(codec))
+        assert f"--encoding {codec} (which reads " in said
+        assert "--encoding cp1252 (which reads " in said
+        table = tables.read(tmp_path / "t.csv", encoding=codec)
+        assert word in table.schema.columns[0].labels
+
+
+@pytest.mark.parametrize("word", ["così fa", "Ýmir", "þórr", "5 m³", "3±1", "£5m", "¿Qué?", "1½"])
+def test_western_letters_and_signs_are_not(tmp_path, word):
+    rows = "\n".join(["t,x", *(f"{[word, 'Ulm'][i % 2]},{x}" for i, x in enumerate(X))])
+    table = read(tmp_path / "t.csv", rows.encode("cp1252"))
+    assert word in table.schema.columns[0].labels
+    assert any(f"such as {word.split()[0]!r}" in n for n in table.notes) or not word.isalpha()
 
 
 def test_tables_that_are_drawn(tmp_path):

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from .names import MONTHS, ZONES, month_of
 from .numbers import LONGEST
 
+_OF_MONTHS = ("ym", "my")
+"""The orders of dates that are months or quarters alone."""
 ORDERS = {"dmy": "day first", "mdy": "month first", "ymd": "year first"}
 """Which part of a date comes first, by its name in the kinds date:dmy, date:mdy and date:ymd."""
 TEXT = re.compile(
@@ -20,6 +22,11 @@ TEXT = re.compile(
     | (?P<day>[0-9]{{1,2}})(?P<u>[ /-]?|\.\ |\ de\ )(?P<month>[^\W\d_]{{3,10}}\.?)
       (?P<v>[ /-]?|\ de\ )(?P<year>[0-9]{{4}}|[0-9]{{2}})
     | (?P<month2>[^\W\d_]{{3,10}}\.?)\ (?P<day2>[0-9]{{1,2}})(?P<w>,?\ )(?P<year2>[0-9]{{4}})
+    | (?P<y3>[0-9]{{4}})(?P<e>年\ ?)(?P<m3>[0-9]{{1,2}})(?P<f>月\ ?)(?P<d3>[0-9]{{1,2}})日
+    | (?P<y4>(?:19|20)[0-9]{{2}})(?P<g>[-/])(?P<m4>[0-9]{{2}})
+    | (?P<month5>[^\W\d_]{{3,10}}\.?)(?P<i>[ /-])(?P<y5>(?:19|20)[0-9]{{2}})
+    | (?P<y6>(?:19|20)[0-9]{{2}})(?P<j>[ -]?Q)(?P<q6>[1-4])
+    | Q(?P<q7>[1-4])(?P<k>[ /-])(?P<y7>(?:19|20)[0-9]{{2}})
     )(?:(?P<gap>T|,?\ |:)(?=[0-9])|$))?
     (?:(?P<hour>[0-9]{{1,2}}):(?P<minute>[0-9]{{2}})
       (?::(?P<second>[0-9]{{2}})(?:(?P<mark>[.,])(?P<fraction>[0-9]{{1,9}}))?)?
@@ -28,7 +35,7 @@ TEXT = re.compile(
     )?""",
     re.VERBOSE,
 )
-_TOKEN = re.compile(r"'[^']*'|yyyy|yy|MMMM|MMM|MM?|dd?|HH?|hh?|mm|ss|S+|a|A|b|B|XXX|XX|.")
+_TOKEN = re.compile(r"'[^']*'|yyyy|yy|MMMM|MMM|MM?|Q|dd?|HH?|hh?|mm|ss|S+|a|A|b|B|XXX|XX|.")
 _SECOND = 1_000_000
 """Ticks, which are microseconds."""
 _DAY = 86_400 * _SECOND
@@ -83,10 +90,31 @@ def _day(parts: dict[str, str], order: str | None, since: int) -> int | None:
         year, month, day = parts["y"], int(parts["m"]), parts["d"]
     elif "y8" in parts:
         year, month, day = parts["y8"], int(parts["m8"]), parts["d8"]
+    elif "y3" in parts:
+        year, month, day = parts["y3"], int(parts["m3"]), parts["d3"]
+    elif is_month(parts):
+        year, month, day = *_month(parts), "1"
     else:
         return None
     of_hundred = int(year) if len(year) == 4 else since + (int(year) - since) % 100
     return date(of_hundred, month, int(day)).toordinal()
+
+
+def is_month(parts: dict[str, str]) -> bool:
+    """Whether these are the parts of a month or a quarter of a year."""
+    return not parts.keys().isdisjoint(("y4", "y5", "y6", "y7"))
+
+
+def _month(parts: dict[str, str]) -> tuple[str, int]:
+    """Year and first month; raises ValueError or KeyError."""
+    if "hour" in parts:
+        raise ValueError("the time of a month")
+    if "y4" in parts:
+        return parts["y4"], int(parts["m4"])
+    if "y5" in parts:
+        return parts["y5"], month_of(parts["month5"])
+    quarter = int(parts.get("q6") or parts["q7"])
+    return parts.get("y6") or parts["y7"], 3 * quarter - 2
 
 
 def _in_order(parts: dict[str, str], order: str | None) -> tuple[str, int, str]:
@@ -129,9 +157,9 @@ class DateFormat:
     Parameters
     ----------
     pattern : str
-        Such as "yyyy-MM-ddTHH:mm:ss", "d.M.yyyy" or "MM/dd/yyyy h:mm A": two letters where a figure
-        has a 0 before it, S for parts of a second, a, A, b or B for am, AM, a.m. or A.M., XXX for
-        +01:00.
+        Such as "yyyy-MM-ddTHH:mm:ss", "d.M.yyyy", "MM/dd/yyyy h:mm A" or "yyyy'Q'Q": two letters
+        where a figure has a 0 before it, Q for a quarter of a year, S for parts of a second, a, A,
+        b or B for am, AM, a.m. or A.M., XXX for +01:00.
     origin : str
         The day, as ISO 8601 has it, from which days are counted.
     zone : int, optional
@@ -154,7 +182,7 @@ class DateFormat:
         self.names = _default_names(pattern) if names is None else tuple(names)
         self._tokens = _TOKEN.findall(pattern)
         letters = "".join(token[0] for token in self._tokens if token[0] != "'")
-        self.order = re.sub("[^dmy]", "", re.sub("m", "", letters).lower())
+        self.order = re.sub("[^dmy]", "", re.sub("m", "", letters).replace("Q", "m").lower())
         self.has_date, self.has_time = "y" in letters, "m" in letters
         self._start = date.fromisoformat(origin).toordinal() if self.has_date else 0
         fraction = next((len(token) for token in self._tokens if token[0] == "S"), 0)
@@ -163,7 +191,8 @@ class DateFormat:
         )  # fmt: skip
         first, last = (since, since + 99) if "yy" in self._tokens else (1, 9999)
         self._first, self._last = date(first, 1, 1).toordinal(), date(last, 12, 31).toordinal()
-        if not (self.order in ORDERS if self.has_date else self.has_time) or len(self.names) != 12:
+        orders = (*ORDERS, *_OF_MONTHS)
+        if not (self.order in orders if self.has_date else self.has_time) or len(self.names) != 12:
             raise ValueError(f"no date is written as {pattern!r:.60}")
         if len(pattern) > LONGEST or fraction > 9 or type(zone) not in (int, type(None)):
             raise ValueError(f"no date is written as {pattern!r:.60} in the zone {zone!r:.20}")
@@ -189,6 +218,8 @@ class DateFormat:
         order = None if "yyyy" in self._tokens and self.order == "ymd" else self.order
         read = reading(text, order, self.since)
         if read is None or (read.day is None) == self.has_date:
+            raise ValueError(text)
+        if is_month(read.parts) != (self.order in _OF_MONTHS):
             raise ValueError(text)
         if "hour" in read.parts and (
             not self.has_time or (read.zone is None) != (self.zone is None)
@@ -242,6 +273,7 @@ _WRITERS: dict[str, Callable[[Any], str]] = {
     "yy": lambda m: f"{m.year % 100:02d}",
     "MM": lambda m: f"{m.month:02d}",
     "M": lambda m: str(m.month),
+    "Q": lambda m: str((m.month + 2) // 3),
     "dd": lambda m: f"{m.day:02d}",
     "d": lambda m: str(m.day),
     "HH": lambda m: f"{m.hour:02d}",

@@ -15,7 +15,7 @@ APOSTROPHES = "'’"
 _CODES = """
     AED ARS AUD BGN BRL CAD CHF CLP CNY COP CZK DKK EGP EUR GBP HKD HUF IDR ILS INR ISK JPY KRW MAD
     MXN MYR NGN NOK NZD PEN PHP PKR PLN RON RSD RUB SAR SEK SGD THB TRY TWD UAH USD VND ZAR
-    US$ A$ C$ CA$ AU$ NZ$ HK$ S$ R$ kr kr. Kr zł Kč Ft lei Rs Rs. Fr. SFr. Rp RM TL
+    US$ A$ C$ CA$ AU$ NZ$ HK$ S$ R$ kr kr. Kr zł Kč Ft lei 円 元 원 Rs Rs. Fr. SFr. Rp RM TL
 """
 CURRENCIES = frozenset(_CODES.split())
 PERCENT = frozenset("%‰")

@@ -54,8 +54,9 @@ def dates_as(texts: Iterable[str], order: str | None = None) -> DateFormat:
 
 def _style(read: Reading) -> tuple[str, ...]:
     """The marks of a date, and which of its parts come first."""
-    marks = (name for name in ("s", "t", "u", "v", "w", "y8") if name in read.parts)
-    return tuple(name if name == "y8" else f"{name}{read.parts[name]}" for name in marks)
+    marks = ("s", "t", "u", "v", "w", "e", "f", "g", "i", "j", "k", "y8")
+    found = (name for name in marks if name in read.parts)
+    return tuple(name if name == "y8" else f"{name}{read.parts[name]}" for name in found)
 
 
 def _orders(matches: Iterable[re.Match[str]]) -> list[str]:
@@ -113,6 +114,15 @@ def _date_pattern(parts: Sequence[dict[str, str]], order: str) -> str:
         return of["s"].join(["yyyy", _padded("M", parts, "m"), _padded("d", parts, "d")])
     if "y8" in of:
         return "yyyyMMdd"
+    if "y3" in of:
+        month, day = _padded("M", parts, "m3"), _padded("d", parts, "d3")
+        return f"yyyy'{of['e']}'{month}'{of['f']}'{day}'日'"
+    if "y4" in of:
+        return f"yyyy{of['g']}MM"
+    if "y6" in of:
+        return f"yyyy'{of['j']}'Q"
+    if "y7" in of:
+        return f"'Q'Q'{of['k']}'yyyy"
     if "z" in of:
         day, month, year = {"dmy": ("a", "b", "z"), "mdy": ("b", "a", "z")}.get(
             order, ("z", "b", "a")
@@ -120,19 +130,22 @@ def _date_pattern(parts: Sequence[dict[str, str]], order: str) -> str:
         fields = {day: _padded("d", parts, day), month: _padded("M", parts, month)}
         fields[year] = "y" * len(of[year])
         return of["t"].join([fields["a"], fields["b"], fields["z"]])
-    name = next((name for name in ("month", "month2") if name in of), None)
+    name = next((name for name in ("month", "month2", "month5") if name in of), None)
     if name is None:
         return ""
     word = "MMM" if all(len(p[name].removesuffix(".")) <= 4 for p in parts) else "MMMM"
     if name == "month":
         year = "y" * len(of["year"])
         return f"{_padded('d', parts, 'day')}{_quoted(of['u'])}{word}{_quoted(of['v'])}{year}"
+    if name == "month5":
+        return f"{word}{of['i']}yyyy"
     return f"{word} {_padded('d', parts, 'day2')}{of['w']}yyyy"
 
 
 def _names(parts: Sequence[dict[str, str]], short: bool) -> tuple[str, ...] | None:
     """The months' names as the column has them; None where it names none."""
-    found = Counter(p.get("month") or p["month2"] for p in parts if {"month", "month2"} & p.keys())
+    names = ("month", "month2", "month5")
+    found = Counter(p[name] for p in parts for name in names if name in p)
     return names_like([name for name, _ in reversed(found.most_common())], short) if found else None
 
 
