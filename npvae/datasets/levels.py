@@ -27,7 +27,7 @@ def join_levels(rows: TextRows) -> None:
     cells = [["" if UNNAMED.fullmatch(c.strip()) else c.strip() for c in row]
              for _, row in rows.head]  # fmt: skip
     for n in range(2, min(MOST, len(cells) - 1) + 1):
-        levels, below = cells[:n], cells[n:]
+        levels, below = cells[:n], [row for row in cells[n:] if len(row) == len(cells[0])]
         index = _names_of_index(levels, below)
         if index or _are_levels(levels, below):
             columns = zip(*_filled(levels), strict=True)

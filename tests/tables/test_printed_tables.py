@@ -212,3 +212,9 @@ def test_cells_below_merged_ones_are_to_be_filled(read):
     groups = [f"G{i // 10}" if i % 10 == 0 else "" for i in range(N)]
     schema = read("g,w\n" + "".join(f"{g},{w}\n" for g, w in zip(groups, WARM, strict=True))).schema
     assert "merged cells" in schema.skipped["g"]
+
+
+def test_a_row_of_too_few_cells_below_names_in_two_rows_is_named(read):
+    rows = [",2023,,2024,", "region,men,women,men,women", *(f"R{i},1,2,3,{i}" for i in range(9))]
+    with pytest.raises(nv.DataError, match="line 12: every row needs 5 cells"):
+        read("\n".join([*rows, "R9,1"]))
