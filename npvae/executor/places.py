@@ -1,6 +1,7 @@
 """Where the values of a recorded step lie, and how they get there.
 
-An activation (K, B, F) lies by feature: (F, K·B), the numbers of one feature side by side. Threads
+An activation (K, B, F) lies by feature: (F, K·B), the numbers of one feature side by side. So do
+images, as the rows that they are: (H·W·C, K·B), however a view of them is shaped. Threads
 divide the features among them, of activations and of weights' gradients alike, so that no gradient
 is added up over threads. What is one number per row of data, log p(x given z) say, is float64, as
 are the losses. What Python takes or gives, and what is reshaped, lies by row, as NumPy has it.
@@ -54,7 +55,7 @@ class Places:
 
     def __post_init__(self) -> None:
         self.now = -1
-        self._by_feature: dict[int, Ref] = {}
+        self._by_feature: dict[tuple[int, int], Ref] = {}  # by value and number of features
         self._by_row: dict[int, Ref] = {}
         self._doubles: dict[int, Ref] = {}
         self._copies: dict[int, Value] = {}
@@ -107,12 +108,16 @@ class Places:
 
     # Where values are
 
-    def new(self, value: Value, dying: Value | None = None) -> Ref:
-        """Memory by feature for a value; that of `dying` if no later call reads it."""
+    def new(self, value: Value, dying: Value | None = None, width: int = 0) -> Ref:
+        """Memory by feature for a value; that of `dying` if no later call reads it.
+
+        It has as many features as its last axis is long, or `width` of them.
+        """
+        width = width or value.n_features
         ref = self._own_slot(value) if value.ndim < 2 else None
-        if ref is None and dying is not None and self._dies(dying, value):
-            ref = self._by_feature[id(dying.base)]
-        self._by_feature[id(value)] = ref = ref or Ref(Buffer(4 * value.size))
+        if ref is None and dying is not None and self._dies(dying, value, width):
+            ref = self._by_feature[id(dying.base), width]
+        self._by_feature[id(value), width] = ref = ref or Ref(Buffer(4 * value.size))
         return ref
 
     def new_by_row(self, value: Value) -> Ref:
@@ -128,14 +133,15 @@ class Places:
         self._placed[id(value)] = name
         return self._slot(name)
 
-    def _dies(self, value: Value, successor: Value) -> bool:
+    def _dies(self, value: Value, successor: Value, width: int) -> bool:
+        base = value.base
         return (
-            value is value.base
-            and value.size == successor.size
-            and id(value) in self._by_feature
-            and self.last_use.get(id(value)) == self.now
-            and id(value) not in self.targets
-            and id(value) not in self.from_python
+            value.in_order
+            and base.size == successor.size
+            and (id(base), width) in self._by_feature
+            and self.last_use.get(id(base)) == self.now
+            and id(base) not in self.targets
+            and id(base) not in self.from_python
         )
 
     def new_doubles(self, value: Value) -> Ref:
@@ -143,27 +149,33 @@ class Places:
         self._doubles[id(value)] = ref = Ref(Buffer(8 * value.size))
         return ref
 
-    def by_feature(self, value: Value | Array) -> Ref:
-        """Where a value lies by feature, (F, K·B)."""
+    def by_feature(self, value: Value | Array, width: int = 0) -> Ref:
+        """Where a value lies by feature, (F, K·B), with F its last axis, or `width`."""
         if isinstance(value, np.ndarray):
             return self.constant(value.reshape(-1, value.shape[-1]).T, np.float32)
         base = _recorded(value).base
-        if value.start is not None and id(base) not in self._doubles:
-            whole = self._by_feature[id(base)] if self._has_features(base) else self._turned(base)
+        if value.start is not None and not width and id(base) not in self._doubles:
+            whole = self._featured(base, base.n_features)
             return Ref(whole.buffer, whole.offset + 4 * value.start * base.per_feature)
-        return self._by_feature[id(value)] if self._has_features(value) else self._turned(value)
+        return self._featured(base if value.in_order else value, width or value.n_features)
 
-    def _has_features(self, value: Value) -> bool:
-        if id(value) in self.inputs and id(value) not in self._by_feature:
-            self._load(value)
-        return id(value) in self._by_feature
+    def width(self, value: Value) -> int:
+        """How many features it has where it lies by feature; 0 if it does not yet."""
+        base = value.base
+        widths = [width for of, width in self._by_feature if of == id(base)]
+        if not widths and id(base) in self.inputs:
+            self._load(base)
+            return base.n_features
+        return widths[0] if widths else 0
 
-    def _turned(self, value: Value) -> Ref:
-        """By feature what lies by row: a prior's pseudo-inputs, say."""
-        source = self.by_row(value)
-        ref = self._transpose(source, value.per_feature, value.n_features)
-        self._by_feature[id(value)] = ref
-        return ref
+    def _featured(self, value: Value, width: int) -> Ref:
+        """By feature what may lie by row, as a prior's pseudo-inputs do, or in other rows."""
+        key = id(value), width
+        self.width(value)
+        if key not in self._by_feature:
+            source = self.by_row(value)
+            self._by_feature[key] = self.transposed(source, value.size // width, width)
+        return self._by_feature[key]
 
     def by_row(self, value: Value) -> Ref:
         """Where a value lies by row, (K·B, F), its last axis the fastest."""
@@ -171,16 +183,17 @@ class Places:
         if id(base) in self._doubles or (value.start is None and not value.in_order):
             return self._take(self._copied(value), np.float32)
         if not value.in_order:  # some features
-            return self._transpose(self.by_feature(value), value.n_features, value.per_feature)
+            return self.transposed(self.by_feature(value), value.n_features, value.per_feature)
         if id(base) in self.names:
             return self.parameter(base)
         if id(base) in self.from_python and id(base) not in self._by_row:
             self._by_row[id(base)] = self._take(base, np.float32)
         elif id(base) not in self._by_row:
-            whole = self.by_feature(base)  # which has data lie by row as well
+            width = self.width(base)  # which has data lie by row as well
             if id(base) not in self._by_row:
-                whole = self._transpose(whole, base.n_features, base.per_feature)
-                self._by_row[id(base)] = whole
+                width = width or base.n_features
+                whole = self._by_feature[id(base), width]
+                self._by_row[id(base)] = self.transposed(whole, width, base.size // width)
         return self._by_row[id(base)]
 
     def is_doubles(self, value: Value) -> bool:
@@ -196,11 +209,17 @@ class Places:
             self._doubles[id(base)] = self._take(base, np.float64)
         return self._doubles[id(base)]
 
-    def _transpose(self, source: Ref, rows: int, columns: int) -> Ref:
+    def transposed(self, source: Ref, rows: int, columns: int) -> Ref:
         """(rows, columns) as (columns, rows)."""
         if rows == 1 or columns == 1:
             return source
-        n, out = rows * columns, Ref(Buffer(4 * rows * columns))
+        out = Ref(Buffer(4 * rows * columns))
+        self.transpose(source, out, rows, columns)
+        return out
+
+    def transpose(self, source: Ref, out: Ref, rows: int, columns: int) -> None:
+        """Put (rows, columns) as (columns, rows) at a place."""
+        n = rows * columns
         self.emit(
             "transpose",
             columns,
@@ -209,7 +228,6 @@ class Places:
             [(out, 4 * n, 4 * rows)],
             0.3 * n,
         )
-        return out
 
     def constant(self, numbers: Any, dtype: Any) -> Ref:
         """Where numbers lie that never change."""
@@ -237,7 +255,7 @@ class Places:
         name, n, n_features = self.inputs[id(value)], value.per_feature, value.n_features
         if value.ndim == 1:  # a number for each row
             n, n_features = n_features, n
-        out = self._by_feature[id(value)] = Ref(Buffer(4 * value.size))
+        out = self._by_feature[id(value), value.n_features] = Ref(Buffer(4 * value.size))
         if name in self.sources:
             whole = self._by_row[id(value)] = Ref(Buffer(4 * value.size))
             self.emit(
@@ -297,8 +315,8 @@ class Places:
         return Ref(Buffer(4 * size, self.gradient.ctypes.data + 4 * start))
 
     def is_there(self, value: Value) -> bool:
-        places = (self._doubles, self._by_feature, self._by_row, self.from_python, self.inputs)
-        return any(id(value.base) in place for place in places)
+        places = (self._doubles, self._by_row, self.from_python, self.inputs)
+        return any(id(value.base) in place for place in places) or self.width(value) > 0
 
     # Python's calls
 

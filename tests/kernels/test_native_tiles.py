@@ -23,7 +23,7 @@ def machine_code(monkeypatch, triple, name, shape):
     """The code of all tiles of two vectors, optimised for a processor."""
     vector = ir.VectorType(ir.FloatType(), shape[0])
     zero = ir.Constant(vector, [ir.Constant(ir.FloatType(), 0.0)] * shape[0])
-    attributes = {"LANES": shape[0], "ROWS": shape[1], "_VECTOR": vector, "_ZERO": zero}
+    attributes = {"LANES": shape[0], "ROWS": shape[1], "VECTOR": vector, "ZERO": zero}
     for attribute, value in attributes.items():
         monkeypatch.setattr(tiles, attribute, value)
     module = ir.Module()

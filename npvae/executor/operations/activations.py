@@ -117,7 +117,8 @@ def _both(kind, function, slope, cost, keeps_s=False):
     """The operations ``bias_<kind>``, h = f(a + b), and ``bias_<kind>_backward``.
 
     a (F, n), b (F,); s = a + b is kept as well if `keeps_s`. Backward: da = dh f', db = Σ da along
-    each row.
+    each row. Of an image F are the channels of each of so many `places`; forward, lo and hi then
+    count the channels of all places, backward those of one.
 
     Else sum and function are one loop: of a loop that gives some numbers back as it found them, as
     ReLU alone would, LLVM makes stores of the others, which on AVX2 take four times as long.
@@ -128,10 +129,10 @@ def _both(kind, function, slope, cost, keeps_s=False):
         constants=dict(c=0.0), cost=cost,
     )  # fmt: skip
     @fast
-    def forward(a, b, h, s, lo, hi, n, c):
-        bias, constant = floats(b, hi), f32(c)
+    def forward(a, b, h, s, lo, hi, n, n_features, c):
+        bias, constant = floats(b, n_features), f32(c)
         for i in range(lo, hi):
-            out, shift = moved(a + 4 * i * n, h + 4 * i * n, n), bias[i]
+            out, shift = moved(a + 4 * i * n, h + 4 * i * n, n), bias[i % n_features]
             if keeps_s:
                 for j in range(n):
                     out[j] += shift
@@ -147,17 +148,21 @@ def _both(kind, function, slope, cost, keeps_s=False):
         over=dict(da="dh"), constants=dict(c=0.0), cost=cost,
     )  # fmt: skip
     @fast
-    def backward(dh, kept, da, db, lo, hi, n, c):
+    def backward(dh, kept, da, db, lo, hi, n, n_features, places, c):
         sums, constant = floats(db, hi), f32(c)
         source = dh if kept == 0 else kept  # the identity keeps nothing
         for i in range(lo, hi):
-            d, known = moved(dh + 4 * i * n, da + 4 * i * n, n), floats(source + 4 * i * n, n)
-            total = ZERO
-            for j in range(n):
-                value = d[j] * slope(known[j], constant)
-                d[j] = value
-                total += value
-            sums[i] = total
+            whole = 0.0
+            for place in range(max(1, places)):
+                at = 4 * n * (place * n_features + i)
+                d, known = moved(dh + at, da + at, n), floats(source + at, n)
+                total = ZERO
+                for j in range(n):
+                    value = d[j] * slope(known[j], constant)
+                    d[j] = value
+                    total += value
+                whole += total
+            sums[i] = f32(whole)
 
     return forward, backward
 

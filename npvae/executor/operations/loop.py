@@ -18,6 +18,7 @@ from . import (  # noqa: F401  (they declare the operations)
     cells,
     columns,
     conditional,
+    convolve,
     counts,
     densities,
     elementwise,

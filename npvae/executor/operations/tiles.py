@@ -59,9 +59,9 @@ def _shape() -> Shape:
 
 LANES, ROWS = _shape()
 
-_INT = ir.IntType(32)
-_VECTOR = ir.VectorType(FLOAT, LANES)
-_ZERO = ir.Constant(_VECTOR, [ir.Constant(FLOAT, 0.0)] * LANES)
+INT = ir.IntType(32)
+VECTOR = ir.VectorType(FLOAT, LANES)
+ZERO = ir.Constant(VECTOR, [ir.Constant(FLOAT, 0.0)] * LANES)
 _ARGUMENTS = [LONG] * 9  # a, a_row, a_k, b, b_k, c, c_row, k, add
 
 
@@ -77,16 +77,16 @@ def tile(builder, rows, vectors, a, a_row, a_k, b, b_k, c, c_row, k, add):
 
 def _any_tile(module: ir.Module) -> ir.Function:
     """The function that calls the tile of its first two arguments, rows and vectors."""
-    any_tile = _function(module, "npvae_tile", [LONG, LONG, *_ARGUMENTS])
+    any_tile = apart(module, "npvae_tile", [LONG, LONG, *_ARGUMENTS])
     if any_tile.blocks:
         return any_tile
     rows, vectors, *arguments = any_tile.args
     write = ir.IRBuilder(any_tile.append_basic_block("entry"))
     none = any_tile.append_basic_block("none")
-    choice = write.switch(write.add(write.mul(vectors, _long(ROWS)), rows), none)
+    choice = write.switch(write.add(write.mul(vectors, long(ROWS)), rows), none)
     for width in (1, 2):
         for height in range(1, ROWS + 1):
-            choice.add_case(_long(width * ROWS + height), any_tile.append_basic_block())
+            choice.add_case(long(width * ROWS + height), any_tile.append_basic_block())
             write.position_at_end(any_tile.blocks[-1])
             write.call(_tile(module, height, width), arguments)
             write.ret_void()
@@ -95,7 +95,7 @@ def _any_tile(module: ir.Module) -> ir.Function:
     return any_tile
 
 
-def _function(module: ir.Module, name: str, arguments: list[ir.Type]) -> ir.Function:
+def apart(module: ir.Module, name: str, arguments: list[ir.Type]) -> ir.Function:
     """A function that the linker merges with those of its name, and LLVM with none."""
     function = external(module, name, ir.VoidType(), arguments)
     function.linkage = "linkonce_odr"
@@ -104,33 +104,49 @@ def _function(module: ir.Module, name: str, arguments: list[ir.Type]) -> ir.Func
 
 
 def _tile(module: ir.Module, rows: int, vectors: int) -> ir.Function:
-    tile = _function(module, f"npvae_tile_{rows}_{vectors}", _ARGUMENTS)
+    tile = apart(module, f"npvae_tile_{rows}_{vectors}", _ARGUMENTS)
     c, c_row, _, add = tile.args[5:]
-    entry, loop, after, plus, put = (
-        tile.append_basic_block(name) for name in ("entry", "k", "after", "plus", "put")
-    )
+    entry, loop, after = (tile.append_basic_block(name) for name in ("entry", "k", "after"))
     write = ir.IRBuilder(entry)
-    for i in range(rows):  # C is wanted at the end, and comes from far where it is large
-        for line in range(0, 4 * LANES * vectors, 64):
-            at = write.add(write.mul(c_row, _long(i)), _long(line))
-            fetch(write, write.add(c, at), to_write=True)
+    expect(write, c, c_row, rows, vectors)
     sums = _sums(write, tile.args, rows, vectors, loop, after)
     write.position_at_end(after)
+    end(write, sums, c, c_row, add)
+    return tile
+
+
+def expect(write: ir.IRBuilder, c: ir.Value, c_row: ir.Value, rows: int, vectors: int) -> None:
+    """Send for a tile of C: it is wanted at the end, and comes from far where C is large."""
+    for i in range(rows):
+        for line in range(0, 4 * LANES * vectors, 64):
+            at = write.add(write.mul(c_row, long(i)), long(line))
+            fetch(write, write.add(c, at), to_write=True)
+
+
+def end(
+    write: ir.IRBuilder,
+    sums: Sequence[Sequence[ir.Value]],
+    c: ir.Value,
+    c_row: ir.Value,
+    add: ir.Value,
+    mask: ir.Value | None = None,
+) -> None:
+    """The end of a tile: its sums go to C, or are added to it; of a mask's places alone."""
     places = [
-        (sums[i][j], write.add(write.add(c, write.mul(c_row, _long(i))), _long(4 * LANES * j)))
-        for i in range(rows)
-        for j in range(vectors)
+        (total, write.add(write.add(c, write.mul(c_row, long(i))), long(4 * LANES * j)))
+        for i, row in enumerate(sums)
+        for j, total in enumerate(row)
     ]
-    write.cbranch(write.icmp_signed("!=", add, _long(0)), plus, put)
+    plus, put = (write.function.append_basic_block(name) for name in ("plus", "put"))
+    write.cbranch(write.icmp_signed("!=", add, long(0)), plus, put)
     write.position_at_end(plus)
     for total, address in places:
-        _store(write, write.fadd(_load(write, address, _VECTOR), total), address)
+        store(write, write.fadd(load(write, address, VECTOR, mask), total), address, mask)
     write.ret_void()
     write.position_at_end(put)
     for total, address in places:
-        _store(write, total, address)
+        store(write, total, address, mask)
     write.ret_void()
-    return tile
 
 
 def _sums(
@@ -143,59 +159,87 @@ def _sums(
 ) -> list[list[ir.Value]]:
     """Write the loop over k; returns the sums after it, by row and vector."""
     a, a_row, a_k, b, b_k, _, _, k, _ = arguments
-    entry, offsets = write.block, [_long(0)]
+    entry, offsets = write.block, [long(0)]
     for _ in range(1, rows):
         offsets.append(write.add(offsets[-1], a_row))
     write.branch(loop)
     write.position_at_end(loop)
     step, at_a, at_b = (write.phi(LONG) for _ in range(3))
-    old = [[write.phi(_VECTOR) for _ in range(vectors)] for _ in range(rows)]
-    b_now = [_load(write, write.add(at_b, _long(4 * LANES * j)), _VECTOR) for j in range(vectors)]
-    name = f"llvm.fmuladd.v{LANES}f32"
-    multiply_add = external(write.module, name, _VECTOR, [_VECTOR] * 3)
-    new = []
-    for i in range(rows):
-        number = _spread(write, _load(write, write.add(at_a, offsets[i]), FLOAT))
-        new.append(
-            [write.call(multiply_add, [number, b_now[j], old[i][j]]) for j in range(vectors)]
-        )
-    for phi, start, stride in ((step, _long(0), _long(1)), (at_a, a, a_k), (at_b, b, b_k)):
+    old = [[write.phi(VECTOR) for _ in range(vectors)] for _ in range(rows)]
+    new = one_round(write, old, [write.add(at_a, offset) for offset in offsets], at_b)
+    for phi, start, stride in ((step, long(0), long(1)), (at_a, a, a_k), (at_b, b, b_k)):
         phi.add_incoming(start, entry)
         phi.add_incoming(write.add(phi, stride), loop)
     for i in range(rows):
         for j in range(vectors):
-            old[i][j].add_incoming(_ZERO, entry)
+            old[i][j].add_incoming(ZERO, entry)
             old[i][j].add_incoming(new[i][j], loop)
-    write.cbranch(write.icmp_signed("<", write.add(step, _long(1)), k), loop, after)
+    write.cbranch(write.icmp_signed("<", write.add(step, long(1)), k), loop, after)
+    return new
+
+
+def one_round(
+    write: ir.IRBuilder,
+    old: Sequence[Sequence[ir.Value]],
+    rows: Sequence[ir.Value],
+    b: ir.Value,
+    mask: ir.Value | None = None,
+) -> list[list[ir.Value]]:
+    """The sums with one k more: at `rows` stand the numbers of A, at b those of B."""
+    vectors = range(len(old[0]))
+    b_now = [load(write, write.add(b, long(4 * LANES * j)), VECTOR, mask) for j in vectors]
+    name = f"llvm.fmuladd.v{LANES}f32"
+    multiply_add = external(write.module, name, VECTOR, [VECTOR] * 3)
+    new = []
+    for sums, address in zip(old, rows, strict=True):
+        number = spread(write, load(write, address, FLOAT))
+        new.append([write.call(multiply_add, [number, b_now[j], sums[j]]) for j in vectors])
     return new
 
 
 def fetch(write: ir.IRBuilder, address: ir.Value, to_write: bool = False) -> None:
     """Have the cache line at an address brought near while something else is done."""
     pointer = ir.IntType(8).as_pointer()
-    kinds = [pointer, _INT, _INT, _INT]
+    kinds = [pointer, INT, INT, INT]
     prefetch = external(write.module, "llvm.prefetch.p0i8", ir.VoidType(), kinds)
-    how = [ir.Constant(_INT, n) for n in (int(to_write), 3, 1)]  # 3: into the nearest cache
+    how = [ir.Constant(INT, n) for n in (int(to_write), 3, 1)]  # 3: into the nearest cache
     write.call(prefetch, [write.inttoptr(address, pointer), *how])
 
 
-def _long(n: int) -> ir.Constant:
+def long(n: int) -> ir.Constant:
     return ir.Constant(LONG, n)
 
 
-def _load(write: ir.IRBuilder, address: ir.Value, kind: ir.Type) -> ir.Value:
-    loaded = write.load(write.inttoptr(address, kind.as_pointer()))
+def load(
+    write: ir.IRBuilder, address: ir.Value, kind: ir.Type, mask: ir.Value | None = None
+) -> ir.Value:
+    """What stands at an address; of a vector with a mask its places alone, and zeros else."""
+    pointer = write.inttoptr(address, kind.as_pointer())
+    if mask is not None:
+        kinds = [pointer.type, INT, mask.type, kind]
+        masked = external(write.module, f"llvm.masked.load.v{LANES}f32.p0v{LANES}f32", kind, kinds)
+        return write.call(masked, [pointer, ir.Constant(INT, 4), mask, ZERO])
+    loaded = write.load(pointer)
     loaded.align = 4
     return loaded
 
 
-def _store(write: ir.IRBuilder, value: ir.Value, address: ir.Value) -> None:
-    write.store(value, write.inttoptr(address, _VECTOR.as_pointer())).align = 4
+def store(
+    write: ir.IRBuilder, value: ir.Value, address: ir.Value, mask: ir.Value | None = None
+) -> None:
+    pointer = write.inttoptr(address, VECTOR.as_pointer())
+    if mask is not None:
+        kinds = [VECTOR, pointer.type, INT, mask.type]
+        name = f"llvm.masked.store.v{LANES}f32.p0v{LANES}f32"
+        masked = external(write.module, name, ir.VoidType(), kinds)
+        write.call(masked, [value, pointer, ir.Constant(INT, 4), mask])
+    else:
+        write.store(value, pointer).align = 4
 
 
-def _spread(write: ir.IRBuilder, number: ir.Value) -> ir.Value:
+def spread(write: ir.IRBuilder, number: ir.Value) -> ir.Value:
     """A vector of LANES times the same number."""
-    undefined = ir.Constant(_VECTOR, ir.Undefined)
-    first = write.insert_element(undefined, number, ir.Constant(_INT, 0))
-    zeros = ir.Constant(ir.VectorType(_INT, LANES), [ir.Constant(_INT, 0)] * LANES)
+    undefined = ir.Constant(VECTOR, ir.Undefined)
+    first = write.insert_element(undefined, number, ir.Constant(INT, 0))
+    zeros = ir.Constant(ir.VectorType(INT, LANES), [ir.Constant(INT, 0)] * LANES)
     return write.shuffle_vector(first, undefined, zeros)

@@ -1,0 +1,153 @@
+"""Convolutions, and activations whose bias is a channel's.
+
+An image lies by feature as the row of numbers that it is, (H·W·C, K·B), whatever the shape of the
+value at hand: so dense layers, likelihoods and convolutions find it as they need it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ... import kernels
+from ..graph import Call, NotCapturable, Value
+from ..lower import Lowering
+from ..memory import Buffer, Ref
+from ..operations.declare import OPERATIONS
+from ..operations.tiles import LANES
+from .declared import emit, lower, rule
+from .dense import PER_FLOP
+from .windows import Meetings, Roles, Tables, meetings, of_places, of_taps, turned
+
+Two = tuple[int, int]
+
+
+@rule("conv2d")
+def _conv2d(to: Lowering, call: Call) -> None:
+    x, weight, *window = call.inputs
+    (y,) = call.outputs
+    (n_out, *taps, channels), n = weight.shape, x.shape[0]
+    down, right = _met(y.shape[1:3], x.shape[1:3], taps, *window)
+    tables = of_places(down, right, tuple(taps), x.shape[2], channels, n_out, channels, n)
+    a, a_row = to.by_row(weight), weight.size // n_out
+    _image(to, tables, a, a_row, x, y)
+
+
+@rule("conv2d_dx")
+def _conv2d_dx(to: Lowering, call: Call) -> None:
+    dy, weight, size, *window = call.inputs
+    (dx,) = call.outputs
+    (n_out, *taps, channels), n = weight.shape, dy.shape[0]
+    down, right = _met(dy.shape[1:3], size, taps, *window)
+    down, right = turned(down, size[0]), turned(right, size[1])
+    a_tap = channels * n_out
+    tables = of_places(down, right, tuple(taps), dy.shape[2], n_out, channels, a_tap, n)
+    a = to.transposed(to.by_row(weight), n_out, weight.size // n_out)
+    _image(to, tables, a, n_out, dy, dx)
+
+
+@rule("conv2d_dw")
+def _conv2d_dw(to: Lowering, call: Call) -> None:
+    dy, x, taps, *window = call.inputs
+    (dw,) = call.outputs
+    n, n_out, channels = x.shape[0], dy.shape[-1], x.shape[-1]
+    down, right = _met(dy.shape[1:3], x.shape[1:3], taps, *window)
+    length = taps[0] * taps[1] * channels
+    by_outputs = n_out >= min(LANES, channels)
+    roles = (
+        Roles(channels, n_out, True, channels * n_out, n_out)
+        if by_outputs
+        else Roles(n_out, channels, False, channels, length)
+    )
+    side_by_side = window[2][1] == 1
+    tables = of_taps(down, right, tuple(taps), x.shape[2], roles, n, to.threads, side_by_side)
+    rows, columns = (x, dy) if by_outputs else (dy, x)
+    a, b = _by_feature(to, rows), _by_place(to, columns)
+    out = to.new_by_row(dw)
+    c = Ref(Buffer(4 * dw.size)) if by_outputs and min(length, n_out) > 1 else out
+    _emit(to, tables, (a, n, 1), (b, roles.columns), (c, roles.c_row), roles.columns, 0)
+    if c is not out:
+        to.transpose(c, out, length, n_out)
+
+
+def _met(
+    places: Two, size: Two, taps: Two, stride: Two, padding: Two, dilation: Two, groups: int
+) -> tuple[Meetings, Meetings]:
+    """What the window meets, down and to the right."""
+    if groups != 1:
+        raise NotCapturable("a convolution in groups has no compiled operation")
+    axes = zip(places, size, taps, stride, padding, dilation, strict=True)
+    down, right = (meetings(*axis) for axis in axes)
+    return down, right
+
+
+def _by_feature(to: Lowering, image: Value) -> Ref:
+    return to.by_feature(image, image.size // image.shape[0])
+
+
+def _by_place(to: Lowering, image: Value) -> Ref:
+    """An image as (places, rows, channels)."""
+    source, out = _by_feature(to, image), Ref(Buffer(4 * image.size))
+    n, channels = image.shape[0], image.shape[-1]
+    places, size = image.size // (n * channels), 4 * n * channels
+    operands = dict(source=source, out=out, rows=channels, columns=n)
+    touched = [[(ref, 4 * image.size, size)] for ref in (source, out)]
+    to.emit("transpose_each", places, operands, *touched, 0.3 * image.size)
+    return out
+
+
+def _image(to: Lowering, tables: Tables, a: Ref, a_row: int, image: Value, out: Value) -> None:
+    """An image made of another one and of weights."""
+    n, b = image.shape[0], _by_feature(to, image)
+    c = to.new(out, width=out.size // n)
+    _emit(to, tables, (a, a_row, 1), (b, n), (c, n), n, 4 * n * out.shape[-1])
+
+
+def _emit(
+    to: Lowering, tables: Tables, a: tuple[Ref, int, int], b: tuple[Ref, int], c: tuple[Ref, int],
+    n: int, own: int,
+) -> None:  # fmt: skip
+    """The operation; A, B and C with their strides, and the bytes of C that are a unit's own."""
+    operands: dict[str, Any] = dict(zip(("a", "a_row", "a_k"), a, strict=True))
+    operands |= dict(zip(("b", "b_k"), b, strict=True)) | dict(zip(("c", "c_row"), c, strict=True))
+    operands |= {
+        name: to.constant(getattr(tables, name), np.int64) for name in ("starts", "items", "runs")
+    }
+    operands |= dict(turns=tables.turns, n=n)
+    reads = [(ref, ref.buffer.size - ref.offset, 0) for ref in (a[0], b[0])]
+    writes = [(c[0], c[0].buffer.size - c[0].offset, own)]
+    work = 2.0 * tables.products * n * PER_FLOP
+    to.emit("convolve", tables.units, operands, reads, writes, work)
+
+
+_ACTIVATIONS = [name for name in OPERATIONS if name.startswith("bias_") and hasattr(kernels, name)]
+
+
+@rule(*_ACTIVATIONS)
+def _bias(to: Lowering, call: Call) -> None:
+    """An activation of a row of places, each with the same channels, or of a dense layer."""
+    backward = call.kernel.endswith("_backward")
+    arrays = [value for value in call.inputs if isinstance(value, Value)]
+    rows = arrays if backward else arrays[:1]
+    channels, size = rows[0].n_features, rows[0].size
+    width = next((w for w in map(to.width, rows) if w > channels and w % channels == 0), channels)
+    if width == channels:
+        lower(to, call)
+        return
+    n, constants = size // width, [v for v in call.inputs if not isinstance(v, Value)]
+    declared = OPERATIONS[call.kernel]
+    operands: dict[str, Any] = dict(zip(declared.reads, arrays, strict=False))
+    for name, value in zip(declared.reads, rows, strict=False):
+        operands[name] = to.by_feature(value, width)
+    first, *others = call.outputs
+    written = list(declared.writes)
+    operands[written[0]] = to.new(first, rows[0], width)
+    for name, value in zip(written[1:], others, strict=False):
+        operands[name] = value if backward else to.new(value, width=width)
+    axes = dict.fromkeys(("dh", "kept", "da"), "NX") if backward else {}
+    sizes = dict(n=n, n_features=channels, places=width // channels)
+    emit(
+        to, call.kernel, operands | sizes, constants, n_items=channels if backward else width,
+        work=declared.cost * size, axes=axes,
+    )  # fmt: skip
