@@ -266,9 +266,17 @@ class Graph:
 
     @property
     def flop(self) -> int:
-        """Floating-point operations in the step's matrix products."""
+        """Floating-point operations in the step's matrix products and convolutions.
+
+        A convolution is counted as if it multiplied with its padding too.
+        """
         total = 0
         for call in self.calls:
+            if call.kernel in ("conv2d", "conv2d_dx", "conv2d_dw"):
+                first, second, (result,) = *call.inputs[:2], call.outputs
+                places = result if call.kernel == "conv2d" else first
+                weight = result if call.kernel == "conv2d_dw" else second
+                total += 2 * places.size * weight.size // weight.shape[0]
             if call.kernel in ("linear", "linear_dx", "linear_dw"):
                 x, weight = call.inputs
                 matrix = call.outputs[0] if call.kernel == "linear_dw" else weight

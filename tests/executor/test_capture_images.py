@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from capture_cases import Step, batch, network, recorded
+from capture_cases import ACTIVATIONS, Step, batch, network, recorded
 
 import npvae as nv
 from npvae.executor.graph import replay
-from npvae.executor.operations.tiles import LANES
+from npvae.executor.rules.windows import LONGEST
 from npvae.layers import Conv2d, ConvTranspose2d, Dense, Sequential
 
 EACH = ("conv2d", "conv2d_dx", "conv2d_dw")
@@ -33,20 +33,20 @@ def check(model, rows, threads=1, objective=None, python=()):
     step.gradient[:] = np.nan
     done, losses = step.run([given], rehearsal=True)
     assert done == 1
-    graph, worker, gradient = recorded(model, objective, given)
+    graph, worker, _ = recorded(model, objective, given)
     inputs = dict(x=given.x, eps=given.eps, beta=np.float64(1))
     wanted, truth = replay(graph, inputs, {n: v.example for n, v in graph.parameters.items()})
     np.testing.assert_allclose(losses[0, :3], wanted, rtol=1e-5)
     for name, slot in nv.core.layout(worker).items():
         error = np.abs(slot.view(step.gradient) - truth[name]).max()
         assert error <= 2e-5 * np.abs(truth[name]).max() + 1e-7, f"{name} is off by {error:.1e}"
-    return step.gradient.copy()
+    return step.gradient
 
 
-def one(shape, *window, layer=Conv2d, rows=5, **options):
+def one(shape, channels, layer=Conv2d, rows=5, **options):
     """A step of which the window's layer is the second, so that its image has a gradient too."""
     first = Conv2d(shape, shape[2], 1, activation="tanh")
-    return check(images([first, layer(shape, *window, **options)]), rows)
+    return check(images([first, layer(shape, channels, **options)]), rows)
 
 
 WINDOWS = [
@@ -73,4 +73,65 @@ def test_windows_of_every_kind(layer, window):
     shape = (7, 6, 3)
     if not fits(layer, shape, 4, window):
         pytest.skip("the window has no place in the image")
-    one(shape, 4, layer=layer, **window)
+    one(shape, 4, layer, **window)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 70, 130])
+@pytest.mark.parametrize("layer", [Conv2d, ConvTranspose2d])
+def test_batches_of_every_size(layer, rows):
+    one((5, 6, 2), 3, layer, rows, kernel=3, stride=2, padding=1)
+
+
+@pytest.mark.parametrize("layer", [Conv2d, ConvTranspose2d])
+@pytest.mark.parametrize(("channels", "out"), [(1, 40), (40, 1), (3, 1), (1, 2), (35, 36)])
+def test_channels_of_every_number(layer, channels, out):
+    one((6, 5, channels), out, layer, kernel=(3, 4), stride=(2, 1), padding=1, activation="relu")
+
+
+@pytest.mark.parametrize("layer", [Conv2d, ConvTranspose2d])
+@pytest.mark.parametrize(("channels", "kernel"), [(80, 3), (LONGEST + 9, 1), (LONGEST // 2 + 3, 2)])
+def test_long_sums_are_made_in_turns(layer, channels, kernel):
+    one((3, 4, channels), 2, layer, kernel=kernel, padding=kernel // 2)
+
+
+def test_a_window_that_leaves_lines_out():
+    """A stride above the kernel: some of the image is seen by none, and some of h is the bias."""
+    one((8, 7, 2), 3, kernel=2, stride=4)
+    one((3, 2, 2), 3, ConvTranspose2d, kernel=2, stride=4, output_padding=3)
+
+
+def autoencoder(activation="relu", **options):
+    encoder = [Conv2d((9, 8, 1), 5, 3, 2, 1, activation=activation)]
+    encoder.append(Conv2d(encoder[0].out_shape, 7, 3, 2, activation=activation))
+    decoder = [ConvTranspose2d((2, 1, 7), 5, 3, 2, output_padding=(0, 1), activation=activation)]
+    decoder.append(ConvTranspose2d(decoder[0].out_shape, 1, (3, 4), 2, 1))
+    return images(encoder, decoder, **options)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_activation_of_an_image(activation):
+    check(autoencoder(activation), 6)
+
+
+@pytest.mark.parametrize("objective", [nv.ELBO(n_samples=3), nv.IWAE(4)], ids=["elbo", "iwae"])
+def test_the_decoder_sees_every_sample(objective):
+    check(autoencoder(), 6, objective=objective)
+
+
+@pytest.mark.usefixtures("share_all")
+def test_bits_do_not_depend_on_the_number_of_threads():
+    alone = check(autoencoder(), 33)
+    for threads in (2, 3, 7):
+        np.testing.assert_array_equal(check(autoencoder(), 33, threads), alone)
+
+
+def test_groups_are_left_to_python():
+    layer = Conv2d((6, 6, 4), 8, 3, groups=2, activation="tanh")
+    check(images([Conv2d((6, 6, 2), 4, 1), Conv2d((6, 6, 4), 4, 1), layer]), 5, python=EACH)
+
+
+@pytest.mark.usefixtures("share_all")
+def test_a_model_of_images_trains_as_it_does_eagerly(alike):
+    x = np.random.default_rng(0).random((50, 72), dtype=np.float32)
+    for threads in (1, 2):
+        alike(autoencoder(), x, epochs=3, batch_size=16, lr=3e-3, seed=4, threads=threads)

@@ -8,7 +8,7 @@ import llvmlite.binding as llvm
 import pytest
 from llvmlite import ir
 
-from npvae.executor.operations import tiles
+from npvae.executor.operations import convolve, tiles
 
 PROCESSORS = {
     "AVX-512": ("x86_64-unknown-linux-gnu", "x86-64-v4", (16, 14), "vfmadd"),
@@ -19,17 +19,22 @@ PROCESSORS = {
 }
 
 
-def machine_code(monkeypatch, triple, name, shape):
+KINDS = {"npvae_tile": tiles, "npvae_runs": convolve}
+"""The modules that write tiles, by what these are called."""
+
+
+def machine_code(monkeypatch, writer, triple, name, shape):
     """The code of all tiles of two vectors, optimised for a processor."""
     vector = ir.VectorType(ir.FloatType(), shape[0])
     zero = ir.Constant(vector, [ir.Constant(ir.FloatType(), 0.0)] * shape[0])
     attributes = {"LANES": shape[0], "ROWS": shape[1], "VECTOR": vector, "ZERO": zero}
     for attribute, value in attributes.items():
-        monkeypatch.setattr(tiles, attribute, value)
+        for module in {tiles, writer}:
+            monkeypatch.setattr(module, attribute, value)
     module = ir.Module()
     module.triple = triple
     for rows in range(1, shape[1] + 1):
-        tiles._tile(module, rows, 2)
+        writer._tile(module, rows, 2)
     for function in module.functions:
         if function.blocks:  # else nobody would seem to call it
             function.linkage = "external"
@@ -41,8 +46,9 @@ def machine_code(monkeypatch, triple, name, shape):
     return target.emit_assembly(compiled)
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("processor", PROCESSORS)
-def test_the_sums_stay_in_registers_on_every_processor(processor, monkeypatch):
+def test_the_sums_stay_in_registers_on_every_processor(processor, kind, monkeypatch):
     triple, name, shape, multiply_add = PROCESSORS[processor]
     if not hasattr(llvm, "create_pass_builder"):
         pytest.skip("this llvmlite has another way to optimise")
@@ -52,8 +58,8 @@ def test_the_sums_stay_in_registers_on_every_processor(processor, monkeypatch):
         llvm.Target.from_triple(triple)
     except RuntimeError:
         pytest.skip("this llvmlite writes no code for that processor")
-    code = machine_code(monkeypatch, triple, name, shape)
-    functions = re.split(r"(?m)^_?npvae_tile_(\d+)_2:", code)[1:]
+    code = machine_code(monkeypatch, KINDS[kind], triple, name, shape)
+    functions = re.split(rf"(?m)^_?{kind}_(\d+)_2:", code)[1:]
     tiles_found = dict(zip(map(int, functions[::2]), functions[1::2], strict=True))
     assert sorted(tiles_found) == list(range(1, shape[1] + 1))
     for rows, text in tiles_found.items():

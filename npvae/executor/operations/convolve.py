@@ -1,11 +1,11 @@
 """Convolutions, as products whose sums run over a list of runs.
 
-With images by feature, (H, W, C, N), the batch's N numbers side by side, a place of a convolution is
-a product of the weights and of those rows of the image that its window sees, and needs no copy of
-them: it only finds them at several places, one for each run of taps that lie together. So does the
-gradient of the image, and that of the weights, whose sum runs over the places. What differs between
-them, and with stride, padding and dilation, stands in tables (`rules.windows`), and no multiplication
-with padding is done at all.
+With images by feature, (H, W, C, N), the batch's N numbers side by side, a place of a convolution
+is a product of the weights and of those rows of the image that its window sees, and needs no copy
+of them: it only finds them at several places, one for each run of taps that lie together. So does
+the gradient of the image, and that of the weights, whose sum runs over the places. What differs
+between them, and with stride, padding and dilation, stands in tables (`rules.windows`); nothing is
+multiplied with padding.
 
 A tile's sums stay in registers through all its runs. Every number of C is one sum in the order of
 the tables, however threads share them.
@@ -15,24 +15,13 @@ from __future__ import annotations
 
 from llvmlite import ir
 
+from . import scalars
 from .declare import operation
 from .options import LONG, fast, floats, instruction, longs
 from .squares import transposed
-from .tiles import (
-    INT,
-    LANES,
-    ROWS,
-    VECTOR,
-    ZERO as NO_SUM,
-    apart,
-    end,
-    expect,
-    load,
-    long,
-    one_round,
-)  # fmt: skip
-from .scalars import ZERO
+from .tiles import INT, LANES, ROWS, VECTOR, ZERO, apart, end, expect, load, long, one_round
 
+NOTHING = scalars.ZERO
 RUN, ITEM = 3, 7
 """How many numbers stand in a row of the tables."""
 N_BLOCK = 128
@@ -115,7 +104,7 @@ def _tile(module: ir.Module, rows: int, vectors: int) -> ir.Function:
     write.cbranch(write.icmp_signed("!=", next_run, last), run, done)
     for i in range(rows):
         for j in range(vectors):
-            before[i][j].add_incoming(NO_SUM, entry)
+            before[i][j].add_incoming(ZERO, entry)
             before[i][j].add_incoming(new[i][j], after)
             old[i][j].add_incoming(before[i][j], run)
             old[i][j].add_incoming(new[i][j], loop)
@@ -139,7 +128,7 @@ def _mask(write: ir.IRBuilder, columns: ir.Value) -> ir.Value:
 
 
 @fast
-def _columns(rows, left):
+def _vectors(rows, left):
     """How many vectors a tile of so many rows has, where so many columns are left."""
     if left < 2 * LANES:
         return 1
@@ -155,7 +144,7 @@ def _clear(c, c_row, rows, n):
     for i in range(rows):
         row = floats(c + i * c_row, n)
         for j in range(n):
-            row[j] = ZERO
+            row[j] = NOTHING
 
 
 @fast
@@ -166,7 +155,7 @@ def _item(a, a_row, a_k, b, b_k, c, c_row, rows, n, runs, n_runs, add):
         i = rows * t // tiles
         height, j = rows * (t + 1) // tiles - i, 0
         while j < n:
-            vectors = _columns(height, n - j)
+            vectors = _vectors(height, n - j)
             tile(
                 height, vectors, a + i * a_row, a_row, a_k, b + 4 * j, b_k,
                 c + i * c_row + 4 * j, c_row, runs, n_runs, add, n - j,
@@ -193,15 +182,19 @@ def convolve(a, a_row, a_k, b, b_k, c, c_row, starts, items, runs, turns, n, lo,
                 between = longs(starts + 8 * unit, 2)
                 for i in range(between[0], between[1]):
                     item = longs(items + 8 * ITEM * i, ITEM)
-                    at, add = c + 4 * item[2] + 4 * first, item[6]
-                    n_runs = item[5] - item[4]
+                    a_at, b_at, c_at = (
+                        a + 4 * item[0],
+                        b + 4 * (item[1] + first),
+                        c + 4 * (item[2] + first),
+                    )
+                    rows, run, n_runs, add = item[3], item[4], item[5] - item[4], item[6]
                     if n_runs > 0:
                         _item(
-                            a + 4 * item[0], a_row, a_k, b + 4 * item[1] + 4 * first, b_k, at, c_row,
-                            item[3], width, runs + 8 * RUN * item[4], n_runs, add,
+                            a_at, a_row, a_k, b_at, b_k, c_at, c_row, rows, width,
+                            runs + 8 * RUN * run, n_runs, add,
                         )  # fmt: skip
                     elif add == 0:
-                        _clear(at, c_row, item[3], width)
+                        _clear(c_at, c_row, rows, width)
 
 
 @operation()

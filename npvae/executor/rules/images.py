@@ -72,7 +72,7 @@ def _conv2d_dw(to: Lowering, call: Call) -> None:
 
 
 def _met(
-    places: Two, size: Two, taps: Two, stride: Two, padding: Two, dilation: Two, groups: int
+    places: Any, size: Any, taps: Any, stride: Two, padding: Two, dilation: Two, groups: int
 ) -> tuple[Meetings, Meetings]:
     """What the window meets, down and to the right."""
     if groups != 1:
@@ -92,8 +92,8 @@ def _by_place(to: Lowering, image: Value) -> Ref:
     n, channels = image.shape[0], image.shape[-1]
     places, size = image.size // (n * channels), 4 * n * channels
     operands = dict(source=source, out=out, rows=channels, columns=n)
-    touched = [[(ref, 4 * image.size, size)] for ref in (source, out)]
-    to.emit("transpose_each", places, operands, *touched, 0.3 * image.size)
+    reads, writes = ([(ref, 4 * image.size, size)] for ref in (source, out))
+    to.emit("transpose_each", places, operands, reads, writes, 0.3 * image.size)
     return out
 
 

@@ -59,7 +59,9 @@ class _Writer:
         return Tables(starts, items, runs * self._bytes, len(self.starts) // turns, turns, products)
 
 
-def meetings(places: int, size: int, taps: int, stride: int, padding: int, dilation: int) -> Meetings:
+def meetings(
+    places: int, size: int, taps: int, stride: int, padding: int, dilation: int
+) -> Meetings:
     """Where a window's taps meet an image of this size, for each of the window's places."""
     met = (
         [(tap, stride * place - padding + dilation * tap) for tap in range(taps)]
@@ -177,9 +179,7 @@ def of_taps(
                     write.items.append((0, 0, c, rows * len(group), 0, 0, 0))
                 for (left, end), runs in found.items():
                     at = c + (left - group[0]) * roles.c_tap
-                    write.items.append(
-                        (begin * n, 0, at, rows * (end - left), *runs, 1)
-                    )
+                    write.items.append((begin * n, 0, at, rows * (end - left), *runs, 1))
     return write.tables(turns)
 
 
