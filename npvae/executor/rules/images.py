@@ -6,6 +6,7 @@ value at hand: so dense layers, likelihoods and convolutions find it as they nee
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -128,14 +129,15 @@ _ACTIVATIONS = [name for name in OPERATIONS if name.startswith("bias_") and hasa
 def _bias(to: Lowering, call: Call) -> None:
     """An activation of a row of places, each with the same channels, or of a dense layer."""
     backward = call.kernel.endswith("_backward")
-    arrays = [value for value in call.inputs if isinstance(value, Value)]
+    arrays = [value for value in call.inputs if not isinstance(value, Real)]
     rows = arrays if backward else arrays[:1]
-    channels, size = rows[0].n_features, rows[0].size
-    width = next((w for w in map(to.width, rows) if w > channels and w % channels == 0), channels)
+    channels, size = rows[0].shape[-1], rows[0].size
+    widths = [to.width(v) for v in rows if isinstance(v, Value) and v.in_order]
+    width = next((w for w in widths if w > channels and w % channels == 0), channels)
     if width == channels:
         lower(to, call)
         return
-    n, constants = size // width, [v for v in call.inputs if not isinstance(v, Value)]
+    n, constants = size // width, [v for v in call.inputs if isinstance(v, Real)]
     declared = OPERATIONS[call.kernel]
     operands: dict[str, Any] = dict(zip(declared.reads, arrays, strict=False))
     for name, value in zip(declared.reads, rows, strict=False):
