@@ -152,7 +152,7 @@ class Places:
     def by_feature(self, value: Value | Array, width: int = 0) -> Ref:
         """Where a value lies by feature, (F, K·B), with F its last axis, or `width`."""
         if isinstance(value, np.ndarray):
-            return self.constant(value.reshape(-1, value.shape[-1]).T, np.float32)
+            return self.constant(value.reshape(-1, width or value.shape[-1]).T, np.float32)
         base = _recorded(value).base
         if value.start is not None and not width and id(base) not in self._doubles:
             whole = self._featured(base, base.n_features)

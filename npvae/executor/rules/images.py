@@ -137,7 +137,7 @@ def _bias(to: Lowering, call: Call) -> None:
     if width == channels:
         lower(to, call)
         return
-    n, constants = size // width, [v for v in call.inputs if isinstance(v, Real)]
+    n, constants = size // width, [float(v) for v in call.inputs if isinstance(v, Real)]
     declared = OPERATIONS[call.kernel]
     operands: dict[str, Any] = dict(zip(declared.reads, arrays, strict=False))
     for name, value in zip(declared.reads, rows, strict=False):
