@@ -29,6 +29,11 @@ from .problem import (
 )
 from .whole_level import level_of
 
+ONLY_IN_THE_MEAN = (
+    "{}'s gradient is no derivative of its loss: a term of mean 0 is left out of the encoder's, "
+    "which differences must find wrong; `npvae verify` compares the means"
+)
+
 
 def problem_of(target: Any, inputs: Any, objective: Any, rng: np.random.Generator) -> Problem:
     """Bring any target of `check_gradients` to the one form."""
@@ -96,6 +101,8 @@ def _of_model(model: Model, inputs: Any, objective: Any, rng: np.random.Generato
     name = f"{type(model).__name__} under {type(objective).__name__}"
     values = {n: view.copy() for n, view in model.params.items()}
     problem = Problem(name, values, loss, gradient, not_analytic=_not_analytic(model))
+    if not getattr(objective, "derivative", True):
+        problem.note("(loss)", ONLY_IN_THE_MEAN.format(type(objective).__name__), "n/a")
     return problem
 
 

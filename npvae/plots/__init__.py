@@ -19,12 +19,23 @@ from .lines import walks
 from .report import drawn_rows
 from .rows_as_text import columns
 from .scatter import latent
-from .style import BLUE, INK, ORANGE, PALE, PALETTE, Formats, Range, Shape, save
+from .style import (
+    BLUE,
+    INK,
+    ORANGE,
+    PALE,
+    PALETTE,
+    Formats,
+    Range,
+    Shape,
+    house_style,
+    new_figure,
+    save,
+)
 
 __all__ = [
     "BLUE", "INK", "ORANGE", "PALE", "PALETTE", "Formats", "Range", "Shape", "anomalies",
     "column_bars", "columns", "columns_reconstructed", "drawn_rows", "guess_image_shape",
-    "image_grid", "interpolation", "latent", "loss_curves", "manifold", "reconstructions", "save",
-    "traversal",
-    "walks",
+    "house_style", "image_grid", "interpolation", "latent", "loss_curves", "manifold",
+    "new_figure", "reconstructions", "save", "traversal", "walks",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from npvae import ConfigError
+from npvae import VAE, ConfigError
 from npvae.gradcheck import Report, Row, check_gradients
 
 RNG = np.random.default_rng(8)
@@ -171,3 +171,12 @@ def test_a_function_that_is_nan_where_it_is_checked():
     report = check_gradients((lambda x: np.nan * x.sum(), np.ones_like), (X,))
     assert not report.ok
     assert "the function is nan or inf at this point" in str(report)
+
+
+@pytest.mark.parametrize("objective", ["dreg:n_samples=2", "stl"])
+def test_a_gradient_that_is_right_in_the_mean_alone_is_said_to_be(objective):
+    model = VAE(3, 1, hidden=(), likelihood="gaussian", dtype="float64")
+    report = check_gradients(model, objective=objective, methods=["central"])
+    assert not report.ok
+    assert "a term of mean 0 is left out of the encoder's" in str(report)
+    assert "left out" not in str(check_gradients(model, objective="iwae", methods=["central"]))
