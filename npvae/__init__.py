@@ -14,8 +14,8 @@ from ._version import __version__
 _NAMES = {
     "data.conditions": ("Labels", "Vector"),
     "models": (
-        "Autoencoder", "HierarchicalVAE", "Model", "SemiSupervisedVAE", "VAE", "registered",
-        "value_and_grad",
+        "Autoencoder", "ConvVAE", "HierarchicalVAE", "Model", "SemiSupervisedVAE", "VAE",
+        "registered", "value_and_grad",
     ),
     "training.fit": ("fit",),
     "training.history": ("History",),

@@ -9,18 +9,25 @@ width, and one. With stride s, padding p and dilation d the tap (i, j) of the ou
 the input at (s y - p + d i, s x - p + d j), or 0 beyond the image's edge.
 
 The three kernels are one trilinear form, Σ dy · weight · patches, differentiated by each of its
-factors: so a transposed convolution needs no kernel of its own (`layers.conv`).
+factors: so a transposed convolution needs no kernel of its own (`layers.conv`). Patches of all rows
+at once would take many times the memory of the images, so they are copied in portions.
 """
 
 from __future__ import annotations
+
+import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from .seam import Array, kernel
 
-__all__ = ["conv2d", "conv2d_dw", "conv2d_dx"]
+__all__ = ["conv2d", "conv2d_dw", "conv2d_dx", "stack_channels", "unstack_channels"]
 
 Two = tuple[int, int]
+
+_PORTION = 1 << 20
+"""Numbers of patches that are copied at a time."""
 
 
 def conv_size(size: int, taps: int, stride: int, padding: int, dilation: int) -> int:
@@ -32,8 +39,12 @@ def conv_size(size: int, taps: int, stride: int, padding: int, dilation: int) ->
 def conv2d(x: Array, weight: Array, stride: Two, padding: Two, dilation: Two, groups: int) -> Array:
     """y = patches(x) weightᵀ.  x (R, H, W, C), weight (O, kh, kw, C / groups), y (R, H', W', O)."""
     patches = _patches(x, weight.shape[1:3], stride, padding, dilation)
-    y = _grouped(patches, groups) @ _matrices(weight, groups).swapaxes(1, 2)
-    return y.swapaxes(0, 1).reshape(*patches.shape[:3], len(weight))
+    y = np.empty((*patches.shape[:3], len(weight)), np.result_type(x, weight))
+    columns = _matrices(weight, groups).swapaxes(1, 2)
+    for rows in _portions(patches.shape):
+        by_group = _grouped(patches[rows], groups) @ columns
+        y[rows] = by_group.swapaxes(0, 1).reshape(y[rows].shape)
+    return y
 
 
 @kernel
@@ -42,19 +53,21 @@ def conv2d_dx(
 ) -> Array:
     """dx = Σ over taps of dy weight, each added where its tap was; x is (R, *size, C)."""
     (n, *places, n_out), (_, *taps, n_in) = dy.shape, weight.shape
-    by_group = dy.reshape(n * places[0] * places[1], groups, n_out // groups).swapaxes(0, 1)
-    d_patches = by_group @ _matrices(weight, groups)
-    d_patches = d_patches.reshape(groups, n, *places, *taps, n_in)
-    height, width = (s + 2 * p for s, p in zip(size, padding, strict=True))
-    dx = np.zeros((n, height, width, groups, n_in), d_patches.dtype)
-    for i in range(taps[0]):
-        rows = _line(i, places[0], stride[0], dilation[0])
-        for j in range(taps[1]):
-            columns = _line(j, places[1], stride[1], dilation[1])
-            dx[:, rows, columns] += np.moveaxis(d_patches[..., i, j, :], 0, 3)
-    dx = dx.reshape(n, height, width, groups * n_in)
-    inside = tuple(slice(p, p + s) for s, p in zip(size, padding, strict=True))
-    return np.ascontiguousarray(dx[(slice(None), *inside)])
+    (height, width), (top, left) = size, padding
+    padded = (n, height + 2 * top, width + 2 * left, groups, n_in)
+    dx = np.zeros(padded, np.result_type(dy, weight))
+    for rows in _portions((n, *places, *taps, groups * n_in)):
+        some = len(dy[rows])
+        slopes = dy[rows].reshape(some * places[0] * places[1], groups, n_out // groups)
+        by_tap = slopes.swapaxes(0, 1) @ _matrices(weight, groups)
+        by_tap = by_tap.reshape(groups, some, *places, *taps, n_in)
+        for i in range(taps[0]):
+            lines = _line(i, places[0], stride[0], dilation[0])
+            for j in range(taps[1]):
+                columns = _line(j, places[1], stride[1], dilation[1])
+                dx[rows, lines, columns] += np.moveaxis(by_tap[..., i, j, :], 0, 3)
+    inside = dx[:, top : top + height, left : left + width]
+    return inside.reshape(n, height, width, groups * n_in)
 
 
 @kernel
@@ -62,10 +75,14 @@ def conv2d_dw(
     dy: Array, x: Array, taps: Two, stride: Two, padding: Two, dilation: Two, groups: int
 ) -> Array:
     """dweight = dyᵀ patches(x), which sums over rows and places.  dy (R, H', W', O)."""
-    by_group = _grouped(_patches(x, taps, stride, padding, dilation), groups)
-    n_out = dy.shape[-1]
-    dy = dy.reshape(by_group.shape[1], groups, n_out // groups)
-    return (dy.transpose(1, 2, 0) @ by_group).reshape(n_out, *taps, x.shape[-1] // groups)
+    patches = _patches(x, taps, stride, padding, dilation)
+    n_out, n_in = dy.shape[-1], x.shape[-1] // groups
+    dw = np.zeros((groups, n_out // groups, taps[0] * taps[1] * n_in), np.result_type(dy, x))
+    for rows in _portions(patches.shape):
+        by_group = _grouped(patches[rows], groups)
+        slopes = dy[rows].reshape(by_group.shape[1], groups, n_out // groups)
+        dw += slopes.transpose(1, 2, 0) @ by_group
+    return dw.reshape(n_out, *taps, n_in)
 
 
 def _patches(x: Array, taps: Two, stride: Two, padding: Two, dilation: Two) -> Array:
@@ -76,6 +93,14 @@ def _patches(x: Array, taps: Two, stride: Two, padding: Two, dilation: Two) -> A
     spans = deep * (taps[0] - 1) + 1, wide * (taps[1] - 1) + 1
     view = np.lib.stride_tricks.sliding_window_view(x, spans, (1, 2))
     return view[:, ::down, ::right, :, ::deep, ::wide].transpose(0, 1, 2, 4, 5, 3)
+
+
+def _portions(shape: tuple[int, ...]) -> Iterator[slice]:
+    """The rows of patches of this shape, so many at a time."""
+    n, *of_row = shape
+    step = max(1, _PORTION // max(1, math.prod(of_row)))
+    for start in range(0, n, step):
+        yield slice(start, min(start + step, n))
 
 
 def _grouped(patches: Array, groups: int) -> Array:
@@ -96,3 +121,23 @@ def _line(tap: int, places: int, stride: int, dilation: int) -> slice:
     """Where a tap meets the padded image along one axis."""
     start = tap * dilation
     return slice(start, start + stride * (places - 1) + 1, stride)
+
+
+@kernel
+def stack_channels(x: Array, pixels: int, channels: tuple[int, ...]) -> Array:
+    """Images that lie one after another, as one image with the channels of all: x (R, F), y alike.
+
+    The way back, which is its gradient too, is `unstack_channels`.
+    """
+    starts = np.cumsum(channels)[:-1] * pixels
+    apart = zip(np.split(x, starts, axis=-1), channels, strict=True)
+    images = [image.reshape(len(x), pixels, own) for image, own in apart]
+    return np.concatenate(images, axis=-1).reshape(x.shape)
+
+
+@kernel
+def unstack_channels(y: Array, pixels: int, channels: tuple[int, ...]) -> Array:
+    """The channels of an image as images that lie one after another."""
+    images = np.split(y.reshape(len(y), pixels, sum(channels)), np.cumsum(channels)[:-1], axis=-1)
+    rows = [image.reshape(len(y), image.shape[1] * image.shape[2]) for image in images]
+    return np.concatenate(rows, axis=-1)

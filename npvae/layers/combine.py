@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import kernels as k
 from ..core import Part, children, n_parameters
+from ..core.checks import whole
 from ..core.errors import ConfigError, DataError
 from .dense import Dense
 from .layer import Layer, as_layer
@@ -62,6 +63,9 @@ class Sequential(Layer):
     def output_bias(self) -> Array | None:
         return self.layers[-1].output_bias if self.layers else None
 
+    def hint(self, wanted: tuple[int, ...]) -> str:
+        return self.layers[-1].hint(wanted) if self.layers else ""
+
     def forward(self, x: Array) -> tuple[Array, list[Any]]:
         caches = []
         for i, layer in enumerate(self.layers):
@@ -83,9 +87,10 @@ class Sequential(Layer):
         given, taken = self.layers[before].out_shape, self.layers[after].in_shape
         of_images = len(given) > 1 and len(taken) > 1
         if given != taken if of_images else math.prod(given) != math.prod(taken):
+            hint = self.layers[before].hint(taken) or "Change one of them."
             raise ConfigError(
                 f"{self._place(after)} takes rows of {_size(taken)}, and {self._place(before)} "
-                f"gives rows of {_size(given)}; change one of them."
+                f"gives rows of {_size(given)}. {hint}"
             )
 
     def _place(self, i: int) -> str:
@@ -123,6 +128,48 @@ def mlp(
 
 def _size(shape: tuple[int, ...]) -> str:
     return f"{math.prod(shape)} numbers" + (f", {shape}" if len(shape) > 1 else "")
+
+
+class Beside(Layer):
+    """y = [f(a), c] of rows x = [a, c]: a network of the first numbers, the others as they are.
+
+    So an encoder convolves an image, and takes the context beside it only where that is done.
+
+    Derivation: the gradients of [f(a), c] are those of `Concat`, so that with dy = [dh, dc]
+    da = (∂f/∂a)ᵀ dh, and dx = [da, dc].
+    Shapes: x (..., n_in of f + C), y (..., n_out of f + C).
+
+    Parameters
+    ----------
+    network : Layer, which says its shapes
+    width : int
+        C, how many numbers pass by.
+    """
+
+    def __init__(self, network: Any, width: int) -> None:
+        self.network, self.width = as_layer(network), whole("Beside's width", width)
+        if self.network.in_shape is None:
+            raise ConfigError(
+                f"Beside divides rows by the shape that its network takes; {self.network!r} says "
+                "none. Put it in a Sequential with a layer that does."
+            )
+        self.in_shape = (self.network.n_in + self.width,)
+        self.out_shape = (self.network.n_out + self.width,)
+
+    def forward(self, x: Array) -> tuple[Array, Any]:
+        h, cache = self.network.forward(x[..., : self.network.n_in])
+        return k.concat(h, x[..., self.network.n_in :]), cache
+
+    def backward(self, cache: Any, dy: Array, wrt_input: bool = True) -> Array | None:
+        n_out, passed = self.network.n_out, (*dy.shape[:-1], self.width)
+        dh, dc = k.concat_backward(dy, n_out, passed)
+        da = self.network.backward(cache, dh, wrt_input)
+        return None if da is None else k.concat(da, dc)
+
+    @classmethod
+    def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
+        part = cls(mlp(4, (5,), 3, "tanh"), 2).allocate(rng)
+        return part, (rng.normal(size=(2, 3, 6)),)
 
 
 class Concat(Part):

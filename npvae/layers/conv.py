@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -14,10 +16,9 @@ from ..kernels.conv import conv_size
 from .activation import Identity
 from .init import initialiser, zeros
 from .layer import Layer
+from .shapes import Image, Two, by, image, two
 
 Array = np.ndarray
-Two = tuple[int, int]
-Image = tuple[int, int, int]
 
 
 class Window(Layer, abstract=True):
@@ -65,7 +66,7 @@ class Window(Layer, abstract=True):
         init: str,
         gain: float,
     ) -> None:
-        self.in_shape = image_shape(f"{type(self).__name__}'s in_shape", in_shape)
+        self.in_shape = image(self._its("in_shape"), in_shape)
         self.channels = whole(self._its("channels"), channels)
         self.kernel = two(self._its("kernel"), kernel)
         self.stride = two(self._its("stride"), stride)
@@ -243,6 +244,16 @@ class ConvTranspose2d(Window):
         n_in, n_out = self.in_shape[2], self.channels // self.groups
         self._declare(n_in, n_out, (n_out, *self.kernel, n_in))
 
+    def hint(self, wanted: tuple[int, ...]) -> str:
+        """Which output padding gives images of the wanted shape, or of as many numbers."""
+        base = [n - o for n, o in zip(self.out_shape, self.output_padding, strict=False)]
+        for more in product(*map(range, self.stride)):
+            size = tuple(n + o for n, o in zip(base, more, strict=True))
+            shape = (*size, self.channels)
+            if wanted in (shape, (math.prod(shape),)):
+                return f"output_padding={more} makes its ConvTranspose2d give {by(shape)}."
+        return ""
+
     def forward(self, x: Array) -> tuple[Array, Any]:
         images = x.reshape(-1, *self.in_shape)
         a = k.conv2d_dx(images, self.W, self.out_shape[:2], *self._window)  # (1)
@@ -263,24 +274,3 @@ class ConvTranspose2d(Window):
         part.allocate(rng)
         part.b += rng.normal(size=2)
         return part, (rng.normal(size=(2, 3, part.n_in)),)
-
-
-def two(what: str, value: Any, least: int = 1) -> Two:
-    """A whole number for height and width each, of one or two."""
-    pair = tuple(value) if isinstance(value, (list, tuple)) else (value, value)
-    if len(pair) != 2:
-        raise ConfigError(f"{what} is a whole number or two, for height and width; got {value!r}.")
-    height, width = (whole(what, one, least) for one in pair)
-    return height, width
-
-
-def image_shape(what: str, value: Any) -> Image:
-    """(height, width, channels), as whole numbers."""
-    if not isinstance(value, (list, tuple)) or len(value) != 3:
-        raise ConfigError(f"{what} is (height, width, channels); got {value!r}.")
-    height, width, channels = (whole(what, one) for one in value)
-    return height, width, channels
-
-
-def by(size: Any) -> str:
-    return " × ".join(map(str, size))

@@ -57,6 +57,10 @@ class Layer(Part, abstract=True):
         """
         return None
 
+    def hint(self, wanted: tuple[int, ...]) -> str:
+        """What to change for rows of the wanted shape to come out; "" where that is not known."""
+        return ""
+
     @abstractmethod
     def forward(self, x: Array) -> tuple[Array, Any]:
         """(y, cache) of rows x."""

@@ -21,6 +21,7 @@ class Groups(Likelihood, abstract=True):
     """Base of the categorical likelihoods: theta holds a group of logits for each variable."""
 
     takes_missing = True
+    side_by_side = True
 
     @abstractmethod
     def _sizes(self, n_outputs: int) -> tuple[int, ...]:

@@ -33,6 +33,10 @@ class Likelihood(Part, abstract=True):
     alike: ClassVar[bool] = False
     """Whether `forward` treats all columns the same, each by itself: see `entries`."""
 
+    side_by_side: ClassVar[bool] = False
+    """Where a column has several numbers in theta: whether these are beside each other, or the
+    first of all columns come first."""
+
     def declare(self, x_dim: int) -> None:
         """Declare the parameters of which each column has its own; a model calls it once.
 

@@ -3,6 +3,7 @@
 from ..core import registered
 from .autoencoder import Autoencoder
 from .base import Model
+from .conv import ConvVAE
 from .gradient import value_and_grad
 from .hierarchical import HierarchicalVAE
 from .semi_supervised import SemiSupervisedVAE
@@ -11,6 +12,7 @@ from .vae import VAE
 __all__ = [
     "VAE",
     "Autoencoder",
+    "ConvVAE",
     "HierarchicalVAE",
     "Model",
     "SemiSupervisedVAE",

@@ -116,9 +116,7 @@ class Observed(Model, abstract=True):
         bias = self.decoder.output_bias
         untrained = self._is_as_initialised() if bias is None else not bias.any()
         if untrained and self.inputs is None:
-            inputs, usual = self._inputs(rows), self.likelihood.usual(self.x_dim)
-            mask = np.full(inputs.shape[1] - len(usual), np.inf)
-            self.inputs = Units.of_inputs(inputs, np.concatenate([usual, mask]))
+            self.inputs = self._input_units(self._inputs(rows))
         self._start_latent(self._encoder_input(rows, context))
         if not untrained:
             return
@@ -126,6 +124,12 @@ class Observed(Model, abstract=True):
         start = self.likelihood.output_bias(mean, n)
         if start is not None and bias is not None:
             bias[...] = start.reshape(-1, bias.size).mean(0)
+
+    def _input_units(self, inputs: Array) -> Units | None:
+        """By which these features, with the mask if there is one, are standardised."""
+        usual = self.likelihood.usual(self.x_dim)
+        mask = np.full(inputs.shape[1] - len(usual), np.inf)
+        return Units.of_inputs(inputs, np.concatenate([usual, mask]))
 
     def _is_as_initialised(self) -> bool:
         """Whether all parameters are those that the seed gives."""

@@ -230,18 +230,25 @@ class VAE(Observed):
     def _network(
         self, what: str, n_in: int, n_out: int, hidden: Sequence[int], gain: float = 1.0
     ) -> Any:
-        """The network that was given, if its sizes are right; else one of dense layers."""
+        """The network that was given, if its sizes are right; else one of the model's kind."""
         if what in self.not_in_config:
-            return self._mlp(n_in, n_out, hidden, gain)
+            return self._usual_network(what, n_in, n_out, hidden, gain)
         network = getattr(self, what)
         free = network.in_shape is None
         if n_in != n_out if free else (network.n_in, network.n_out) != (n_in, n_out):
             came = "any size to the same" if free else f"{network.n_in} to {network.n_out}"
+            hint = network.hint((n_out,)) or "Change its first or its last layer."
             raise ConfigError(
                 f"the {what} of this model maps rows of {n_in} numbers to rows of {n_out}; got "
-                f"a network from {came}. Change its first or its last layer."
+                f"a network from {came}. {hint}"
             )
         return network
+
+    def _usual_network(
+        self, what: str, n_in: int, n_out: int, hidden: Sequence[int], gain: float
+    ) -> Any:
+        """The network that the model has where none was given: here, of dense layers."""
+        return self._mlp(n_in, n_out, hidden, gain)
 
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:

@@ -480,6 +480,8 @@ KERNELS: dict[str, Kernel] = {
         dict(dy="RUVO", x="REFI"), 8, dict(taps=(3, 2)) | WINDOW,
         scales=magnitudes(kernels.conv2d_dw),
     ),
+    "stack_channels": Kernel(dict(x="RT"), 0, dict(pixels=lambda n: n["D"], channels=(1, 2))),
+    "unstack_channels": Kernel(dict(y="RT"), 0, dict(pixels=lambda n: n["D"], channels=(2, 1))),
     "add": Kernel(dict(a="KBZ", b="KBZ"), 0.5),
     "concat": Kernel(dict(a="KBD", c="BC"), 0),
     "take_columns": Kernel(dict(x="BD"), 0, dict(columns=every_other)),
