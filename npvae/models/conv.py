@@ -14,6 +14,7 @@ from ..core.errors import ConfigError
 from ..data.units import Units
 from ..layers import Beside, Conv2d, ConvTranspose2d, Dense, Sequential, Stacked, Unstacked
 from ..layers.shapes import Image, by, image, two
+from ..likelihoods import Mixed
 from .vae import VAE
 
 Array = np.ndarray
@@ -101,6 +102,11 @@ class ConvVAE(VAE):
         return self._decoder(n_in, n_out, gain)
 
     def _encoder(self, n_out: int) -> Sequential:
+        if isinstance(self.likelihood, Mixed):
+            raise ConfigError(
+                "a convolution treats all pixels alike, and 'mixed' has a likelihood for each "
+                "group of them. Take one for all."
+            )
         size, first = self.image_shape[:2], self._planes(self.likelihood.n_features(self.x_dim))
         masked = (first, self.image_shape[2]) if self.missing else (first,)
         layers: list[Any] = [Stacked(size, masked)] if self.missing else []
@@ -148,10 +154,10 @@ class ConvVAE(VAE):
     def _planes(self, numbers: int) -> int:
         """The channels of an image of so many numbers."""
         pixels = self.image_shape[0] * self.image_shape[1]
-        if numbers % pixels:
+        if numbers % self.x_dim:
             raise ConfigError(
-                f"a convolution treats all pixels alike, and {self.likelihood.name} has {numbers} "
-                f"numbers for {pixels} of them. Take a likelihood that is the same for each."
+                f"a convolution treats all pixels alike, and {self.likelihood.name!r} has "
+                f"{numbers} numbers for {pixels} of them. Take one that is the same for each."
             )
         return numbers // pixels
 

@@ -187,6 +187,55 @@ def convolved(operation: Any, w: Any, part: Any, p: dict[str, Any], x: Any) -> A
     return w.ACTIVATIONS[part.activation.name](y).reshape(*x.shape[:-1], -1)
 
 
+def order_of(part: Any) -> Array:
+    """Where the numbers of images that lie one after another are in the image of all channels."""
+    places = np.arange(part.n_in).reshape(*part.size, -1)
+    ends = np.cumsum(part.channels)
+    apart = zip(ends, part.channels, strict=True)
+    return np.concatenate([places[..., end - own : end].ravel() for end, own in apart])
+
+
+def beside(w: Any, part: Any, p: dict[str, Any], x: Any) -> Any:
+    n_in = part.network.n_in
+    return w.join(layer_of(w, part.network, under("network.", p), x[..., :n_in]), x[..., n_in:])
+
+
+def network(w: Any, part: Any, p: dict[str, Any], x: Any) -> Any:
+    """Layers of any kind, one after the other."""
+    for i, layer in enumerate(part.layers):
+        x = layer_of(w, layer, under(f"layers.{i}.", p), x)
+    return x
+
+
+def layer_of(w: Any, part: Any, p: dict[str, Any], x: Any) -> Any:
+    witness = network if part.name == "sequential" else PARTS[f"layer.{part.name}"].witness
+    return witness(w, part, p, x)
+
+
+def conv_example(draw: Draw) -> tuple[nv.Part, tuple[Array, ...]]:
+    model = nv.ConvVAE(
+        (5, 4), Z, channels=(3, 2), hidden=(H,), activation="elu", dtype="float64", context_dim=C
+    )
+    draw.parameters(model)
+    return model, (draw.probabilities(B, 20), draw.noise(draw.K, B, Z), draw.noise(B, C))
+
+
+def conv(w: Any, model: Any, p: dict[str, Any], x: Any, eps: Any, context: Any) -> dict[str, Any]:
+    """A VAE's terms, with its networks of whatever layers."""
+    mu, logvar = w.heads(network(w, model.encoder, under("encoder.", p), w.join(x, context)))
+    z = w.reparameterise(mu, logvar, eps)
+    logits = network(w, model.decoder, under("decoder.", p), w.join(z, context))
+    return {
+        "log_px": w.bernoulli(logits, x),
+        "kl": w.gaussian_kl(mu, logvar),
+        "log_pz": w.standard_log_prob(z),
+        "log_qz": w.gaussian_log_prob(z, mu, logvar),
+        "z": z,
+        "mu": mu,
+        "logvar": logvar,
+    }
+
+
 def declared(part: Any, x_dim: int) -> Any:
     part.declare(x_dim)
     return part
@@ -408,7 +457,22 @@ PARTS = {
     },
     "layer.dense": Entry(
         lambda draw: (draw.parameters(layers.Dense(D, H, "tanh")), (draw.numbers(draw.K, B, D),)),
-        lambda w, part, p, x: w.ACTIVATIONS["tanh"](w.affine(x, p["W"], p["b"])),
+        lambda w, part, p, x: w.ACTIVATIONS[part.activation.name](w.affine(x, p["W"], p["b"])),
+    ),
+    "layer.beside": Entry(
+        lambda draw: (
+            draw.parameters(layers.Beside(layers.Dense(D, H, "tanh"), C)),
+            (draw.numbers(draw.K, B, D + C),),
+        ),
+        lambda w, part, p, x: beside(w, part, p, x),
+    ),
+    "layer.stacked": Entry(
+        lambda draw: (layers.Stacked((2, 3), (2, 1)), (draw.numbers(draw.K, B, 18),)),
+        lambda w, part, p, x: x[..., np.argsort(order_of(part))],
+    ),
+    "layer.unstacked": Entry(
+        lambda draw: (layers.Unstacked((2, 3), (2, 1)), (draw.numbers(draw.K, B, 18),)),
+        lambda w, part, p, x: x[..., order_of(part)],
     ),
     "layer.sequential": Entry(
         lambda draw: (
@@ -671,6 +735,7 @@ PARTS = {
         ),
         lambda w, part, p, *given: precision_weighted(w, *given),
     ),
+    "model.conv": Entry(conv_example, conv),
     "model.autoencoder": Entry(autoencoder_example, autoencoder),
     "model.hierarchical": Entry(hierarchical_example, hierarchical),
     "model.semi": Entry(semi_example, semi),
