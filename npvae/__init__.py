@@ -12,6 +12,7 @@ from typing import Any
 from ._version import __version__
 
 _NAMES = {
+    "data.augment": ("Flip", "Shift"),
     "data.conditions": ("Labels", "Vector"),
     "models": (
         "Autoencoder", "ConvVAE", "HierarchicalVAE", "Model", "SemiSupervisedVAE", "VAE",

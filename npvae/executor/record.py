@@ -19,6 +19,7 @@ from .. import kernels
 from ..core import Objective, Part, Terms, children, clone, layout
 from ..core.objective import names_of, values_of
 from ..core.trees import leaves, refilled
+from ..layers.mode import learning
 from ..models import Model
 from .graph import Gradient, Graph, NotCapturable, Value
 from .purity import LookCloser, PurityWatch, attributes, first_difference
@@ -58,7 +59,8 @@ def record(
     watch = PurityWatch() if watched else None
     while True:
         try:
-            with np.errstate(all="ignore"):
+            own = np.random.default_rng(0) if learn else None
+            with np.errstate(all="ignore"), learning(own):
                 return _Step(on, watch).record(x, eps, context, weights, learn)
         except _Refused as refused:  # noqa: PERF203  (each try learns from the last)
             on.leave_to_python(refused.part, refused.why)

@@ -23,10 +23,12 @@ from .conv import *
 from .decoding import *
 from .dense import *
 from .flows import *
+from .images import *
 from .labels import *
 from .latent import *
 from .likelihoods import *
 from .marginals import *
+from .norm import *
 from .ordinal import *
 from .seam import kernel, recording
 from .training import *

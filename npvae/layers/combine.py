@@ -172,6 +172,40 @@ class Beside(Layer):
         return part, (rng.normal(size=(2, 3, 6)),)
 
 
+class Residual(Layer):
+    """y = x + f(x), for a network f whose rows come out in the shape in which they go in.
+
+    Derivation: ∂y/∂x = I + ∂f/∂x  ->  dx = dy + (∂f/∂x)ᵀ dy.
+    Shapes: x, y (..., n).  Source: He et al. 2016.
+
+    Parameters
+    ----------
+    network : Layer
+    """
+
+    def __init__(self, network: Any) -> None:
+        self.network = as_layer(network)
+        self.in_shape, self.out_shape = self.network.in_shape, self.network.out_shape
+        if self.in_shape != self.out_shape:
+            raise ConfigError(
+                f"Residual adds what its network gives to what it takes; got one from "
+                f"{self.in_shape} to {self.out_shape}. Change its last layer."
+            )
+
+    def forward(self, x: Array) -> tuple[Array, Any]:
+        h, cache = self.network.forward(x)
+        return k.add(x, h), cache
+
+    def backward(self, cache: Any, dy: Array, wrt_input: bool = True) -> Array | None:
+        dx = self.network.backward(cache, dy, wrt_input)
+        return None if dx is None else k.add(dy, dx)
+
+    @classmethod
+    def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
+        part = cls(mlp(4, (5,), 4, "tanh")).allocate(rng)
+        return part, (rng.normal(size=(2, 3, 4)),)
+
+
 class Concat(Part):
     """y = [a, c], the context c repeated over a's leading axes.
 

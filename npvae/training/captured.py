@@ -20,6 +20,7 @@ from ..executor.program import Program
 from ..executor.purity import attributes
 from ..executor.record import record, watch
 from ..executor.rehearsal import Rehearsal, randomness_kept
+from ..layers.mode import learning
 from ..models import Model
 from ..objectives import ELBO
 from .rows import Rows
@@ -121,12 +122,12 @@ class CapturedSteps:
             seconds=1.0,  # finding it there takes a tenth of that
         )
         on.reset()
-        with compiling, randomness_kept():
+        with compiling, randomness_kept(), learning(np.random.default_rng(2)):
             program.run(self.table.find(rows), noise, scalars, losses, now, rehearsal=True)
         ours = t.gradient + copies.gradient  # Python's calls were made on the copies
         t.gradient.fill(0)
         on.reset()  # both runs begin with the same state, where parts have one
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), learning(np.random.default_rng(2)):
             wanted = EagerSteps(copies).gradient(t.rows.batch(rows), np.random.default_rng(1), 0.0)
         if not (np.isfinite(wanted).all() and np.isfinite(copies.gradient).all()):
             return
@@ -142,8 +143,9 @@ class CapturedSteps:
         order: Array,
         noise: np.random.Generator,
         draws: np.random.Generator | None = None,
+        own: np.random.Generator | None = None,
     ) -> Iterator[Done]:
-        """One pass over the rows in this order; `draws` is for rows that vary."""
+        """One pass over the rows in this order; `draws` is for rows that vary, `own` for parts."""
         if self._recorded() != self.recorded:
             self._capture()
         t = self.training
@@ -158,7 +160,8 @@ class CapturedSteps:
             rows = order[step * self.full.batch :][: (stop - step) * program.batch]
             began, now = time.perf_counter(), slice(step, stop)
             found = self.table.find(rows, draws)
-            losses = self._do(program, step, found, noise, rates[now], betas[now], times[now])
+            with learning(own):
+                losses = self._do(program, step, found, noise, rates[now], betas[now], times[now])
             each = (time.perf_counter() - began) / (stop - step)
             most = max(1, int(CHUNK_SECONDS / each))
             self.steps_per_chunk = min(2 * self.steps_per_chunk, most)

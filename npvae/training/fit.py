@@ -31,8 +31,9 @@ from .blame import not_like_training, why_not_finite
 from .callbacks import call
 from .checkpoint import Checkpoint, restore
 from .history import History
-from .rows import Rows, check_binarise, check_hide, training_rows, validation_rows
+from .rows import Rows, Transform, check_binarise, check_hide, training_rows, validation_rows
 from .settings import Settings
+from .statistics import measure, measures
 from .steps import EagerSteps, NotFinite, Training
 from .trial import check_contracts
 
@@ -40,7 +41,7 @@ Array = np.ndarray
 
 # What a random stream is for; with the seed and the epoch it makes the stream, so that no epoch
 # depends on what ran before it and a resumed run draws what an unbroken one would have drawn.
-_ORDER, _NOISE, _VALIDATION, _DRAWS, _VALIDATION_DRAWS = range(5)
+_ORDER, _NOISE, _VALIDATION, _DRAWS, _VALIDATION_DRAWS, _PARTS, _STATISTICS = range(7)
 
 
 @public
@@ -65,6 +66,7 @@ def fit(
     binarise: bool = False,
     hide: float = 0.0,
     y: Any = None,
+    batch_transform: Any = None,
 ) -> History:
     """Train a model in place, by minibatch Adam on hand-derived gradients.
 
@@ -116,6 +118,11 @@ def fit(
     y : (N,) array, optional
         The labels of the rows for a model that predicts them, -1 where one is not known. With
         `valid` they stand in the pair (array, labels).
+    batch_transform : callable, optional
+        From the rows of a batch (B, D), as the model takes them, and a random generator to other
+        rows (B, D), such as ``nv.Flip((28, 28))``: each visit of a row is another one. The
+        generator is made of seed and epoch. What training starts from, units and validation have
+        the rows as they are.
 
     Returns
     -------
@@ -142,6 +149,7 @@ def fit(
         threads=threads,
         binarise=binarise,
         hide=hide,
+        batch_transform=batch_transform,
         callbacks=callbacks,
         checkpoint=checkpoint,
         resume=resume,
@@ -164,7 +172,12 @@ def train(
     built = model.built_for(x)
     check_binarise(built, settings.binarise)
     check_hide(built, settings.hide)
-    rows, mean = training_rows(built, x, context, weights, settings.binarise, settings.hide)
+    transform = settings.batch_transform
+    if transform is not None:
+        transform = Transform(transform, settings.batch_size, built.likelihood.check)
+    rows, mean = training_rows(
+        built, x, context, weights, settings.binarise, settings.hide, transform
+    )
     held_out = validation_rows(built, valid, settings.binarise)
     if built is not model:  # the data are accepted, so the model is the one for their columns
         vars(model).update(vars(built))
@@ -241,6 +254,7 @@ class _Run:
             while len(records) < settings.epochs and not stopped:
                 record = self._epoch(len(records) + 1, steps, display)
                 started = time.perf_counter()
+                self._measure(len(records) + 1)
                 record.update(self._validate(steps))
                 record["seconds"] += time.perf_counter() - started
                 records.append(record)
@@ -267,10 +281,10 @@ class _Run:
         """One pass over the rows; returns the epoch's record, without validation."""
         settings, n, started = self.settings, len(self.rows), time.perf_counter()
         order = self._stream(epoch, _ORDER).permutation(n)
-        noise, draws = self._stream(epoch, _NOISE), self._stream(epoch, _DRAWS)
+        noise, draws, own = (self._stream(epoch, what) for what in (_NOISE, _DRAWS, _PARTS))
         sums, before = np.zeros(len(settings.losses)), self.model.flat.copy()
         try:
-            for sizes, losses in steps.run(epoch, order, noise, draws):
+            for sizes, losses in steps.run(epoch, order, noise, draws, own):
                 # One step after the other: a sum over a chunk would depend on where it ends.
                 sums = np.cumsum(np.vstack([sums, sizes[:, None] * losses]), axis=0)[-1]
                 display.step(int(sizes.sum()), dict(zip(settings.losses, losses[-1], strict=True)))
@@ -290,6 +304,12 @@ class _Run:
             "lr": number("lr", settings.lr(last), least=0),
             "beta": float(settings.objective.beta(last)),
         }
+
+    def _measure(self, epoch: int) -> None:
+        """Find the statistics that some layers infer with, where there are such layers."""
+        if measures(self.model):
+            rng = self._stream(epoch, _STATISTICS)
+            measure(self.model, self.rows, self.settings.batch_size, rng)
 
     def _validate(self, steps: Any) -> dict[str, float | None]:
         """-ELBO at beta = 1 with one sample; the same noise after every epoch."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -33,6 +34,34 @@ class Batch(NamedTuple):
     weights: Array | None
 
 
+@dataclass(frozen=True)
+class Transform:
+    """A user's function that changes batches, and a look at what it gives.
+
+    Attributes
+    ----------
+    function : callable, from rows (B, D) and a random generator to rows (B, D)
+    batch_size : int, the most rows that it is given at a time
+    check : callable, which refuses rows outside of the likelihood's support
+    """
+
+    function: Callable[[Array, np.random.Generator], Array]
+    batch_size: int
+    check: Callable[[Array], None]
+
+    def __call__(self, x: Array, draws: np.random.Generator) -> Array:
+        given = self.function(x.copy(), draws)
+        if not isinstance(given, np.ndarray) or given.shape != x.shape:
+            came = getattr(given, "shape", given)
+            raise DataError(
+                f"batch_transform gives rows of the same shape, {x.shape}; this one gave {came!r}. "
+                "It is called with (x, rng) and returns the changed rows."
+            )
+        changed: Array = given.astype(x.dtype)
+        self.check(changed)
+        return changed
+
+
 @dataclass
 class Rows:
     """Data with its context, as readers, and the weights of its rows.
@@ -46,6 +75,8 @@ class Rows:
         The share of the entries that a batch has as missing, other ones at each visit of a row.
     variables : (D,) array or None
         Which variable each column is of: those of one are hidden together.
+    transform : Transform or None
+        What a batch goes through before that.
     """
 
     x: Reader
@@ -54,11 +85,12 @@ class Rows:
     binarise: bool = False
     hide: float = 0.0
     variables: Array | None = None
+    transform: Transform | None = None
 
     @property
     def varies(self) -> bool:
         """Whether a batch is another one at each visit."""
-        return self.binarise or self.hide > 0
+        return self.binarise or self.hide > 0 or self.transform is not None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -83,7 +115,8 @@ class Rows:
     def batch(self, rows: Any, draws: np.random.Generator | None = None) -> Batch:
         """Some of the rows; where they are to be binarised or hidden, that is drawn from `draws`.
 
-        Rows that are asked for in two calls, one after the other, get what they get in one.
+        Rows that are asked for in two calls, one after the other, get what they get in one; where
+        they are transformed, whole batches are asked for.
         """
         x = self.x.batch(rows)
         return Batch(
@@ -93,8 +126,16 @@ class Rows:
         )
 
     def _drawn(self, x: Array, draws: np.random.Generator) -> Array:
+        if self.transform is None:
+            return self._thinned(x, draws)
+        size = self.transform.batch_size
+        batches = (x[start : start + size] for start in range(0, len(x), size))
+        return np.concatenate([self._thinned(self.transform(b, draws), draws) for b in batches])
+
+    def _thinned(self, x: Array, draws: np.random.Generator) -> Array:
+        """Ones and zeros, and gaps, as far as they are asked for."""
         if not self.hide:
-            return binarised(x, draws)
+            return binarised(x, draws) if self.binarise else x
         u = draws.random((len(x), 1 + self.binarise, x.shape[1]), np.float32)
         hidden = u[:, 0] < self.hide
         if self.variables is not None:
@@ -142,7 +183,13 @@ def check_hide(model: Model, hide: float) -> None:
 
 
 def training_rows(
-    model: Model, x: Any, context: Any, weights: Any, binarise: bool, hide: float = 0.0
+    model: Model,
+    x: Any,
+    context: Any,
+    weights: Any,
+    binarise: bool,
+    hide: float = 0.0,
+    transform: Transform | None = None,
 ) -> tuple[Rows, Array]:
     """Check all of x once; find the scale of bytes, the units and the mean of every column.
 
@@ -164,7 +211,7 @@ def training_rows(
         _warn_of_wild(reader)
     contexts = model.context_reader(context, len(reader))
     variables = model.likelihood.variables(model.x_dim) if hide else None
-    rows = Rows(reader, contexts, weights, binarise, hide, variables)
+    rows = Rows(reader, contexts, weights, binarise, hide, variables, transform)
     total, known = _checked_sums(model, rows)
     if not known.all():
         where = "every row" if weights is None else "every row with a weight above 0"

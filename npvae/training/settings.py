@@ -43,6 +43,7 @@ class Settings:
     threads: int | None
     binarise: bool
     hide: float
+    batch_transform: Any = None
     callbacks: Any
     checkpoint: Any
     resume: bool
@@ -67,6 +68,11 @@ class Settings:
         if self.checkpoint is not None:
             configs = {name: _config(getattr(self, name)) for name in ("objective", "optimiser")}
             object.__setattr__(self, "configs", configs)
+        if not (self.batch_transform is None or callable(self.batch_transform)):
+            raise ConfigError(
+                "batch_transform is a function of (x, rng); got "
+                f"{self.batch_transform!r:.60}. Give one such as nv.Flip((28, 28))."
+            )
         if self.hide >= 1:
             raise ConfigError(f"hide is the share of entries to hide, below 1; got {self.hide:g}.")
         if self.resume and self.checkpoint is None:

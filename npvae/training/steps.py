@@ -15,6 +15,7 @@ import numpy as np
 from ..core.losses import LOSSES
 from ..core.objective import values_of
 from ..core.schedules import Constant, Schedule
+from ..layers.mode import learning
 from ..models import Model
 from ..objectives import ELBO
 from ..optim import AdamState
@@ -92,13 +93,14 @@ class EagerSteps:
         order: Array,
         noise: np.random.Generator,
         draws: np.random.Generator | None = None,
+        own: np.random.Generator | None = None,
     ) -> Iterator[Done]:
-        """One pass over the rows in this order; `draws` is for rows that vary."""
+        """One pass over the rows in this order; `draws` is for rows that vary, `own` for parts."""
         t, settings = self.training, self.training.settings
         times = t.times(epoch)
         for step, (start, now) in enumerate(zip(t.starts(), times, strict=True)):
             batch = order[start : start + settings.batch_size]
-            with np.errstate(over="ignore", invalid="ignore"):
+            with np.errstate(over="ignore", invalid="ignore"), learning(own):
                 losses = self.gradient(t.rows.batch(batch, draws), noise, float(now))
                 if not (np.isfinite(losses[0]) and settings.optimiser.accepts(t.gradient)):
                     raise NotFinite(step, float(losses[0]))

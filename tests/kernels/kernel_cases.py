@@ -457,7 +457,31 @@ def magnitudes(kernel: Callable[..., Array]) -> Callable[..., tuple[Array]]:
     return lambda a, b, *constants: (kernel(np.abs(a), np.abs(b), *constants),)
 
 
+def mean_over(x: Array, axes: Any) -> Array:
+    return x.sum(axes, keepdims=True) / max(1, np.prod([x.shape[axis] for axis in axes]))
+
+
+def normalised_terms(x: Array, axes: Any, eps: float) -> tuple[Array, Array]:
+    """x - mean loses the digits that x has before it."""
+    inverse = kernels.normalised(x, axes, eps)[1]
+    size = np.abs(x) + mean_over(np.abs(x), axes)
+    lost = 1 + mean_over(size * size, axes) * inverse**2
+    return size * inverse * lost, inverse * lost
+
+
+def normalised_backward_terms(du: Array, u: Array, inverse: Array, axes: Any) -> tuple[Array]:
+    du, u = np.abs(du), np.abs(u)
+    return (np.abs(inverse) * (du + mean_over(du, axes) + u * mean_over(u * du, axes)),)
+
+
+def centred_backward_terms(du: Array, u: Array, inverse: Array) -> tuple[None, Array, Array]:
+    r = np.abs(inverse)
+    return None, r * np.abs(du).sum(0), 0.5 * r * r * np.abs(u * du).sum(0)
+
+
 AB = dict(a="RH", b="H")
+POOL = dict(taps=(3, 2), stride=(2, 1))
+MATRICES = constant(np.linspace(-1, 2, 15).reshape(3, 5)), constant(np.eye(6, 4) - 0.25)
 WINDOW = dict(stride=(2, 1), padding=(1, 0), dilation=(1, 2), groups=1)
 ON_GRID = dict(a=grid, b=grid)
 HEADS = dict(low=-20.0, high=20.0)
@@ -482,6 +506,33 @@ KERNELS: dict[str, Kernel] = {
     ),
     "stack_channels": Kernel(dict(x="RT"), 0, dict(pixels=lambda n: n["D"], channels=(1, 2))),
     "unstack_channels": Kernel(dict(y="RT"), 0, dict(pixels=lambda n: n["D"], channels=(2, 1))),
+    "resample": Kernel(
+        dict(x="REFI"), 8, dict(down=lambda n: MATRICES[0], along=lambda n: MATRICES[1]),
+        scales=lambda x, *m: (kernels.resample(np.abs(x), *map(np.abs, m)),),
+    ),
+    "max_pool": Kernel(dict(x="REFI"), 0, POOL),
+    "max_pool_backward": Kernel(
+        dict(dy="RVUI", x="REFI", y="RVUI"), 4, POOL, hides=("dy", "x", "y"),
+        scales=lambda dy, *rest: (kernels.max_pool_backward(np.abs(dy), *rest),),
+    ),
+    "normalised": Kernel(
+        dict(x="REFI"), 8, dict(axes=(1, 3), eps=1e-5), scales=normalised_terms
+    ),
+    "normalised_backward": Kernel(
+        dict(du="REFI", u="REFI", inverse="R1F1"), 8, dict(axes=(1, 3)),
+        scales=normalised_backward_terms, domain={"u": lambda u: u / 4, "inverse": positive},
+    ),
+    "centred": Kernel(
+        dict(x="RI", mean="I", variance="I"), 6, dict(eps=1e-5), domain={"variance": positive},
+        scales=lambda x, mean, v, eps: ((np.abs(x) + np.abs(mean)) / np.sqrt(v + eps), None),
+    ),
+    "centred_backward": Kernel(
+        dict(du="RI", u="RI", inverse="I"), 6, scales=centred_backward_terms
+    ),
+    "scaled": Kernel(dict(u="RI", g="I"), 0.5),
+    "scaled_backward": Kernel(
+        dict(da="RI", u="RI", g="I"), 4, scales=lambda da, u, g: (None, np.abs(da * u).sum(0))
+    ),
     "add": Kernel(dict(a="KBZ", b="KBZ"), 0.5),
     "concat": Kernel(dict(a="KBD", c="BC"), 0),
     "take_columns": Kernel(dict(x="BD"), 0, dict(columns=every_other)),

@@ -67,6 +67,25 @@ def conv_transpose2d(x, W, part):
     )  # fmt: skip
 
 
+def average_pool2d(x, part):
+    window = (1, *part.kernel, 1), (1, *part.stride, 1)
+    return lax.reduce_window(x, 0.0, lax.add, *window, "VALID") / np.prod(part.kernel)
+
+
+def max_pool2d(x, part):
+    window = (1, *part.kernel, 1), (1, *part.stride, 1)
+    return lax.reduce_window(x, -np.inf, lax.max, *window, "VALID")
+
+
+def upsample2d(x, part):
+    shape = len(x), *part.out_shape
+    return jax.image.resize(x, shape, "nearest" if part.how == "nearest" else "linear")
+
+
+def standardised(x, axes, eps):
+    return nn.standardize(x, axes, epsilon=eps)
+
+
 def join(a, context):
     repeated = jnp.broadcast_to(context, (*a.shape[:-1], context.shape[-1]))
     return jnp.concatenate([a, repeated], -1)

@@ -236,6 +236,43 @@ def conv(w: Any, model: Any, p: dict[str, Any], x: Any, eps: Any, context: Any) 
     }
 
 
+def images(make: Any) -> Entry:
+    """A layer of images, which a witness has under the layer's name."""
+
+    def example(draw: Draw) -> tuple[nv.Part, tuple[Array, ...]]:
+        part = make()
+        return part, (draw.numbers(draw.K, B, part.n_in),)
+
+    def witness(w: Any, part: Any, p: dict[str, Any], x: Any) -> Any:
+        y = getattr(w, part.name)(x.reshape(-1, *part.in_shape), part)
+        return y.reshape(*x.shape[:-1], -1)
+
+    return Entry(example, witness)
+
+
+def normalising(make: Any, axes: tuple[int, ...]) -> Entry:
+    """A norm over these axes of (rows, H, W, groups, channels of a group), or without groups."""
+
+    def example(draw: Draw) -> tuple[nv.Part, tuple[Array, ...]]:
+        part = draw.parameters(make())
+        return part, (draw.numbers(draw.K, B, part.n_in, far=5),)
+
+    def witness(w: Any, part: Any, p: dict[str, Any], x: Any) -> Any:
+        size, groups = part.in_shape[:2], getattr(part, "groups", None)
+        apart = (groups, part.channels // groups) if groups else (part.channels,)
+        u = w.standardised(x.reshape(-1, *size, *apart), axes, part.eps)
+        a = p["g"] * u.reshape(-1, *part.in_shape) + p["b"]
+        return w.ACTIVATIONS["tanh"](a).reshape(x.shape)
+
+    return Entry(example, witness)
+
+
+def batch_norm(draw: Draw) -> tuple[nv.Part, tuple[Array, ...]]:
+    part = draw.parameters(layers.BatchNorm((2, 3, 4), "tanh"))
+    part.variance[...] = np.exp(part.variance)
+    return part, (draw.numbers(draw.K, B, 24, far=5),)
+
+
 def declared(part: Any, x_dim: int) -> Any:
     part.declare(x_dim)
     return part
@@ -466,6 +503,29 @@ PARTS = {
         ),
         lambda w, part, p, x: beside(w, part, p, x),
     ),
+    "layer.residual": Entry(
+        lambda draw: (
+            draw.parameters(layers.Residual(layers.Dense(D, D, "tanh"))),
+            (draw.numbers(draw.K, B, D),),
+        ),
+        lambda w, part, p, x: x + layer_of(w, part.network, under("network.", p), x),
+    ),
+    "layer.dropout": Entry(
+        lambda draw: (layers.Dropout(0.4), (draw.numbers(draw.K, B, D),)),
+        lambda w, part, p, x: x,
+    ),
+    "layer.layer_norm": normalising(lambda: layers.LayerNorm((2, 3, 4), "tanh"), (3,)),
+    "layer.group_norm": normalising(lambda: layers.GroupNorm((2, 3, 4), 2, "tanh"), (1, 2, 4)),
+    "layer.batch_norm": Entry(
+        lambda draw: batch_norm(draw),
+        lambda w, part, p, x: w.ACTIVATIONS["tanh"](
+            p["g"] * (x.reshape(*x.shape[:-1], -1, 4) - p["mean"])
+            / (p["variance"] + part.eps) ** 0.5 + p["b"]
+        ).reshape(x.shape),
+    ),
+    "layer.average_pool2d": images(lambda: layers.AveragePool2d((5, 6, 2), (3, 2), (1, 2))),
+    "layer.max_pool2d": images(lambda: layers.MaxPool2d((5, 6, 2), (3, 2), (1, 2))),
+    "layer.upsample2d": images(lambda: layers.Upsample2d((4, 3, 2), (3, 2), "bilinear")),
     "layer.stacked": Entry(
         lambda draw: (layers.Stacked((2, 3), (2, 1)), (draw.numbers(draw.K, B, 18),)),
         lambda w, part, p, x: x[..., np.argsort(order_of(part))],

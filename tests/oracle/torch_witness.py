@@ -62,6 +62,29 @@ def conv_transpose2d(x, W, part):
     return functional.conv_transpose2d(x, W, None, *window).permute(0, 2, 3, 1)
 
 
+def average_pool2d(x, part):
+    y = functional.avg_pool2d(x.permute(0, 3, 1, 2), part.kernel, part.stride)
+    return y.permute(0, 2, 3, 1)
+
+
+def max_pool2d(x, part):
+    y = functional.max_pool2d(x.permute(0, 3, 1, 2), part.kernel, part.stride)
+    return y.permute(0, 2, 3, 1)
+
+
+def upsample2d(x, part):
+    aligned = None if part.how == "nearest" else False
+    y = functional.interpolate(
+        x.permute(0, 3, 1, 2), scale_factor=part.factor, mode=part.how, align_corners=aligned
+    )
+    return y.permute(0, 2, 3, 1)
+
+
+def standardised(x, axes, eps):
+    variance, mean = torch.var_mean(x, axes, correction=0, keepdim=True)
+    return (x - mean) * torch.rsqrt(variance + eps)
+
+
 def join(a, context):
     return torch.cat([a, context.expand(*a.shape[:-1], -1)], -1)
 
