@@ -362,7 +362,7 @@ def test_shapes_of_images_must_be_equal_and_rows_as_long():
         Sequential([image, Image((2, 3, 2), (1, 1, 1))])
     assert str(caught.value) == (
         "layer 1 (Image) of a Sequential takes rows of 12 numbers, (2, 3, 2), and layer 0 (Image) "
-        "of a Sequential gives rows of 12 numbers, (3, 2, 2). Change one of them."
+        "of a Sequential gives rows of 12 numbers, (3, 2, 2); change one of them."
     )
 
 

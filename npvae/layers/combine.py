@@ -87,10 +87,11 @@ class Sequential(Layer):
         given, taken = self.layers[before].out_shape, self.layers[after].in_shape
         of_images = len(given) > 1 and len(taken) > 1
         if given != taken if of_images else math.prod(given) != math.prod(taken):
-            hint = self.layers[before].hint(taken) or "Change one of them."
+            hint = self.layers[before].hint(taken)
+            fix = f". {hint}" if hint else "; change one of them."
             raise ConfigError(
                 f"{self._place(after)} takes rows of {_size(taken)}, and {self._place(before)} "
-                f"gives rows of {_size(given)}. {hint}"
+                f"gives rows of {_size(given)}{fix}"
             )
 
     def _place(self, i: int) -> str:

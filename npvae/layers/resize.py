@@ -135,7 +135,7 @@ class MaxPool2d(Layer):
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
         part = cls((5, 4, 2), (3, 2), (1, 2))
-        x = rng.permutation(6.0 * part.n_in).reshape(2, 3, -1)  # apart, so away from kinks
+        x = rng.permutation(6 * part.n_in).reshape(2, 3, -1)  # apart, so away from kinks
         return part, (0.1 * x,)
 
 
