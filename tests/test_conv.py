@@ -157,7 +157,7 @@ def test_beside_leaves_the_rest(rng):
         ),
         (
             lambda: Sequential([Conv2d((6, 6, 1), 2), Dense(30, 2)]),
-            "layer 1 .Dense. .* takes rows of 30 numbers, and layer 0 .* 32 numbers, .4, 4, 2.; change one",
+            "layer 1 .Dense. .* takes rows of 30 numbers, and layer 0 .* 32 numbers, .4, 4, 2.; ",
         ),
         (lambda: Stacked((2, 2), 3), "Stacked's channels are a list of numbers; got 3"),
         (lambda: Beside(Sequential([]), 2), "divides rows by the shape that its network takes"),

@@ -21,22 +21,10 @@ from npvae.executor.places import Source
 from npvae.executor.program import Program
 
 EAGER = {
-    "resample",
-    "max_pool",
-    "max_pool_backward",
-    "normalised",
-    "normalised_backward",
-    "centred",
-    "centred_backward",
-    "scaled",
-    "scaled_backward",
-    "adam",
-    "conv2d",
-    "conv2d_dx",
-    "conv2d_dw",
-    "stack_channels",
-    "unstack_channels",
-}
+    "adam", "conv2d", "conv2d_dx", "conv2d_dw", "stack_channels", "unstack_channels", "resample",
+    "max_pool", "max_pool_backward", "normalised", "normalised_backward", "centred",
+    "centred_backward", "scaled", "scaled_backward",
+}  # fmt: skip
 """Kernels that have no compiled operation of a call's: Adam ends a step, and Python convolves."""
 NATIVE = [name for name in KERNELS if name not in EAGER]
 ODD = {
