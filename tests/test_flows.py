@@ -154,6 +154,7 @@ def flowed_model(**options):
     return nv.VAE(5, 2, hidden=(6,), posterior=Flowed([Planar(), "planar"]), **options)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("objective", ["elbo:n_samples=2", "iwae:n_samples=3"])
 @pytest.mark.parametrize("prior", ["standard", "mixture"])
 def test_the_gradient_of_a_model(objective, prior):

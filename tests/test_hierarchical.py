@@ -20,6 +20,7 @@ def model_and_rows(inference="top_down", n=4, **options):
     return model, (rng.random((n, 6)) < 0.4).astype(model.dtype)
 
 
+@pytest.mark.smoke
 @each_inference
 @pytest.mark.parametrize("hidden", [(5,), ()])
 @pytest.mark.parametrize("objective", ["elbo:n_samples=2", "iwae:n_samples=2"])
@@ -31,6 +32,7 @@ def test_the_gradient(inference, hidden, objective):
     assert report.ok, str(report)
 
 
+@pytest.mark.smoke(2)
 @each_inference
 def test_closed_levels_have_the_mean_of_the_sampled_ones(inference):
     """Within standard errors, over 20,000 draws."""
@@ -63,6 +65,7 @@ def exact_log_p(model, x):
     return stats.multivariate_normal(mean, covariance).logpdf(x)
 
 
+@pytest.mark.smoke(2)
 @each_inference
 def test_log_p_of_a_linear_gaussian_hierarchy(inference):
     model, _ = model_and_rows(inference, hidden=(), likelihood="gaussian")

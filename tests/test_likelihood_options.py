@@ -55,6 +55,7 @@ def a_table(name, n=64):
     return rng.uniform(0.05, 0.95, (n, 5))
 
 
+@pytest.mark.smoke(6)
 @pytest.mark.parametrize(
     "name", [n for n in nv.registered("likelihood") if n not in ("mixed", "transformed")]
 )

@@ -89,6 +89,7 @@ def test_a_model_is_rebuilt_from_its_config_and_its_file(options, tmp_path):
     assert repr(again) == repr(one)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("objective", [nv.ELBO(), nv.IWAE(3)], ids=["elbo", "iwae"])
 @pytest.mark.parametrize("prior", ["standard", "vamp:n_components=3"])
 def test_gradients(objective, prior):

@@ -72,6 +72,7 @@ def test_prior_density_integrates_to_one(prior, rng):
     assert integrate.quad(density, -20, 20, points=[0])[0] == pytest.approx(1, rel=1e-9)
 
 
+@pytest.mark.smoke(4)
 @each_prior
 def test_prior_samples_and_density_are_of_one_distribution(prior, rng):
     """E[∇log p] = 0, and E[(∇log p)²] = -E[∇² log p], z drawn by `sample`."""

@@ -90,6 +90,7 @@ def model_and_rows(cls, n=6, **options):
     return model, (rng.random((n, X_DIM)) < 0.4).astype(float)
 
 
+@pytest.mark.smoke
 @each_model
 @pytest.mark.parametrize("objective", ["elbo", "elbo:beta=2,n_samples=3", "iwae:n_samples=4"])
 def test_the_gradient(cls, objective):

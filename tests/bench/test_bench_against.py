@@ -40,6 +40,7 @@ def test_a_turn_is_the_median_of_its_epochs_and_the_first_is_none():
     assert against.report(found, "ms/step").splitlines()[-1].startswith("new/old")
 
 
+@pytest.mark.slow
 def test_this_checkout_beside_itself(tiny, tmp_path, capsys):
     sides = {"old": ROOT, "new": ROOT}
     (result,) = against.trained(sides, tmp_path, [("tiny", 1)], rounds=2)

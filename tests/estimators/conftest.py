@@ -50,3 +50,11 @@ def table():
     frame.loc["r8", "income"], frame.loc["r9", "size"] = np.nan, np.nan
     frame.loc["r11", "since"] = pd.NaT
     return frame
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """The classifier's checks on mapped memory, which train it for long, are slow."""
+    for item in items:
+        if "VAEClassifier" in item.name and "readonly_memmap" in item.name:
+            item.add_marker(pytest.mark.slow)

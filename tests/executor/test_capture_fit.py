@@ -88,6 +88,7 @@ def test_likelihoods(alike, likelihood, context_dim):
           objective=nv.ELBO(n_samples=2), **OPTIONS)  # fmt: skip
 
 
+@pytest.mark.smoke(3)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_activations(alike, activation):
     alike(network(activation=activation), X, **OPTIONS)

@@ -62,6 +62,7 @@ def check_model(objective, methods=("central", "complex", "taylor"), **options):
     assert {row.argument for row in report} == set(model.params)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("prior", registered("prior").values(), ids=registered("prior"))
 @pytest.mark.parametrize("posterior", registered("posterior").values(), ids=registered("posterior"))
 @pytest.mark.parametrize("conditioned", [False, True])

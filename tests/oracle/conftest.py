@@ -18,6 +18,13 @@ if not all(importlib.util.find_spec(name) for name in ("torch", "jax", "sympy"))
     collect_ignore_glob = ["test_*.py"]
 
 
+def pytest_ignore_collect(collection_path, config):
+    """Frameworks take seconds to import, in every process, for tests which then are left out."""
+    if config.option.markexpr == "not slow" and collection_path.name.startswith("test_"):
+        return True
+    return None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """All are slow, whoever has the extra: the default run is the same for everybody."""

@@ -43,8 +43,8 @@ def pictures(names):
 @pytest.mark.parametrize(
     ("kind", "first"),
     [
-        ("png", None), ("svg", 1), ("pdf", 1),
-        *(pytest.param(kind, None, marks=pytest.mark.slow) for kind in ("svg", "pdf")),
+        ("png", 4), ("svg", 1), ("pdf", 1),
+        *(pytest.param(kind, None, marks=pytest.mark.slow) for kind in ("png", "svg", "pdf")),
     ],
 )  # fmt: skip
 @pytest.mark.filterwarnings("ignore:constrained_layout")

@@ -11,10 +11,11 @@ from sklearn import datasets
 import npvae as nv
 from npvae.cli import main
 
-SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("breast_cancer", "digits")]
+LARGER = ("diabetes", "breast_cancer", "digits")
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in LARGER]
 
 
-@pytest.fixture(params=["wine", "diabetes", *SLOW])
+@pytest.fixture(params=["wine", *SLOW])
 def path(request, tmp_path):
     bunch = getattr(datasets, f"load_{request.param}")()
     path = tmp_path / f"{request.param}.csv"

@@ -156,7 +156,8 @@ def test_the_same_again_and_in_blocks(model, monkeypatch):
         ({"town": "Rome", "since": "..2020-12-01", "age": "60.."}, "ask for fewer columns"),
     ],
 )
-def test_what_can_not_be_known(model, known, said):
+def test_what_can_not_be_known(model, known, said, monkeypatch):
+    monkeypatch.setattr(draws, "_PATIENCE", 10)
     with pytest.raises(nv.DataError) as caught:
         tables.sample(model, 10, known)
     assert said in str(caught.value)
