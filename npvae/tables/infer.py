@@ -7,9 +7,10 @@ decides:
 1. All are the same: a **constant**, which is not modelled; it is left out where many are empty.
 2. There are two, and they are yes and no, true and false, y and n, t and f, on and off or 1 and 0,
    in capitals or not, or the like in another language: a **flag**.
-3. All are dates, times or both, such as 2024-12-31, 20241231, 31.12.2024, 31 DEC 24, 12/31/2024
-   11:59 PM, or months or quarters such as 2024-12 or Q4 2024: a **date**. Whether day or month comes first, and of which century years of two figures
-   are, is decided by the whole column, or by the other columns.
+3. All are dates, times or both, such as 2024-12-31, 20241231, 31.12.2024, 31 DEC 24 or 12/31/2024
+   11:59 PM, or months or quarters such as 2024-12 and Q4 2024: a **date**. Whether day or month
+   comes first, and of which century years of two figures are, is decided by the whole column, or by
+   the other columns.
 4. All are numbers, none of them with leading zeros as codes such as 007 have, nor with more digits
    than a float64 holds. They may have decimal commas, thousands parted by commas, points, blanks or
    apostrophes, parentheses for minus, and one currency, unit or percent sign.

@@ -107,8 +107,10 @@ def test_latin_letters_are_read_as_before(tmp_path, word):
 
 
 LATIN = {
-    "cp1250": ["Łódź", "město", "Kč 5"], "iso-8859-2": ["woźny", "zażyły"], "cp1254": ["ışık ç", "çağ"],
-}  # fmt: skip
+    "cp1250": ["Łódź", "město", "Kč 5"],
+    "iso-8859-2": ["woźny", "zażyły"],
+    "cp1254": ["ışık ç", "çağ"],
+}
 
 
 @pytest.mark.parametrize("codec", LATIN)
