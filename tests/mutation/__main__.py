@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from .equivalents import entries, reason
-from .judge import Judge, Mutant, with_tests
+from .judge import PATIENCE, Judge, Mutant, with_tests
 from .kept import Kept
 from .mutator import mutations
 from .report import Report
@@ -23,9 +23,10 @@ def main() -> int:
     options = _options()
     started = time.perf_counter()
     targets = discover()
-    mutants = _mutants([t for t in targets if any(name in t.name for name in options.only)])
+    chosen = {t.name: t for name in options.only for t in targets if name in t.name}
+    mutants = _mutants(list(chosen.values()))
     unused = entries() - {(m.target.name, name) for m in mutants for name in m.mutation.names}
-    if options.quick or options.only != [""]:
+    if options.quick or "" not in options.only:
         unused.clear()
     if options.quick:
         mutants = [m for m in mutants if not m.equivalent][::QUICK]
@@ -40,6 +41,7 @@ def main() -> int:
     kept = Kept(options.keep)
 
     def work(judge: Judge) -> None:
+        judge.workers, judge.patience = options.workers, options.patience
         _say(f"{len(judge.tests)} tests run on the unchanged package ...")
         known = kept.verdicts(mutants, judge)
         report.verdicts.extend(known)
@@ -49,7 +51,7 @@ def main() -> int:
             _say(f"{len(known)} mutants were judged before, {len(rest)} are left")
         judge.measure({mutant.target for mutant in rest})
         report.idle = judge.failed
-        for done, verdict in enumerate(judge.verdicts(rest, options.workers), start=1):
+        for done, verdict in enumerate(judge.verdicts(rest), start=1):
             kept.add(verdict)
             report.verdicts.append(verdict)
             if options.verbose or verdict.kind in ("survived", "refuted"):
@@ -60,7 +62,7 @@ def main() -> int:
                 kept.write()
                 _say(f"{done} of {len(rest)} mutants judged")
 
-    with_tests(options.tests, targets, work)
+    with_tests(options.tests, "" if options.slow else "not slow", targets, work)
     report.minutes = (time.perf_counter() - started) / 60
     print(report, flush=True)
     if options.write:
@@ -77,11 +79,16 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help=f"one mutant in {QUICK}")
     parser.add_argument(
         "--only", nargs="+", default=[""], metavar="NAME",
-        help="targets whose name contains this, such as kernels.training.adam",
+        help="targets whose name contains this, such as kernels.training.adam; in this order",
     )  # fmt: skip
     parser.add_argument("--list", action="store_true", help="show the mutants and judge none")
     parser.add_argument("--verbose", action="store_true", help="show what kills each mutant")
     parser.add_argument("--tests", nargs="+", default=["tests"], metavar="PATH", help="the judges")
+    parser.add_argument("--slow", action="store_true", help="those marked as slow judge too")
+    parser.add_argument(
+        "--patience", type=float, default=PATIENCE, metavar="SECONDS",
+        help=f"of tests on a mutant until it counts as a survivor ({PATIENCE:g})",
+    )  # fmt: skip
     parser.add_argument(
         "--keep", metavar="FILE",
         help="go on from an earlier run: a mutant is not judged again where its function is as it "

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import gc
 import multiprocessing
 import os
 import signal
@@ -21,6 +22,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import accumulate
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -36,13 +38,21 @@ to be that of the suite that everybody can run; the compiled step's, which take 
 eager code for their measure; and what reaches no mathematics or only runs it."""
 
 LIMIT = 120.0
-"""Seconds that a test may take, where others use the machine too."""
+"""Seconds that a test may compute; those of the clock say little where others use the machine too.
+"""
+
+STUCK = 600.0
+"""Seconds of the clock after which a test is held to wait for ever."""
 
 APART = {"subprocess.Popen", "os.exec", "os.posix_spawn", "os.spawn", "os.system"}
 """Events of Python's audit that start a program."""
 
 GLANCE = 10.0
-"""Seconds of tests, the quickest, on a mutant that is known to change no value."""
+"""Seconds of tests, the likeliest killers and the quickest, on a mutant that is known to change no
+value."""
+
+PATIENCE = 60.0
+"""Seconds of such tests on any other: one that is alive after them counts as a survivor."""
 
 NOT_INSTALLED = "(the changed source raises when it is defined)"
 
@@ -53,7 +63,7 @@ Job = Callable[[Connection], None]
 class Test:
     """A collected test, and what it did on the unchanged package.
 
-    `apart` where it started a program.
+    `seconds` are those that it computed, `apart` says whether it started a program.
     """
 
     item: Any
@@ -102,6 +112,7 @@ class Judge:
         self.tests = [Test(item) for item in items]
         self.targets = targets
         self._early = early
+        self.workers, self.patience = 2, PATIENCE
         self._kills: Counter[tuple[str, str]] = Counter()
 
     def measure(self, targets: Iterable[Target]) -> None:
@@ -141,16 +152,17 @@ class Judge:
             and str(test.item.path) not in stale
         ]
 
-    def verdicts(self, mutants: list[Mutant], workers: int) -> Iterator[Verdict]:
+    def verdicts(self, mutants: list[Mutant]) -> Iterator[Verdict]:
         """Judge every mutant; in the order in which they are done."""
         tests = {t.name: self.relevant(t) for t in self.targets}
+        gc.freeze()  # else a child's collector touches every page, and each is copied
 
         def jobs() -> Iterator[tuple[Mutant, Job]]:
             for mutant in mutants:
                 order = self._order(mutant, tests[mutant.target.name])
                 yield mutant, partial(_try, mutant=mutant, tests=order)
 
-        for mutant, words in in_forks(jobs(), workers):
+        for mutant, words in in_forks(jobs(), self.workers):
             if not words:
                 raise RuntimeError(f"the judge of {mutant.target.name} died before its first test")
             state, test = words[-1]
@@ -161,37 +173,37 @@ class Judge:
         kills = self._kills
         name = mutant.target.name
         order = sorted(tests, key=lambda t: (-kills[name, t.item.nodeid], t.seconds))
-        if not mutant.equivalent:
-            return order
-        spent, glance = 0.0, []
-        for test in order:
-            spent += test.seconds
-            if spent < GLANCE:
-                glance.append(test)
-        return glance
+        limit = GLANCE if mutant.equivalent else self.patience
+        spent = accumulate(test.seconds for test in order)
+        return [test for test, seconds in zip(order, spent, strict=True) if seconds < limit]
 
     def _pass(self, alone: bool) -> None:
         left = [test for test in self.tests if not test.failed]
-        while left:
-            ((_, results),) = in_forks([(None, partial(_measure, tests=left, alone=alone))], 1)
-            for test, (seconds, failed, apart, reached) in zip(left, results, strict=False):
-                test.seconds, test.failed = max(seconds, test.seconds), failed
-                test.apart |= apart
-                test.reached |= reached
-            if len(results) < len(left):
-                left[len(results)].failed = True  # the child died of this one
-            left = left[len(results) + 1 :]
+        shares = [left[i :: self.workers] for i in range(self.workers)]
+        while shares:
+            jobs = [(share, partial(_measure, tests=share, alone=alone)) for share in shares]
+            shares = []
+            for share, results in in_forks(jobs, self.workers):
+                for test, (seconds, failed, apart, reached) in zip(share, results, strict=False):
+                    test.seconds, test.failed = max(seconds, test.seconds), failed
+                    test.apart |= apart
+                    test.reached |= reached
+                if len(results) < len(share):
+                    share[len(results)].failed = True  # the child died of this one
+                    shares.append(share[len(results) + 1 :])
 
 
-def with_tests(paths: list[str], targets: list[Target], work: Callable[[Judge], None]) -> None:
-    """Collect the tests in `paths` as pytest does, and hand them to `work` in its test loop."""
+def with_tests(
+    paths: list[str], marked: str, targets: list[Target], work: Callable[[Judge], None]
+) -> None:
+    """Collect the tests in `paths` that are `marked` so as pytest does; `work` is its test loop."""
     plugin = _Plugin(targets, work)
     for target in targets:
         target.watch()
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["PYTEST_DEBUG_TEMPROOT"] = scratch
         os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = scratch
-        options = ["-o", "addopts=", "--tb=native", "-p", "no:cacheprovider", "-s"]
+        options = ["-o", "addopts=", "-m", marked, "--tb=native", "-p", "no:cacheprovider", "-s"]
         options += ["--continue-on-collection-errors"]
         options += [f"--ignore={Path(__file__).parents[1] / folder}" for folder in LEFT_OUT]
         pytest.main([*options, *paths], plugins=[plugin])
@@ -264,9 +276,9 @@ def _measure(sender: Connection, tests: list[Test], alone: bool) -> None:
     setattr(builtins, REACHED, reached.add)
     sys.addaudithook(lambda event, _: events.add(event))
     for test, following in _with_following(tests):
-        started = time.perf_counter()
+        started = time.process_time()
         failed = _fails(test, None if alone else following, LIMIT)
-        seconds = time.perf_counter() - started
+        seconds = time.process_time() - started
         sender.send((seconds, failed, not events.isdisjoint(APART), set(reached)))
         reached.clear()
         events.clear()
@@ -296,15 +308,21 @@ def _with_following(tests: list[Test]) -> Iterable[tuple[Test, Test | None]]:
 
 
 def _fails(test: Test, following: Test | None, limit: float) -> bool:
-    """Whether a test fails; the process ends where it takes longer than `limit` seconds."""
+    """Whether a test fails; the process ends where it computes for more than `limit` seconds."""
     outcome, plugins = _Outcome(), test.item.config.pluginmanager
     plugins.register(outcome)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_REAL, limit)
+    timers = (
+        (signal.ITIMER_PROF, signal.SIGPROF, limit),
+        (signal.ITIMER_REAL, signal.SIGALRM, STUCK),
+    )
+    for timer, ends, seconds in timers:
+        signal.signal(ends, signal.SIG_DFL)
+        signal.setitimer(timer, seconds)
     test.item.ihook.pytest_runtest_protocol(
         item=test.item, nextitem=following.item if following else None
     )
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    for timer, _, _ in timers:
+        signal.setitimer(timer, 0)
     plugins.unregister(outcome)
     return outcome.failed
 

@@ -31,7 +31,7 @@ METHODS = {
 
 IGNORED = (
     "npvae.__main__", "npvae.kernels.seam", "npvae.kernels.choice", "npvae.executor",
-    "npvae.cli", "npvae.plots", "npvae.datasets",
+    "npvae.cli", "npvae.plots", "npvae.datasets", "npvae.sklearn", "npvae.pyod",
 )  # fmt: skip
 """Modules that are not imported in the search: the rest is searched for parts."""
 
