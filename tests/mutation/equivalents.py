@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Mutants that change no value: no test can tell them from the original, for the reason given.
 
 Under each reason stand targets, and the statements that they may be changed to; or, where such a
@@ -37,8 +38,7 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "(z, log_qz), c_z = self.posterior.draw(params, eps, -self._gives('log_qz', needs))",
         ],
         "levels.Level.draw_backward": [
-            "d_params = self.posterior.draw_backward("
-            "c_z, dz, d_level.log_qz, -d_level.score, d_level.dz_scale)",
+            "d_params = self.posterior.draw_backward(c_z, dz, d_level.log_qz, -d_level.score, d_level.dz_scale)",
         ],
         "flows.base.Flowed.draw": [
             "(z, log_q), c_base = self.base.draw(params[:2], eps, -density)",
@@ -83,7 +83,6 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "kernels.latent.gaussian_log_prob_backward": [
             "inverse_std = -np.exp(-0.5 * logvar)",
         ],
-        "posteriors.GaussianLogProb.forward": [],
         "levels.GaussianKL.forward": [
             "return (k.gaussian_kl(-mu, logvar), (mu, logvar))",
         ],
@@ -130,8 +129,7 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "a = b = -np.zeros_like(t)",
         ],
         "kernels.training.kl_loss": [
-            "slope = np.where(below, -0.0, beta / (kl.shape[0] * kl.shape[1]))"
-            ".repeat(size)[:kl.shape[2]]",
+            "slope = np.where(below, -0.0, beta / (kl.shape[0] * kl.shape[1])).repeat(size)[:kl.shape[2]]",
         ],
         "kernels.likelihoods.filled": [
             "return np.where(np.isnan(x), -np.zeros((), x.dtype), x)",
@@ -166,80 +164,22 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "The sign of an argument does not matter to its size, its type or its finiteness.": {
-        "kernels.flows.planar_backward": [
-            "h, own = (np.tanh(z @ w + b), np.result_type(w, -u))",
-            "h, own = (np.tanh(z @ w + b), np.result_type(-w, u))",
-        ],
-        "kernels.flows.planar": [
-            "h, own = (np.tanh(z @ w + b), np.result_type(w, -u))",
-            "h, own = (np.tanh(z @ w + b), np.result_type(-w, u))",
-        ],
         "kernels.decoding.mean_from_scores": [
-            "n = int(np.isfinite(-knots[j]).sum())",
             "mean = -np.empty(location.shape)",
         ],
-        "kernels.decoding.from_scores": [
-            "n = int(np.isfinite(-knots[j]).sum())",
-        ],
-        "kernels.decoding.zero_inflated_mode": [
-            "zero = np.zeros_like(-mode)",
-        ],
         "optim.Adam.accepts": [
-            "if np.isfinite(-np.dot(gradient, gradient)):",
             "if np.isfinite(np.dot(-gradient, gradient)):",
             "if np.isfinite(np.dot(gradient, -gradient)):",
-            "return self.clip_norm is not None and bool(np.isfinite(-gradient).all())",
         ],
         "kernels.likelihoods.in_units": [
             "return log_px - known(-x).dot(log_scale)",
         ],
-        "kernels.training.adam": [
-            "mb[np.abs(-mb) < tiny] = 0",
-        ],
-        "core.numerics.logsumexp": [
-            "top = np.where(np.isfinite(-top), top, 0)",
-        ],
-        "core.numerics.magnitude": [
-            "return np.where(x.real > 0, x, -x) if x.dtype.kind == 'c' else np.abs(-x)",
-        ],
-        "core.numerics.kept": [
-            "return product if all_finite(-product) else np.where(where, x, np.zeros((), x.dtype))",
-        ],
         "core.numerics.all_finite": [
-            "return cmath.isfinite(-np.vdot(x, x)) or bool(np.isfinite(x).all())",
             "return cmath.isfinite(np.vdot(-x, x)) or bool(np.isfinite(x).all())",
             "return cmath.isfinite(np.vdot(x, -x)) or bool(np.isfinite(x).all())",
-            "return cmath.isfinite(np.vdot(x, x)) or bool(np.isfinite(-x).all())",
-        ],
-        "core.numerics.erfc": [
-            "a = b = np.zeros_like(-t)",
         ],
         "optim.Adam.step": [
             "norm = np.linalg.norm(-gradient.astype(np.float64))",
-        ],
-        "kernels.latent.mixture_log_prob": [
-            "return (log_p, r.astype(np.result_type(-z, mu, logvar, logits)))",
-            "return (log_p, r.astype(np.result_type(z, -mu, logvar, logits)))",
-            "return (log_p, r.astype(np.result_type(z, mu, -logvar, logits)))",
-            "return (log_p, r.astype(np.result_type(z, mu, logvar, -logits)))",
-        ],
-        "kernels.latent.mixture_log_prob_backward": [
-            "dz, dmu, dlogvar = (np.zeros_like(-z), np.empty_like(mu), np.empty_like(logvar))",
-            "dz, dmu, dlogvar = (np.zeros_like(z), np.empty_like(-mu), np.empty_like(logvar))",
-            "dz, dmu, dlogvar = (np.zeros_like(z), np.empty_like(mu), np.empty_like(-logvar))",
-            "for m in range(len(-mu)):",
-        ],
-        "kernels.likelihoods.filled": [
-            "return np.where(np.isnan(-x), np.zeros((), x.dtype), x)",
-        ],
-        "kernels.likelihoods.known": [
-            "return (~np.isnan(-x)).astype(x.dtype)",
-        ],
-        "kernels.likelihoods._over_known": [
-            "missing = np.isnan(-x)",
-        ],
-        "kernels.likelihoods._n_known": [
-            "missing = np.isnan(-x)",
         ],
         "kernels.likelihoods.gaussian": [
             "square, r = _over_known(-x, u * u, u / scale)",
@@ -259,7 +199,6 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "return _over_known(-x, log_p, u * inverse, u * u - 1)",
         ],
         "kernels.likelihoods.laplace": [
-            "distance = magnitude(-u)",
             "return _over_known(-x, log_p, np.sign(u.real) * inverse, distance - 1)",
         ],
         "kernels.likelihoods.student_t": [
@@ -272,53 +211,19 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "return _over_known(-x, *_negative_binomial(log_mean, x, log_dispersion))",
         ],
         "kernels.likelihoods.zero_inflated_negative_binomial": [
-            "log_p, r, r_gate, slope = _over_known(-x, log_p, counted * r, r_gate, counted * slope)",  # noqa: E501
+            "log_p, r, r_gate, slope = _over_known(-x, log_p, counted * r, r_gate, counted * slope)",
         ],
         "kernels.likelihoods.beta": [
             "return _over_known(-x, log_p, r, slope)",
         ],
-        "kernels.likelihoods._groups": [
-            "return (np.cumsum(widths) - widths, np.repeat(np.arange(len(-widths)), widths))",
-        ],
         "kernels.likelihoods.one_hot": [
             "return np.where(np.isnan(labels), -labels, hot)",
-            "return np.where(np.isnan(-labels), labels, hot)",
-            "hot = labels == np.arange(len(-columns)) - starts[columns]",
         ],
         "kernels.likelihoods.categorical": [
             "return _over_known(-x, log_p, x - e / total[..., groups])",
         ],
-        "core.numerics.known_sums": [
-            "missing = np.isnan(-x)",
-            "return (x.sum(0, dtype=np.float64), len(-x) - np.count_nonzero(missing, axis=0))",
-        ],
         "core.numerics._polynomial": [
             "total = np.full_like(-x, coefficients[-1])",
-        ],
-        "core.numerics.stirling_error": [
-            "ratio = np.ones_like(-small)",
-        ],
-        "core.numerics.uniform_cgf": [
-            "near = magnitude(-t).real < 1",
-            "far = np.where(near, np.ones((), t.dtype), magnitude(-t))",
-        ],
-        "core.numerics.uniform_cgf_slope": [
-            "near = magnitude(-t).real < 1",
-            "far = np.where(near, np.ones((), t.dtype), magnitude(-t))",
-        ],
-        "priors.VampPrior.forward": [
-            "equal = np.zeros(len(-mu), z.dtype)",
-        ],
-    },
-    "The type of two types is the same in either order.": {
-        "kernels.flows.planar_backward": [
-            "h, own = (np.tanh(z @ w + b), np.result_type(u, w))",
-        ],
-        "kernels.flows.planar": [
-            "h, own = (np.tanh(z @ w + b), np.result_type(u, w))",
-        ],
-        "core.numerics.wide": [
-            "return np.result_type(np.float64, dtype)",
         ],
     },
     "A factor of 1 changes nothing.": {
@@ -411,34 +316,6 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "kernels.likelihoods.gaussian_learnt_backward": [
             "return (scale_rows(d, r), (d * slope).sum().reshape(1).astype(r.dtype))",
             "return (scale_rows(d, r), (d * slope).sum(keepdims=False).reshape(1).astype(r.dtype))",
-        ],
-    },
-    "They are of one length, which strict=True only affirms.": {
-        "flows.base.Flowed.draw_backward": [
-            "for flow, c_flow in zip(reversed(self.flows), reversed(caches)):",
-            "for flow, c_flow in zip(reversed(self.flows), reversed(caches), strict=False):",
-        ],
-        "kernels.latent.mixture_log_prob": [
-            "components = zip(log_softmax(logits), mu, logvar, strict=False)",
-            "components = zip(log_softmax(logits), mu, logvar)",
-        ],
-        "likelihoods.mixed.Mixed.forward": [
-            "for part, columns, outputs in zip(self.parts, self.columns, self._outputs, strict=False):",  # noqa: E501
-            "for part, columns, outputs in zip(self.parts, self.columns, self._outputs):",
-        ],
-        "likelihoods.mixed.Mixed.backward": [
-            "pairs = zip(self.parts, caches, strict=False)",
-            "pairs = zip(self.parts, caches)",
-        ],
-    },
-    "NumPy finds the type that all can be held in, whatever their order.": {
-        "kernels.latent.mixture_log_prob": [
-            "return (log_p, r.astype(np.result_type(mu, z, logvar, logits)))",
-            "return (log_p, r.astype(np.result_type(logvar, mu, z, logits)))",
-            "return (log_p, r.astype(np.result_type(logits, mu, logvar, z)))",
-            "return (log_p, r.astype(np.result_type(z, logvar, mu, logits)))",
-            "return (log_p, r.astype(np.result_type(z, logits, logvar, mu)))",
-            "return (log_p, r.astype(np.result_type(z, mu, logits, logvar)))",
         ],
     },
     "Both have the same shape and type.": {
@@ -561,11 +438,6 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "e = -np.exp(logits - logits.max(-1, keepdims=True))",
         ],
     },
-    "A sum's terms may stand in any order.": {
-        "kernels.decoding.zero_inflated_mode": [
-            "log_p_zero = np.logaddexp(_log_p(log_mean, zero, log_dispersion), gate)",
-        ],
-    },
     "Of two values that are equally probable either is a mode.": {
         "kernels.decoding.zero_inflated_mode": [
             "return np.where(log_p >= log_p_zero, mode, zero)",
@@ -606,16 +478,13 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "x = np.clip(x[0] + step / 2, x, x[-1] - step / 2)",
         ],
         "kernels.decoding.from_scores": [
-            "line = np.rint(np.clip(knots[j, 0] + step / 2, line, knots[j, n - 1] - step / 2)"
-            " / step)",
+            "line = np.rint(np.clip(knots[j, 0] + step / 2, line, knots[j, n - 1] - step / 2) / step)",
         ],
     },
     "It is rounded to the same cell.": {
         "kernels.decoding.from_scores": [
-            "line = np.rint(np.clip(line, knots[j, 0] + step / 3, knots[j, n - 1] - step / 2)"
-            " / step)",
-            "line = np.rint(np.clip(line, knots[j, 0] + step / 2, knots[j, n - 1] - step / 3)"
-            " / step)",
+            "line = np.rint(np.clip(line, knots[j, 0] + step / 3, knots[j, n - 1] - step / 2) / step)",
+            "line = np.rint(np.clip(line, knots[j, 0] + step / 2, knots[j, n - 1] - step / 3) / step)",
             "line = np.round(line * step, 7)",
         ],
     },

@@ -44,8 +44,17 @@ NAMES = {
 REDUCTIONS = {"sum", "mean", "min", "max", "any", "all", "prod", "squeeze"}
 """Of these the axis may also be forgotten."""
 
-SYMMETRIC = {"add", "minimum", "maximum"}
+SYMMETRIC = {"add", "minimum", "maximum", "logaddexp", "result_type"}
 """Whose arguments may be swapped."""
+
+UNSIGNED = {
+    "len", "abs", "magnitude", "isnan", "isfinite", "all_finite", "result_type", "zeros_like",
+    "ones_like", "empty_like",
+}  # fmt: skip
+"""Which are the same of -x as of x."""
+
+AFFIRMED = {"strict"}
+"""What an argument of this name does is to refuse what never comes."""
 
 MODULES = {"np", "k", "math"}
 """What is no receiver of a call but the place of a function."""
@@ -90,17 +99,18 @@ def _places(node: ast.AST, statement: Any) -> Iterator[tuple[Any, ast.AST, str, 
             continue
         children = enumerate(value) if isinstance(value, list) else [(None, value)]
         for index, child in children:
-            if not isinstance(child, ast.AST) or _is_prose(child):
+            if not isinstance(child, ast.AST) or _is_left_alone(child):
                 continue
             own = child if isinstance(child, ast.stmt) else statement
             yield own, node, field, index
             yield from _places(child, own)
 
 
-def _is_prose(node: ast.AST) -> bool:
-    """Docstrings and error messages."""
+def _is_left_alone(node: ast.AST) -> bool:
+    """Docstrings, error messages, and what only affirms."""
     docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    return docstring or isinstance(node, (ast.Raise, ast.JoinedStr))
+    affirms = isinstance(node, ast.keyword) and node.arg in AFFIRMED
+    return docstring or affirms or isinstance(node, (ast.Raise, ast.JoinedStr))
 
 
 def _get(holder: Any, field: str, index: int | None) -> Any:
@@ -230,12 +240,13 @@ def _call(node: ast.Call) -> Changes:
     if name not in SYMMETRIC:
         yield from (_with(node, args=args) for args in _swapped(node.args))
     for i, argument in enumerate(node.args):
-        if _negated(argument):
+        if _negated(argument) and name not in UNSIGNED:
             yield _with_item(node, "args", i, _negated(argument))
     if name in REDUCTIONS and node.args:
         yield _with(node, args=node.args[:-1])
-    for i in range(len(node.keywords)):
-        yield _with(node, keywords=node.keywords[:i] + node.keywords[i + 1 :])
+    for i, keyword in enumerate(node.keywords):
+        if keyword.arg not in AFFIRMED:
+            yield _with(node, keywords=node.keywords[:i] + node.keywords[i + 1 :])
 
 
 def _subscript(node: ast.Subscript) -> Changes:
