@@ -49,7 +49,8 @@ def main() -> int:
         rest = [m for m in mutants if id(m) not in {id(v.mutant) for v in known}]
         if known:
             _say(f"{len(known)} mutants were judged before, {len(rest)} are left")
-        judge.measure({mutant.target for mutant in rest})
+        if rest:
+            judge.measure({mutant.target for mutant in rest})
         report.idle = judge.failed
         for done, verdict in enumerate(judge.verdicts(rest), start=1):
             kept.add(verdict)

@@ -37,12 +37,9 @@ LEFT_OUT = ("mutation", "oracle", "cli", "executor", "bench", "plots", "datasets
 to be that of the suite that everybody can run; the compiled step's, which take long and have
 eager code for their measure; and what reaches no mathematics or only runs it."""
 
-LIMIT = 120.0
-"""Seconds that a test may compute; those of the clock say little where others use the machine too.
-"""
-
 STUCK = 600.0
-"""Seconds of the clock after which a test is held to wait for ever."""
+"""Seconds of the clock after which a test is held to wait for ever. All other limits are seconds
+that are computed, since those of the clock say little where others use the machine too."""
 
 APART = {"subprocess.Popen", "os.exec", "os.posix_spawn", "os.spawn", "os.system"}
 """Events of Python's audit that start a program."""
@@ -52,7 +49,8 @@ GLANCE = 10.0
 value."""
 
 PATIENCE = 60.0
-"""Seconds of such tests on any other: one that is alive after them counts as a survivor."""
+"""Seconds of such tests on any other: one that is alive after them counts as a survivor. What takes
+longer alone is no judge."""
 
 NOT_INSTALLED = "(the changed source raises when it is defined)"
 
@@ -113,11 +111,14 @@ class Judge:
         self.targets = targets
         self._early = early
         self.workers, self.patience = 2, PATIENCE
-        self._kills: Counter[tuple[str, str]] = Counter()
+        self._kills: Counter[tuple[str, str]] = (
+            Counter()
+        )  # by a target's or a file's name, and test
 
     def measure(self, targets: Iterable[Target]) -> None:
         """Run all tests on the unchanged package; note what each reaches and whether it passes.
 
+        One that computes for longer than the patience is given up: no mutant would get that far.
         Those that may judge one of the targets run twice: each for itself, with fixtures of its
         own, and then quickest first, as mutants meet them. They must pass both times.
         """
@@ -166,13 +167,18 @@ class Judge:
             if not words:
                 raise RuntimeError(f"the judge of {mutant.target.name} died before its first test")
             state, test = words[-1]
-            self._kills[mutant.target.name, test] += 1
+            self._kills.update([(mutant.target.name, test), (mutant.target.file, test)])
             yield Verdict(mutant, None if state == "survived" else test, died=state == "runs")
 
     def _order(self, mutant: Mutant, tests: list[Test]) -> list[Test]:
-        kills = self._kills
-        name = mutant.target.name
-        order = sorted(tests, key=lambda t: (-kills[name, t.item.nodeid], t.seconds))
+        """What killed others of this function and file first, then the quick and special tests."""
+        kills, name, file = self._kills, mutant.target.name, mutant.target.file
+
+        def likely(test: Test) -> tuple[float, ...]:
+            node = test.item.nodeid
+            return -kills[name, node], -kills[file, node], test.seconds * len(test.reached)
+
+        order = sorted(tests, key=likely)
         limit = GLANCE if mutant.equivalent else self.patience
         spent = accumulate(test.seconds for test in order)
         return [test for test, seconds in zip(order, spent, strict=True) if seconds < limit]
@@ -181,7 +187,8 @@ class Judge:
         left = [test for test in self.tests if not test.failed]
         shares = [left[i :: self.workers] for i in range(self.workers)]
         while shares:
-            jobs = [(share, partial(_measure, tests=share, alone=alone)) for share in shares]
+            measure = partial(_measure, alone=alone, limit=self.patience)
+            jobs = [(share, partial(measure, tests=share)) for share in shares]
             shares = []
             for share, results in in_forks(jobs, self.workers):
                 for test, (seconds, failed, apart, reached) in zip(share, results, strict=False):
@@ -269,7 +276,7 @@ class _Outcome:
         self.failed = self.failed or report.failed
 
 
-def _measure(sender: Connection, tests: list[Test], alone: bool) -> None:
+def _measure(sender: Connection, tests: list[Test], alone: bool, limit: float) -> None:
     """In a child: send (seconds, failed, apart, reached) of each test."""
     reached: set[str] = set()
     events: set[str] = set()
@@ -277,7 +284,7 @@ def _measure(sender: Connection, tests: list[Test], alone: bool) -> None:
     sys.addaudithook(lambda event, _: events.add(event))
     for test, following in _with_following(tests):
         started = time.process_time()
-        failed = _fails(test, None if alone else following, LIMIT)
+        failed = _fails(test, None if alone else following, limit)
         seconds = time.process_time() - started
         sender.send((seconds, failed, not events.isdisjoint(APART), set(reached)))
         reached.clear()
@@ -296,7 +303,7 @@ def _try(sender: Connection, mutant: Mutant, tests: list[Test]) -> None:
         return
     for test, following in _with_following(tests):
         sender.send(("runs", test.item.nodeid))
-        limit = min(LIMIT, 20 + 20 * test.seconds)
+        limit = 20 + 20 * test.seconds
         if _fails(test, following, limit) and _fails(test, following, limit):
             sender.send(("fails", test.item.nodeid))
             return

@@ -32,7 +32,7 @@ class Report:
     unused: list[tuple[str, str]]
     """Entries of `equivalents.py`, (target, name of the change), that no mutant has."""
     idle: list[str]
-    """Tests that do not pass on the unchanged package, and so judge nothing."""
+    """Tests that do not pass on the unchanged package, or too late, and so judge nothing."""
     minutes: float
     earlier: int = 0
     """How many of the verdicts are an earlier run's, see `Kept`."""
@@ -58,7 +58,10 @@ class Report:
             *(f"survived: {_place(v)}\n{_diff(v)}" for v in self.of("survived")),
             *(f"{listed} {v.killer} fails: {_place(v)}\n{_diff(v)}" for v in self.of("refuted")),
             *(f"{listed} there is no such mutant: {t}: {name}" for t, name in self.unused),
-            *(f"judges nothing, since it fails on the unchanged package: {t}" for t in self.idle),
+            *(
+                f"judges nothing, since it fails or takes too long on the unchanged package: {t}"
+                for t in self.idle
+            ),
             *(
                 f"killed by {v.killer}, which died or took too long: {_place(v)}\n{_diff(v)}"
                 for v in self.of("killed")
