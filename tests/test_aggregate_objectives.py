@@ -12,10 +12,12 @@ from scipy import integrate, special, stats
 
 import npvae as nv
 from npvae.core import LevelTerms, Terms, resolve
+from npvae.core.schedules import Linear
 from npvae.gradcheck import check_gradients
 from npvae.objectives import mmd
 
 K, B, Z = 2, 5, 3
+OBJECTIVES = {t: o for c in (nv.BetaTC, nv.MMD, nv.DIP) for t, o in c.examples().items()}
 
 
 @pytest.fixture
@@ -223,17 +225,51 @@ def test_dip(kind, weighted, rng):
     elbo, _ = nv.ELBO(2.0, K)(terms)
     assert losses.dip == pytest.approx(wanted, rel=1e-12)
     assert losses.loss == pytest.approx(elbo.loss + wanted, rel=1e-12)
+    assert (losses.rec, losses.kl) == (elbo.rec, elbo.kl)
     dmu, dlogvar = d_terms.levels[0].posterior
     assert np.abs(dmu).max() > 0
     assert (np.abs(dlogvar).max() > 0) == (kind == 2)
 
 
+def test_dip_of_variances_of_1_has_finite_gradients(rng):
+    """Also where logvar is 0, and where a batch's rows all have weight 0."""
+    terms = terms_of(rng, weights=np.zeros(B))
+    terms.levels[0].posterior[1][...] = 0
+    for kind in (1, 2):
+        losses, d_terms = nv.DIP(kind, 0.7, 1.3)(terms)
+        assert losses.dip == pytest.approx(Z * 1.3)  # C is 0, and (C_ii - 1)² is 1
+        for gradient in d_terms.levels[0].posterior:
+            np.testing.assert_array_equal(gradient, 0)
+
+
+@pytest.mark.parametrize(
+    "made", [nv.BetaTC, nv.MMD, nv.DIP], ids=lambda made: made.__name__
+)  # fmt: skip
+def test_beta_may_have_a_schedule(made, rng):
+    terms = terms_of(rng)
+    losses, _ = made(beta=Linear(0, 8, epochs=4))(terms, 1.0)
+    assert losses == made(beta=2.0)(terms)[0]
+    assert losses != made(beta=8.0)(terms)[0]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
+def test_gradients_by_float32_samples_are_float32(objective, weighted, rng):
+    terms = terms_of(rng, weights=rng.random(B).astype(np.float32) if weighted else None)
+    terms.log_px = terms.log_px.astype(np.float32)
+    (level,) = terms.levels
+    for name in ("kl", "log_pz", "log_qz", "z"):
+        setattr(level, name, getattr(level, name).astype(np.float32))
+    level.posterior = tuple(p.astype(np.float32) for p in level.posterior)
+    (d_level,) = objective(terms)[1].levels
+    found = [d for d in (d_level.z, *(d_level.posterior or ())) if d is not None]
+    assert found
+    assert {d.dtype for d in found} == {np.dtype(np.float32)}
+
+
 def test_dips_weights_by_default_are_the_papers():
     assert (nv.DIP().off_diagonal, nv.DIP().diagonal) == (10, 100)
     assert (nv.DIP(2, 5).off_diagonal, nv.DIP(2, 5).diagonal) == (5, 5)
-
-
-OBJECTIVES = {t: o for c in (nv.BetaTC, nv.MMD, nv.DIP) for t, o in c.examples().items()}
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -94,8 +94,8 @@ def test_the_gradients_of_flows_that_the_encoder_steers(rng):
     class Steered(Flowed, abstract=True):
         @classmethod
         def example(cls, rng):
-            posterior = allocated(cls([Scaled(), Planar(), Scaled()]), 3, rng)
-            return posterior, (0.5 * rng.normal(size=(2, 18)),)
+            posterior = allocated(cls([Scaled(), Planar(), Scaled(), Scaled()]), 3, rng)
+            return posterior, (0.5 * rng.normal(size=(2, 24)),)
 
     report = check_gradients(*level_of(Steered, nv.Mixture, rng))
     assert report.ok, str(report)
@@ -282,6 +282,12 @@ def test_an_iaf_looks_back_alone(n, rng):
         assert changed.min() >= j if n == 1 else changed.max() <= j
         assert j in changed
     assert (flow.forward(z, h + 0.1)[0][0] != moved).all()
+
+
+def test_the_gradients_of_an_iaf_that_the_encoder_does_not_steer(rng):
+    flow = allocated(Flowed(["iaf:width=5,context=0"]), 3, rng).flows[0]
+    report = check_gradients(flow, (rng.normal(size=(4, 2, 3)),))
+    assert report.ok, str(report)
 
 
 def test_a_radial_flow_begins_as_the_identity_and_is_invertible(rng):

@@ -100,5 +100,5 @@ def dip_loss(
     penalty = (off * (1 - on) + diagonal * on) * off_by**2
     g = 2 * (off * (1 - on) + diagonal * on) * off_by
     dmu = 2 * shares * (centred @ g)  # (2)
-    dlogvar = variance * np.diag(g) if kind == 2 else 0 * logvar  # (3)
+    dlogvar = variance * np.diag(g) if kind == 2 else np.zeros_like(logvar)  # (3)
     return penalty.sum(), dmu.astype(mu.dtype), dlogvar.astype(logvar.dtype)
