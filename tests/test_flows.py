@@ -63,6 +63,24 @@ def test_the_change_is_that_of_the_jacobian(name, rng):
     assert (sign == sign[0, 0]).all(), "f folds space"
 
 
+@pytest.mark.parametrize("name", FLOWS)
+def test_types(name, rng):
+    """z and its gradient are of the model's type, and the change of log q, a sum, of float64."""
+    posterior = Flowed([name])
+    posterior.build(3)
+    posterior.allocate(rng, np.float32)
+    bind(posterior, np.zeros(2000, np.float32), "d")
+    flow = posterior.flows[0]
+    z, own = rng.normal(size=(2, 4, 3)), rng.normal(size=(4, flow.n_outputs(3)))
+    given = [a.astype(np.float32) for a in (z, own) if a.size]
+    (moved, change), cache = flow.forward(*given)
+    gradients = flow.backward(cache, moved, change)
+    gradients = gradients if isinstance(gradients, tuple) else (gradients,)
+    assert change.dtype == np.float64
+    assert {a.dtype for a in (moved, *gradients)} == {np.dtype(np.float32)}
+    assert [a.shape for a in gradients] == [a.shape for a in given]
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_a_planar_flow_is_invertible(seed):
     """However u and w point: along û, z + û h is strictly monotone."""
