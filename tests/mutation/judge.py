@@ -1,9 +1,11 @@
 """Running the tests on a mutant, in a fork of one process that has collected them all.
 
 Collecting takes seconds and most mutants die within a fraction of one, so pytest is started once:
-in the place of its test loop this plugin forks a child for each mutant, which installs the changed
+in the place of its test loop this plugin forks a child for a few mutants, which installs a changed
 function and runs the tests that reach it, the likeliest killers and the quickest first, until one
-fails. The parent never runs a test, so nothing that a test has kept can hide a change.
+fails; then it installs the function as it was, and that test must pass again. The parent never runs
+a test, and what survives is tried once more in a child of its own, so nothing that a test has kept
+can hide a change.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, groupby
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -51,6 +53,9 @@ value."""
 PATIENCE = 60.0
 """Seconds of such tests on any other: one that is alive after them counts as a survivor. What takes
 longer alone is no judge."""
+
+BATCH = 25
+"""How many mutants share a fork, which costs more than most of them."""
 
 NOT_INSTALLED = "(the changed source raises when it is defined)"
 
@@ -158,17 +163,22 @@ class Judge:
         tests = {t.name: self.relevant(t) for t in self.targets}
         gc.freeze()  # else a child's collector touches every page, and each is copied
 
-        def jobs() -> Iterator[tuple[Mutant, Job]]:
-            for mutant in mutants:
-                order = self._order(mutant, tests[mutant.target.name])
-                yield mutant, partial(_try, mutant=mutant, tests=order)
+        def jobs() -> Iterator[tuple[list[Mutant], Job]]:
+            for batch in batches:
+                order = self._order(batch[0], tests[batch[0].target.name])
+                yield batch, partial(_try, mutants=batch, tests=order)
 
-        for mutant, words in in_forks(jobs(), self.workers):
-            if not words:
-                raise RuntimeError(f"the judge of {mutant.target.name} died before its first test")
-            state, test = words[-1]
-            self._kills.update([(mutant.target.name, test), (mutant.target.file, test)])
-            yield Verdict(mutant, None if state == "survived" else test, died=state == "runs")
+        batches = list(_batches(mutants))
+        while batches:
+            again: list[list[Mutant]] = []
+            for batch, words in in_forks(jobs(), self.workers):
+                verdicts, left = _heard(batch, words)
+                again += left
+                for verdict in verdicts:
+                    target, test = verdict.mutant.target, verdict.killer or ""
+                    self._kills.update([(target.name, test), (target.file, test)])
+                    yield verdict
+            batches = again
 
     def _order(self, mutant: Mutant, tests: list[Test]) -> list[Test]:
         """What killed others of this function and file first, then the quick and special tests."""
@@ -291,23 +301,76 @@ def _measure(sender: Connection, tests: list[Test], alone: bool, limit: float) -
         events.clear()
 
 
-def _try(sender: Connection, mutant: Mutant, tests: list[Test]) -> None:
-    """In a child: send what happens as ("runs", test), then ("fails", test) or ("survived", "").
+def _batches(mutants: list[Mutant]) -> Iterator[list[Mutant]]:
+    """Mutants of one target that share a fork; those that ought to survive have one each."""
+    for equivalent, group in groupby(mutants, key=lambda m: (m.target.name, bool(m.equivalent))):
+        several = list(group)
+        size = 1 if equivalent[1] else BATCH
+        yield from (several[i : i + size] for i in range(0, len(several), size))
 
-    Only a test that fails twice counts, so that none kills by chance.
+
+def _try(sender: Connection, mutants: list[Mutant], tests: list[Test]) -> None:
+    """In a child: send what happens as ("runs", test), then for each mutant what came of it.
+
+    That is ("fails", test) or ("survived", ""). Only a test that fails twice counts, so that none
+    kills by chance, and that passes again without the change; else the child is no more as it was,
+    and ends with ("spoilt", test).
     """
+    tests = list(tests)
+    for i, mutant in enumerate(mutants):
+        killer = _killer(sender, mutant, tests)
+        if killer is None or isinstance(killer, str):
+            sender.send(("fails", killer) if killer else ("survived", ""))
+            continue
+        mutant.target.install(mutant.target.tree)
+        if i + 1 < len(mutants) and _fails(killer, None, 20 + 20 * killer.seconds):
+            sender.send(("spoilt", killer.item.nodeid))
+            return
+        sender.send(("fails", killer.item.nodeid))
+        tests.remove(killer)
+        tests.insert(0, killer)
+
+
+def _killer(sender: Connection, mutant: Mutant, tests: list[Test]) -> Test | str | None:
     try:
         mutant.target.install(mutant.mutation.tree)
     except Exception:  # as importing the changed module would
-        sender.send(("fails", NOT_INSTALLED))
-        return
+        return NOT_INSTALLED
     for test, following in _with_following(tests):
         sender.send(("runs", test.item.nodeid))
         limit = 20 + 20 * test.seconds
-        if _fails(test, following, limit) and _fails(test, following, limit):
-            sender.send(("fails", test.item.nodeid))
-            return
-    sender.send(("survived", ""))
+        if _fails(test, following, limit) and _fails(test, None, limit):
+            return test
+    return None
+
+
+def _heard(
+    batch: list[Mutant], words: list[tuple[str, str]]
+) -> tuple[list[Verdict], list[list[Mutant]]]:
+    """The verdicts that a child sent, and the batches that are to be judged again.
+
+    A mutant that survived beside others is judged once more alone: they may have hidden it.
+    """
+    verdicts: list[Verdict] = []
+    again: list[list[Mutant]] = []
+    waiting = list(batch)
+    for state, test in words:
+        if state in ("fails", "survived"):
+            mutant = waiting.pop(0)
+            if state == "survived" and len(batch) > 1:
+                again.append([mutant])
+            else:
+                verdicts.append(Verdict(mutant, test or None, died=False))
+    if waiting:
+        if not words:
+            raise RuntimeError(f"the judge of {waiting[0].target.name} died before its first test")
+        state, test = words[-1]
+        if state == "runs" and len(batch) == 1:
+            verdicts.append(Verdict(waiting.pop(0), test, died=True))
+        elif state in ("runs", "spoilt"):
+            again.append([waiting.pop(0)])
+        again += [waiting] if waiting else []
+    return verdicts, again
 
 
 def _with_following(tests: list[Test]) -> Iterable[tuple[Test, Test | None]]:
