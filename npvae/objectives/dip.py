@@ -68,10 +68,9 @@ class DIP(ELBO):
         losses, d_terms = super().__call__(terms, epoch)
         (d_level,) = d_terms.levels
         mu, logvar = level.posterior
-        dip, *d_posterior = dip_loss(
+        dip, *d_level.posterior = dip_loss(
             mu, logvar, self.off_diagonal, self.diagonal, self.kind, terms.weights
         )
-        d_level.posterior = tuple(d_posterior)
         return Losses(k.add(losses.loss, dip), losses.rec, losses.kl, dip=dip), d_terms
 
     @property

@@ -63,7 +63,8 @@ def main() -> int:
                 kept.write()
                 _say(f"{done} of {len(rest)} mutants judged")
 
-    with_tests(options.tests, "" if options.slow else "not slow", targets, work)
+    chosen = ["-k", options.k, "-m", "" if options.slow else "not slow"]
+    with_tests(options.tests, chosen, targets, work)
     report.minutes = (time.perf_counter() - started) / 60
     print(report, flush=True)
     if options.write:
@@ -85,6 +86,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="show the mutants and judge none")
     parser.add_argument("--verbose", action="store_true", help="show what kills each mutant")
     parser.add_argument("--tests", nargs="+", default=["tests"], metavar="PATH", help="the judges")
+    parser.add_argument(
+        "-k", default="", metavar="NAME", help="of these such ones, as pytest has it"
+    )
     parser.add_argument("--slow", action="store_true", help="those marked as slow judge too")
     parser.add_argument(
         "--patience", type=float, default=PATIENCE, metavar="SECONDS",

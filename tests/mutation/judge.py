@@ -211,16 +211,16 @@ class Judge:
 
 
 def with_tests(
-    paths: list[str], marked: str, targets: list[Target], work: Callable[[Judge], None]
+    paths: list[str], chosen: list[str], targets: list[Target], work: Callable[[Judge], None]
 ) -> None:
-    """Collect the tests in `paths` that are `marked` so as pytest does; `work` is its test loop."""
+    """Collect the tests in `paths` that these options choose; `work` is pytest's loop over them."""
     plugin = _Plugin(targets, work)
     for target in targets:
         target.watch()
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["PYTEST_DEBUG_TEMPROOT"] = scratch
         os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = scratch
-        options = ["-o", "addopts=", "-m", marked, "--tb=native", "-p", "no:cacheprovider", "-s"]
+        options = ["-o", "addopts=", *chosen, "--tb=native", "-p", "no:cacheprovider", "-s"]
         options += ["--continue-on-collection-errors"]
         options += [f"--ignore={Path(__file__).parents[1] / folder}" for folder in LEFT_OUT]
         pytest.main([*options, *paths], plugins=[plugin])
