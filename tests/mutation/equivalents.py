@@ -101,6 +101,9 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "kernels.likelihoods.student_t": [
             "inverse = -np.exp(-log_scale)",
         ],
+        "flows.prior.FlowPrior.forward": [
+            "log_p = k.standard_normal_log_prob(-z)",
+        ],
     },
     "The derivative (1 - h)(1 + h) is even in h.": {
         "layers.activation.Tanh.forward": [
@@ -508,6 +511,17 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     "It is rounded to the type of the rest in the end.": {
         "kernels.flows.planar": [
             "change = -np.log1p((1 - h * h) * m)",
+        ],
+    },
+    "0 over any number is 0.": {
+        "objectives.dip.dip_loss": [
+            "shares = (w / (w.sum() or 2.0))[:, None]",
+            "shares = (w / (w.sum() or -1.0))[:, None]",
+        ],
+    },
+    "A symmetric matrix is its own transpose.": {
+        "objectives.dip.dip_loss": [
+            "dmu = 2 * shares * (centred @ g.T)",
         ],
     },
 }
