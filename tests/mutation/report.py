@@ -14,13 +14,15 @@ Every operator, sign, constant, comparison, operand, argument, sum, axis and tra
 mathematics of npvae is changed, one at a time, and the tests must notice each change that changes
 a value. What is changed: the `forward` and `backward` of every part, the kernels, the
 functions and constants of `numerics.py`, the objectives and Adam. What judges: the tests in
-`tests/` that reach the changed function, without the PyTorch and JAX witnesses of `tests/oracle`,
-the tests of the captured step, which take long and measure it by eager code, and those that start
-programs, which would run the unchanged package.
+`tests/` that reach the changed function and are not marked as slow, without the PyTorch and JAX
+witnesses of `tests/oracle`, the tests of the captured step, which take long and measure it by eager
+code, and those that start programs, which would run the unchanged package. A mutant that is alive
+after a minute of tests, the likeliest and the quickest first, counts as a survivor.
 
     python -m tests.mutation --write docs/mutation.md
 
-With `--keep FILE` it can be cut short and go on, and after a change judges what changed.
+With `--keep FILE` it can be cut short and go on, and after a change judges what changed; `--only`,
+`--tests` and `-k` judge a few functions by a few tests.
 """
 
 
