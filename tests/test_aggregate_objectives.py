@@ -387,6 +387,7 @@ def test_arguments_are_checked(build, message):
 
 
 def test_more_rows_than_the_data_have_are_refused(rng):
+    nv.BetaTC(estimator="stratified", n_data=B)(sampled(terms_of(rng)))
     with pytest.raises(nv.ConfigError, match="at least a batch's 5; got 4"):
         nv.BetaTC(estimator="stratified", n_data=4)(sampled(terms_of(rng)))
 
