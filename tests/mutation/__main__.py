@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 import time
 from pathlib import Path
 
 from .equivalents import entries, reason
-from .judge import PATIENCE, Judge, Mutant, with_tests
+from .judge import PATIENCE, Judge, Mutant, Verdict, with_tests
 from .kept import Kept
 from .mutator import mutations
 from .report import Report
@@ -39,6 +40,7 @@ def main() -> int:
         return 2
     report = Report([], sorted(unused), [], 0.0)
     kept = Kept(options.keep)
+    deadline = started + 60 * options.minutes
 
     def work(judge: Judge) -> None:
         judge.workers, judge.patience = options.workers, options.patience
@@ -49,9 +51,16 @@ def main() -> int:
         rest = [m for m in mutants if id(m) not in {id(v.mutant) for v in known}]
         if known:
             _say(f"{len(known)} mutants were judged before, {len(rest)} are left")
-        if rest:
+        if rest and time.perf_counter() < deadline:
             judge.measure({mutant.target for mutant in rest})
-        report.idle = judge.failed
+            report.idle = judge.failed
+            judged(judge, rest)
+        found = {id(v.mutant) for v in report.verdicts}
+        left = [m for m in rest if id(m) not in found]
+        report.verdicts += [Verdict(m, None, died=False) for m in left if kept.alive(m)]
+        report.unjudged = [m for m in left if not kept.alive(m)]
+
+    def judged(judge: Judge, rest: list[Mutant]) -> None:
         for done, verdict in enumerate(judge.verdicts(rest), start=1):
             kept.add(verdict)
             report.verdicts.append(verdict)
@@ -59,9 +68,13 @@ def main() -> int:
                 _say(f"{verdict.kind}: {_described(verdict.mutant)}")
             if options.verbose and verdict.killer:
                 _say(f"    by {verdict.killer}")
-            if done % 100 == 0 or done == len(rest):
+            late = time.perf_counter() > deadline
+            if done % 20 == 0 or done == len(rest) or late:
                 kept.write()
+            if done % 100 == 0 or done == len(rest) or late:
                 _say(f"{done} of {len(rest)} mutants judged")
+            if late:
+                break
 
     chosen = ["-k", options.k, "-m", "" if options.slow else "not slow"]
     with_tests(options.tests, chosen, targets, work)
@@ -98,6 +111,10 @@ def _options() -> argparse.Namespace:
         "--keep", metavar="FILE",
         help="go on from an earlier run: a mutant is not judged again where its function is as it "
         "was and its killer is still there, or it rightly survived; written as the run goes on",
+    )  # fmt: skip
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf,
+        help="how long to judge; with 0 the report is of what is kept",
     )  # fmt: skip
     parser.add_argument("--workers", type=int, default=2, help="processes at a time")
     parser.add_argument("--write", metavar="FILE", help="write the result as Markdown")

@@ -12,6 +12,9 @@ from .judge import Judge, Mutant, Verdict
 SURVIVED = ""
 """Stands for the killer of a mutant that no test killed, as one that changes no value should."""
 
+ALIVE = "(none)"
+"""Stands for that of one that a test should have killed: it is judged again."""
+
 
 class Kept:
     """The killers of mutants by a digest of the function before and after the change.
@@ -40,9 +43,15 @@ class Kept:
                 found.append(Verdict(mutant, killer, died=False))
         return found
 
+    def alive(self, mutant: Mutant) -> bool:
+        """Whether it was judged, and should not have survived."""
+        return self.killers.get(digest(mutant)) == ALIVE
+
     def add(self, verdict: Verdict) -> None:
         if verdict.kind == "equivalent":
             self.killers[digest(verdict.mutant)] = SURVIVED
+        elif verdict.kind == "survived":
+            self.killers[digest(verdict.mutant)] = ALIVE
         elif verdict.kind == "killed" and not verdict.died and verdict.killer is not None:
             self.killers[digest(verdict.mutant)] = verdict.killer
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from .judge import Verdict
+from .judge import Mutant, Verdict
 
 INTRODUCTION = """\
 # Mutation test
@@ -38,6 +38,7 @@ class Report:
     minutes: float
     earlier: int = 0
     """How many of the verdicts are an earlier run's, see `Kept`."""
+    unjudged: list[Mutant] = field(default_factory=list)
 
     def of(self, kind: str) -> list[Verdict]:
         """The verdicts of a kind, in the order of the files' lines."""
@@ -46,7 +47,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        return not (self.of("survived") or self.of("refuted") or self.unused)
+        return not (self.of("survived") or self.of("refuted") or self.unused or self.unjudged)
 
     @property
     def score(self) -> str:
@@ -70,12 +71,33 @@ class Report:
                 if v.died
             ),
         ]
-        return "\n".join([*problems, _table(self.verdicts), f"score {self.score}"])
+        return "\n".join([*problems, self._table(), f"score {self.score}"])
 
     def _kept(self) -> str:
         if not self.earlier:
             return ""
         return f", {self.earlier:,} of the verdicts being those of an earlier run"
+
+    def _table(self) -> str:
+        kinds = ["killed", "equivalent", "survived", *(["unjudged"] if self.unjudged else [])]
+        counts = Counter((v.mutant.target.file, v.kind) for v in self.verdicts)
+        counts.update((mutant.target.file, "unjudged") for mutant in self.unjudged)
+        for (file, kind), n in list(counts.items()):
+            counts["all", kind] += n
+            counts[file, "mutants"] += n
+            counts["all", "mutants"] += n
+        files = sorted({file for file, _ in counts} - {"all"})
+        names = {"equivalent": "change no value", "unjudged": "not judged"}
+        head = ["file", "mutants", *(names.get(kind, kind) for kind in kinds)]
+        rows = [f"| {' | '.join(head)} |", f"|---|{'--:|' * (len(head) - 1)}"]
+        for file in [*files, "all"]:
+            numbers = [counts[file, kind] for kind in ("mutants", *kinds)]
+            numbers[1] += counts[file, "refuted"]
+            rows.append(f"| {file} | {' | '.join(map(str, numbers))} |")
+        return "\n".join(rows)
+
+    def _left(self) -> str:
+        return f" {len(self.unjudged):,} mutants are still to be judged." if self.unjudged else ""
 
     def markdown(self) -> str:
         equivalents: dict[str, list[Verdict]] = {}
@@ -84,8 +106,9 @@ class Report:
         lines = [
             INTRODUCTION,
             f"It took about {max(1, round(self.minutes))} minutes on two cores{self._kept()}. "
-            f"Score: **{self.score}** of the mutants that change a value are killed.\n",
-            _table(self.verdicts),
+            f"Score: **{self.score}** of the mutants that change a value are killed."
+            f"{self._left()}\n",
+            self._table(),
             "\n## Survivors\n",
             *([_listed(v) for v in self.of("survived")] or ["None."]),
             "\n## Mutants that change no value\n",
@@ -109,16 +132,3 @@ def _diff(verdict: Verdict) -> str:
 def _listed(verdict: Verdict) -> str:
     mutation = verdict.mutant.mutation
     return f"* `{verdict.mutant.target.name}`: `{mutation.before}` → `{mutation.after}`"
-
-
-def _table(verdicts: list[Verdict]) -> str:
-    counts = Counter((v.mutant.target.file, v.kind) for v in verdicts)
-    files = sorted({file for file, _ in counts})
-    for (_, kind), n in list(counts.items()):
-        counts["all", kind] += n
-    rows = ["| file | mutants | killed | change no value | survived |", "|---|--:|--:|--:|--:|"]
-    for file in [*files, "all"]:
-        kinds = [counts[file, kind] for kind in ("killed", "equivalent", "survived")]
-        kinds[0] += counts[file, "refuted"]
-        rows.append(f"| {file} | {sum(kinds)} | {' | '.join(map(str, kinds))} |")
-    return "\n".join(rows)
