@@ -271,8 +271,9 @@ def test_what_flows_refuse(rng):
         nv.fit(flowed_model(), rng.random((9, 5)), objective=nv.ELBO(free_bits=0.1))
     level = Level(allocated(Flowed(["planar"]), 2, rng), nv.StandardNormal())
     _, cache = level.forward(rng.normal(size=(3, 4)), rng.normal(size=(2, 3, 2)), ("z",))
-    with pytest.raises(nv.ConfigError):
-        level.backward(cache, np.ones((2, 3, 2)), LevelTerms(dz_scale=np.ones((2, 3))))
+    for refused in (LevelTerms(dz_scale=np.ones((2, 3))), LevelTerms(score=False)):
+        with pytest.raises(nv.ConfigError, match="which flows do not give"):
+            level.backward(cache, np.ones((2, 3, 2)), refused)
 
 
 @pytest.mark.parametrize("place", [0, 1])

@@ -8,7 +8,6 @@ from scipy.special import log_softmax
 
 import npvae as nv
 from npvae.gradcheck import check_gradients
-from npvae.models.semi_supervised import over_labels, over_labels_backward, with_each_class
 
 
 def small(**options):
@@ -59,18 +58,6 @@ def test_the_bound_is_the_paper_s():
     want = -np.where(y < 0, unlabelled, labelled).mean()
     loss, _ = nv.value_and_grad(model, "elbo", x, eps, y=y)
     assert loss == pytest.approx(want, rel=1e-12)
-
-
-def test_types_are_the_model_s():
-    """log p(x), a sum of many, is float64; the KL and the gradients of arrays are the arrays'."""
-    rng, single = np.random.default_rng(0), np.dtype(np.float32)
-    kl, logits = rng.random((6, 4, 2)).astype(single), rng.normal(size=(4, 3)).astype(single)
-    known = (np.eye(3)[[0, 1, 2, 0]] * [[1], [0], [1], [0]]).astype(single)
-    given = rng.normal(size=(6, 4)), kl, logits, known, 0.3
-    assert with_each_class(logits, 3, 6).dtype == single
-    assert [a.dtype for a in over_labels(*given)] == [np.float64, single]
-    gradients = over_labels_backward(np.ones((2, 4)), np.ones((2, 4, 3)), *given)
-    assert [a.dtype for a in gradients] == [np.float64, single, single]
 
 
 def test_few_labels_are_enough_for_clusters():
