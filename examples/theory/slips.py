@@ -103,6 +103,60 @@ def weighted_slip(cache):
     return beta * dmu, dlogvar
 
 
+RNG = np.random.default_rng(1)
+W, X, EPS = RNG.normal(size=(4, 2)), RNG.normal(size=4), RNG.normal(size=(5, 2))
+SHARES, AT = RNG.dirichlet(np.ones(5)), RNG.normal(size=2)
+"""One row x (D,), p(x given z) = N(W z, I), K draws of noise; shares w̃ (K,) of draws of q at AT."""
+
+
+def row(mu, logvar):
+    """-ELBO of the row by its own q, less a constant."""
+    std = np.exp(logvar / 2)
+    z = mu + std * EPS
+    error = z @ W.T - X
+    rec = 0.5 * (error**2).sum() / len(EPS)
+    kl = 0.5 * (mu**2 + np.exp(logvar) - 1 - logvar).sum()
+    return rec + kl, (mu, logvar, std, error)
+
+
+def row_backward(cache):
+    mu, logvar, std, error = cache
+    dz = error @ W / len(EPS)
+    dmu = dz.sum(0) + mu
+    dlogvar = (dz * EPS).sum(0) * std / 2 + (np.exp(logvar) - 1) / 2
+    return dmu, dlogvar
+
+
+def row_slip(cache):
+    mu, logvar, std, error = cache
+    dz = error @ W / len(EPS)
+    dmu = dz.sum(0) + mu
+    dlogvar = (dz * EPS).sum(0) * std / 2 + np.exp(logvar) / 2
+    return dmu, dlogvar
+
+
+def dreg(mu):
+    """Σ_k w̃_k² log w(z_k), z_k = mu + eps_k: with w̃ and log q held, DReG's is its derivative."""
+    z = mu + EPS
+    error, off = X - z @ W.T, z - AT
+    log_w = -0.5 * ((error**2).sum(-1) + (z**2).sum(-1) - (off**2).sum(-1))
+    return (SHARES**2 * log_w).sum(), (error, z, off)
+
+
+def dreg_backward(cache):
+    error, z, off = cache
+    dz = SHARES[:, None] ** 2 * (error @ W - z + off)
+    dmu = dz.sum(0)
+    return dmu
+
+
+def dreg_slip(cache):
+    error, z, off = cache
+    dz = SHARES[:, None] * (error @ W - z + off)
+    dmu = dz.sum(0)
+    return dmu
+
+
 def cases() -> dict[str, tuple[Any, Any, Any, tuple[Any, ...]]]:
     """By name: forward, backward, the slip, and inputs."""
     rng = np.random.default_rng(0)
@@ -129,6 +183,8 @@ def cases() -> dict[str, tuple[Any, Any, Any, tuple[Any, ...]]]:
             whole_slip,
             (weights, rng.random((3, 6)), normal(size=(3, 2))),
         ),
+        "row": (row, row_backward, row_slip, tuple(normal(size=(2, 2)))),
+        "dreg": (dreg, dreg_backward, dreg_slip, (normal(size=2),)),
         "beta": (weighted, weighted_backward, weighted_slip, tuple(two)),
     }
 
