@@ -293,3 +293,29 @@ def test_gaussian_scale_is_checked(scale):
     with pytest.raises(ConfigError) as caught:
         Gaussian(scale)
     assert str(caught.value) == f"Gaussian's scale is a finite number above 0; got {scale!r}."
+
+
+@each_likelihood
+@pytest.mark.parametrize("missing", [False, True])
+def test_log_p_alone_is_that_of_forward(cls, missing):
+    """Also where a class has a quicker way, at logits of any size and where entries are missing."""
+    likelihood, (theta, x, *_) = cls.example(np.random.default_rng(0))
+    theta = theta * np.array([1.0, 1e-8, 30.0]).reshape(-1, 1, 1)[: len(theta)]
+    if missing:
+        if not likelihood.takes_missing:
+            return
+        x = x.copy()
+        x[0, 0] = np.nan
+    with np.errstate(all="ignore"):
+        wanted, alone = likelihood.forward(theta, x)[0], likelihood.log_px(theta, x)
+    np.testing.assert_allclose(alone, wanted, rtol=1e-12, atol=1e-12)
+
+
+def test_a_subclass_of_the_bernoulli_keeps_its_own_density():
+    class Half(Bernoulli):
+        def forward(self, logits, x):
+            log_px, r = super().forward(logits, x)
+            return 0.5 * log_px, 0.5 * r
+
+    logits, x = np.ones((2, 3, 4)), np.ones((3, 4))
+    np.testing.assert_array_equal(Half().log_px(logits, x), Half().forward(logits, x)[0])

@@ -18,8 +18,8 @@ from .refine import Proposal, can_refine
 Array = np.ndarray
 Weights = Callable[[Any], Array]
 
-_BLOCK = 1 << 22
-"""Numbers in the largest array of an importance sampling block; bounds memory, not precision."""
+_BLOCK = 1 << 20
+"""Numbers in the largest array of an importance sampling block: few enough to stay in a cache."""
 
 MOST_THREADS = 8
 """Each has blocks of its own: this bounds memory."""
@@ -142,6 +142,9 @@ def _proposal(
         return draw, lambda z: log_px(model, z, x, context)
     if name == "refined":
         return Proposal.found(model, x, context, rng).draws(x, context, rng)
+    if can_refine(model):  # whose posterior need not be encoded for each block anew
+        encoded = Proposal(model, model.posteriors(x, context)[0])
+        return encoded.draws(x, context, rng)
     needs = ("log_px", "log_pz", "log_qz")
     return (
         lambda n: model.draw_noise(len(x), n, rng),
@@ -151,7 +154,7 @@ def _proposal(
 
 def log_px(model: Any, z: Array, x: Array, context: Array | None) -> Array:
     """log p(x given z), (K, B), for z (K, B, Z) and a batch as `Model.batches` gives it."""
-    density, _ = model.likelihood.forward(model.theta(z, context), x)
+    density = model.likelihood.log_px(model.theta(z, context), x)
     density = density if model.units is None else k.in_units(density, x, model.units.log_scale)
     return np.asarray(density)
 

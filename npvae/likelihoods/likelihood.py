@@ -103,6 +103,11 @@ class Likelihood(Part, abstract=True):
         """Which columns hold labels without an order, (D,) bool: those have no median."""
         return np.zeros(x_dim, bool)
 
+    def log_px(self, theta: Array, x: Array) -> Array:
+        """log p (K, B) alone, of what `forward` takes, where nobody asks for a gradient."""
+        log_px: Array = self.forward(theta, x)[0]
+        return log_px
+
     def for_rows(self, theta: Array, x: Array) -> Array:
         """theta (..., B, n_outputs) as `mean` and `sample` need it for these rows x (B, D).
 
