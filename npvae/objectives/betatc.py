@@ -11,7 +11,7 @@ from .. import kernels as k
 from ..core import LevelTerms, Losses, Objective, Terms
 from ..core.checks import number, whole
 from ..core.errors import ConfigError
-from ..core.numerics import logsumexp, wide
+from ..core.numerics import wide
 from ..core.schedules import schedule
 from ..kernels.dense import LOG_2PI
 
@@ -127,22 +127,25 @@ def decomposed_kl(
     samples, batch = log_qz.shape
     w = np.ones(batch) if weights is None else weights
     share = w / log_qz.size
-    log_shares = _log_shares(batch, n_data, w)
-    joint, marginal = np.empty_like(log_qz), np.empty_like(log_qz)
+    rows = share[:, None].astype(logvar.real.dtype)
+    log_shares = _log_shares(batch, n_data, w).astype(logvar.real.dtype)
+    joint, marginal = np.empty_like(log_qz), np.zeros_like(log_qz)
     dz, dmu, dlogvar = np.empty_like(z), np.zeros_like(mu), np.zeros_like(logvar)
-    inverse = np.exp(-0.5 * logvar)
-    for i in range(samples):
-        u = (z[i][:, None] - mu) * inverse  # (b, i, j)
-        densities = -0.5 * (u * u + logvar + LOG_2PI).astype(wide(u.dtype))
-        joint[i], r_joint = _mixed(densities.sum(-1) + log_shares)
-        each, r = _mixed(densities + log_shares[..., None])
-        marginal[i] = each.sum(-1)
-        g = (beta - alpha) * r_joint[..., None] + (gamma - beta) * r
-        g = (share[:, None, None] * g).astype(u.dtype)  # (2)
-        along = g * u * inverse
-        dz[i] = -along.sum(1)  # (3)
-        dmu += along.sum(0)
-        dlogvar += 0.5 * (g * (u * u - 1)).sum(0)
+    inverse, spread = np.exp(-0.5 * logvar), -0.5 * (logvar + LOG_2PI)
+    for sample in range(samples):
+        # One dimension at a time: (b, i) of a batch stay in a processor's cache.
+        u = [(z[sample, :, j, None] - mu[:, j]) * inverse[:, j] for j in range(mu.shape[1])]
+        densities = [spread[:, j] - 0.5 * u_j * u_j for j, u_j in enumerate(u)]
+        joint[sample], r_joint = _mixed(sum(densities, log_shares))
+        r_joint = (beta - alpha) * rows * r_joint
+        for j, u_j in enumerate(u):
+            log_qzj, r = _mixed(densities[j] + log_shares)
+            marginal[sample] += log_qzj
+            g = r_joint + (gamma - beta) * rows * r  # (2)
+            along = g * u_j
+            dz[sample, :, j] = -along @ inverse[:, j]  # (3)
+            dmu[:, j] += along.sum(0) * inverse[:, j]
+            dlogvar[:, j] += 0.5 * ((along * u_j).sum(0) - g.sum(0))
     mi, tc, dkl = (
         (share * part).sum() for part in (log_qz - joint, joint - marginal, marginal - log_pz)
     )
@@ -152,9 +155,12 @@ def decomposed_kl(
 
 
 def _mixed(log_terms: Array) -> tuple[Array, Array]:
-    """log Σ_i exp of (b, i, ...), and each one's share of it."""
-    total = logsumexp(log_terms, axis=1)
-    return total, np.exp(log_terms - total[:, None])
+    """log Σ_i exp of (b, i), in float64, and each one's share of it."""
+    top = log_terms.real.max(axis=1, keepdims=True)
+    shares = np.exp(log_terms - np.where(np.isfinite(top), top, 0))
+    total = shares.sum(axis=1, keepdims=True, dtype=wide(shares.dtype))
+    shares /= total.astype(shares.dtype)
+    return (np.log(total) + top)[:, 0], shares
 
 
 def _log_shares(batch: int, n_data: int | None, weights: Array) -> Array:
