@@ -92,6 +92,7 @@ def main() -> None:
     add = parser.add_argument
     add("--labels", type=_numbers, default=[100, 1000], help="100,1000 by default")
     add("--draws", type=int, default=3, help="of the labelled rows")
+    add("--images", type=int, default=TRAINED, help="training images; 50,000 as in the paper")
     add("--m1-epochs", type=int, default=50)
     add("--passes", type=int, default=200, help="of M2 on features")
     add("--passes-alone", type=int, default=100, help="of M2 on images; 0 leaves it out")
@@ -101,7 +102,7 @@ def main() -> None:
     add("--m1", help="a file with M1, which is written if it is not there")
     args = parser.parse_args()
     x, y, x_test, y_test = quality.mnist(parser)
-    x, y = x[:TRAINED], y[:TRAINED]
+    x, y = x[: args.images], y[: args.images]
     started = time.perf_counter()
 
     def said(what: str) -> None:
