@@ -28,6 +28,8 @@ FOR_DIGITS: Choices = {
     "z_dim": 4, "hidden": [256, 128], "epochs": 300, "batch_size": 64, "lr": 2e-3,
     "prior": "standard",
 }  # fmt: skip
+FOR_IMAGES: Choices = {"hidden": [], "channels": [32, 64]}
+"""With --model conv, before the others."""
 FOR_OTHERS: Choices = {"hidden": [400], "lr": 1e-3, "prior": "standard"}
 
 
@@ -58,6 +60,11 @@ def choose(options: Namespace, earlier: Choices) -> Choices:
     return choices
 
 
+def family_of(choices: Choices) -> str:
+    """The name that --model begins with."""
+    return str(parsed(choices["model"] or "vae")["name"])
+
+
 def _same(option: Option, value: Any, before: Any) -> bool:
     """Whether a resumed run is asked for what it has, in whatever spelling of a name."""
     if option.family is None or before is None:
@@ -69,7 +76,8 @@ def _by_source(choices: Choices) -> Choices:
     """Defaults by what is trained on; those of a table wait for its size."""
     if choices["likelihood"] == MIXED:
         return {}
-    return FOR_DIGITS if choices["data"] == DIGITS else FOR_OTHERS
+    found = FOR_DIGITS if choices["data"] == DIGITS else FOR_OTHERS
+    return {**found, **FOR_IMAGES} if family_of(choices) == "conv" else found
 
 
 def _check(choices: Choices) -> None:
@@ -91,6 +99,8 @@ def _check(choices: Choices) -> None:
         chosen = choices[option.name]
         if option.family not in (None, "objective") and chosen not in (None, MIXED):
             resolve(option.family, chosen)
+    if choices["channels"] and family_of(choices) != "conv":
+        raise ConfigError("--channels are those of --model conv; leave them out, or say that too.")
     if choices["patience"] and choices["holdout"] == 0:
         raise ConfigError("--patience watches the validation loss; got --holdout 0. Hold rows out.")
 

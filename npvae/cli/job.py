@@ -13,9 +13,9 @@ from typing import Any
 
 from .._version import __version__
 from ..core.errors import ConfigError
-from ..core.registry import arguments_of, listed, parsed
+from ..core.registry import arguments_of, listed, parsed, resolve
 from ..datasets import Dataset
-from ..models import VAE, HierarchicalVAE
+from ..models import VAE, ConvVAE, HierarchicalVAE
 from ..models import storage as checkpoint
 from ..optim import Adam
 from ..plots import Shape
@@ -29,14 +29,14 @@ from ..training.history import History
 from ..training.length import WIDE
 from ..training.settings import Settings
 from . import runs, tabular
-from .choices import MIXED, Choices, choose, complete, how_long
+from .choices import MIXED, Choices, choose, complete, family_of, how_long
 from .folder import RunFolder
 from .inputs import has_test_split, hold_out, image_shape_of, read, take, value_range
 from .known_rows import KnownRows
 from .objective_options import objective
 from .takeover import CHECKPOINT, HISTORY, MODEL
 
-FAMILIES: dict[str, Any] = {"vae": VAE, "hierarchical": HierarchicalVAE}
+FAMILIES: dict[str, Any] = {"vae": VAE, "conv": ConvVAE, "hierarchical": HierarchicalVAE}
 """What --model can name."""
 
 
@@ -202,11 +202,13 @@ def _prepare(options: Namespace, place: RunFolder) -> Job:
     train, valid = (data, test) if test is not None else _held_out(data, choices)
     if isinstance(train, Table) and valid is not None and not earlier:
         train = replace(train, schema=fitted_to(train.schema, train.x))
-    arguments = train.schema.options() if isinstance(train, Table) else {"x_dim": data.x.shape[1]}
-    model = _model(choices, arguments)
     shape = options.image_shape
     if shape is None and earlier:
         shape = earlier.get("image_shape") or []
+    arguments = train.schema.options() if isinstance(train, Table) else {"x_dim": data.x.shape[1]}
+    if family_of(choices) == "conv":
+        arguments = _image_options(data, choices, shape)
+    model = _model(choices, arguments)
     image_shape = image_shape_of(data, model.likelihood, shape)
     if image_shape and shape is None and data.image_shape is None:
         size = " x ".join(map(str, image_shape))
@@ -229,6 +231,18 @@ def _prepare(options: Namespace, place: RunFolder) -> Job:
         waited=waited,
         restarts=bool(earlier) and not done,
         replaces=runs.exists(folder) and not done,
+    )
+
+
+def _image_options(data: Dataset, choices: Choices, shape: list[int] | None) -> dict[str, Any]:
+    """What the data say of a model of images."""
+    if not isinstance(data, Table):
+        found = image_shape_of(data, resolve("likelihood", choices["likelihood"]), shape)
+        if found is not None:
+            return {"image_shape": found}
+    raise ConfigError(
+        f"--model conv is for images; got rows of {data.x.shape[1]} columns. Say which with "
+        "--image-shape H,W (H,W,3 in colour), or leave out --model."
     )
 
 

@@ -63,7 +63,8 @@ def _plan(job: Job, options: Namespace) -> str:
     """What is about to happen, with every choice that was made for the user."""
     choices, model = job.choices, job.model
     validate = "none" if job.valid is None else f"{len(job.valid.x):,}"
-    sizes = [model.x_dim, *model.hidden, f"z {model.z_dim}", *model.hidden[::-1], model.x_dim]
+    layers = [*(f"conv {c}" for c in getattr(model, "channels", ())), *model.hidden]
+    sizes = [model.x_dim, *layers, f"z {model.z_dim}", *layers[::-1], model.x_dim]
     threads = choices["threads"] or usable_cores()
     notes = [*job.notes, *_resumed(job, options)]
     if job.replaces:

@@ -113,8 +113,9 @@ GROUPS = {
     ],
     "model": [
         Option("model", "NAME", str,
-               "vae (the default), or hierarchical: two latent levels, of z-dim and half of it, or "
-               "such as 'hierarchical:z_dims=[16,8,4],inference=bottom_up'", default="vae"),
+               "vae (the default); conv: a convolutional one, of images; or hierarchical: two "
+               "latent levels, of z-dim and half of it, or such as "
+               "'hierarchical:z_dims=[16,8,4],inference=bottom_up'", default="vae"),
         Option("z_dim", "N", whole(1),
                "latent dimensions (default: 4 for the digits; for a table 8, but fewer than its "
                "columns; otherwise 20, but no more than the columns)"),
@@ -122,6 +123,9 @@ GROUPS = {
                "widths of the encoder's hidden layers, which the decoder mirrors, or none "
                "(default: 256,128 for the digits; for a table 128, or 256 from 1,000 rows on; "
                "otherwise 400)"),
+        Option("channels", "C,C", widths,
+               "with --model conv, the channels after each convolution, which halves the images "
+               "(default: 32,64; --hidden then are dense layers behind them, by default none)"),
         Option("activation", "NAME", str,
                "of the hidden layers (default: relu; npvae info lists all)",
                default="relu", family="activation"),

@@ -81,7 +81,7 @@ def test_a_hierarchy_of_levels(npvae, tmp_path):
 @pytest.mark.parametrize(
     ("model", "said"),
     [
-        ("ladder", "--model is one of vae, hierarchical; got 'ladder'"),
+        ("ladder", "--model is one of vae, conv, hierarchical; got 'ladder'"),
         ("hierarchical:levels=3", "--model hierarchical takes"),
         ("hierarchical:z_dims=[0]", "each width in z_dims is a whole number"),
     ],
