@@ -43,6 +43,7 @@ def test_a_run_folder_is_complete(trained):
         "training": {
             "data": "digits", "columns": None, "missing_cells": None, "encoding": None,
             "sheet": None, "holdout": 0.1, "model": "vae", "z_dim": 2, "hidden": [16],
+            "channels": None,
             "activation": "relu", "likelihood": "bernoulli", "posterior": "gaussian",
             "prior": "standard",
             "objective": "elbo", "n_samples": 1, "beta": 1.0, "warmup": 0.0, "free_bits": 0.0,
