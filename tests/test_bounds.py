@@ -269,6 +269,7 @@ def test_its_gradient_is_its_losss_derivative(objective):
     assert report.ok, str(report)
 
 
+@pytest.mark.smoke(2)
 @pytest.mark.parametrize("objective", ["renyi", "miwae", "ciwae", "stl", "elbo:capacity=3,beta=5"])
 def test_it_trains_on_tables_with_gaps_and_weights(objective):
     rng = np.random.default_rng(0)

@@ -55,6 +55,7 @@ def distance(one, other):
     return (np.abs(difference.mean(0)) / np.where(error > 0, error, np.inf)).max()
 
 
+@pytest.mark.smoke(1)
 @pytest.mark.parametrize("prior", ["standard", nv.Mixture(2)], ids=["standard", "mixture"])
 def test_the_mean_is_iwaes_gradient(prior):
     model, x = model_and_row(prior)

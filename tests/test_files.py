@@ -243,6 +243,7 @@ import os, signal, sys
 import numpy as np
 import npvae as nv
 os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
+nv.use_kernels("numpy")
 nv.fit(nv.VAE(4, 2, hidden=(3,)), np.full((3, 4), 0.5), epochs=1, checkpoint=sys.argv[1])
 """
 

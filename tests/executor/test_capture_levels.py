@@ -23,6 +23,7 @@ def two_levels(**options):
     return BottomUp(5, (2, 3), **{"hidden": (6,), "seed": 1, **options})
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(
     "objective",
@@ -35,6 +36,7 @@ def test_two_levels(alike, objective, threads):
     assert not captured.full.python_calls
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("inference", ["top_down", "bottom_up", "chain"])
 @pytest.mark.parametrize("objective", [nv.ELBO(n_samples=2), nv.IWAE(2)], ids=["elbo", "iwae"])
 def test_hierarchies(alike, inference, objective):
@@ -56,6 +58,7 @@ def test_a_prior_of_the_context(alike):
     assert not captured.full.python_calls
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("hidden", [(6,), (7, 6), ()])
 def test_a_label_that_is_summed_out(alike, hidden, threads):

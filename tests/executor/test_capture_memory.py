@@ -182,7 +182,7 @@ def program(request, share_all):
     return step.program
 
 
-LONG = ["bernoulli, elbo", "gaussian, iwae", "gaussian_learnt_scale, iwae", *range(3, 12)]
+LONG = ["bernoulli, elbo", "gaussian, iwae", "gaussian_learnt_scale, iwae", *range(2, 12)]
 """Programs whose like is among the others."""
 
 each_program = pytest.mark.parametrize(

@@ -60,6 +60,7 @@ def check(m, n, k, transposed, seed=0):
     assert error.max() <= 2 + 0.05 * k, (m, n, k)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("transposed", [False, True], ids=["A", "A transposed"])
 @pytest.mark.parametrize("m", EDGES)
 def test_shapes_at_the_edges_of_tiles(m, transposed):
@@ -67,6 +68,7 @@ def test_shapes_at_the_edges_of_tiles(m, transposed):
         check(m, n, 5, transposed)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("transposed", [False, True], ids=["A", "A transposed"])
 @pytest.mark.parametrize("k", [1, 2, 37, 70, K_BLOCK - 1, K_BLOCK, K_BLOCK + 1, 3 * K_BLOCK + 7])
 def test_any_length_of_the_sum(k, transposed):

@@ -57,14 +57,14 @@ def test_the_broken_column_is_to_blame(fitted):
 
 
 def test_same_seed_same_detector():
-    x = table(120)
+    x = table(60)
     one, two, other = (nv.fit_detector(x, seed=s).scores(x) for s in (3, 3, 4))
     np.testing.assert_array_equal(one, two)
     assert not np.array_equal(one, other)
 
 
 def test_gaps_and_constant_columns_are_taken():
-    x = table(150)
+    x = table(80)
     x[RNG(0).random(x.shape) < 0.1] = np.nan
     x = np.column_stack([x, np.full(len(x), 7.0)])
     detector = nv.fit_detector(x)

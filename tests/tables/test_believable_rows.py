@@ -19,6 +19,7 @@ def trained(path, epochs=120):
     return table, model
 
 
+@pytest.mark.smoke(1)
 @pytest.mark.parametrize("wild", ["9999", "1e9", "-1e9"])
 def test_one_wild_cell_ruins_nothing(write, wild):
     a = RNG.normal(size=500)
