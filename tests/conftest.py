@@ -16,6 +16,8 @@ except ImportError:  # on Windows, where each process compiles for itself
 
 MOST_WORKERS = 4
 """Each process collects the whole suite, and many tests have threads of their own."""
+MANY = 1000
+"""Tests that need nearly all operations among them."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -31,18 +33,24 @@ def compiled_once(request, tmp_path_factory):
     """Of the processes that run tests one compiles a kernel, and the others find it in the cache.
 
     Without a lock all that meet it at the same time would compile it, which takes far longer than
-    the tests of it.
+    the tests of it. Of many tests the first that needs any has all compiled at once: a process that
+    compiles a single one takes longer to start than to compile.
     """
     if fcntl is None or not hasattr(request.config, "workerinput"):
         yield
         return
     from npvae.executor.operations import machine
+    from npvae.executor.operations.declare import OPERATIONS
 
     file = (tmp_path_factory.getbasetemp().parent / "compiling").open("w")
     between_processes, code_of = Lock(file), machine.code_of
+    at_once = [*OPERATIONS, machine.LOOP] if len(request.session.items) > MANY else []
 
     def locked(names):
         with between_processes:
+            if at_once:
+                code_of(at_once)
+                at_once.clear()
             return code_of(names)
 
     with file, pytest.MonkeyPatch.context() as patch:
