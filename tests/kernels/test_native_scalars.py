@@ -200,7 +200,7 @@ def test_activations_over_their_whole_range(kind):
     x = np.append(x, f32(np.nan))
     h, kept, bias = np.empty_like(x), np.empty_like(x), np.zeros(1, f32)
     run = getattr(activations, f"bias_{kind}")
-    run(x.ctypes.data, bias.ctypes.data, h.ctypes.data, kept.ctypes.data, 0, 1, x.size, c)
+    run(x.ctypes.data, bias.ctypes.data, h.ctypes.data, kept.ctypes.data, 0, 1, x.size, 1, c)
     wide = x.astype(float)
     want = REFERENCE[kind](wide, float(c))
     same = (h == want.astype(f32)) | (np.isnan(h) & np.isnan(want))
