@@ -42,7 +42,7 @@ def join_levels(rows: TextRows) -> None:
 def _names_of_index(levels: Sequence[list[str]], below: Sequence[list[str]]) -> list[str]:
     """The first cells of the row below all levels, if it has the names of an index and no more."""
     n = next((i for i, cell in enumerate(below[0]) if not cell), 0)
-    rest = [level[n:] for level in levels]
+    rest = _filled([level[n:] for level in levels])
     alone = n and not any(below[0][n:]) and all(map(all, rest)) and _are_apart(rest)
     return below[0][:n] if alone and any(any(row[n:]) for row in below[1:]) else []
 

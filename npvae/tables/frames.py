@@ -42,8 +42,9 @@ def library_of(x: Any) -> str | None:
 
 
 def names_in(frame: Any) -> list[str]:
-    """The columns' names as text, each once."""
-    return names_of_their_own([str(name) for name in frame.columns])
+    """The columns' names as text, each once; of several levels with blanks between."""
+    parts = (name if isinstance(name, tuple) else (name,) for name in frame.columns)
+    return names_of_their_own([" ".join(filter(None, map(str, name))) for name in parts])
 
 
 def series_of(frame: Any) -> dict[str, Any]:

@@ -145,6 +145,18 @@ def test_names_on_two_levels_as_pandas_writes_them(tmp_path, index):
     assert table.columns == ["g", "h", "p mean", "p std", "q mean", "q std"]
     np.testing.assert_allclose(table.x[:, 2:], frame.to_numpy(), atol=6e-5, rtol=0)
     assert "the columns' names stand in 2 rows, as that of 'q std' does" in table.notes
+    of_frame = tables.read(written)
+    assert of_frame.columns == table.columns[-len(of_frame.columns) :]
+    assert list(of_frame.schema.frame(of_frame.x).columns) == of_frame.columns
+
+
+def test_names_on_two_levels_in_a_workbook(tmp_path):
+    pytest.importorskip("openpyxl")
+    frame = GROUPED.groupby("g")[["p", "q"]].agg(["mean", "std"])
+    frame.to_excel(tmp_path / "t.xlsx")
+    table = tables.read(tmp_path / "t.xlsx")
+    assert table.columns == ["p mean", "p std", "q mean", "q std"]
+    np.testing.assert_allclose(table.x, frame.to_numpy(), rtol=1e-12)
 
 
 def test_a_pivot_table_of_years(tmp_path):
