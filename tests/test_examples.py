@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import npvae as nv
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
@@ -64,3 +66,19 @@ def test_the_divergence_from_an_energy_by_quadrature_is_that_by_draws(energies):
     terms = (log_q + energy(z)[0])[kept] + energies["log_z"](energy) - np.log(kept.mean())
     assert inside == pytest.approx(kept.mean(), abs=1e-3)
     assert kl == pytest.approx(terms.mean(), abs=5 * terms.std() / np.sqrt(len(terms)))
+
+
+@pytest.mark.slow
+def test_naive_monte_carlo_says_less_than_the_encoders_draws(monkeypatch, capsys):
+    """On rows like MNIST's: of the prior's draws hardly one counts, and log p(x) is too low."""
+    x = np.random.default_rng(0).integers(2, size=(600, 784), dtype=np.uint8) * 255
+    x[:, ::2] = x[:, :1]  # half of the pixels go together, so that z has something to say
+    monkeypatch.setattr(nv.datasets, "load", lambda folder, split: (x, None))
+    monkeypatch.setattr(sys, "argv", ["naive_mnist.py", "x", "--epochs", "20", "--rows", "5"])
+    runpy.run_path(str(EXAMPLES / "naive_mnist.py"), run_name="__main__")
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    said = {
+        (line[0], line[1]): float(line[2]) for line in lines if line[0] in ("prior", "posterior")
+    }
+    assert len(said) == 5
+    assert said["prior", "100"] < said["posterior", "100"]
