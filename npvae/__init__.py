@@ -29,9 +29,9 @@ _NAMES = {
     "core.schedules": ("Constant", "Cosine", "Cyclical", "Linear"),
     "training.callbacks": ("EarlyStopping",),
     "evaluate": (
-        "DrawnRows", "active_units", "disentanglement", "drawn_rows_report", "inference_gap",
-        "information", "kl_by_dimension", "label_accuracy", "log_likelihood", "metrics",
-        "rate_distortion", "reconstruction_error", "refine", "report",
+        "DrawnRows", "accuracy", "active_units", "disentanglement", "drawn_rows_report",
+        "inference_gap", "information", "kl_by_dimension", "label_accuracy", "log_likelihood",
+        "metrics", "rate_distortion", "reconstruction_error", "refine", "report",
     ),
     "outliers": ("Detector", "anomaly_contributions", "anomaly_scores", "fit_detector"),
     "gaps": ("impute",),

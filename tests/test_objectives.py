@@ -25,8 +25,9 @@ def rng():
 
 def numbers(losses):
     """In the order in which the objectives name them."""
-    assert tuple(losses) == ELBO.losses == IWAE.losses == ("loss", "rec", "kl")
-    return list(losses.values())
+    assert ELBO.losses == IWAE.losses == ("loss", "rec", "kl")
+    assert tuple(losses)[:3] == ELBO.losses  # and then, of several levels, the KL of each
+    return list(losses.values())[:3]
 
 
 def assert_close(losses, others, rtol):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,16 +42,16 @@ class Judge:
     name : the run, or that there is none
     unit : what a score counts
     model : the model that says what was expected
-    scores, contributions : of rows x, (N,) and (N, D)
+    scores, contributions : of rows, (N,) and (N, D)
     held_out : rows that nothing was trained on, if they are known
     """
 
     name: str
     unit: str
     model: Any
-    scores: Callable[[Array], Array]
-    contributions: Callable[[Array], Array]
-    held_out: Array | None = None
+    scores: Callable[[Dataset], Array]
+    contributions: Callable[[Dataset], Array]
+    held_out: Dataset | None = None
 
 
 def anomalies(options: Namespace) -> None:
@@ -60,12 +59,12 @@ def anomalies(options: Namespace) -> None:
     if options.contamination is not None and options.quantile is not None:
         raise ConfigError("the threshold comes from --contamination or from --quantile; give one.")
     judge, rows = _of_run(options) if options.run else _of_detector(options)
-    scores = judge.scores(rows.data.x)
+    scores = judge.scores(rows.data)
     threshold, why = _threshold(judge, options, scores)
     order = np.argsort(-scores, kind="stable")
     strange = int((scores > threshold).sum())
     explained = order[: max(strange, _EXPLAINED)]
-    nats = judge.contributions(rows.data.x[explained])
+    nats = judge.contributions(take(rows.data, explained))
     blamed = blames(judge.model, rows, explained, nats)
     found: list[dict[str, Any]] = [
         {"row": int(rows.places[i]), "score": float(scores[i]), "strange": bool(s)}
@@ -109,15 +108,18 @@ def _of_run(options: Namespace) -> tuple[Judge, RowsInQuestion]:
     run = open_run(options.run)
     (data, which, _), places = numbered_rows(run, options)
     train, held_out = _known_rows(run)
-    reference = data.x if train is None else train.x
-    reference = reference[draw(len(reference), _REFERENCE, options.seed)]
+    usual = data if train is None else train
+    usual = take(usual, draw(len(usual.x), _REFERENCE, options.seed))
+    model, seed = run.model, options.seed
     judge = Judge(
         run.name,
         "nats",
-        run.model,
-        partial(anomaly_scores, run.model, method=options.method, seed=options.seed),
-        partial(anomaly_contributions, run.model, reference=reference, seed=options.seed),
-        None if held_out is None else held_out.x,
+        model,
+        lambda rows: anomaly_scores(model, rows.x, options.method, rows.context, seed=seed),
+        lambda rows: anomaly_contributions(
+            model, rows.x, usual.x, rows.context, usual.context, seed=seed
+        ),
+        held_out,
     )
     chosen = options.image_shape
     if chosen is None and run.config:
@@ -161,8 +163,8 @@ def _of_detector(options: Namespace) -> tuple[Judge, RowsInQuestion]:
         "a detector trained",
         "spreads",
         detector.models[0],
-        detector.scores,
-        partial(detector.contributions, reference=data.x[:_REFERENCE]),
+        lambda rows: detector.scores(rows.x),
+        lambda rows: detector.contributions(rows.x, reference=data.x[:_REFERENCE]),
     )
     source = None if schema is None else raw_cells(name, schema)
     return judge, RowsInQuestion(

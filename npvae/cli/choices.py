@@ -6,15 +6,15 @@ import math
 from argparse import Namespace
 from typing import Any
 
-from .. import flows, likelihoods, posteriors, priors  # noqa: F401  (their names get registered)
+from .. import models  # noqa: F401  (their names and those of parts get registered)
 from ..core.errors import ConfigError
-from ..core.registry import parsed, resolve
+from ..core.registry import arguments_of, parsed, resolve
 from ..datasets import Dataset
 from ..training.length import epochs_of
 from .console import count
 from .inputs import is_table
 from .objective_options import fill, split
-from .train_options import DIGITS, SETTINGS, Option
+from .train_options import DIGITS, GROUPS, SETTINGS, Option
 
 Choices = dict[str, Any]
 
@@ -52,6 +52,7 @@ def choose(options: Namespace, earlier: Choices) -> Choices:
                 f"{_shown(value)}. Leave the option out, or start anew without --resume."
             )
     choices = {**DEFAULTS, **earlier, **given}
+    _check_family(family_of(choices), given)
     if choices["likelihood"] is None and is_table(choices["data"]) and not options.image_shape:
         choices["likelihood"] = MIXED
     choices.update({n: v for n, v in _by_source(choices).items() if choices[n] is None})
@@ -63,6 +64,14 @@ def choose(options: Namespace, earlier: Choices) -> Choices:
 def family_of(choices: Choices) -> str:
     """The name that --model begins with."""
     return str(parsed(choices["model"] or "vae")["name"])
+
+
+def _check_family(name: str, given: Choices) -> None:
+    """Refuse what the family of this name does not take."""
+    takes = arguments_of("model", name)
+    for option in GROUPS["model"]:
+        if option.name in given and option.name not in {"model", "z_dim", *takes}:
+            raise ConfigError(f"--model {name} takes no {option.typed}; leave it out.")
 
 
 def _same(option: Option, value: Any, before: Any) -> bool:
@@ -99,8 +108,11 @@ def _check(choices: Choices) -> None:
         chosen = choices[option.name]
         if option.family not in (None, "objective") and chosen not in (None, MIXED):
             resolve(option.family, chosen)
-    if choices["channels"] and family_of(choices) != "conv":
-        raise ConfigError("--channels are those of --model conv; leave them out, or say that too.")
+    if parsed(choices["prior"] or "")["name"] == "conditional" and not choices["condition"]:
+        raise ConfigError(
+            "--prior conditional is made of what a model is given; say what with --condition label "
+            "or --condition COLUMN."
+        )
     if choices["patience"] and choices["holdout"] == 0:
         raise ConfigError("--patience watches the validation loss; got --holdout 0. Hold rows out.")
 

@@ -67,13 +67,21 @@ def sample(commands: Any) -> None:
     _run(parser)
     parser.add_argument("-n", type=whole(1), default=64, metavar="N", help="how many (default: 64)")
     parser.add_argument(
+        "--class",
+        dest="label",
+        metavar="NAME",
+        help="of a run of --condition label or --model semi: the class of all of them (default: "
+        "every class in turn)",
+    )
+    parser.add_argument(
         "--given",
         type=texts,
         action="extend",
         default=[],
         metavar="NAME=VALUE,..",
         help="of a table: draw rows of which this is known, such as town=Paris,age=30..40 or "
-        "income=50000..; what has a comma in it stands in double quotes",
+        "income=50000..; what has a comma in it stands in double quotes; of a column that RUN is "
+        "conditioned on, the value",
     )
     parser.add_argument(
         "--balance",

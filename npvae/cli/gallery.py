@@ -33,17 +33,17 @@ class Gallery:
         self.columns = columns
         self.value_range: plots.Range = (0, 1) if model.likelihood.unit_interval else None
 
-    def new(self, n: int, seed: int) -> Array:
+    def new(self, n: int, seed: int, context: Any = None) -> Array:
         """New examples (n, D)."""
-        return self.model.sample(n, seed)
+        return self.model.sample(n, seed, context)
 
-    def decode(self, z: Array) -> Array:
+    def decode(self, z: Array, context: Any = None) -> Array:
         """What latent vectors z (N, Z) stand for, (N, D)."""
-        return self.model.decode(z)
+        return self.model.decode(z, context)
 
-    def remade(self, x: Array) -> Array:
+    def remade(self, x: Array, context: Any = None) -> Array:
         """The reconstructions of x (N, D)."""
-        return self.decode(self.model.centres(x)[0])
+        return self.decode(self.model.centres(x, context)[0], context)
 
     def samples(self, samples: Array, x: Array | None = None) -> Figure:
         """New examples (n, D): images, or their columns beside those of data x."""
@@ -53,7 +53,7 @@ class Gallery:
         x = None if x is None else self._as_seen(x[draw(len(x), len(samples), 0)])
         return plots.image_grid(samples, self.image_shape, value_range=self.value_range, data=x)
 
-    def reconstructions(self, x: Array, x_hat: Array) -> Figure:
+    def reconstructions(self, x: Array, x_hat: Array, context: Any = None) -> Figure:
         """Rows x (n, D) beside their reconstructions."""
         return plots.reconstructions(
             self._as_seen(x),
@@ -79,7 +79,7 @@ class Gallery:
 
     @property
     def has_manifold(self) -> bool:
-        return self.image_shape is not None and self.model.z_dim == 2
+        return self.image_shape is not None and self.model.z_dim == 2 and not self.model.context_dim
 
     def manifold(self) -> Figure:
         """All of a two-dimensional latent space, decoded."""
@@ -91,22 +91,40 @@ class Gallery:
 
 
 def walks(
-    gallery: Gallery, x: Array, pairs: int, steps: int, seed: int, spherical: bool = False
+    gallery: Gallery,
+    x: Array,
+    pairs: int,
+    steps: int,
+    seed: int,
+    spherical: bool = False,
+    context: Any = None,
 ) -> tuple[Array, Array]:
     """Decode lines or arcs between posterior centres of random pairs of rows, (pairs, steps, D).
 
-    With them come the rows at their ends, (pairs, 2, D).
+    With them come the rows at their ends, (pairs, 2, D). A context goes from one's to the other's.
     """
     rng = np.random.default_rng(seed)
     ends = np.array([rng.choice(len(x), 2, replace=False) for _ in range(pairs)])
-    centres = gallery.model.centres(x[ends.ravel()])[0]
+    at_ends = None if context is None else gallery.model.condition.rows(context[ends.ravel()])
+    centres = gallery.model.centres(x[ends.ravel()], at_ends)[0]
     z = between(centres[::2], centres[1::2], steps, spherical)
-    decoded = gallery.decode(z.reshape(pairs * steps, -1)).reshape(pairs, steps, -1)
+    on_the_way = None
+    if at_ends is not None:
+        on_the_way = between(at_ends[::2], at_ends[1::2], steps).reshape(pairs * steps, -1)
+    decoded = gallery.decode(z.reshape(pairs * steps, -1), on_the_way).reshape(pairs, steps, -1)
     return decoded, x[ends]
 
 
-def traversals(gallery: Gallery, z: Array, dims: list[int], values: Array) -> Array:
-    """What a latent vector z (Z,) stands for with each of I dimensions at each value, (I, V, D)."""
-    walked = along(z[None], dims, values)[0]
-    decoded = gallery.decode(walked.reshape(-1, len(z)))
-    return decoded.reshape(*walked.shape[:2], -1)
+def traversals(
+    gallery: Gallery, z: Array, dims: list[int], values: Array, context: Any = None
+) -> Array:
+    """What a latent vector z (Z,) stands for with each of I dimensions at each value, (I, V, D).
+
+    A context is one row, that of all of them.
+    """
+    walked = along(z[None], dims, values)[0].reshape(-1, len(z))
+    contexts = None
+    if context is not None:
+        contexts = np.repeat(gallery.model.condition.rows(context), len(walked), axis=0)
+    decoded = gallery.decode(walked, contexts).reshape(len(dims), len(values), -1)
+    return decoded

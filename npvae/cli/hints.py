@@ -10,12 +10,12 @@ from ..core.aliases import meanings, meant
 _CONDITION = "condition conditions conditional cond given class"
 _WHERE = "where filter query select"
 _ADVICE = [
-    ("train", _CONDITION, "npvae train makes no conditional models; in Python they are "
-     "nv.VAE(context_dim=...), trained by nv.fit(context=...)"),
+    ("train", _CONDITION, "--condition label, or --condition COLUMN,COLUMN of a table, says what "
+     "the model is given"),
     ("train", _WHERE, "write a file of the rows to train on, and give that"),
-    ("train", "model family", "npvae train makes dense models alone; leave it out"),
-    ("sample", f"{_CONDITION} {_WHERE}", "a run's rows can't be asked for by their values; draw "
-     "more with -n, and keep those that fit"),
+    ("train", "family", "--model says it"),
+    ("sample", f"{_CONDITION} {_WHERE}", "--given NAME=VALUE says what is known of a table's "
+     "rows, and --class which class is asked for"),
     ("", f"{_CONDITION} {_WHERE}", "write a file of the rows that you mean, and give that"),
     ("", "label target targets labels y hue color_by colour_by target_column",
      "say --columns {label} in npvae train: the column colours the latent space and is no "

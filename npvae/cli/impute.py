@@ -15,7 +15,8 @@ from ..core.wording import short
 from ..gaps import impute as filled_in
 from ..tables.column import Column
 from .console import count, say
-from .inputs import is_table
+from .contexts import as_written, written_schema
+from .inputs import is_table, read_for
 from .runs import open_run
 
 Array = np.ndarray
@@ -34,10 +35,10 @@ def impute(options: Namespace) -> None:
             f"npvae impute fills in a table, by a model of its columns; got {came}. Train on a "
             "table, and give one such as that with --data."
         )
-    table = tables.read(name, schema=run.schema)
+    table: Any = read_for(run, name)
     if options.draws and options.median:
         raise ConfigError("--median is for one table, of means; leave it or --draws out.")
-    settings = {"n_samples": options.samples, "seed": options.seed}
+    settings = {"n_samples": options.samples, "seed": options.seed, "context": table.context}
     draws, effective = filled_in(
         run.model, table.x, max(_DRAWS, options.draws or 0), diagnostics=True, **settings
     )
@@ -48,7 +49,7 @@ def impute(options: Namespace) -> None:
         statistic = "median" if options.median else "mean"
         versions = filled_in(run.model, table.x, statistic=statistic, **settings)[None]
     for path, version in zip(paths, versions, strict=True):
-        _write(path, name, table, version)
+        _write(path, name, run.model, table, version)
     gaps = np.isnan(table.x)
     rows = np.asarray(gaps.any(axis=1))
     say(
@@ -76,13 +77,13 @@ def _named(paths: list[Path]) -> str:
     return str(paths[0]) if len(paths) == 1 else f"{paths[0]} to {paths[-1].name}"
 
 
-def _write(path: Path, source: str, table: Any, filled: Array) -> None:
+def _write(path: Path, source: str, model: Any, table: Any, filled: Array) -> None:
     """As it was, where both are text; else all cells anew, with the types that the file has."""
     texts = {suffix for suffix in tables.SUFFIXES if suffix not in tables.SHEETS}
     if path.suffix.lower() in texts and Path(source).suffix.lower() in texts:
         tables.write_filled(path, source, table.schema, table.x, filled)
     else:
-        tables.write(path, table.schema, filled)
+        tables.write(path, written_schema(model), as_written(model, filled, table.context))
 
 
 def _how_sure(table: Any, draws: Array, gaps: Array) -> Iterator[str]:

@@ -17,6 +17,7 @@ from ..data.reader import Reader
 from ..datasets import Dataset
 from ..plots import Shape, guess_image_shape
 from .console import count
+from .contexts import whole_schema, with_context
 from .known_rows import HELD_OUT, NEW, TRAINED
 from .runs import Run
 from .train_options import DIGITS
@@ -41,6 +42,13 @@ def read(name: str, split: str | None = None, schema: Any = None) -> Dataset:
     return Dataset(x, y, image_shape=(8, 8))
 
 
+def read_for(run: Run, name: str, split: str | None = None) -> Dataset:
+    """`read` of rows as a run's model takes them, with their context if it is given one."""
+    model = run.model
+    data = read(name, split, whole_schema(model.condition, run.schema))
+    return with_context(model, data, name)
+
+
 def is_table(name: str) -> bool:
     """Whether a value of --data is a table."""
     return Path(name).suffix.lower() in tables.SUFFIXES
@@ -52,8 +60,9 @@ def has_test_split(name: str) -> bool:
 
 
 def take(data: Dataset, rows: Array) -> Dataset:
-    """Some of the rows, with their labels."""
-    return replace(data, x=data.x[rows], y=None if data.y is None else data.y[rows])
+    """Some of the rows, with their labels and their context."""
+    y, context = (None if a is None else a[rows] for a in (data.y, data.context))
+    return replace(data, x=data.x[rows], y=y, context=context)
 
 
 def draw(n_rows: int, n: int, seed: int) -> Array:
@@ -166,10 +175,10 @@ def rows_apart(run: Run, name: str | None) -> tuple[Dataset, Dataset | None]:
         raise ConfigError(
             f"what '{run.name}' was trained on is not known; give --data digits or --data PATH."
         )
-    others = None if name is None or _same_source(name, source) else read(name, None, run.schema)
+    others = None if name is None or _same_source(name, source) else read_for(run, name)
     if not share and trained_on and has_test_split(source):
-        return read(source, "train", run.schema), others or read(source, "test", run.schema)
-    data = read(source, None, run.schema)
+        return read_for(run, source, "train"), others or read_for(run, source, "test")
+    data = read_for(run, source)
     roles, _ = _roles(run, source, data)
     if others is None and (roles == HELD_OUT).any():
         others = take(data, np.flatnonzero(roles == HELD_OUT))
@@ -179,12 +188,12 @@ def rows_apart(run: Run, name: str | None) -> tuple[Dataset, Dataset | None]:
 
 def _split(run: Run, name: str, split: str | None) -> tuple[Selection, Array]:
     trained_here = _same_source(name, run.settings.get("data"))
-    share, schema = run.settings.get("holdout"), run.schema
+    share = run.settings.get("holdout")
     if split == "held-out":
         return _held_out(run, name)
     if split is None and has_test_split(name):
         split = "test"
-    data = read(name, split, schema)
+    data = read_for(run, name, split)
     n = len(data.x)
     every = np.arange(n)
     which = f"all {n:,} rows of {name}" if split is None else f"{n:,} {split} rows of {name}"
@@ -211,7 +220,7 @@ def _held_out(run: Run, name: str) -> tuple[Selection, Array]:
         raise ConfigError(
             f"'{run.name}' held no rows of '{name}' out; choose --split train or test, or none."
         )
-    data = read(name, schema=run.schema)
+    data = read_for(run, name)
     roles, changed = _roles(run, name, data)
     places = np.flatnonzero(roles == HELD_OUT)
     if not len(places):

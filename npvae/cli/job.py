@@ -13,9 +13,9 @@ from typing import Any
 
 from .._version import __version__
 from ..core.errors import ConfigError
-from ..core.registry import arguments_of, listed, parsed, resolve
+from ..core.registry import arguments_of, parsed, resolve
 from ..datasets import Dataset
-from ..models import VAE, ConvVAE, HierarchicalVAE
+from ..models import Model
 from ..models import storage as checkpoint
 from ..optim import Adam
 from ..plots import Shape
@@ -29,15 +29,13 @@ from ..training.history import History
 from ..training.length import WIDE
 from ..training.settings import Settings
 from . import runs, tabular
-from .choices import MIXED, Choices, choose, complete, family_of, how_long
+from .choices import MIXED, Choices, choose, complete, family_of, fill_in, how_long
+from .contexts import TOLD, condition_of, given, given_again, whole_schema
 from .folder import RunFolder
 from .inputs import has_test_split, hold_out, image_shape_of, read, take, value_range
 from .known_rows import KnownRows
 from .objective_options import objective
 from .takeover import CHECKPOINT, HISTORY, MODEL
-
-FAMILIES: dict[str, Any] = {"vae": VAE, "conv": ConvVAE, "hierarchical": HierarchicalVAE}
-"""What --model can name."""
 
 
 @dataclass
@@ -65,7 +63,7 @@ class Job:
     settings: Settings
     train: Dataset
     valid: Dataset | None
-    model: VAE | HierarchicalVAE
+    model: Model
     image_shape: Shape
     notes: list[str]
     done: int
@@ -85,11 +83,12 @@ class Job:
         """Train; write the model, the settings and the history."""
         callbacks = [_Keeper(self), *self.settings.callbacks]
         settings = replace(self.settings, callbacks=callbacks, progress=progress)
-        valid = None if self.valid is None else self.valid.x
+        held_out = None if self.valid is None else self.valid.x
+        valid = None if self.valid is None else (self.valid.x, self.valid.context)
         with _plain_interrupts():
-            history = train(self.model, settings, self.train.x, valid)
-            if isinstance(self.train, Table) and not self.model.context_dim:
-                self.calibration = calibrate(self.model, self.train.x, valid)
+            history = train(self.model, settings, self.train.x, valid, self.train.context)
+            if isinstance(self.train, Table) and not self.model.context_dim and self.model.levels:
+                self.calibration = calibrate(self.model, self.train.x, held_out)
         checkpoint.save(self.model, self.folder / MODEL)
         self.write_config()
         history.to_csv(self.folder / HISTORY)
@@ -156,14 +155,14 @@ class _Keeper:
         elif not self.job.done:
             self.job.write_config()
 
-    def __call__(self, model: VAE, record: dict[str, Any]) -> None:
+    def __call__(self, model: Model, record: dict[str, Any]) -> None:
         """After each epoch, add it to the history, which `run` writes whole in the end."""
         self.job.history.records.append(record)
         if self.job.begun:
             with contextlib.suppress(OSError):  # such as a program that has the file open
                 self.job.history.add_to_csv(self.job.folder / HISTORY)
 
-    def saving(self, model: VAE) -> None:
+    def saving(self, model: Model) -> None:
         """Leave a model that can be used, whatever happens next."""
         if not self.job.begun:
             self.job.write_config()
@@ -193,7 +192,7 @@ def _prepare(options: Namespace, place: RunFolder) -> Job:
     done = len(records)
     earlier = runs.read_config(folder) if options.resume else {}
     choices = choose(options, earlier.get("training", {}))
-    data, test = _read(choices, earlier.get("model", {}).get("schema"))
+    data, test, asked = _read(choices, earlier.get("model", {}))
     if isinstance(data, Table):
         notes = tabular.complete(choices, data)
     else:
@@ -208,7 +207,7 @@ def _prepare(options: Namespace, place: RunFolder) -> Job:
     arguments = train.schema.options() if isinstance(train, Table) else {"x_dim": data.x.shape[1]}
     if family_of(choices) == "conv":
         arguments = _image_options(data, choices, shape)
-    model = _model(choices, arguments)
+    model = _model(choices, {**arguments, **asked})
     image_shape = image_shape_of(data, model.likelihood, shape)
     if image_shape and shape is None and data.image_shape is None:
         size = " x ".join(map(str, image_shape))
@@ -246,20 +245,15 @@ def _image_options(data: Dataset, choices: Choices, shape: list[int] | None) -> 
     )
 
 
-def _model(choices: Choices, arguments: dict[str, Any]) -> VAE | HierarchicalVAE:
-    """The model of the family that --model names; `arguments` are what the data say of it."""
-    own = parsed(choices["model"] or "vae")
-    name = own.pop("name")
-    if name not in FAMILIES:
-        raise ConfigError(f"--model is one of {', '.join(FAMILIES)}; got {name!r:.60}.")
-    family = FAMILIES[name]
-    takes = arguments_of("model", name)
-    wrong = [argument for argument in own if argument not in takes]
-    if wrong:
-        raise ConfigError(f"--model {name} takes {listed(takes)}; got {wrong[0]!r:.60}.")
+def _model(choices: Choices, own: dict[str, Any]) -> Model:
+    """The model of the family that --model names; `own` are what the data say of it."""
+    described = parsed(choices["model"])
+    takes = arguments_of("model", described["name"])
     if "z_dims" in takes:
-        own.setdefault("z_dims", (choices["z_dim"], max(1, choices["z_dim"] // 2)))
-    return family(**{**_arguments(family, choices), **arguments, **own})
+        described.setdefault("z_dims", (choices["z_dim"], max(1, choices["z_dim"] // 2)))
+    known = {name: value for name, value in {**choices, **own}.items() if name in takes}
+    model: Model = resolve("model", {**known, **described})
+    return model
 
 
 def _settings(choices: Choices, place: RunFolder, resume: bool) -> Settings:
@@ -281,21 +275,33 @@ def _arguments(cls: type, choices: Choices) -> dict[str, Any]:
     return {n: choices[n] for n in inspect.signature(cls).parameters if n in choices}
 
 
-def _read(choices: Choices, schema: Any) -> tuple[Dataset, Dataset | None]:
-    """The data, and the source's own test rows where those are to validate.
+def _read(
+    choices: Choices, earlier: dict[str, Any]
+) -> tuple[Dataset, Dataset | None, dict[str, Any]]:
+    """The data, the source's own test rows where those are to validate, and the model's arguments.
 
-    A table is read by the schema of the run that is resumed, if there is one.
+    These are what the labels or columns say that the model is conditioned on, or is to predict. The
+    model of a run that is resumed, `earlier`, says how a table is read, and which labels there are.
     """
     name = choices["data"]
+    test: Dataset | None = None
     if choices["holdout"] is None and has_test_split(name):
-        return read(name, "train"), read(name, "test")
-    if choices["holdout"] is None:
-        choices["holdout"] = 0.1
-    if choices["likelihood"] == MIXED:
-        options = ("missing_cells", "encoding", "sheet")
-        read_as = (choices[option] for option in options)
-        return read_table(name, choices["columns"], schema, *read_as), None
-    return read(name), None
+        data, test = read(name, "train"), read(name, "test")
+    else:
+        fill_in(choices, holdout=0.1)
+        data = _table(choices, earlier) if choices["likelihood"] == MIXED else read(name)
+    if earlier:
+        asked: dict[str, Any] = {n: earlier[n] for n in TOLD if n in earlier}
+        data = given_again(asked, data, name)
+    else:
+        data, asked = given(choices, data)
+    return data, test and given_again(asked, test, name), asked
+
+
+def _table(choices: Choices, earlier: dict[str, Any]) -> Table:
+    schema = whole_schema(condition_of(earlier), earlier.get("schema"))
+    read_as = (choices[option] for option in ("missing_cells", "encoding", "sheet"))
+    return read_table(choices["data"], choices["columns"], schema, *read_as)
 
 
 def _held_out(data: Dataset, choices: Choices) -> tuple[Dataset, Dataset | None]:

@@ -20,8 +20,9 @@ from ..gaps import impute
 from ..tables.cells import no_formula
 from .arguments import PICTURES, TABLES
 from .console import count, say
+from .contexts import as_written, labels_of, written_schema
 from .gallery import Gallery, traversals, walks
-from .inputs import draw, image_shape_of, rows_for
+from .inputs import draw, image_shape_of, rows_for, take
 from .runs import Run, open_run
 from .tabular import gallery_of, label_of
 
@@ -46,14 +47,18 @@ def reconstruct(options: Namespace) -> None:
     if is_picture(options.out):
         rows = draw(len(data.x), options.n or gallery.shown, options.seed)
         which = f"{len(rows):,} of {which}"
-        data = Dataset(data.x[rows])
-    x_hat = gallery.remade(data.x)
+        data = take(data, rows)
+    x_hat = gallery.remade(data.x, labels_of(run.model, data))
     what = "reconstructions of"
     if options.impute:
-        x_hat = impute(run.model, data.x, seed=options.seed)
+        x_hat = impute(run.model, data.x, seed=options.seed, context=data.context)
         what = f"{count(int(np.isnan(data.x).sum()), 'missing cell')} filled in, of"
-    picture = partial(gallery.reconstructions, data.x, x_hat)
-    _write(options, x_hat, picture, data.columns, schema=run.schema)
+    picture = partial(gallery.reconstructions, data.x, x_hat, data.context)
+    is_table = options.out.suffix.lower() in tables.SUFFIXES
+    if run.schema is not None and is_table:
+        x_hat = as_written(run.model, x_hat, data.context)
+    schema = None if run.schema is None else written_schema(run.model)
+    _write(options, x_hat, picture, data.columns, schema=schema)
     say(f"{options.out}: {what} {which}")
 
 
@@ -65,8 +70,9 @@ def interpolate(options: Namespace) -> None:
         raise ConfigError("a walk needs two rows to go between; the data have one.")
     gallery = gallery_for(run, data, options)
     decoded, ends = walks(
-        gallery, data.x, options.pairs, options.steps, options.seed, options.spherical
-    )
+        gallery, data.x, options.pairs, options.steps, options.seed, options.spherical,
+        labels_of(run.model, data),
+    )  # fmt: skip
     _write(options, decoded, lambda: gallery.interpolation(decoded, ends))
     say(f"{options.out}: {count(options.pairs, 'walk')} of {options.steps} steps, between {which}")
 
@@ -75,7 +81,8 @@ def traverse(options: Namespace) -> None:
     """Write what one row becomes when its latent dimensions change, each alone."""
     run = open_run(options.run)
     data, which, _ = rows_for(run, options)
-    centres = run.model.centres(data.x)[0]
+    context = labels_of(run.model, data)
+    centres = run.model.centres(data.x, context)[0]
     width = centres.shape[1]
     if options.row is not None and options.row >= len(centres):
         raise ConfigError(
@@ -89,9 +96,12 @@ def traverse(options: Namespace) -> None:
     low, high = options.values
     values = np.linspace(low, high, options.steps)
     gallery = gallery_for(run, data, options)
-    decoded = traversals(gallery, z, dims, values)
+    start_from = options.row or 0  # whose context all have
+    given = None if context is None else context[start_from : start_from + 1]
+    decoded = traversals(gallery, z, dims, values, given)
     _write(options, decoded, lambda: gallery.traversal(decoded, dims, values))
     start = f"the mean of {which}" if options.row is None else f"row {options.row} of {which}"
+    start += "" if given is None else f", with the context of row {start_from}"
     say(f"{options.out}: {count(len(dims), 'latent dimension')} from {start}")
 
 
@@ -99,7 +109,7 @@ def latent(options: Namespace) -> None:
     """Write posterior means."""
     run = open_run(options.run)
     data, which, _ = rows_for(run, options)
-    mu = run.model.centres(data.x)[0]
+    mu = run.model.centres(data.x, labels_of(run.model, data))[0]
     names = [f"z{i}" for i in range(mu.shape[1])]
     picture = partial(plots.latent, mu, data.y, which, label_of(run.model))
     _write(options, mu, picture, names, data.y)

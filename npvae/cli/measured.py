@@ -12,6 +12,7 @@ import numpy as np
 from ..core.errors import ConfigError, DataError
 from ..datasets import Dataset
 from ..evaluate import (
+    accuracy,
     information,
     kl_by_dimension,
     label_accuracy,
@@ -19,6 +20,8 @@ from ..evaluate import (
     reconstruction_error,
 )
 from ..evaluate.likelihood import FEW
+from .console import count
+from .contexts import labels_of
 from .runs import Run
 from .tabular import saved_by_column
 
@@ -34,28 +37,37 @@ _MOST_SHOWN = 8
 
 def measured(run: Run, data: Dataset, options: Namespace) -> Figures:
     """All figures of a model on these rows, by the names that --json has."""
-    model, x, seed = run.model, data.x, options.seed
-    figures = metrics(model, x, options.samples, seed, progress=True)
-    figures["kl_by_dimension"] = [kl.tolist() for kl in kl_by_dimension(model, x, seed)]
+    model, x, context, seed = run.model, data.x, data.context, options.seed
+    figures = metrics(model, x, options.samples, seed, context, progress=True)
+    if model.has_density or not model.levels:
+        by_dimension = kl_by_dimension(model, x, seed, context)
+        figures["kl_by_dimension"] = [kl.tolist() for kl in by_dimension]
     every = max(1, -(-len(x) // MOST_PAIRED))
+    some = None if context is None else context[::every]
     with contextlib.suppress(ConfigError):  # of a model whose parts can't be told
-        figures = {**information(model, x[::every], seed), **figures}
+        figures = {**information(model, x[::every], seed, some), **figures}
+    if hasattr(model, "predict") and data.y is not None:
+        figures["accuracy"], figures["n_labelled"] = accuracy(model, x, data.y)
+    given = labels_of(model, data)
     if run.schema is not None:
-        saved = saved_by_column(model, x)
+        saved = saved_by_column(model, x, context=context)
         figures["nats_saved"] = dict(zip(run.schema.names, saved.tolist(), strict=True))
     else:
-        figures["reconstruction_error"] = reconstruction_error(model, x)
+        figures["reconstruction_error"] = reconstruction_error(model, x, given)
     if data.y is not None and np.ndim(data.y) == 1:
         with contextlib.suppress(DataError):  # too few rows or labels
-            codes = np.concatenate(model.centres(x), axis=1)
+            codes = np.concatenate(model.centres(x, given), axis=1)
             figures["label_accuracy"] = label_accuracy(codes, data.y, seed)
     return figures
 
 
-def lines(figures: Figures) -> Iterator[Line]:
+def lines(model: Any, figures: Figures) -> Iterator[Line]:
     """The table, line by line."""
-    yield from _bounds(figures)
+    yield from _bounds(figures) if model.levels else _of_codes(figures)
     yield from _latent(figures)
+    if figures.get("n_labelled"):
+        rows = count(figures["n_labelled"], "row")
+        yield "accuracy", f"{figures['accuracy']:.1%}", f"of the labels that {rows} have"
     if "reconstruction_error" in figures:
         error = figures["reconstruction_error"]
         what = f"root mean square of what reconstructions are off; mean {error['mae']:.3g}"
@@ -70,18 +82,24 @@ def lines(figures: Figures) -> Iterator[Line]:
             yield f"{name} label", f"{share[name]:.1%}", what
 
 
+def _of_codes(figures: Figures) -> Iterator[Line]:
+    yield "reconstruction", f"{figures['rec']:.2f}", "-log p(x given z), z the row's code"
+
+
 def _bounds(figures: Figures) -> Iterator[Line]:
-    se, sampling = figures["log_likelihood_se"], figures["monte_carlo_se"]
-    likelihood = f"{figures['n_samples']:,} importance samples per row"
-    likelihood += f"; standard error over rows {se:.2f}" if se is not None else ""
-    likelihood += f"; of the sampling {sampling:.2g}" if sampling is not None else ""
     for name, key, what in (
         ("ELBO", "elbo", "a lower bound on the log-likelihood: -(reconstruction + KL)"),
         ("reconstruction", "rec", "-E_q[log p(x given z)], the distortion"),
         ("KL", "kl", "KL(q(z given x) || p(z)), the rate"),
-        ("log-likelihood", "log_likelihood", likelihood),
     ):
         yield name, f"{figures[key]:.2f}", what
+    if figures["log_likelihood"] is None:
+        return
+    se, sampling = figures["log_likelihood_se"], figures["monte_carlo_se"]
+    likelihood = f"{figures['n_samples']:,} importance samples per row"
+    likelihood += f"; standard error over rows {se:.2f}" if se is not None else ""
+    likelihood += f"; of the sampling {sampling:.2g}" if sampling is not None else ""
+    yield "log-likelihood", f"{figures['log_likelihood']:.2f}", likelihood
     yield "effective", f"{figures['effective_samples']:.0f}", _effective(figures)
 
 
@@ -104,12 +122,11 @@ def _latent(figures: Figures) -> Iterator[Line]:
         )  # fmt: skip
         marginal = figures["marginal_kl"]
         yield "marginal KL", f"{marginal:.2f}", "KL(q(z) || p(z)), the rest of it"
-    if not figures["kl_by_dimension"]:
-        return
     units = f"{figures['active_units']} of {figures['z_dim']}"
     yield "active units", units, "latent dimensions whose mean varies over the rows"
-    for level, kl in enumerate(figures["kl_by_dimension"], start=1):
-        name = "KL by dim." if len(figures["kl_by_dimension"]) == 1 else f"KL of z{level}"
+    by_dimension = figures.get("kl_by_dimension", [])
+    for level, kl in enumerate(by_dimension, start=1):
+        name = "KL by dim." if len(by_dimension) == 1 else f"KL of z{level}"
         order = np.argsort(kl)[::-1][:_MOST_SHOWN]
         each = ", ".join(f"{kl[j]:.2f} (z{j})" for j in order)
         more = f" and {len(kl) - len(order)} more" if len(kl) > len(order) else ""

@@ -35,7 +35,7 @@ def _commands(job: Job) -> Iterator[tuple[list[str], str]]:
         yield ["latent", run, "--out", "latent.csv"], "where each row lies in latent space"
         return
     yield ["sample", run, "-n", "1000", "--out", "new.csv"], "new rows, like the table's"
-    if np.isnan(job.train.x).any():
+    if np.isnan(job.train.x).any() and job.model.has_density:
         yield ["impute", run, "--out", "filled.csv"], "its missing cells filled in"
     else:
         yield ["reconstruct", run, "--out", "rebuilt.csv"], "its rows, encoded and decoded"

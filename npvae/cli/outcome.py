@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..evaluate import columns_alone
+from ..evaluate import accuracy, columns_alone
 from ..evaluate.course import last_tenth, losses_of, risen, still_falling
 from ..evaluate.report import of_the_model, of_the_warm_up
 from ..objectives import ELBO
@@ -39,6 +39,15 @@ def calibrated(found: Calibration | None) -> Iterator[str]:
             f"chosen so that {count(found.moments, 'mean')} of columns and of their products are "
             f"those of the data; one counts as {found.effective:.2f} independent ones"
         )
+
+
+def predicted(job: Job) -> Iterator[str]:
+    """How many labels of rows are predicted, by a model that does that."""
+    rows = job.train if job.valid is None else job.valid
+    if hasattr(job.model, "predict") and rows.y is not None:
+        share, n = accuracy(job.model, rows.x, rows.y)
+        which = "training" if job.valid is None else "validation"
+        yield f"{share:.1%} of the labels of {count(n, f'{which} row')}"
 
 
 def how_it_ended(job: Job, records: Records) -> Iterator[str]:

@@ -27,6 +27,7 @@ from ..evaluate import DrawnRows, drawn_rows_report
 from ..executor.describe import describe
 from ..objectives import ELBO
 from .console import DONE, FAILED_CHECK, say
+from .contexts import contexts_like
 from .inputs import rows_apart, rows_for
 from .measured import lines, measured
 from .objective_options import objective
@@ -48,7 +49,7 @@ def evaluate(options: Namespace) -> None:
         print(as_json({"run": run.name, "data": which, "seed": options.seed, **figures, **more}))
         return
     say(f"{run.name} on {which}\nmeans over the rows, in nats per example\n")
-    for name, figure, what in lines(figures):
+    for name, figure, what in lines(run.model, figures):
         say(f"  {name:<14} {figure:>10}   {what}")
     if run.schema is not None:
         say("\nNats saved in a column over knowing its distribution alone; the worst columns are")
@@ -68,7 +69,9 @@ def _drawn_rows(run: Run, options: Namespace) -> tuple[DrawnRows | None, str]:
         return None, ""
     train, others = rows_apart(run, options.data)
     valid = None if others is None else others.x
-    report = drawn_rows_report(run.model, train.x, valid, options.rows_drawn, options.seed)
+    n, seed = options.rows_drawn, options.seed
+    context = contexts_like(run.model, n, train.context, seed)
+    report = drawn_rows_report(run.model, train.x, valid, n, seed, context)
     path = options.out or Path("drawn_rows.png")
     try:
         plots.save(plots.drawn_rows(report), path)

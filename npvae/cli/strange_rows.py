@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,8 @@ from ..core.wording import short
 from ..datasets import Dataset
 from ..tables import Schema
 from ..tables.cells import no_formula
+from .contexts import labels_of
+from .inputs import take
 
 Array = np.ndarray
 
@@ -90,14 +93,18 @@ def blames(model: Any, rows: RowsInQuestion, chosen: Array, nats: Array) -> list
         return found
     places, columns = np.array(pairs).T
     x = rows.data.x[chosen[places]]
-    expected = _expected(model, rows, x, columns)
+    expected = _expected(model, rows, x, columns, _context(model, rows, chosen[places]))
     for k, (i, j) in enumerate(pairs):
         value, other = rows.text(j, float(x[k, j])), rows.text(j, float(expected[k]))
         found[i].append(Blame(rows.name(j), value, other, float(nats[i, j])))
     return found
 
 
-def _expected(model: Any, rows: RowsInQuestion, x: Array, columns: Array) -> Array:
+def _context(model: Any, rows: RowsInQuestion, chosen: Array) -> Any:
+    return labels_of(model, take(rows.data, chosen))
+
+
+def _expected(model: Any, rows: RowsInQuestion, x: Array, columns: Array, context: Any) -> Array:
     """What the model expects in one column of each row x (N, D), (N,).
 
     Where it takes missing entries, that is by the row's other columns alone.
@@ -105,11 +112,12 @@ def _expected(model: Any, rows: RowsInQuestion, x: Array, columns: Array) -> Arr
     every = np.arange(len(x))
     if model.missing is None:
         scale = model.scale if model.scale is not None and x.dtype.kind in "ui" else 1
-        return np.asarray(model.reconstruct(x)[every, columns] * scale)
+        return np.asarray(model.reconstruct(x, context)[every, columns] * scale)
     x = np.array(x, np.float64)
     x[every, columns] = np.nan
-    z = model.centres(x)[0]
-    guesses = model.decode(z) if rows.schema is None else tables.guess(model, z)
+    z = model.centres(x, context)[0]
+    decode = model.decode if rows.schema is None else partial(tables.guess, model)
+    guesses = decode(z, context)
     return np.asarray(guesses[every, columns])
 
 
@@ -156,7 +164,8 @@ def images(model: Any, rows: RowsInQuestion, chosen: Array, nats: Array) -> Arra
     x = rows.data.x[chosen]
     seen = x if model.units is not None else model.reader(x).batch(slice(None))
     excess = np.maximum(nats[: len(chosen)], 0)
-    pair = np.stack([seen, model.reconstruct(x)]).astype(np.float64)
+    x_hat = model.reconstruct(x, _context(model, rows, chosen))
+    pair = np.stack([seen, x_hat]).astype(np.float64)
     pair = (pair - pair.min()) / max(np.ptp(pair), 1e-12)
     three = np.concatenate([pair, excess[None] / max(excess.max(), 1e-12)])
     return three.reshape(3, len(chosen), *rows.image_shape)

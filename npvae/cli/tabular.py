@@ -76,10 +76,13 @@ def _few(names: list[str], most: int = 6) -> str:
     return ", ".join([*map(short, names[:most]), *more])
 
 
-def saved_by_column(model: Any, x: Array, reference: Array | None = None) -> Array:
+def saved_by_column(
+    model: Any, x: Array, reference: Array | None = None, context: Any = None
+) -> Array:
     """`nats_saved` (D,) over as many of the rows as there is time for."""
-    n = max(50, _ENTRIES // x.shape[1])
-    return nats_saved(model, x[draw(len(x), n, 0)], reference, progress=True)
+    some = draw(len(x), max(50, _ENTRIES // x.shape[1]), 0)
+    given = None if context is None else context[some]
+    return nats_saved(model, x[some], reference, progress=True, context=given)
 
 
 def worst(schema: Schema, saved: Array, most: int = 5) -> Iterator[tuple[str, float]]:
@@ -97,12 +100,12 @@ class TableGallery(Gallery):
         self.schema: Schema = model.schema
         super().__init__(model, None, self.schema.names)
 
-    def new(self, n: int, seed: int) -> Array:
+    def new(self, n: int, seed: int, context: Any = None) -> Array:
         """New rows: draws, as the table's rows are."""
-        return self.model.sample(n, seed, take="draw")
+        return self.model.sample(n, seed, context, take="draw")
 
-    def decode(self, z: Array) -> Array:
-        return guess(self.model, z)
+    def decode(self, z: Array, context: Any = None) -> Array:
+        return guess(self.model, z, context)
 
     def samples(self, samples: Array, x: Array | None = None) -> Figure:
         order = _most_different(x, samples) if x is not None else np.arange(samples.shape[1])
@@ -114,10 +117,10 @@ class TableGallery(Gallery):
         x = None if x is None else x[:, order]
         return plots.columns(x, samples[:, order], title=title, **self._of(order))
 
-    def reconstructions(self, x: Array, x_hat: Array) -> Figure:
+    def reconstructions(self, x: Array, x_hat: Array, context: Any = None) -> Figure:
         order, title = np.arange(x.shape[1]), "Reconstruction against input"
         if len(order) > MOST_PANELS:
-            order = np.argsort(saved_by_column(self.model, x))[:MOST_PANELS]
+            order = np.argsort(saved_by_column(self.model, x, context=context))[:MOST_PANELS]
             title += f": the {len(order)} columns that come back worst"
         x, x_hat = x[:, order], x_hat[:, order]
         return plots.columns_reconstructed(x, x_hat, title=title, **self._of(order))
@@ -130,10 +133,10 @@ class TableGallery(Gallery):
         everywhere = np.arange(decoded.shape[2])
         return plots.traversal(decoded, None, dims, values, **self._of(everywhere))
 
-    def worst(self, x: Array, reference: Array) -> Figure:
+    def worst(self, x: Array, reference: Array, context: Any = None) -> Figure:
         """Which columns of x are reconstructed worst, next to what `reference` says of each."""
         return plots.column_bars(
-            saved_by_column(self.model, x, reference),
+            saved_by_column(self.model, x, reference, context),
             self.schema.names,
             "Reconstruction by column, the worst on top",
             "nats per row saved over knowing the column's distribution alone",

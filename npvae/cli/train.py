@@ -16,12 +16,13 @@ from ..tables import Table
 from ..training.history import History
 from . import console, runs
 from .console import DONE, FAILED_CHECK, INTERRUPTED, NO_READER, count, tell
+from .contexts import contexts_of, labels_of, told, z_widths
 from .gallery import walks
-from .inputs import draw
+from .inputs import draw, take
 from .job import Job, prepared
 from .next_commands import next_commands
 from .objective_options import in_words
-from .outcome import calibrated, how_it_ended, what_is_wrong, worse_than_none
+from .outcome import calibrated, how_it_ended, predicted, what_is_wrong, worse_than_none
 from .tabular import TableGallery, gallery_of, label_of, listing
 from .takeover import CHECKPOINT, CONFIG, HISTORY, MODEL, ROWS
 
@@ -63,8 +64,10 @@ def _plan(job: Job, options: Namespace) -> str:
     """What is about to happen, with every choice that was made for the user."""
     choices, model = job.choices, job.model
     validate = "none" if job.valid is None else f"{len(job.valid.x):,}"
-    layers = [*(f"conv {c}" for c in getattr(model, "channels", ())), *model.hidden]
-    sizes = [model.x_dim, *layers, f"z {model.z_dim}", *layers[::-1], model.x_dim]
+    channels = [f"conv {c}" for c in getattr(model, "channels", ())]
+    layers, z = [*channels, *getattr(model, "hidden", ())], " + ".join(map(str, z_widths(model)))
+    family = "" if choices["model"] == "vae" else f"{choices['model']}, "
+    sizes = [model.x_dim, *layers, f"z {z}", *layers[::-1], model.x_dim]
     threads = choices["threads"] or usable_cores()
     notes = [*job.notes, *_resumed(job, options)]
     if job.replaces:
@@ -73,8 +76,9 @@ def _plan(job: Job, options: Namespace) -> str:
         [
             f"data       {choices['data']}: {_kind(job)}, {model.x_dim:,} columns; "
             f"{count(len(job.train.x), 'row')} to train on, {validate} to validate",
-            f"model      {' - '.join(map(str, sizes))}; {choices['activation']}, "
-            f"{choices['likelihood']}, {model.n_params:,} parameters",
+            f"model      {family}{' - '.join(map(str, sizes))}; "
+            f"{choices['activation']}, {choices['likelihood']}, {model.n_params:,} parameters",
+            *(f"{name:<10} {what}" for name, what in told(model)),
             f"training   {in_words(choices)}; {count(choices['epochs'], 'epoch')}, batches of "
             f"{choices['batch_size']}, learning rate {choices['lr']:g}, seed {choices['seed']}"
             f"{', binarised anew at every visit' if choices['binarise'] else ''}",
@@ -170,6 +174,7 @@ def _outcome(job: Job, history: History, kept: dict[str, Any], seconds: float) -
     said = chain(how_it_ended(job, history.records), what_is_wrong(job, history.records))
     notes = [f"note       {note}" for note in said]
     notes += [f"drawn rows {what}" for what in calibrated(job.calibration)]
+    notes += [f"accuracy   {what}" for what in predicted(job)]
     return "\n".join([f"{line} nats per example.", *notes, f"Written to {job.folder}:", *listed])
 
 
@@ -206,27 +211,29 @@ def _pictures(job: Job, history: History) -> Iterator[tuple[str, str, Any]]:
     kept = None if job.stopping is None else job.stopping.best_epoch
     yield "loss.png", "the losses by epoch", plots.loss_curves(history.records, kept)
 
-    many = draw(len(job.train.x), _MOST_POINTS, seed)
-    x = job.train.x[many]
-    new = gallery.new(64 if job.image_shape else len(x), seed)
+    some = take(job.train, draw(len(job.train.x), _MOST_POINTS, seed))
+    x, given = some.x, labels_of(model, some)
+    n = 64 if job.image_shape else len(x)
+    new = gallery.new(n, seed, contexts_of(model, n, given, seed))
     yield "samples.png", "new examples, from the prior", gallery.samples(new, x)
 
-    shown = rows.x[draw(len(rows.x), gallery.shown, seed)]
-    figure = gallery.reconstructions(shown, gallery.remade(shown))
+    shown = take(rows, draw(len(rows.x), gallery.shown, seed))
+    x_hat = gallery.remade(shown.x, labels_of(model, shown))
+    figure = gallery.reconstructions(shown.x, x_hat, shown.context)
     yield "reconstructions.png", f"{named}, and what the model makes of them", figure
     if isinstance(gallery, TableGallery):
-        figure = gallery.worst(rows.x, x)
+        figure = gallery.worst(rows.x, x, rows.context)
         yield "columns.png", f"which columns of {named} are reconstructed worst", figure
 
-    labels = None if job.train.y is None else job.train.y[many]
-    coloured = "" if labels is None else ", coloured by label"
+    coloured = "" if some.y is None else ", coloured by label"
     of_which = f"{len(x):,} of " if len(x) < len(job.train.x) else ""
     which = f"{of_which}{count(len(job.train.x), 'training row')}"
-    figure = plots.latent(model.centres(x)[0], labels, which, label_of(model))
+    figure = plots.latent(model.centres(x, given)[0], some.y, which, label_of(model))
     yield "latent.png", f"where the training rows lie in latent space{coloured}", figure
 
     if len(rows.x) > 1:
-        figure = gallery.interpolation(*walks(gallery, rows.x, 8, 10, seed))
+        context = labels_of(model, rows)
+        figure = gallery.interpolation(*walks(gallery, rows.x, 8, 10, seed, context=context))
         yield "interpolation.png", f"walks through latent space between {named}", figure
     if gallery.has_manifold:
         yield "manifold.png", "all of the latent space, decoded", gallery.manifold()

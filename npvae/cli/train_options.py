@@ -113,9 +113,14 @@ GROUPS = {
     ],
     "model": [
         Option("model", "NAME", str,
-               "vae (the default); conv: a convolutional one, of images; or hierarchical: two "
-               "latent levels, of z-dim and half of it, or such as "
-               "'hierarchical:z_dims=[16,8,4],inference=bottom_up'", default="vae"),
+               "vae (the default); conv: a convolutional one, of images; hierarchical: two latent "
+               "levels, of z-dim and half of it, or such as "
+               "'hierarchical:z_dims=[16,8,4],inference=bottom_up'; semi: labels too, of which "
+               "some may be unknown, -1 or empty; or autoencoder, such as autoencoder:noise=0.3",
+               default="vae"),
+        Option("condition", "NAME,..", texts,
+               "what the model is given beside each row: label, the labels of the rows; or columns "
+               "of a table, which it then does not model"),
         Option("z_dim", "N", whole(1),
                "latent dimensions (default: 4 for the digits; for a table 8, but fewer than its "
                "columns; otherwise 20, but no more than the columns)"),
@@ -138,8 +143,9 @@ GROUPS = {
                "how z given a row is distributed: gaussian (the default), or a Gaussian that goes "
                "through n flows, such as planar:n=8", default="gaussian", family="posterior"),
         Option("prior", "NAME", str,
-               "how z is distributed: standard, mixture or vamp, such as vamp:n_components=50 "
-               "(default: for a table a mixture, otherwise standard)", family="prior"),
+               "how z is distributed: standard, mixture or vamp, such as vamp:n_components=50; or "
+               "conditional, made of what --condition says (default: for a table a mixture, "
+               "otherwise standard)", family="prior"),
     ],
     "objective": [
         Option("objective", "NAME", str,

@@ -35,6 +35,13 @@ def number(what: str, value: Any, above: float = -math.inf, least: float = -math
     return float(value)
 
 
+def flag(what: str, value: Any) -> bool:
+    """A bool; raises `ConfigError` otherwise."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ConfigError(f"{what} is True or False; got {value!r:.60}.")
+    return bool(value)
+
+
 def row_weights(weights: Any, n: int) -> np.ndarray:
     """How much each of n rows counts, (n,) float64: finite, 0 or more, and not all 0.
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from .errors import ConfigError
-from .losses import LOSSES
+from .losses import LOSSES, kl_of
 from .registry import Registered
 from .schedules import Constant, Schedule
 from .terms import LevelTerms, Terms
@@ -37,6 +37,7 @@ class Objective(Registered, ABC, abstract=True):
     ----------
     needs : the terms that a model is asked for
     losses : the names of what is returned; the first is what is minimised
+    by_level : whether it also returns the KL of each level, kl_1, kl_2 ..., where there are several
     note : what the losses are, for people, where they are not the ELBO and its two terms
     derivative : whether it gives the derivative of its loss, or what has the same mean
     n_samples : draws of z per row
@@ -45,6 +46,7 @@ class Objective(Registered, ABC, abstract=True):
 
     family = "objective"
     losses: ClassVar[tuple[str, ...]] = LOSSES
+    by_level: ClassVar[bool] = False
     derivative: ClassVar[bool] = True
     needs: tuple[str, ...] = ("log_px", "kl")
     n_samples: int = 1
@@ -77,8 +79,10 @@ class Objective(Registered, ABC, abstract=True):
         """The losses of a batch and the gradients of its terms, at an epoch of the schedule."""
 
 
-def names_of(objective: Any) -> tuple[str, ...]:
+def names_of(objective: Any, n_levels: int = 1) -> tuple[str, ...]:
     """The names of an objective's losses; the first is the one that is minimised.
+
+    Those of a model of several latent levels may be more.
 
     Raises
     ------
@@ -91,7 +95,9 @@ def names_of(objective: Any) -> tuple[str, ...]:
             f"an objective's losses are names such as {LOSSES}, the first of which is minimised; "
             f"{type(objective).__name__} has {names!r}."
         )
-    return tuple(names)
+    several = range(1, n_levels + 1) if n_levels > 1 else ()
+    by_level = several if getattr(objective, "by_level", False) else ()
+    return (*names, *map(kl_of, by_level))
 
 
 def values_of(objective: Any, losses: Any, names: Sequence[str]) -> list[Any]:

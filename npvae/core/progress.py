@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from .losses import LOSSES, losses_in
+from .losses import LOSSES, in_words, is_of_level, losses_in
 from .streams import NotebookLine, in_notebook, is_terminal, write_line
 
 _LINES = 20
@@ -165,7 +165,12 @@ def _train_losses(record: dict[str, Any]) -> str:
 
 
 def _in_words(losses: Mapping[str, float]) -> str:
-    return ", ".join(f"{'KL' if n == 'kl' else n} {value:.2f}" for n, value in losses.items())
+    plain = {name: value for name, value in losses.items() if not is_of_level(name)}
+    words = {name: f"{in_words(name)} {value:.2f}" for name, value in plain.items()}
+    by_level = [f"{value:.2f}" for name, value in losses.items() if is_of_level(name)]
+    if by_level:
+        words["kl"] += f" ({' + '.join(by_level)} by level)"
+    return ", ".join(words.values())
 
 
 @contextlib.contextmanager

@@ -94,22 +94,22 @@ class Labels(Condition):
                 f"weights; got shape {given.shape}."
             )
         labels, rows = given.reshape(-1), np.zeros((given.size, self.width), np.float32)
-        known = np.flatnonzero(self._known(labels))
+        known = np.flatnonzero(self.known(labels))
         if len(known):
             rows[known, self.index(labels[known])] = 1
         return rows
 
-    def _known(self, labels: Array) -> Array:
+    def known(self, labels: Array) -> Array:
         """Which of the labels (N,) are to be classes, (N,) bool."""
         return np.ones(len(labels), bool)
 
 
 class PartialLabels(Labels):
-    """`Labels`, of which -1 (or None, or NaN) stands for one that is not known; inside, zeros."""
+    """`Labels`, of which -1 (or None, NaN, "") stands for one that is not known; inside, zeros."""
 
     name = "partial_labels"
 
-    def _known(self, labels: Array) -> Array:
+    def known(self, labels: Array) -> Array:
         return ~np.array([_is_unknown(label) for label in labels.tolist()], bool)
 
 
@@ -136,7 +136,7 @@ def as_condition(choice: Any) -> Condition:
 
 
 def _is_unknown(label: Any) -> bool:
-    return label is None or label != label or _name(label) == "-1"
+    return label is None or label != label or _name(label) in ("-1", "")
 
 
 def _name(label: Any) -> str:

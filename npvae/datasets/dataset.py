@@ -26,9 +26,12 @@ class Dataset:
         The shape of a row as a grey image or a colour image.
     columns : list of D str, or None
         The names of the columns.
+    context : (N, C) or (N,) array, or None
+        What a conditional model is given of each row; no reader fills it.
     """
 
     x: Array
     y: Array | None = None
     image_shape: tuple[int, int] | tuple[int, int, int] | None = None
     columns: list[str] | None = None
+    context: Array | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
 
@@ -82,7 +82,7 @@ def _read_rows(
     if not shown:
         raise DataError(f"{where}: a table needs data; got labels alone. Add columns of numbers.")
     x = _as_float32(np.frombuffer(values).reshape(len(lines), -1), lines, shown, where)
-    y = None if label is None else as_labels(labels, lines, where)
+    y = None if label is None else as_labels(labels)
     return Dataset(x, y, columns=columns)
 
 
@@ -135,18 +135,18 @@ def _as_float32(values: Array, lines: array[int], shown: list[str], where: str) 
     return x
 
 
-def as_labels(labels: list[str], lines: Sequence[int], where: str) -> Array:
+def as_labels(labels: list[str]) -> Array:
     """Return integers where all labels are, or else numbers where all are, or else text.
 
-    A label that only looks like a number, such as 007, is text.
+    A label that only looks like a number, such as 007, is text. An empty cell is a label that is
+    not known: -1 among integers that have none below 0, and else "".
     """
-    if all(_INTEGER.fullmatch(label) for label in labels):
-        return np.array([int(label) for label in labels], np.int64)
-    if "" in labels:
-        raise DataError(
-            f"{where}, line {lines[labels.index('')]}: every row needs a label; got an empty cell. "
-            "Fill it, or remove the row."
-        )
-    if all(map(is_plain, labels)):
+    known = [label for label in labels if label]
+    complete = len(known) == len(labels)
+    if known and all(_INTEGER.fullmatch(label) for label in known):
+        numbers = [int(label or -1) for label in labels]
+        if complete or min(map(int, known)) >= 0:
+            return np.array(numbers, np.int64)
+    if complete and all(map(is_plain, labels)):
         return np.array([float(label) for label in labels])
     return np.array(labels)

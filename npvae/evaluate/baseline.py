@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import kernels as k
 from ..core import clone
 from ..core.numerics import known_sums
 from ..models import Model
 from ..models.base import START_ROWS
+from ..models.observed import log_px_in
 
 Array = np.ndarray
 
@@ -33,14 +33,12 @@ def columns_alone(model: Model, train: Any, x: Any) -> Array | None:
     bias = likelihood.output_bias(mean, len(train))
     if bias is None:
         return None
-    nats = []
-    for batch, _ in model.batches(x, None):
-        batch = batch.astype(np.float64)
+    nats, reader = [], model.reader(x)
+    for rows in reader.chunks():
+        batch = reader.checked(rows).astype(np.float64)
+        likelihood.check(batch)
         theta = np.broadcast_to(bias, (1, len(batch), len(bias)))
-        log_px, _ = likelihood.forward(theta, batch)
-        if model.units is not None:
-            log_px = k.in_units(log_px, batch, model.units.log_scale)
-        nats.append(-log_px[0])
+        nats.append(-log_px_in(model.units, likelihood, theta, batch)[0][0])
     return np.concatenate(nats)
 
 

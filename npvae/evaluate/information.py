@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import kernels as k
 from ..core.checks import whole
+from ..core.errors import ConfigError
 from ..core.numerics import logsumexp
 from ..core.public import public
 from ..models import Model
@@ -76,11 +77,16 @@ def information(
     Raises
     ------
     ConfigError
-        If the model has several levels or another posterior than the Gaussian.
+        If the model has several levels, another posterior than the Gaussian, or a prior that
+        depends on a context.
 
     Source: Hoffman & Johnson 2016, equation 5; the bounds: Poole et al. 2019, section 2.3.
     """
-    _gaussian_level(model)
+    if _gaussian_level(model).prior.of_context or not model.has_density:
+        raise ConfigError(
+            "the KL is told apart against one prior p(z); this model's prior is made of each row's "
+            "context, or its KL is also that of a label."
+        )
     n_samples = whole("n_samples", n_samples)
     rng = np.random.default_rng(whole("seed", seed, least=0))
     kl = float(model.elbo_terms(x, 1, seed, context)[1].mean())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from ..core.checks import number
+from ..core.errors import ConfigError
 from ..core.public import public
 from ..models import Model
 from .likelihood import FEW, log_likelihood
@@ -69,26 +71,70 @@ def metrics(
         standard error over the rows (None for a single one); ``monte_carlo_se``, that of the
         sampling alone; all in nats per example. ``effective_samples`` is the median over rows of
         the effective sample size, and ``few_effective`` the rows where it is below 10, also after
-        `log_likelihood` has refined their posterior (``proposal="adaptive"``).
-        ``active_units`` counts the latent dimensions in use, of ``z_dim``.
+        `log_likelihood` has refined their posterior (``proposal="adaptive"``). What is
+        importance-sampled is None of a model without densities (an autoencoder, or one that sums
+        out a label). ``active_units`` counts the latent dimensions in use, of ``z_dim``.
     """
     log_px, kl = model.elbo_terms(x, seed=seed, context=context)
     rec = -log_px
-    log_p, error, effective = log_likelihood(
-        model, x, n_samples, seed, context, progress, diagnostics=True, proposal="adaptive"
-    )
-    n = len(rec)
+    sampled = dict.fromkeys(_SAMPLED)
+    if model.has_density:
+        found = log_likelihood(
+            model, x, n_samples, seed, context, progress, diagnostics=True, proposal="adaptive"
+        )
+        sampled = _summary(n_samples, *found)
+    units = active_units(model, x, context=context)
     return {
-        "n": n,
+        "n": len(rec),
         "elbo": float(-(rec + kl).mean()),
         "rec": float(rec.mean()),
         "kl": float(kl.mean()),
+        **sampled,
+        "active_units": int(units.sum()),
+        "z_dim": len(units),
+    }
+
+
+_SAMPLED = (
+    "log_likelihood", "log_likelihood_se", "n_samples", "monte_carlo_se", "effective_samples",
+    "few_effective",
+)  # fmt: skip
+
+
+def _summary(n_samples: int, log_p: Array, error: Array, effective: Array) -> dict[str, Any]:
+    """What `metrics` says of importance-sampled log-likelihoods (N,)."""
+    n = len(log_p)
+    return {
         "log_likelihood": float(log_p.mean()),
         "log_likelihood_se": float(log_p.std(ddof=1) / np.sqrt(n)) if n > 1 else None,
         "n_samples": n_samples,
         "monte_carlo_se": float(np.sqrt((error**2).sum()) / n) if n_samples > 1 else None,
         "effective_samples": float(np.median(effective)),
         "few_effective": int((effective < FEW).sum()),
-        "active_units": int(active_units(model, x, context=context).sum()),
-        "z_dim": int(sum(model.noise_widths)),
     }
+
+
+@public
+def accuracy(model: Any, x: Any, y: Any) -> tuple[float, int]:
+    """The share of rows whose label the model predicts, and how many have one that is known.
+
+    Parameters
+    ----------
+    model : SemiSupervisedVAE
+    x : (N, D) array
+    y : (N,) array
+        Labels, -1 (or None, NaN, "") where one is not known; without any the share is NaN.
+
+    Raises
+    ------
+    DataError
+        If a label is none of the model's classes.
+    """
+    if not hasattr(model, "predict"):
+        raise ConfigError(f"accuracy is of a model that predicts labels; got {model!r:.60}.")
+    y = np.asarray(y)
+    known = np.flatnonzero(model.condition.known(y))
+    if not len(known):
+        return math.nan, 0
+    predicted = model.predict_proba(np.asarray(x)[known]).argmax(-1)
+    return float((predicted == model.condition.index(y[known])).mean()), len(known)

@@ -33,7 +33,7 @@ def label_accuracy(z: Any, y: Any, seed: int = 0) -> dict[str, float]:
     z : (N, Z) array
         A code for each row, such as the posterior's mean.
     y : (N,) array
-        Labels of any kind; rows with NaN or None for a label are left out.
+        Labels of any kind; rows with NaN, None or "" for a label are left out.
     seed : int
         Of the folds.
 
@@ -70,7 +70,7 @@ def _checked(z: Any, y: Any) -> tuple[Array, Array]:
         raise DataError(
             f"z (N, Z) and y (N,) have a row for each example; got {z.shape}, {y.shape}."
         )
-    known = np.array([value is not None and value == value for value in y.tolist()], bool)
+    known = np.array([value not in (None, "") and value == value for value in y.tolist()], bool)
     labels, codes = np.unique(y[known].astype(str), return_inverse=True)
     if known.sum() < 10 or len(labels) < 2:
         raise DataError(

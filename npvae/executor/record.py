@@ -136,7 +136,8 @@ class _Step:
             if learn:
                 self.model.backward(cache, d_terms)
         objective = self.on.objective
-        self.graph.losses = tuple(values_of(objective, losses, names_of(objective)))
+        names = names_of(objective, len(self.on.worker.levels))
+        self.graph.losses = tuple(values_of(objective, losses, names))
         for watcher in self.watchers.values():
             watcher.check()
         if self.watch is not None:

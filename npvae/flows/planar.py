@@ -8,9 +8,61 @@ import numpy as np
 
 from .. import kernels as k
 from ..core import Part, bind
+from ..core.checks import flag
+from ..core.numerics import sigmoid, softplus, wide
+from ..kernels.seam import kernel
 from .base import Flow
 
 Array = np.ndarray
+
+
+@kernel
+def planar_of_rows(z: Array, w: Array, u: Array, b: Array, stats: Array) -> tuple[Array, Array]:
+    """`planar` with parameters of each row: stats (B, 2Z + 1) are added to w, u (Z,) and b (1,)."""
+    h, m, w, u_hat, _ = _rows(z, w, u, b, stats)
+    change = -np.log1p((1 - h * h) * m)
+    return z + h[..., None] * u_hat, change.astype(wide(change.dtype))
+
+
+@kernel
+def planar_of_rows_backward(
+    dz: Array, d: Array, z: Array, w: Array, u: Array, b: Array, stats: Array
+) -> tuple[Array, Array]:
+    """Gradients of z and of stats; the numbers in parentheses are lines of `Planar`."""
+    h, m, w, u_hat, (s, square, c, u) = _rows(z, w, u, b, stats)
+    d, g = d.astype(z.dtype), 1 - h * h
+    j = g * (1 + m) + h * h  # 1 + g m, which cancels where m is near -1
+    da = g * ((dz * u_hat).sum(-1) + 2 * d * h * m / j)  # (1), (2), (4)
+    own = stats.ndim == 3  # whether each sample has parameters of its own
+    du, dm, dw, db = h[..., None] * dz, -d * g / j, da[..., None] * z, da
+    if not own:
+        du, dm, dw, db = du.sum(0), dm.sum(0), dw.sum(0), db.sum(0)
+    dc = (du * w).sum(-1)
+    dm = dm + dc / square  # (3), (6)
+    ds = dm * sigmoid(s) - dc / square
+    dw = dw + c[..., None] * du + ds[..., None] * u - (2 * c * dc / square)[..., None] * w
+    du = du + ds[..., None] * w
+    dstats = np.concatenate([dw, du, db[..., None]], axis=-1)
+    return dz + da[..., None] * w, dstats.astype(stats.dtype)
+
+
+@kernel
+def summed_in_three(dstats: Array) -> tuple[Array, Array, Array]:
+    """The sums over all rows of gradients (..., 2Z + 1): of w, u (Z,) and b (1,)."""
+    total = dstats.reshape(-1, dstats.shape[-1]).sum(0)
+    z_dim = len(total) // 2
+    return total[:z_dim], total[z_dim : 2 * z_dim], total[-1:]
+
+
+def _rows(z: Array, w: Array, u: Array, b: Array, stats: Array) -> tuple[Any, ...]:
+    """h (K, B); m (B,), w and û (B, Z) of each row; and s, |w|², c and u."""
+    z_dim = z.shape[-1]
+    w, u, b = w + stats[..., :z_dim], u + stats[..., z_dim : 2 * z_dim], b + stats[..., -1:]
+    s, square = (w * u).sum(-1), (w * w).sum(-1)
+    m = softplus(s) - 1
+    c = (m - s) / square
+    h = np.tanh((z * w).sum(-1) + b[..., 0])
+    return h, m, w, u + c[..., None] * w, (s, square, c, u)
 
 
 class Planar(Flow):
@@ -28,8 +80,18 @@ class Planar(Flow):
       (5) û = u + c w              ->  du = dû,  dw += c dû,  dc = dû·w
       (6) c = (m - s) / |w|²       ->  dm += dc / |w|²,  ds = -dc / |w|²,  dw -= 2 c dc w / |w|²
       (7) m = log(1 + exp(s)) - 1  ->  ds += dm σ(s);   s = w·u  ->  du += ds w,  dw += ds u
-    Shapes: z (K, B, Z); w, u (Z,); b (1,); a, h, g, j, change (K, B); c, s, m numbers.
-    Source: Rezende & Mohamed 2015, equations 10 to 12 and appendix A.1.
+    Where it is amortised each row has w, u and b of its own, and the sums over B are left out:
+      (8) w = w_0 + what the encoder gives, and so u and b
+                                    ->  the gradient of that is dw, of w_0 Σ_B dw
+    Shapes: z (K, B, Z); w, u (Z,); b (1,); a, h, g, j, change (K, B); c, s, m numbers, or (B,).
+    Source: Rezende & Mohamed 2015, equations 10 to 12 and appendix A.1; algorithm 1 has it
+    amortised.
+
+    Parameters
+    ----------
+    amortised : bool
+        Whether the encoder gives each row 2Z + 1 numbers that are added to w, u and b. Python then
+        calls the flow in the middle of a captured step.
     """
 
     w: Array
@@ -39,15 +101,37 @@ class Planar(Flow):
     du: Array
     db: Array
 
+    def __init__(self, amortised: bool = False) -> None:
+        self.amortised = flag("amortised", amortised)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Without `amortised` where it is not, as in files from before it could be."""
+        return {"amortised": True} if self.amortised else {}
+
+    def __repr__(self) -> str:
+        return f"Planar({'amortised=True' if self.amortised else ''})"
+
+    def n_outputs(self, z_dim: int) -> int:
+        return 2 * z_dim + 1 if self.amortised else 0
+
     def build(self, z_dim: int) -> None:
         self.parameter("w", (z_dim,), lambda rng, shape: 0.1 * rng.normal(size=shape))
         self.parameter("u", (z_dim,), lambda rng, shape: 0.1 * rng.normal(size=shape))
         self.parameter("b", (1,), lambda rng, shape: np.zeros(shape))
 
-    def forward(self, z: Array) -> tuple[tuple[Array, Array], Any]:
-        return k.planar(z, self.w, self.u, self.b), (z, self.w, self.u, self.b)
+    def forward(self, z: Array, *stats: Array) -> tuple[tuple[Array, Array], Any]:
+        cache = (z, self.w, self.u, self.b, *stats)
+        return planar_of_rows(*cache) if stats else k.planar(*cache), cache
 
-    def backward(self, cache: Any, dz: Array, d_change: Array) -> Array:
+    def backward(self, cache: Any, dz: Array, d_change: Array) -> Any:
+        if self.amortised:
+            dz, dstats = planar_of_rows_backward(dz, d_change, *cache)
+            dw, du, db = summed_in_three(dstats)  # (8)
+            self.dw += dw
+            self.du += du
+            self.db += db
+            return dz, dstats
         dz, dw, du, db = k.planar_backward(dz, d_change, *cache)
         self.dw += dw
         self.du += du

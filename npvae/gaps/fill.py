@@ -75,7 +75,7 @@ def impute(
     DataError
         If x is not such data as the model takes, or has gaps and the model takes none.
     ConfigError
-        If an argument is out of its range.
+        If an argument is out of its range, or the model has no densities.
 
     Source: Mattei & Frellsen 2019, section 3; with Metropolis steps, Mattei & Frellsen 2018,
     section 3.
@@ -85,6 +85,11 @@ def impute(
     seed = whole("seed", seed, least=0)
     if statistic not in ("mean", "median"):
         raise ConfigError(f"statistic is 'mean' or 'median'; got {statistic!r}.")
+    if not model.has_density:
+        raise ConfigError(
+            "gaps are filled with draws that are weighed by their densities, and model "
+            f"{model.name!r} has none; its reconstructions have guesses in their place."
+        )
     x = as_array(x, "x")
     gaps = gaps_of(model, x)
     shape = x.shape if n_draws is None else (n_draws, *x.shape)

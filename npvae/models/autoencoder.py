@@ -50,6 +50,7 @@ class Autoencoder(Observed):
     """
 
     name = "autoencoder"
+    has_density = False
 
     def __init__(
         self,
@@ -151,6 +152,10 @@ class Autoencoder(Observed):
     def posteriors(self, x: Array, context: Array | None) -> list[tuple[Array, ...]]:
         """The codes, which have no distribution."""
         return [(self.encoder.forward(self._encoder_input(x, context))[0],)]
+
+    def drawn_theta(self, x: Array, eps: Any, context: Array | None) -> Array:
+        """At the codes, which are no draws, (1, B, ...)."""
+        return self.theta(self.posteriors(x, context)[0][0][None], context)
 
     def draw_z(self, n: int, rng: np.random.Generator, context: Array | None) -> Array:
         return rng.standard_normal((n, self.z_dim)).astype(self.flat.dtype)

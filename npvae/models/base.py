@@ -56,6 +56,8 @@ class Model(Owner, abstract=True):
         Whether NaN in x is an entry that is missing, or an error.
     tilt : Tilt or None
         What drawn rows are chosen by; `calibrate` finds it.
+    has_density : bool
+        Whether `forward` gives the densities by which log p(x) is importance-sampled.
     """
 
     family = "model"
@@ -70,6 +72,7 @@ class Model(Owner, abstract=True):
     schema: Any = None
     condition: Any = None
     tilt: Tilt | None = None
+    has_density = True
     _awaited = ("flat", "_params", "levels", "join", "encoder", "decoder")
 
     @abstractmethod
@@ -101,6 +104,11 @@ class Model(Owner, abstract=True):
     @abstractmethod
     def theta(self, z: Array, context: Array | None) -> Array:
         """The parameters of p(x given z) for z (B, Z) or (K, B, Z) of the level next to x."""
+
+    def drawn_theta(self, x: Array, eps: Any, context: Array | None) -> Array:
+        """The parameters of p(x given z), (K, B, ...), at draws of z from q(z given x)."""
+        terms, _ = self.forward(x, eps, context, needs=("log_px", "z"))
+        return self.theta(terms.levels[0].z, context)
 
     @abstractmethod
     def draw_z(self, n: int, rng: np.random.Generator, context: Array | None) -> Array:

@@ -62,7 +62,7 @@ class Observed(Model, abstract=True):
         self.schema = None if schema is None else _schema(schema)
         self.x_dim: Any = _x_dim(x_dim, self.schema)
         self.hidden = tuple(whole("each width in hidden", width) for width in _widths(hidden))
-        self.condition = None if condition is None else as_condition(condition)
+        self.condition = None if condition is None else _condition(condition)
         self.context_dim = _context_dim(context_dim, self.condition)
         self.seed = whole("seed", seed, least=0)
         self.init = init
@@ -102,11 +102,7 @@ class Observed(Model, abstract=True):
         return mlp(n_in, hidden, n_out, self.activation, self.init, gain)
 
     def _log_px(self, theta: Array, x: Array) -> tuple[Array, Any]:
-        """log p(x given theta), (K, B), in the units of x, and the likelihood's cache."""
-        log_px, cache = self.likelihood.forward(theta, x)
-        if self.units is not None:  # a shift, on which no gradient depends
-            log_px = k.in_units(log_px, x, self.units.log_scale)
-        return log_px, cache
+        return log_px_in(self.units, self.likelihood, theta, x)
 
     def start_from(self, mean: Array, n: int, rows: Array, context: Array | None = None) -> None:
         """Set the output's bias and what else starts from data, unless it was trained before.
@@ -170,6 +166,14 @@ class Observed(Model, abstract=True):
         return a if context is None else self.join.forward(a, context)[0]
 
 
+def log_px_in(units: Units | None, likelihood: Any, theta: Array, x: Array) -> tuple[Array, Any]:
+    """log p(x given theta), (K, B), in the units of x, and the likelihood's cache."""
+    log_px, cache = likelihood.forward(theta, x)
+    if units is not None:  # a shift, on which no gradient depends
+        log_px = k.in_units(log_px, x, units.log_scale)
+    return log_px, cache
+
+
 _NEWER = ("inputs", "condition", "tilt")
 """Arguments that are in a config only where they are given."""
 
@@ -202,6 +206,13 @@ def _schema(schema: Any) -> Any:
     from ..tables import Schema  # here, since most models have none
 
     return Schema.of(schema)
+
+
+def _condition(condition: Any) -> Any:
+    if isinstance(condition, dict):
+        from .. import tables  # noqa: F401  (whose conditions get registered)
+
+    return as_condition(condition)
 
 
 def _x_dim(x_dim: Any, schema: Any) -> int | None:

@@ -72,6 +72,7 @@ class SemiSupervisedVAE(Observed):
     """
 
     name = "semi"
+    has_density = False
 
     def __init__(
         self,
@@ -214,13 +215,13 @@ class SemiSupervisedVAE(Observed):
     @public
     def reconstruct(self, x: Any, context: Any = None, take: str = "mean", seed: int = 0) -> Array:
         """`decode` at the centre of q(z given x, y), y the given label or else the likeliest."""
-        labels = self._labels(x, context)
+        labels = self.labels(x, context)
         return self.decode(self.centres(x, labels)[0], labels, take, seed)
 
     @public
     def encode(self, x: Any, context: Any = None) -> Any:
         """Mean and log-variance of q(z given x, y), each (N, Z), y given or else the likeliest."""
-        return super().encode(x, self._labels(x, context))
+        return super().encode(x, self.labels(x, context))
 
     @public
     def sample(
@@ -238,17 +239,28 @@ class SemiSupervisedVAE(Observed):
             context = np.eye(self.context_dim)[rng.integers(self.context_dim, size=whole("n", n))]
         return super().sample(n, seed, context, take)
 
-    def _labels(self, x: Any, context: Any) -> Array:
-        """The labels as unit vectors, (N, C): those that are known, and else the likeliest."""
+    @public
+    def labels(self, x: Any, y: Any = None) -> Array:
+        """The labels as unit vectors, (N, C): those of y that are known, else the likeliest."""
         likeliest = np.eye(self.context_dim)[self.predict_proba(x).argmax(-1)]
-        if context is None:
+        if y is None:
             return likeliest
-        known = np.asarray(self._context_rows(context))
+        known = np.asarray(self._context_rows(y))
         return np.where(known.sum(-1, keepdims=True) > 0, known, likeliest)
 
     def posteriors(self, x: Array, context: Array | None) -> list[tuple[Array, ...]]:
         inputs = k.concat(self._encoder_input(x, None), self._known(context, x))
         return [self.levels[0].posterior.forward(self.encoder.forward(inputs)[0])[0]]
+
+    def drawn_theta(self, x: Array, eps: Any, context: Array | None) -> Array:
+        """At draws of z with the known label, or else the likeliest."""
+        logits, _ = self.classifier.forward(self._encoder_input(x, None))
+        labels = np.eye(self.context_dim, dtype=self.flat.dtype)[logits.argmax(-1)]
+        if context is not None:
+            labels = np.where(context.sum(-1, keepdims=True) > 0, context, labels)
+        own = eps.reshape(-1, self.context_dim, *eps.shape[1:])[:, 0]  # of one class of each sample
+        params = self.posteriors(x, labels)[0]
+        return self.theta(self.levels[0].posterior.draw(params, own, density=False)[0][0], labels)
 
     def theta(self, z: Array, context: Array | None) -> Array:
         if context is None or not context.sum(-1).all():

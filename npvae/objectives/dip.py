@@ -45,6 +45,7 @@ class DIP(ELBO):
 
     needs = ("log_px", "kl", "gaussian", "standard")
     losses = ("loss", "rec", "kl", "dip")
+    by_level = False
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from functools import reduce
 from typing import Any
 
@@ -12,6 +13,7 @@ from .. import kernels as k
 from ..core import LevelTerms, Losses, Objective, Terms
 from ..core.checks import number, whole
 from ..core.errors import ConfigError
+from ..core.losses import kl_of
 from ..core.schedules import schedule
 
 
@@ -28,7 +30,9 @@ class ELBO(Objective):
       (5) of several latent levels the KLs are added ->  each has its own gradient, as above
       (6) with weights w (B,) every row's terms count w_b times, in (1), (2) and (4) and so in (3)
                                                      ->  each gradient above times w_b
-      (7) with a capacity C, beta |KL - C| in beta KL's place
+      (7) with weights b_l of levels, Σ_l b_l KL_l in KL's place
+                                                     ->  a level's gradients above times b_l
+      (8) with a capacity C, beta |KL - C| in beta KL's place
                                                      ->  (2), (4) times the sign of KL - C
     Source: Kingma & Welling 2014, equation 10; beta: Higgins et al. 2017, equation 4; free bits:
     Kingma et al. 2016, equation 15; capacity: Burgess et al. 2018, equation 8, with beta as γ.
@@ -47,12 +51,17 @@ class ELBO(Objective):
     free_bits_per : "dimension", "level" or int
         The groups that free bits are for: one latent dimension each, a whole latent level, or so
         many dimensions that follow one another.
+    level_betas : sequence of floats or schedules, optional
+        What beta is multiplied by for each latent level, the one next to x first: levels may so be
+        warmed up one after the other, as by ``[1, Linear(0, 1, epochs=20)]``.
 
     Raises
     ------
     ConfigError
         When called with free bits per dimension or group on terms without a closed-form KL.
     """
+
+    by_level = True
 
     def __init__(
         self,
@@ -61,6 +70,7 @@ class ELBO(Objective):
         free_bits: float = 0.0,
         capacity: Any = None,
         free_bits_per: Any = "dimension",
+        level_betas: Any = None,
     ) -> None:
         self.beta = schedule("beta", beta)
         self.n_samples = whole("n_samples", n_samples)
@@ -68,6 +78,7 @@ class ELBO(Objective):
         self.capacity = None if capacity is None else schedule("capacity", capacity)
         self.free_bits_per = free_bits_per
         self._group = _group(free_bits_per)
+        self.level_betas = _level_betas(level_betas)
         if self.free_bits and capacity is not None:
             raise ConfigError("free bits and a capacity both hold the KL up; give one of the two.")
 
@@ -79,14 +90,28 @@ class ELBO(Objective):
             return Losses(rec, rec, 0.0), Terms(d_log_px)
         pressed = beta if self.capacity is None else 1.0
         levels = [self._kl(level, pressed, terms.weights) for level in terms.levels]
-        kl = reduce(k.add, [kl for kl, _ in levels])  # (5)
+        kls = [kl for kl, _ in levels]
         d_levels = [d_level for _, d_level in levels]
+        kl = pressed_kl = reduce(k.add, kls)  # (5)
+        if self.level_betas is not None:
+            each = self._level_betas(len(kls), epoch)
+            pressed_kl = reduce(k.add, map(scaled, each, kls))
+            d_levels = list(map(_times, each, d_levels))  # (7)
         if self.capacity is None:
-            loss = k.weighted_loss(rec, kl, beta)
+            loss = k.weighted_loss(rec, pressed_kl, beta)
         else:
-            loss, slope = capacity_loss(rec, kl, beta, self.capacity(epoch))
-            d_levels = [_times(slope, d_level) for d_level in d_levels]  # (7)
-        return Losses(loss, rec, kl), Terms(d_log_px, d_levels)
+            loss, slope = capacity_loss(rec, pressed_kl, beta, self.capacity(epoch))
+            d_levels = [_times(slope, d_level) for d_level in d_levels]  # (8)
+        by_level = {kl_of(i): each for i, each in enumerate(kls, 1)} if len(kls) > 1 else {}
+        return Losses(loss, rec, kl, **by_level), Terms(d_log_px, d_levels)
+
+    def _level_betas(self, n_levels: int, epoch: float) -> list[float]:
+        if len(self.level_betas) != n_levels:
+            raise ConfigError(
+                f"level_betas has a number for each latent level; the model has {n_levels}, and "
+                f"they are {len(self.level_betas)}."
+            )
+        return [beta(epoch) for beta in self.level_betas]
 
     def _kl(self, level: LevelTerms, beta: float, weights: Any) -> tuple[Any, LevelTerms]:
         """A level's KL, and the gradients of its terms."""
@@ -108,6 +133,8 @@ class ELBO(Objective):
     def note(self) -> str:
         if self.capacity is not None:
             return "the loss is rec + beta |KL - capacity|, and the KL is the true one."
+        if self.level_betas is not None:
+            return "the loss is rec + the sum of beta · its level's beta · KL, and the KL is plain."
         per = "a latent dimension" if self._group == 1 else f"a group of {self._group} dimensions"
         per = per if self._group else "a latent level"
         return f"{per}'s KL counts as {self.free_bits:g} nats at least." if self.free_bits else ""
@@ -115,7 +142,7 @@ class ELBO(Objective):
     @property
     def arguments(self) -> dict[str, Any]:
         """Without the later ones where they are not used, as in files from before they were."""
-        later = {"capacity": None, "free_bits_per": "dimension"}
+        later = {"capacity": None, "free_bits_per": "dimension", "level_betas": None}
         return {n: v for n, v in super().arguments.items() if n not in later or v != later[n]}
 
     @classmethod
@@ -125,7 +152,18 @@ class ELBO(Objective):
             "ELBO with beta, free bits, 2 samples": cls(beta=2.5, n_samples=2, free_bits=0.1),
             "ELBO with a capacity": cls(beta=2.5, capacity=0.3),
             "ELBO with free bits per level": cls(free_bits=0.1, free_bits_per="level"),
+            "ELBO with a beta per level": cls(beta=2.0, level_betas=[0.3]),
         }
+
+
+def _level_betas(betas: Any) -> Any:
+    if betas is None:
+        return None
+    if isinstance(betas, (str, bytes, dict)) or not isinstance(betas, Iterable):
+        raise ConfigError(
+            f"level_betas is a list with a number or schedule for each level; got {betas!r:.60}."
+        )
+    return [schedule("each of level_betas", beta) for beta in betas]
 
 
 def _group(free_bits_per: Any) -> int:

@@ -56,6 +56,7 @@ class MMD(ELBO):
 
     needs = ("log_px", "kl", "z", "standard")
     losses = ("loss", "rec", "kl", "mmd")
+    by_level = False
 
     def __init__(
         self,

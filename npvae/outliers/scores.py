@@ -59,12 +59,17 @@ def anomaly_scores(
     DataError
         If x is not such data as the model takes.
     ConfigError
-        If there is no such method.
+        If there is no such method, or the model has no densities for it.
 
     Source: An & Cho 2015, for scores by what a VAE makes of a row.
     """
     if method not in _SAMPLES:
         raise ConfigError(f"method is 'elbo' or 'likelihood'; got {method!r}.")
+    if method == "likelihood" and not model.has_density:
+        raise ConfigError(
+            f"method='likelihood' weighs draws of z by their densities; model {model.name!r} has "
+            "no density of z. Take method='elbo'."
+        )
     n_samples = _SAMPLES[method] if n_samples is None else whole("n_samples", n_samples)
     log_p = _elbo if method == "elbo" else _log_likelihood
     model, scores = model.astype("float64"), []
@@ -141,7 +146,7 @@ def _entry_nats(model: Model, x: Any, context: Any, noise: list[Any]) -> tuple[A
         samples = []
         with np.errstate(over="ignore", invalid="ignore"):
             for eps in noise:
-                theta = model.theta(_codes(model, xb, cb, eps), cb)
+                theta = model.drawn_theta(xb, eps, cb)
                 rows = np.tile(xb, (len(theta), 1))
                 entries = model.likelihood.entries(theta.reshape(len(rows), -1), rows)
                 samples.append(entries.reshape(-1, *xb.shape))
@@ -149,14 +154,6 @@ def _entry_nats(model: Model, x: Any, context: Any, noise: list[Any]) -> tuple[A
         nats.append(np.where(np.isnan(xb), np.nan, -mean)[:n])
         seen.append(xb[:n])
     return np.concatenate(nats), np.concatenate(seen)
-
-
-def _codes(model: Model, x: Array, context: Array | None, eps: Any) -> Array:
-    """z (K, B, Z) of the level next to x; of a model without levels, its codes."""
-    if not model.levels:
-        return model.posteriors(x, context)[0][0][None]
-    z: Array = model.forward(x, eps, context, needs=("log_px", "z"))[0].levels[0].z
-    return z
 
 
 def _medians(nats: Array, variables: Array) -> Array:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.errors import DataError
-from ..core.losses import LOSSES, losses_in
+from ..core.losses import LOSSES, in_words, losses_in
 from .style import BLUE, INK, ORANGE, Array, house_style, lettering, new_figure
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ def loss_curves(records: Any, kept: int | None = None) -> Figure:
         if kept is not None:
             axes.axvline(kept, color=INK, linewidth=1, linestyle=":", label=f"kept: epoch {kept}")
         _limit_outliers(axes, curves)
-        title = _TITLES.get(term) or lettering(term.replace("_", " ").capitalize())
+        named = in_words(term)
+        plain = term.replace("_", " ").capitalize() if named == term else named
+        title = _TITLES.get(term) or lettering(plain)
         axes.set(title=title, xlabel="epoch", ylabel="nats per example")
         axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.grid(axis="y")

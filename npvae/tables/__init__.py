@@ -9,6 +9,7 @@ from __future__ import annotations
 from ..gaps import impute
 from .assess import column_nats, guess, nats_saved
 from .column import Column, Constant
+from .conditions import Columns, parted
 from .distributions import fitted_to
 from .draws import sample
 from .kinds import KINDS
@@ -18,7 +19,7 @@ from .on_disk import SHEETS, SUFFIXES, Table, read, write, write_filled
 from .schema import Schema
 
 __all__ = [
-    "KINDS", "SHEETS", "SUFFIXES", "Category", "Column", "Constant", "Count", "Date", "Flag",
-    "Number", "Ordered", "Schema", "Table", "column_nats", "fitted_to", "guess", "impute",
-    "nats_saved", "read", "sample", "write", "write_filled",
+    "KINDS", "SHEETS", "SUFFIXES", "Category", "Column", "Columns", "Constant", "Count", "Date",
+    "Flag", "Number", "Ordered", "Schema", "Table", "column_nats", "fitted_to", "guess", "impute",
+    "nats_saved", "parted", "read", "sample", "write", "write_filled",
 ]  # fmt: skip

@@ -17,22 +17,27 @@ Array = np.ndarray
 
 
 @public
-def guess(model: Any, z: Any) -> Array:
+def guess(model: Any, z: Any, context: Any = None) -> Array:
     """The model's best guess of the rows of latent vectors z (N, Z): (N, D), as x has them.
 
     The mean of p(x given z) for numbers and counts; for a category, ordered or not, the likeliest
     label, since a mean is none; and for a flag its probability.
     """
-    guesses = np.array(model.decode(z))
+    guesses = np.array(model.decode(z, context))
     labels = model.schema.where("category", "ordered")
     if labels:
-        guesses[:, labels] = model.decode(z, take="mode")[:, labels]
+        guesses[:, labels] = model.decode(z, context, "mode")[:, labels]
     return guesses
 
 
 @public
 def nats_saved(
-    model: Any, x: Any, reference: Any = None, seed: int = 0, progress: bool = False
+    model: Any,
+    x: Any,
+    reference: Any = None,
+    seed: int = 0,
+    progress: bool = False,
+    context: Any = None,
 ) -> Array:
     """How many nats the model saves in each column over the column's own distribution, (D,).
 
@@ -49,10 +54,12 @@ def nats_saved(
         default x.
     progress : bool
         Whether a bar shows on a terminal.
+    context : (N, C) array, optional
+        Of the rows x, for a model that has one.
     """
     x = as_array(x, "x").astype(np.float64)
     reference = x if reference is None else as_array(reference, "reference").astype(np.float64)
-    saved = -column_nats(model, x, seed)
+    saved = -column_nats(model, x, seed, context)
     columns = model.schema.modelled
     with counting(len(columns), "columns") if progress else nullcontext(lambda done: None) as count:
         for j, column in enumerate(columns):
@@ -65,7 +72,7 @@ def nats_saved(
 
 
 @public
-def column_nats(model: Any, x: Any, seed: int = 0) -> Array:
+def column_nats(model: Any, x: Any, seed: int = 0, context: Any = None) -> Array:
     """-log p(x_j given z) of each entry, (N, D), in nats, at one draw of z from q(z given x).
 
     NaN where x is.
@@ -73,9 +80,8 @@ def column_nats(model: Any, x: Any, seed: int = 0) -> Array:
     rng = np.random.default_rng(seed)
     log_scale = 0.0 if model.units is None else np.array(model.units.log_scale)
     nats = []
-    for xb, _ in model.batches(x, None):
-        terms, _ = model.forward(xb, model.draw_noise(len(xb), 1, rng), needs=("log_px", "z"))
-        theta = model.theta(terms.levels[0].z, None)
+    for xb, cb in model.batches(x, context):
+        theta = model.drawn_theta(xb, model.draw_noise(len(xb), 1, rng), cb)
         entries = model.likelihood.entries(theta[0], xb)
         nats.append(np.where(np.isnan(xb), np.nan, log_scale - entries))
     return np.concatenate(nats)

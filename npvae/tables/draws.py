@@ -37,6 +37,7 @@ def sample(
     given: Mapping[str, Any] | None = None,
     balance: str | None = None,
     seed: int = 0,
+    context: Any = None,
 ) -> Array:
     """n new rows of a table, (n, D): draws from p(x), or from p(x given what is known).
 
@@ -55,6 +56,9 @@ def sample(
     balance : str, optional
         A column of labels, of which all are to come as often.
     seed : int
+    context : optional
+        Of a conditional model, for each of the n rows, or one for all; where columns are given or
+        balanced, one for all.
 
     Raises
     ------
@@ -65,7 +69,7 @@ def sample(
 
     Source: Rubin 1987 (sampling importance resampling).
     """
-    return np.concatenate(list(sample_blocks(model, n, given, balance, seed)))
+    return np.concatenate(list(sample_blocks(model, n, given, balance, seed, context)))
 
 
 def sample_blocks(
@@ -74,6 +78,7 @@ def sample_blocks(
     given: Mapping[str, Any] | None = None,
     balance: str | None = None,
     seed: int = 0,
+    context: Any = None,
 ) -> Iterator[Array]:
     """`sample` in blocks of rows, so that memory does not grow with n. Raises when it is called."""
     n, seed = whole("n", n), whole("seed", seed, least=0)
@@ -84,12 +89,12 @@ def sample_blocks(
         )
     given = dict(given or {})
     if not given and balance is None:
-        return unconditional(model, n, seed, "draw")
+        return unconditional(model, n, seed, "draw", context)
     known = [KnownCells(schema, given)]
     if balance is not None:
         labels = _labels(schema, balance, given)
         known = [KnownCells(schema, {**given, balance: label}) for label in labels]
-    return _conditional(model, n, known, seed)
+    return _conditional(model, n, known, seed, _one_context(model, context))
 
 
 def _labels(schema: Any, name: str, given: Mapping[str, Any]) -> Sequence[str]:
@@ -105,14 +110,27 @@ def _labels(schema: Any, name: str, given: Mapping[str, Any]) -> Sequence[str]:
     return column.labels
 
 
-def unconditional(model: Any, n: int, seed: int, take: str) -> Iterator[Array]:
+def _one_context(model: Any, context: Any) -> Array | None:
+    """The context of all rows, (1, C), as the model's networks take it."""
+    reader = model.context_reader(context, 1)
+    return None if reader is None else np.asarray(reader.checked(slice(0, 1)))
+
+
+def unconditional(model: Any, n: int, seed: int, take: str, context: Any = None) -> Iterator[Array]:
     """`Model.sample` in blocks of rows; the first is what it gives with the same seed."""
+    given = None if context is None else np.asarray(context)
     for block, start in enumerate(range(0, n, BLOCK)):
         own = seed if block == 0 else _seed(np.random.default_rng([seed, _STREAM, block]))
-        yield model.sample(min(BLOCK, n - start), own, take=take)
+        size = min(BLOCK, n - start)
+        mine = given
+        if given is not None and len(given) == n > 1:
+            mine = given[start : start + size]
+        yield model.sample(size, own, mine, take)
 
 
-def _conditional(model: Any, n: int, known: list[KnownCells], seed: int) -> Iterator[Array]:
+def _conditional(
+    model: Any, n: int, known: list[KnownCells], seed: int, context: Array | None
+) -> Iterator[Array]:
     for block, start in enumerate(range(0, n, BLOCK)):
         size = min(BLOCK, n - start)
         rows = np.empty((size, model.x_dim))
@@ -121,26 +139,28 @@ def _conditional(model: Any, n: int, known: list[KnownCells], seed: int) -> Iter
             mine = np.arange((i - start) % len(known), size, len(known))
             rng = np.random.default_rng([seed, _STREAM, block, i])
             if len(mine):
-                rows[mine] = _drawn(model, given, len(mine), rng)
+                rows[mine] = _drawn(model, given, len(mine), rng, context)
         yield rows
 
 
-def _drawn(model: Any, given: KnownCells, n: int, rng: np.random.Generator) -> Array:
-    """n draws (n, D) of rows of which something is given."""
+def _drawn(
+    model: Any, given: KnownCells, n: int, rng: np.random.Generator, context: Array | None
+) -> Array:
+    """n draws (n, D) of rows of which something is given, all with one context (1, C)."""
     pool = int(np.clip(_NUMBERS // max(model.largest_row, 1), 256, _POOL))
     known = ~np.isnan(given.x)
     kept: list[Array] = []
     found = tries = since = 0
     while found < n:
-        z = model.draw_z(pool, rng, None)
-        weights = _weights(model, z, given.x) if known.any() else None
+        z = model.draw_z(pool, rng, _for_each(pool, context))
+        weights = _weights(model, z, given.x, context) if known.any() else None
         if weights is None:
-            drawn = model.decode(z, take="draw", seed=_seed(rng))
+            drawn = model.decode(z, _for_each(len(z), context), "draw", _seed(rng))
         elif (effective := 1 / np.square(weights).sum()) >= ENOUGH:
             z = z[rng.choice(pool, int(effective / 2), p=weights)]
-            drawn = model.decode(z, take="draw", seed=_seed(rng))
+            drawn = model.decode(z, _for_each(len(z), context), "draw", _seed(rng))
         else:  # the encoder knows better than the prior where such rows are
-            draws = impute(model, given.x[None], _AT_ONCE, 5 * _AT_ONCE, _seed(rng))
+            draws = impute(model, given.x[None], _AT_ONCE, 5 * _AT_ONCE, _seed(rng), context)
             drawn = draws[:, 0]
         drawn = np.array(drawn, np.float64)
         drawn[:, known] = given.x[known]
@@ -158,20 +178,25 @@ def _drawn(model: Any, given: KnownCells, n: int, rng: np.random.Generator) -> A
     return np.concatenate(kept)
 
 
-def _weights(model: Any, z: Array, x: Array) -> Array:
+def _for_each(n: int, context: Array | None) -> Array | None:
+    """One context (1, C) for each of n latent vectors."""
+    return None if context is None else np.repeat(context, n, axis=0)
+
+
+def _weights(model: Any, z: Array, x: Array, context: Array | None) -> Array:
     """p(known values of x given z) of z (N, Z) and one row x (D,), to a sum of 1: (N,)."""
-    log_w = _log_likelihood(model, z, x)
+    log_w = _log_likelihood(model, z, x, context)
     w = np.exp(log_w - max(log_w.max(), -1e300))
     if not w.any():
         raise DataError("no row that the model can draw has these values; give others.")
     return np.asarray(w / w.sum())
 
 
-def _log_likelihood(model: Any, z: Array, x: Array) -> Array:
+def _log_likelihood(model: Any, z: Array, x: Array, context: Array | None) -> Array:
     """log p(known values of x given z) for each z (N, Z) and one row x (D,): (N,)."""
-    ((row, _),) = model.batches(x[None], None)
+    ((row, _),) = model.batches(x[None], context)
     rows = np.broadcast_to(row, (len(z), len(x)))
-    theta = model.theta(z.astype(row.dtype), None)
+    theta = model.theta(z.astype(row.dtype), _for_each(len(z), context))
     entries = model.likelihood.entries(theta, rows)
     log_p = np.where(np.isnan(rows), 0.0, entries).sum(1)
     return np.where(np.isnan(log_p), -np.inf, log_p)

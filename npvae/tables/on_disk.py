@@ -147,14 +147,14 @@ def of_frame(
         return _table(found, *_infer(found, dict(columns or {}), missing, WHERE, labelled), WHERE)
     x = array_of(frame, schema.modelled, schema.missing if missing is None else missing)
     label = series_of(frame).get(schema.label or "") if labelled else None
-    y = None if label is None else as_labels(*_by_row(column_cells(values_of(label))), WHERE)
+    y = None if label is None else as_labels(column_cells(values_of(label)).all)
     return Table(x, y, columns=schema.names, schema=schema)
 
 
 def _table(found: Found, schema: Schema, label: str | None, where: str) -> Table:
     cells = {normalize("NFC", name): cells for name, cells in found.cells.items()}
     x = np.column_stack([cells[normalize("NFC", c.name)].values(c, where) for c in schema.modelled])
-    y = None if label is None else as_labels(*_by_row(found.cells[label]), where)
+    y = None if label is None else as_labels(found.cells[label].all)
     return Table(x, y, columns=schema.names, schema=schema, notes=tuple(found.notes))
 
 
@@ -357,13 +357,6 @@ def _check_columns(table: Mapping[str, Cells], schema: Schema, where: str) -> No
             f"{_few(missing)}, and there are {_few(table)}. Add it, with empty cells where it is "
             "not known."
         )
-
-
-def _by_row(cells: Cells) -> tuple[list[str], list[int]]:
-    """Every row's text, and the line where that text came first."""
-    line = {text: cells.line_of(text) for text in cells.texts}
-    texts = cells.all
-    return texts, [line[text] for text in texts]
 
 
 def _few(names: Iterable[str], most: int = 8) -> str:

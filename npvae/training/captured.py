@@ -25,7 +25,7 @@ from ..models import Model
 from ..objectives import ELBO
 from .rows import Rows
 from .sources import RowSources
-from .steps import Done, EagerSteps, NotFinite, Training, along
+from .steps import Done, EagerSteps, NotFinite, Training, along, bound_names
 
 Array = np.ndarray
 
@@ -224,14 +224,14 @@ class _Bounds:
         return Program(graph, self.worker, None, self.table.sources, self.threads)
 
     def sums(self, noise: np.random.Generator, draws: np.random.Generator | None) -> Array:
-        """The sums over all rows of loss, rec and kl."""
-        total = np.zeros(3)
+        """The sums over all rows of the losses that `bound_names` names."""
+        total = np.zeros(len(bound_names(self.worker)))
         n, at = len(self.table.rows), 0
         while at < n:
             program = self.full if n - at >= self.full.batch else self.short
             assert program is not None
             steps = min((n - at) // program.batch, _most_steps(program, self.table))
-            losses, scalars = np.zeros((steps, 3)), np.zeros((steps, 4))
+            losses, scalars = np.zeros((steps, len(total))), np.zeros((steps, 4))
             scalars[:, 0] = 1.0
             drawn = _noise(self.worker, program, 1, steps, noise)
             rows = self.table.find(np.arange(at, at + steps * program.batch), draws)

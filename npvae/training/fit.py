@@ -7,6 +7,7 @@ import os
 import time
 import warnings
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,6 @@ from ..core import interrupts, layout
 from ..core.checks import number
 from ..core.errors import ConfigError, NonFiniteLoss
 from ..core.files import sweep_beside
-from ..core.losses import LOSSES
 from ..core.numerics import all_finite
 from ..core.progress import Silent, reporter
 from ..core.public import public
@@ -34,7 +34,7 @@ from .history import History
 from .rows import Rows, Transform, check_binarise, check_hide, training_rows, validation_rows
 from .settings import Settings
 from .statistics import measure, measures
-from .steps import EagerSteps, NotFinite, Training
+from .steps import EagerSteps, NotFinite, Training, bound_names
 from .trial import check_contracts
 
 Array = np.ndarray
@@ -187,6 +187,7 @@ def train(
     if rows.context is not None:
         model.start_from_context(rows.context)
     _warn_of_short_training(settings)
+    settings = replace(settings, n_levels=len(built.levels))
     return _Run(model, settings, rows, held_out).train()
 
 
@@ -314,7 +315,7 @@ class _Run:
     def _validate(self, steps: Any) -> dict[str, float | None]:
         """-ELBO at beta = 1 with one sample; the same noise after every epoch."""
         if self.valid is None:
-            return dict.fromkeys(f"valid_{name}" for name in LOSSES)
+            return dict.fromkeys(f"valid_{name}" for name in bound_names(self.model))
         streams = self._stream(0, _VALIDATION), self._stream(0, _VALIDATION_DRAWS)
         with np.errstate(over="ignore", invalid="ignore"):
             bound = steps.bound(self.valid, *streams)
@@ -322,7 +323,7 @@ class _Run:
             self._told = True
             cause = not_like_training(self.model, self.valid)
             warnings.warn(f"the validation loss is no finite number; {cause}", stacklevel=5)
-        return _named("valid", LOSSES, bound / len(self.valid))
+        return _named("valid", bound_names(self.model), bound / len(self.valid))
 
     def _stream(self, epoch: int, purpose: int) -> np.random.Generator:
         return np.random.default_rng([self.settings.seed, epoch, purpose])

@@ -25,7 +25,8 @@ class History:
         objective's losses are called, the means over the epoch; ``valid_loss, valid_rec,
         valid_kl``, those of -ELBO at beta = 1 with one sample, or None without validation data;
         the ``seconds`` that the epoch took; ``lr`` and ``beta`` at its last step. Losses are in
-        nats per example.
+        nats per example. Of a model of several latent levels there is the KL of each, the
+        ``train_kl_1`` and ``valid_kl_1`` of the level next to x, and so on.
     """
 
     def __init__(self, records: list[dict[str, Any]] | None = None) -> None:
@@ -67,9 +68,11 @@ class History:
 
     def _csv(self, records: list[dict[str, Any]], header: bool) -> bytes:
         text = io.StringIO(newline="")
-        trained = losses_in(self.records[0]) if self.records else LOSSES
+        first = self.records[0] if self.records else {}
+        trained = losses_in(first) if first else LOSSES
         columns = ["epoch", *(f"train_{name}" for name in trained)]
-        columns += [*(f"valid_{name}" for name in LOSSES), "seconds", "lr", "beta"]
+        measured = [name for name in first if name.startswith("valid_")]
+        columns += [*(measured or (f"valid_{name}" for name in LOSSES)), "seconds", "lr", "beta"]
         writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
         if header:
             writer.writeheader()

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.checks import relative_weights
+from ..core.checks import flag, relative_weights
 from ..core.errors import ConfigError, DataError
 from ..core.numerics import known_sums
 from ..data.mapped import in_memory
@@ -157,9 +157,7 @@ def _ones(x: Array, u: Array) -> Array:
 
 def check_binarise(model: Model, binarise: Any) -> None:
     """Refuse what is no bool, and a likelihood that is none of ones and zeros."""
-    if not isinstance(binarise, (bool, np.bool_)):
-        raise ConfigError(f"binarise is True or False; got {binarise!r}.")
-    if not binarise:
+    if not flag("binarise", binarise):
         return
     try:
         model.likelihood.check(np.repeat([[0.0], [1.0]], model.x_dim, axis=1))

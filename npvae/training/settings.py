@@ -24,6 +24,7 @@ class Settings:
 
     Attributes
     ----------
+    n_levels : how many latent levels the model has, each with a loss of its own if several
     configs : dict, for a checkpoint what objective and optimiser are as the run begins
 
     Raises
@@ -48,6 +49,7 @@ class Settings:
     checkpoint: Any
     resume: bool
     progress: bool | None
+    n_levels: int = 1
 
     def __post_init__(self) -> None:
         checked = {
@@ -81,7 +83,7 @@ class Settings:
     @property
     def losses(self) -> tuple[str, ...]:
         """The names of the objective's losses; the first is the one that is minimised."""
-        return names_of(self.objective)
+        return names_of(self.objective, self.n_levels)
 
 
 def _config(thing: Any) -> Any:

@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.losses import LOSSES
-from ..core.objective import values_of
+from ..core.objective import names_of, values_of
 from ..core.schedules import Constant, Schedule
 from ..layers.mode import learning
 from ..models import Model
@@ -81,6 +80,11 @@ def along(schedule: Schedule, times: Array, check: Callable[[Any], float] = floa
     return np.array([check(schedule(float(now))) for now in times])
 
 
+def bound_names(model: Model) -> tuple[str, ...]:
+    """The losses of the ELBO that validation has, of a model of several levels by level too."""
+    return names_of(ELBO(), len(model.levels))
+
+
 class EagerSteps:
     """Python calls kernel after kernel, in any type."""
 
@@ -124,10 +128,12 @@ class EagerSteps:
         self, rows: Rows, noise: np.random.Generator, draws: np.random.Generator | None = None
     ) -> Array:
         """The sums over rows of the ELBO's losses at beta = 1 with one sample."""
-        worker, objective, sums = self.training.worker, ELBO(), np.zeros(len(LOSSES))
+        worker, objective = self.training.worker, ELBO()
+        names = bound_names(worker)
+        sums = np.zeros(len(names))
         for chunk in rows.x.chunks():
             x, context, _ = rows.batch(chunk, draws)
             terms, _ = worker.forward(x, worker.draw_noise(len(x), 1, noise), context)
             losses, _ = objective(terms)
-            sums += np.array([losses[name] for name in LOSSES], float) * len(x)
+            sums += np.array([losses[name] for name in names], float) * len(x)
         return sums

@@ -58,7 +58,7 @@ def test_rows_are_images_of_the_shape_that_is_said(npvae, tmp_path):
             "--model conv is for images; got rows of 64",
         ),
         (["--model", "conv", "--channels", "8,8,8,8"], "one of 8 × 8 can be halved 3 times"),
-        (["--channels", "8,8"], "--channels are those of --model conv"),
+        (["--channels", "8,8"], "--model vae takes no --channels"),
     ],
 )
 def test_what_can_not_be_is_refused(refused, options, said):

@@ -42,8 +42,8 @@ def test_a_run_folder_is_complete(trained):
         "objective": {"name": "elbo", "beta": 1.0, "n_samples": 1, "free_bits": 0.0},
         "training": {
             "data": "digits", "columns": None, "missing_cells": None, "encoding": None,
-            "sheet": None, "holdout": 0.1, "model": "vae", "z_dim": 2, "hidden": [16],
-            "channels": None,
+            "sheet": None, "holdout": 0.1, "model": "vae", "condition": None, "z_dim": 2,
+            "hidden": [16], "channels": None,
             "activation": "relu", "likelihood": "bernoulli", "posterior": "gaussian",
             "prior": "standard",
             "objective": "elbo", "n_samples": 1, "beta": 1.0, "warmup": 0.0, "free_bits": 0.0,
@@ -82,8 +82,8 @@ def test_a_hierarchy_of_levels(npvae, tmp_path):
 @pytest.mark.parametrize(
     ("model", "said"),
     [
-        ("ladder", "--model is one of vae, conv, hierarchical; got 'ladder'"),
-        ("hierarchical:levels=3", "--model hierarchical takes"),
+        ("ladder", "model must be a registered name; got 'ladder'"),
+        ("hierarchical:levels=3", "model 'hierarchical' takes"),
         ("hierarchical:z_dims=[0]", "each width in z_dims is a whole number"),
     ],
 )
@@ -116,7 +116,7 @@ def test_it_says_what_it_does_and_where_everything_is(npvae, tmp_path, monkeypat
 def test_with_no_option_the_digits_take_300_epochs(monkeypatch, npvae, tmp_path):
     asked = {}
 
-    def train(model, settings, x, valid):
+    def train(model, settings, x, valid, context):
         asked.update(vars(settings), model=model)
         raise nv.ConfigError("that will do")
 
@@ -131,7 +131,7 @@ def test_with_no_option_the_digits_take_300_epochs(monkeypatch, npvae, tmp_path)
 def test_every_option_reaches_fit(monkeypatch, npvae, tmp_path):
     asked = {}
 
-    def train(model, settings, x, valid):
+    def train(model, settings, x, valid, context):
         asked.update(vars(settings), model=model, rows=len(x))
         raise nv.ConfigError("that will do")
 

@@ -1,0 +1,205 @@
+"""Every family on the command line: conditions, labels, and what each command makes of them."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+
+import npvae as nv
+from npvae.cli import main
+
+TOWNS = ["Oslo", "Paris", "Rome"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Tables in which x depends on the town and on the label, and a folder of runs."""
+    folder, rng = tmp_path_factory.mktemp("families"), np.random.default_rng(0)
+    town, age = rng.choice(TOWNS, 150), rng.integers(20, 60, 150)
+    label = rng.choice(["cat", "dog"], 150)
+    x = (rng.normal(size=150) + 6 * (town == "Oslo") + 4 * (label == "dog")).round(2)
+    w = (2 * x + rng.normal(size=150)).round(1)
+    gaps = [("" if i % 13 == 5 else str(v)) for i, v in enumerate(x)]
+    few = [v if i % 3 else "" for i, v in enumerate(label)]
+    for name, labels in (("t", label), ("few", few)):
+        with (folder / f"{name}.csv").open("w", newline="") as file:
+            rows = zip(town, gaps, age, w, labels, strict=True)
+            csv.writer(file).writerows([["town", "x", "age", "w", "label"], *rows])
+    return folder
+
+
+def trained(folder, name, line):
+    out = folder / name
+    if not out.exists():
+        assert main([*f"train {line} --quiet --no-plots --hidden 16 --out".split(), str(out)]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def by_town(folder):
+    return trained(folder, "town", f"{folder / 't.csv'} --epochs 30 --condition town,age")
+
+
+@pytest.fixture(scope="module")
+def by_digit(folder):
+    return trained(folder, "digit", "--epochs 40 --condition label --prior conditional")
+
+
+@pytest.fixture(scope="module")
+def semi(folder):
+    return trained(folder, "semi", f"{folder / 'few.csv'} --epochs 40 --model semi --z-dim 2")
+
+
+@pytest.fixture(scope="module")
+def autoencoder(folder):
+    return trained(folder, "auto", f"{folder / 't.csv'} --epochs 20 --model autoencoder:noise=0.1")
+
+
+def table(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_class_is_sampled(by_digit, npvae, tmp_path):
+    x, y = nv.datasets.digits()
+    new = tmp_path / "new.npy"
+    right = []
+    for digit in range(10):
+        assert npvae(f"sample {by_digit} --class {digit} -n 20 --out {new}").code == 0
+        nearest = ((np.load(new)[:, None] - x) ** 2).sum(-1).argmin(1)
+        right.append((y[nearest] == digit).mean())
+    assert np.mean(right) > 0.9
+    assert npvae(f"sample {by_digit} -n 20 --out {new}").out.count("every class in turn") == 1
+    nearest = ((np.load(new)[:, None] - x) ** 2).sum(-1).argmin(1)
+    assert (y[nearest] == np.arange(20) % 10).mean() > 0.8
+
+
+def test_the_classes_are_kept_in_the_model(by_digit, semi):
+    assert nv.load(by_digit).condition.names == list("0123456789")
+    assert nv.load(semi).n_classes == ["cat", "dog"]
+
+
+def test_columns_leave_x_and_come_back(by_town, npvae, tmp_path):
+    model = nv.load(by_town)
+    assert model.schema.names == ["x", "w"]
+    assert model.condition.schema.names == ["town", "age"]
+    out = tmp_path / "new.csv"
+    assert npvae(f"sample {by_town} --given town=Paris,age=30 -n 40 --out {out}").code == 0
+    rows = table(out)
+    assert list(rows[0]) == ["town", "x", "age", "w"]
+    assert {(row["town"], row["age"]) for row in rows} == {("Paris", "30")}
+    in_oslo = tmp_path / "oslo.csv"
+    assert npvae(f"sample {by_town} --given town=Oslo -n 40 --out {in_oslo}").code == 0
+    others = table(in_oslo)
+    assert len({row["age"] for row in others}) > 5  # ages are those of rows from Oslo
+    means = [np.mean([float(row["x"]) for row in found]) for found in (others, rows)]
+    assert 3 < means[0] - means[1] < 9  # the table has 6
+
+
+def test_what_is_modelled_is_given_beside_the_condition(by_town, npvae, refused, tmp_path):
+    out = tmp_path / "new.csv"
+    npvae(f"sample {by_town} --given town=Rome,age=41,x=3.. -n 12 --out {out}")
+    assert all(float(row["x"]) >= 3 and row["town"] == "Rome" for row in table(out))
+    assert "a value for each" in refused(f"sample {by_town} --given town=Rome,x=3..")
+    assert "is one value each" in refused(f"sample {by_town} --given age=30..40,town=Rome")
+    assert "no label 'Berlin'" in refused(f"sample {by_town} --given town=Berlin")
+
+
+@pytest.mark.parametrize("name", ["by_town", "by_digit", "semi", "autoencoder"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "evaluate RUN --samples 5 --rows 40", "sample RUN -n 4 --out OUT.npy",
+        "reconstruct RUN --rows 9 --out OUT.csv", "interpolate RUN --pairs 2 --out OUT.npy",
+        "traverse RUN --row 3 --out OUT.npy", "latent RUN --rows 30 --out OUT.csv", "info RUN",
+        "anomalies RUN --rows 40 --out OUT.csv", "evaluate RUN --samples 2 --rows-drawn 20 --json",
+    ],
+)  # fmt: skip
+def test_every_command_reads_what_the_run_is_given(line, name, request, npvae, tmp_path):
+    run = request.getfixturevalue(name)
+    line = line.replace("RUN", str(run)).replace("OUT", str(tmp_path / "out"))
+    line += f" --out {tmp_path / 'drawn.png'}" if "drawn" in line else ""
+    code, out, err = npvae(line)
+    assert (code, err) == (0, "")
+    if line.startswith("info"):
+        family = {"semi": "semi", "autoencoder": "autoencoder"}.get(name, "vae")
+        assert f"model          {family}, " in out
+        print(nv.load(run))
+
+
+def test_gaps_are_filled_with_the_condition(by_town, folder, npvae, tmp_path):
+    out = tmp_path / "filled.csv"
+    assert npvae(f"impute {by_town} --out {out}").code == 0
+    before, after = table(folder / "t.csv"), table(out)
+    gaps = [i for i, row in enumerate(before) if row["x"] == ""]
+    filled = {town: [] for town in TOWNS}
+    for i in gaps:
+        filled[before[i]["town"]].append(float(after[i]["x"]))
+        assert {**after[i], "x": ""} == before[i]
+    assert np.mean(filled["Oslo"]) > np.mean(filled["Paris"] + filled["Rome"]) + 2
+
+
+def test_a_conditional_run_is_resumed_with_its_classes(folder, npvae, tmp_path):
+    line = f"{folder / 't.csv'} --condition town --epochs 2 --seed 3"
+    whole = trained(tmp_path, "whole", line.replace("--epochs 2", "--epochs 4"))
+    part = trained(tmp_path, "part", line)
+    assert npvae(f"train --resume --epochs 4 --quiet --no-plots --out {part}").code == 0
+    assert np.array_equal(nv.load(whole).flat, nv.load(part).flat)
+
+
+def test_accuracy_is_told(semi, folder, npvae):
+    out = npvae(f"evaluate {semi} --data {folder / 't.csv'}").out
+    share = float(out.partition("accuracy")[2].split()[0].rstrip("%")) / 100
+    data = nv.tables.read(folder / "t.csv")
+    assert share == pytest.approx((nv.load(semi).predict(data.x) == data.y).mean(), abs=1e-4)
+    assert share > 0.75
+    told = npvae(
+        f"train {folder / 'few.csv'} --model semi --epochs 2 --no-plots --out {folder / 'told'}"
+    ).out
+    assert "labels     2 classes: cat, dog" in told
+    assert "of the labels of" in told
+
+
+def test_a_class_of_a_table(folder, npvae, tmp_path):
+    run = trained(folder, "species", f"{folder / 't.csv'} --epochs 10 --condition label")
+    out = tmp_path / "dogs.csv"
+    assert npvae(f"sample {run} --class dog -n 5 --out {out}").code == 0
+    assert {row["label"] for row in table(out)} == {"dog"}
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("sample DIGIT --class 11", "a label is one of 0, 1, 2"),
+        ("sample TOWN --class 3", "--class is for a run of"),
+        ("evaluate TOWN --data digits", "conditioned on columns of a table"),
+        ("impute SEMI", "weighed by their densities"),
+        ("impute AUTO", "weighed by their densities"),
+        ("anomalies AUTO --method likelihood", "Take method='elbo'"),
+        ("sample SEMI --given town=Paris", "need its --class too"),
+        ("train T --condition nothing", "conditioned on columns of its table"),
+        ("train T --condition town,label", "condition on it alone"),
+        ("train T --condition town,x,age,w", "that it is not conditioned on"),
+        ("train FEW --condition label", "needs one for each row; row 0"),
+        ("train N --condition label", "takes the labels of rows"),
+        ("train N --model semi", "takes the labels of rows"),
+        ("train N --condition town", "columns of a table"),
+        ("train T --prior conditional", "--condition label"),
+        ("train T --model semi --condition town", "--model semi takes no --condition"),
+        ("train T --model autoencoder --prior mixture", "takes no --prior"),
+        ("train T --model semi --objective iwae", "sums the label out"),
+        ("train T --model autoencoder --objective iwae", "has no density"),
+    ],
+)
+def test_bad_input(
+    line, why, folder, by_digit, by_town, semi, autoencoder, refused, monkeypatch, tmp_path
+):
+    np.save(tmp_path / "n.npy", np.random.default_rng(0).random((30, 4)))
+    monkeypatch.chdir(tmp_path)
+    names = {"DIGIT": by_digit, "TOWN": by_town, "SEMI": semi, "AUTO": autoencoder}
+    names |= {"FEW": folder / "few.csv", "T": folder / "t.csv", "N": tmp_path / "n.npy"}
+    words = [str(names.get(word, word)) for word in line.split()]
+    quiet = ["--quiet"] if words[0] == "train" else []
+    assert why in refused(" ".join([*words, *quiet]))
