@@ -153,11 +153,6 @@ def told(model: Any) -> Iterator[tuple[str, str]]:
         yield "labels" if predicted else "condition", f"{condition.width} classes: {shown}"
 
 
-def z_widths(model: Any) -> list[int]:
-    """The dimensions of z by level, the one next to x first."""
-    return list(getattr(model, "z_dims", [model.z_dim]))
-
-
 def contexts_of(model: Any, n: int, known: Any, seed: int) -> Any:
     """The context of n new rows: every class in turn, or that of rows (N, C) at random.
 

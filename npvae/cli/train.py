@@ -16,7 +16,7 @@ from ..tables import Table
 from ..training.history import History
 from . import console, runs
 from .console import DONE, FAILED_CHECK, INTERRUPTED, NO_READER, count, tell
-from .contexts import contexts_of, labels_of, told, z_widths
+from .contexts import contexts_of, labels_of, told
 from .gallery import walks
 from .inputs import draw, take
 from .job import Job, prepared
@@ -65,7 +65,7 @@ def _plan(job: Job, options: Namespace) -> str:
     choices, model = job.choices, job.model
     validate = "none" if job.valid is None else f"{len(job.valid.x):,}"
     channels = [f"conv {c}" for c in getattr(model, "channels", ())]
-    layers, z = [*channels, *getattr(model, "hidden", ())], " + ".join(map(str, z_widths(model)))
+    layers, z = [*channels, *getattr(model, "hidden", ())], " + ".join(map(str, model.z_widths))
     family = "" if choices["model"] == "vae" else f"{choices['model']}, "
     sizes = [model.x_dim, *layers, f"z {z}", *layers[::-1], model.x_dim]
     threads = choices["threads"] or usable_cores()

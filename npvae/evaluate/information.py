@@ -82,10 +82,10 @@ def information(
 
     Source: Hoffman & Johnson 2016, equation 5; the bounds: Poole et al. 2019, section 2.3.
     """
-    if _gaussian_level(model).prior.of_context or not model.has_density:
+    if _gaussian_level(model).prior.of_context:
         raise ConfigError(
             "the KL is told apart against one prior p(z); this model's prior is made of each row's "
-            "context, or its KL is also that of a label."
+            "context."
         )
     n_samples = whole("n_samples", n_samples)
     rng = np.random.default_rng(whole("seed", seed, least=0))

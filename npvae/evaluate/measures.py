@@ -131,7 +131,10 @@ def accuracy(model: Any, x: Any, y: Any) -> tuple[float, int]:
         If a label is none of the model's classes.
     """
     if not hasattr(model, "predict"):
-        raise ConfigError(f"accuracy is of a model that predicts labels; got {model!r:.60}.")
+        raise ConfigError(
+            f"accuracy is of a model that predicts labels, such as nv.SemiSupervisedVAE; "
+            f"{type(model).__name__} predicts none."
+        )
     y = np.asarray(y)
     known = np.flatnonzero(model.condition.known(y))
     if not len(known):

@@ -138,7 +138,8 @@ def row_gradients(
 
 def can_refine(model: Any) -> bool:
     """Whether a model is of the kind that `refine` is for."""
-    return len(model.levels) == 1 and type(model.levels[0].posterior) is DiagonalGaussian
+    one = len(model.levels) == 1 and model.has_density
+    return one and type(model.levels[0].posterior) is DiagonalGaussian
 
 
 def _gaussian_level(model: Any) -> Any:
@@ -146,6 +147,7 @@ def _gaussian_level(model: Any) -> Any:
     if not can_refine(model):
         n = len(model.levels)
         came = f"{n} levels" if n != 1 else type(model.levels[0].posterior).__name__
+        came = came if model.has_density or n != 1 else "a label that is summed out"
         raise ConfigError(
             "per-example inference is for models with one latent level and posterior='gaussian'; "
             f"this one has {came}."

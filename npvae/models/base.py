@@ -45,7 +45,7 @@ class Model(Owner, abstract=True):
     levels : sequence of Level
         The latent levels, the one next to x first.
     noise_widths : sequence of int
-        Z of each level; by default the one level's z_dim.
+        How many numbers of noise each level takes; by default its dimensions, `z_widths`.
     scale : float or None
         What integer input is divided by; `fit` sets it.
     units : Units or None
@@ -203,8 +203,13 @@ class Model(Owner, abstract=True):
             yield read(rows)
 
     @property
-    def noise_widths(self) -> Sequence[int]:
+    def z_widths(self) -> Sequence[int]:
+        """The latent dimensions of each level, the one next to x first."""
         return (self.z_dim,)
+
+    @property
+    def noise_widths(self) -> Sequence[int]:
+        return self.z_widths
 
     def draw_noise(self, batch: int, n_samples: int, rng: np.random.Generator) -> Any:
         """Standard normal eps, (K, B, Z): what `forward` takes for K = n_samples.

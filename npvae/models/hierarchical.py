@@ -99,7 +99,7 @@ class HierarchicalVAE(Observed):
         self._own(self._dtype, self.seed, parameters)
 
     @property
-    def noise_widths(self) -> Sequence[int]:
+    def z_widths(self) -> Sequence[int]:
         return self.z_dims
 
     def forward(

@@ -32,10 +32,16 @@ def summary(model: Model) -> str:
 
 
 def _in_words(model: Model) -> str:
-    widths = ", ".join(map(str, model.noise_widths))
+    widths = ", ".join(map(str, model.z_widths))
     words = [f"{model.x_dim:,} columns, z of {widths} dimensions"]
     if model.context_dim:
-        words.append(f"a context of {model.context_dim}")
+        labels = hasattr(model.condition, "classes")
+        given = "predicts" if hasattr(model, "predict") else "is given"
+        words.append(
+            f"{given} one of {model.context_dim} classes"
+            if labels
+            else f"a context of {model.context_dim}"
+        )
     if model.missing:
         words.append("missing entries masked")
     if model.standardise:
