@@ -162,7 +162,7 @@ def test_info_lists_what_the_options_take_with_its_arguments(npvae):
     assert {"bernoulli", "gaussian:scale=1.0"} <= set(listed["--likelihood"])
     assert {"relu", "tanh"} <= set(listed["--activation"])
     assert "vamp:n_components=50" in listed["--prior"]
-    assert {"gaussian", "planar:n=8"} <= set(listed["--posterior"])
+    assert {"gaussian", "planar:n=8,amortised=false"} <= set(listed["--posterior"])
     assert {
         "elbo:beta=1.0,n_samples=1,free_bits=0.0,capacity=none,free_bits_per=dimension,level_betas=none",
         "iwae:n_samples=5",
