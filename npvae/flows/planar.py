@@ -100,6 +100,7 @@ class Planar(Flow):
     dw: Array
     du: Array
     db: Array
+    amortised = False
 
     def __init__(self, amortised: bool = False) -> None:
         self.amortised = flag("amortised", amortised)
@@ -107,10 +108,11 @@ class Planar(Flow):
     @property
     def arguments(self) -> dict[str, Any]:
         """Without `amortised` where it is not, as in files from before it could be."""
-        return {"amortised": True} if self.amortised else {}
+        return {n: v for n, v in super().arguments.items() if n != "amortised" or v}
 
     def __repr__(self) -> str:
-        return f"Planar({'amortised=True' if self.amortised else ''})"
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
+        return f"{type(self).__name__}({arguments})"
 
     def n_outputs(self, z_dim: int) -> int:
         return 2 * z_dim + 1 if self.amortised else 0
