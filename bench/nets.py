@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -10,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-DATA = ("mnist", "digits", "random")
+DATA = ("mnist", "digits", "faces", "random")
+SIDE = 64
+"""Of the faces, which are cut to squares and shrunk."""
 N_CLASSES, LABELLED = 10, 100
 """Of the families that know labels; a row in so many has its own, where few are known."""
 N_FLOWS = {"planar": 16, "iaf": 4}
@@ -20,7 +23,11 @@ Z_ABOVE = 10
 
 @dataclass(frozen=True)
 class Net:
-    """A dense VAE with a Bernoulli likelihood, and how it is trained."""
+    """A VAE with a Bernoulli likelihood, and how it is trained.
+
+    With `channels` it is convolutional, of square grey images: a window of 4 x 4 halves the image
+    for each of them, and the decoder is the mirror image.
+    """
 
     x_dim: int
     hidden: tuple[int, ...]
@@ -28,9 +35,23 @@ class Net:
     batch: int = 128
     samples: int = 1
     activation: str = "relu"
+    channels: tuple[int, ...] = ()
+
+    @property
+    def side(self) -> int:
+        """Height and width of the images."""
+        return math.isqrt(self.x_dim)
+
+    @property
+    def images(self) -> list[tuple[int, int, int]]:
+        """(height, width, channels) of the image and of what each convolution makes of it."""
+        sides = [self.side >> i for i in range(len(self.channels) + 1)]
+        return [(s, s, c) for s, c in zip(sides, (1, *self.channels), strict=True)]
 
     @property
     def widths(self) -> str:
+        if self.channels:
+            return f"{self.side} x {self.side}, channels {self.channels}, z {self.z_dim}"
         return "-".join(map(str, (self.x_dim, *self.hidden, self.z_dim)))
 
     def __str__(self) -> str:
@@ -48,13 +69,25 @@ class Net:
             (repeated, m, n) for m, n in pairwise(decoder)
         ]
 
+    def convolutions(self) -> list[int]:
+        """The multiply-adds of each layer forward, without what padding is multiplied with.
+
+        Along an axis each of the s/2 places meets four taps, but the first and the last, three.
+        """
+        met = [
+            self.batch * (2 * s - 2) ** 2 * c * d for (s, _, c), (_, _, d) in pairwise(self.images)
+        ]
+        flat = self.batch * self.z_dim * math.prod(self.images[-1])
+        return [*met, 2 * flat, flat, *met[::-1]]
+
     def flop(self) -> int:
         """Floating-point operations of the matrix products of one training step.
 
         A layer of R rows, m inputs and n outputs takes 2Rmn each for its output, its weights'
         gradient and its input's gradient; the first layer's input is data and needs no gradient.
         """
-        forward = [2 * rows * m * n for rows, m, n in self.products()]
+        dense = [rows * m * n for rows, m, n in self.products()]
+        forward = [2 * n for n in (self.convolutions() if self.channels else dense)]
         return 3 * sum(forward) - forward[0]
 
     @classmethod
@@ -74,7 +107,8 @@ class Net:
     @classmethod
     def of(cls, fields: dict[str, Any]) -> Net:
         """The net that `dataclasses.asdict` and JSON made of one."""
-        return cls(**{**fields, "hidden": tuple(fields["hidden"])})
+        both = {name: tuple(fields[name]) for name in ("hidden", "channels")}
+        return cls(**{**fields, **both})
 
 
 NETS = {
@@ -84,6 +118,13 @@ NETS = {
     "wide": Net(784, (1000, 500), 50, batch=512),
     "wider": Net(2000, (2000,), 100, batch=1024),
 }
+
+
+IMAGES = {
+    "mnist": (Net(784, (), 20, channels=(32, 64)), "mnist"),
+    "faces": (Net(SIDE**2, (), 32, batch=64, channels=(32, 64, 128, 256)), "faces"),
+}
+"""Convolutional nets, and what they are trained on."""
 
 
 def on_data(net: Net, data: str) -> tuple[Net, str]:
@@ -111,6 +152,23 @@ def mnist_folder() -> Path:
     return folder
 
 
+def faces() -> np.ndarray:
+    """The 400 faces of the ORL set as bytes (N, SIDE²): the middle square, each pixel a mean."""
+    path = Path(os.environ.get("NPVAE_DATA", ""), "orl_faces.npz")
+    with np.load(path) as archive:
+        x = archive["X"]
+    top = (x.shape[1] - x.shape[2]) // 2
+    square = x[:, top : top + x.shape[2]].astype(np.float64)
+    edges = np.linspace(0, square.shape[1], SIDE + 1)
+    pixels = np.arange(square.shape[1])
+    # How much of each pixel of the square lies in each of the small image.
+    share = np.clip(
+        np.minimum(pixels[:, None] + 1, edges[1:]) - np.maximum(pixels[:, None], edges[:-1]), 0, 1
+    )
+    small = share.T @ square @ share / (edges[1] * edges[1])
+    return np.rint(small).astype(np.uint8).reshape(len(x), -1)
+
+
 def load(data: str, x_dim: int, rows: int) -> np.ndarray:
     """That many rows of `data`: MNIST as bytes, the others as float32 in [0, 1].
 
@@ -122,6 +180,8 @@ def load(data: str, x_dim: int, rows: int) -> np.ndarray:
         return np.random.default_rng(0).random((rows, x_dim), dtype=np.float32)
     if data == "digits":
         x = nv.datasets.digits()[0].astype(np.float32)
+    elif data == "faces":
+        x = faces()
     else:
         x = nv.datasets.load(mnist_folder(), "train")[0]
     return x[:rows] if rows <= len(x) else np.resize(x, (rows, x.shape[1]))

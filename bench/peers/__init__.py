@@ -22,6 +22,16 @@ TRAINING = {
     "jax_step": "JAX, a jitted function that takes one step",
     "jax_scan": "JAX, a jitted lax.scan over the whole epoch",
 }
+CONVOLVING = {
+    "npvae": TRAINING["npvae"],
+    "numpy": TRAINING["numpy"],
+    "torch_fused": "PyTorch, eager, with fused Adam",
+    "torch_last": "the same with channels last in memory",
+    "torch_compile": "torch_fused through torch.compile",
+    "torch_compile_last": "torch_last through torch.compile",
+    "jax_step": TRAINING["jax_step"],
+    "jax_scan": TRAINING["jax_scan"],
+}
 INFERENCE = {
     "npvae": "npvae's encode, decode and elbo on NumPy alone, their checks included",
     "torch": "PyTorch in inference mode, on tensors",
@@ -34,6 +44,8 @@ NAMES = {
     "torch_classic": "PyTorch, eager",
     "torch_fused": "PyTorch, fused Adam",
     "torch_compile": "PyTorch, compiled",
+    "torch_last": "PyTorch, channels last",
+    "torch_compile_last": "PyTorch, channels last, compiled",
     "jax": "JAX",
     "jax_step": "JAX, a jitted step",
     "jax_scan": "JAX, an epoch in one scan",

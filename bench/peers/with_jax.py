@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
@@ -23,14 +24,23 @@ def initial(net: Net, key: Any) -> dict[str, list[Any]]:
         "encoder": (net.x_dim, *net.hidden, 2 * net.z_dim),
         "decoder": (net.z_dim, *net.hidden[::-1], net.x_dim),
     }
-    keys = iter(jax.random.split(key, 4 * len(net.hidden) + 4))
+    keys = iter(jax.random.split(key, 4 * len(net.hidden + net.channels) + 8))
 
-    def linear(m: int, n: int) -> Any:
+    def linear(*shape: int) -> Any:
+        m = math.prod(shape[:-1])
         return [
             jax.random.uniform(next(keys), shape, minval=-(m**-0.5), maxval=m**-0.5)
-            for shape in ((m, n), (n,))
+            for shape in (shape, shape[-1:])
         ]
 
+    if net.channels:
+        flat, pairs = math.prod(net.images[-1]), list(pairwise((1, *net.channels)))
+        down = [linear(4, 4, c, d) for c, d in pairs]
+        up = [linear(4, 4, d, c) for c, d in pairs[::-1]]
+        return {
+            "encoder": [*down, linear(flat, 2 * net.z_dim)],
+            "decoder": [linear(net.z_dim, flat), *up],
+        }
     return {part: [linear(m, n) for m, n in pairwise(w)] for part, w in widths.items()}
 
 
@@ -41,13 +51,38 @@ def mlp(layers: Sequence[Any], activation: Callable[[Any], Any], h: Any) -> Any:
     return h @ w_last + b_last
 
 
+def convolved(params: Any, x: Any, net: Net) -> Any:
+    """Mean and log-variance of images in rows."""
+    *convolutions, (w_last, b_last) = params["encoder"]
+    h, activation = x.reshape(-1, *net.images[0]), ACTIVATIONS[net.activation]
+    for w, b in convolutions:
+        sides = ((1, 1), (1, 1))
+        kinds = ("NHWC", "HWIO", "NHWC")
+        h = activation(
+            jax.lax.conv_general_dilated(h, w, (2, 2), sides, dimension_numbers=kinds) + b
+        )
+    return h.reshape(len(h), -1) @ w_last + b_last
+
+
+def deconvolved(params: Any, z: Any, net: Net) -> Any:
+    """The logits of images in rows."""
+    (w_first, b_first), *convolutions = params["decoder"]
+    activation = ACTIVATIONS[net.activation]
+    h = activation(z @ w_first + b_first).reshape(-1, *net.images[-1])
+    for i, (w, b) in enumerate(convolutions):
+        h = h if i == 0 else activation(h)
+        h = jax.lax.conv_transpose(h, w, (2, 2), ((2, 2), (2, 2))) + b
+    return h.reshape(len(h), -1)
+
+
 def loss_of(params: Any, x: Any, key: Any, net: Net) -> Any:
     """-ELBO summed over the batch."""
     activation = ACTIVATIONS[net.activation]
-    mu, logvar = jnp.split(mlp(params["encoder"], activation, x), 2, axis=-1)
+    stats = convolved(params, x, net) if net.channels else mlp(params["encoder"], activation, x)
+    mu, logvar = jnp.split(stats, 2, axis=-1)
     shape = mu.shape if net.samples == 1 else (net.samples, *mu.shape)
     z = mu + jax.random.normal(key, shape) * jnp.exp(0.5 * logvar)
-    logits = mlp(params["decoder"], activation, z)
+    logits = deconvolved(params, z, net) if net.channels else mlp(params["decoder"], activation, z)
     # optax.sigmoid_binary_cross_entropy takes two logarithms, and a step a quarter longer.
     softplus = jnp.maximum(logits, 0) + jnp.log1p(jnp.exp(-jnp.abs(logits)))
     rec = jnp.sum(softplus - logits * x) / net.samples

@@ -13,6 +13,9 @@ from ..nets import Net
 
 
 def model_of(net: Net) -> nv.VAE:
+    if net.channels:
+        image = net.side, net.side
+        return nv.ConvVAE(image, net.z_dim, channels=net.channels, activation=net.activation)
     return nv.VAE(net.x_dim, net.z_dim, hidden=net.hidden, activation=net.activation, seed=0)
 
 

@@ -33,13 +33,16 @@ class TorchVAE(nn.Module):
         h = self.encoder(x)
         return self.mu(h), self.logvar(h)
 
+    def logits(self, z: torch.Tensor) -> torch.Tensor:
+        return self.out(self.decoder(z))
+
     def decode(self, z: torch.Tensor) -> torch.Tensor:
-        return torch.sigmoid(self.out(self.decoder(z)))
+        return torch.sigmoid(self.logits(z))
 
     def score(self, x: torch.Tensor) -> torch.Tensor:
         """The ELBO of each row, with one draw of z."""
         mu, logvar = self.encode(x)
-        logits = self.out(self.decoder(mu + torch.randn_like(mu) * torch.exp(0.5 * logvar)))
+        logits = self.logits(mu + torch.randn_like(mu) * torch.exp(0.5 * logvar))
         log_px = -F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(1)
         return log_px + 0.5 * (1 + logvar - mu.pow(2) - logvar.exp()).sum(1)
 
@@ -49,13 +52,37 @@ class TorchVAE(nn.Module):
         """-log p(x given z), its mean over the draws of z, and the KL: summed over the batch."""
         mu, logvar = self.encode(x)
         shape = mu.shape if samples == 1 else (samples, *mu.shape)
-        logits = self.out(self.decoder(mu + torch.randn(shape) * torch.exp(0.5 * logvar)))
+        logits = self.logits(mu + torch.randn(shape) * torch.exp(0.5 * logvar))
         x = x.expand_as(logits)
         if classic:
             rec = F.binary_cross_entropy(torch.sigmoid(logits), x, reduction="sum")
         else:
             rec = F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
         return rec / samples, -0.5 * torch.sum(1 + logvar - mu.pow(2) - logvar.exp())
+
+
+class TorchConvVAE(TorchVAE):
+    """Its convolutional like, of square grey images in rows."""
+
+    def __init__(self, images: Sequence[tuple[int, int, int]], z_dim: int, activation: str) -> None:
+        nn.Module.__init__(self)
+        act, (height, width, channels) = ACTIVATIONS[activation], images[-1]
+        encoder: list[nn.Module] = [nn.Unflatten(1, (images[0][2], *images[0][:2]))]
+        decoder: list[nn.Module] = []
+        for (_, _, outer), (_, _, inner) in pairwise(images):
+            encoder += [nn.Conv2d(outer, inner, 4, 2, 1), act()]
+            decoder = [nn.ConvTranspose2d(inner, outer, 4, 2, 1), act(), *decoder]
+        flat = height * width * channels
+        self.encoder = nn.Sequential(*encoder, nn.Flatten(), nn.Linear(flat, 2 * z_dim))
+        start = [nn.Linear(z_dim, flat), act(), nn.Unflatten(1, (channels, height, width))]
+        self.decoder = nn.Sequential(*start, *decoder[:-1], nn.Flatten())
+
+    def encode(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        mu, logvar = self.encoder(x).chunk(2, 1)
+        return mu, logvar
+
+    def logits(self, z: torch.Tensor) -> torch.Tensor:
+        return self.decoder(z)
 
 
 def mlp(widths: Sequence[int], activation: str) -> nn.Sequential:
@@ -106,6 +133,12 @@ def by_steps(
         after_epoch(float(total) / n)
 
 
+def model_of(net: Net) -> TorchVAE:
+    if net.channels:
+        return TorchConvVAE(net.images, net.z_dim, net.activation)
+    return TorchVAE(net.x_dim, net.hidden, net.z_dim, net.activation)
+
+
 def train(
     peer: str,
     net: Net,
@@ -116,24 +149,27 @@ def train(
 ) -> None:
     torch.set_num_threads(threads)
     torch.manual_seed(0)
+    model = model_of(net)
+    if peer.endswith("_last"):
+        model = model.to(memory_format=torch.channels_last)
     train_torch(
-        TorchVAE(net.x_dim, net.hidden, net.z_dim, net.activation),
+        model,
         tensor(x),
         epochs,
         net.batch,
         after_epoch,
         net.samples,
         classic=peer == "torch_classic",
-        compiled=peer == "torch_compile",
+        compiled=peer.startswith("torch_compile"),
     )
 
 
 def infer(peer: str, net: Net, threads: int, answer: Callable[..., None]) -> None:
-    from .with_npvae import model_of
+    from . import with_npvae
 
     torch.set_num_threads(threads)
-    model = TorchVAE(net.x_dim, net.hidden, net.z_dim, net.activation)
-    model.load_state_dict(state_of(model_of(net).params))
+    model = model_of(net)
+    model.load_state_dict(state_of(with_npvae.model_of(net).params))
 
     def call_of(function: Callable[[torch.Tensor], Any]) -> Any:
         if peer == "torch_compile":
