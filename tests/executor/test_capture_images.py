@@ -89,7 +89,9 @@ def test_channels_of_every_number(layer, channels, out):
 
 
 @pytest.mark.parametrize("layer", [Conv2d, ConvTranspose2d])
-@pytest.mark.parametrize(("channels", "kernel"), [(80, 3), (LONGEST + 9, 1), (LONGEST // 2 + 3, 2)])
+@pytest.mark.parametrize(
+    ("channels", "kernel"), [(80, 3), (LONGEST + 9, 1), (LONGEST // 2 + 3, 2), (256, 2)]
+)
 def test_long_sums_are_made_in_turns(layer, channels, kernel):
     one((3, 4, channels), 2, layer, kernel=kernel, padding=kernel // 2)
 

@@ -7,10 +7,12 @@ import math
 import numpy as np
 
 from .declare import operation
-from .options import exact, fast, floats, moved
+from .options import doubles, exact, fast, floats, moved
 from .scalars import HALF, ONE, ZERO, exp_negative, expm1, sigmoid, softplus, tanh
 
 f32 = np.float32
+_NEAR = 256
+"""So many channels are summed up together: at each place they lie side by side."""
 _ROOT_HALF, _LOG_2PI = f32(math.sqrt(0.5)), f32(math.log(2 * math.pi))
 
 # The functions f(s) and their slopes, given what `layers.activation` keeps: h, or s for the last
@@ -148,21 +150,24 @@ def _both(kind, function, slope, cost, keeps_s=False):
         over=dict(da="dh"), constants=dict(c=0.0), cost=cost,
     )  # fmt: skip
     @fast
-    def backward(dh, kept, da, db, lo, hi, n, n_features, places, c):
+    def backward(dh, kept, da, db, lo, hi, n, n_features, places, c, scratch):
         sums, constant = floats(db, hi), f32(c)
         source = dh if kept == 0 else kept  # the identity keeps nothing
-        for i in range(lo, hi):
-            whole = 0.0
+        wide = doubles(scratch, _NEAR)
+        for first in range(lo, hi, _NEAR):
+            last = min(hi, first + _NEAR)
             for place in range(max(1, places)):
-                at = 4 * n * (place * n_features + i)
-                d, known = moved(dh + at, da + at, n), floats(source + at, n)
-                total = ZERO
-                for j in range(n):
-                    value = d[j] * slope(known[j], constant)
-                    d[j] = value
-                    total += value
-                whole += total
-            sums[i] = f32(whole)
+                for i in range(first, last):
+                    at = 4 * n * (place * n_features + i)
+                    d, known = moved(dh + at, da + at, n), floats(source + at, n)
+                    total = ZERO
+                    for j in range(n):
+                        value = d[j] * slope(known[j], constant)
+                        d[j] = value
+                        total += value
+                    wide[i - first] = total if place == 0 else wide[i - first] + total
+            for i in range(first, last):
+                sums[i] = f32(wide[i - first])
 
     return forward, backward
 

@@ -199,6 +199,16 @@ def convolve(a, a_row, a_k, b, b_k, c, c_row, starts, items, runs, turns, n, lo,
 
 @operation()
 @fast
+def copy_rows(source, out, lo, hi, width, pitch):
+    """Rows lo to hi of a matrix so wide, to where they begin `pitch` numbers apart."""
+    for i in range(lo, hi):
+        old, new = floats(source + 4 * i * width, width), floats(out + 4 * i * pitch, width)
+        for j in range(width):
+            new[j] = old[j]
+
+
+@operation()
+@fast
 def transpose_each(source, out, lo, hi, rows, columns):
     """Matrices lo to hi, each (rows, columns), as (columns, rows)."""
     for i in range(lo, hi):

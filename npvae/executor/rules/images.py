@@ -22,6 +22,8 @@ from .dense import PER_FLOP
 from .windows import Meetings, Roles, Tables, meetings, of_places, of_taps, turned
 
 Two = tuple[int, int]
+LINE, PAGE = 16, 1024
+"""The numbers in a cache line, and in a page of memory."""
 
 
 @rule("conv2d")
@@ -31,7 +33,7 @@ def _conv2d(to: Lowering, call: Call) -> None:
     (n_out, *taps, channels), n = weight.shape, x.shape[0]
     down, right = _met(y.shape[1:3], x.shape[1:3], taps, *window)
     tables = of_places(down, right, tuple(taps), x.shape[2], channels, n_out, channels, n)
-    a, a_row = to.by_row(weight), weight.size // n_out
+    a, a_row = _apart(to, to.by_row(weight), n_out, weight.size // n_out)
     _image(to, tables, a, a_row, x, y)
 
 
@@ -81,6 +83,23 @@ def _met(
     axes = zip(places, size, taps, stride, padding, dilation, strict=True)
     down, right = (meetings(*axis) for axis in axes)
     return down, right
+
+
+def _apart(to: Lowering, weight: Ref, rows: int, width: int) -> tuple[Ref, int]:
+    """Weights whose rows do not lie a multiple of pages apart, and how far they lie apart.
+
+    A cache has few lines for such places, fewer than a tile has rows.
+    """
+    if width % PAGE:
+        return weight, width
+    pitch = width + LINE
+    out = Ref(Buffer(4 * rows * pitch))
+    to.emit(
+        "copy_rows", rows, dict(source=weight, out=out, width=width, pitch=pitch),
+        [(weight, 4 * rows * width, 4 * width)], [(out, 4 * rows * pitch, 4 * pitch)],
+        0.1 * rows * width,
+    )  # fmt: skip
+    return out, pitch
 
 
 def _by_feature(to: Lowering, image: Value) -> Ref:
