@@ -185,12 +185,17 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 
 
 def need_data(parser: argparse.ArgumentParser, data: Sequence[str]) -> None:
-    """End here, with one line, where MNIST is wanted and not found."""
+    """End here, with one line, where MNIST or the faces are wanted and not found."""
     if "mnist" in data:
         try:
             nets.mnist_folder()
         except FileNotFoundError as error:
             parser.error(f"{error}, or pass --data digits")
+    if "faces" in data:
+        try:
+            nets.faces_file()
+        except FileNotFoundError as error:
+            parser.error(str(error))
 
 
 def header() -> dict[str, Any]:

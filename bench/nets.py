@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-DATA = ("mnist", "digits", "faces", "random")
+DATA = ("mnist", "digits", "random")
 SIDE = 64
 """Of the faces, which are cut to squares and shrunk."""
 N_CLASSES, LABELLED = 10, 100
@@ -152,10 +152,20 @@ def mnist_folder() -> Path:
     return folder
 
 
+def faces_file() -> Path:
+    """Where the faces are; raises `FileNotFoundError` with what to do about it."""
+    path = Path(os.environ.get("NPVAE_DATA", ""), "orl_faces.npz")
+    if not path.is_file():
+        raise FileNotFoundError(
+            "the environment variable NPVAE_DATA names no folder that holds orl_faces.npz; set it "
+            "to one that does"
+        )
+    return path
+
+
 def faces() -> np.ndarray:
     """The 400 faces of the ORL set as bytes (N, SIDE²): the middle square, each pixel a mean."""
-    path = Path(os.environ.get("NPVAE_DATA", ""), "orl_faces.npz")
-    with np.load(path) as archive:
+    with np.load(faces_file()) as archive:
         x = archive["X"]
     top = (x.shape[1] - x.shape[2]) // 2
     square = x[:, top : top + x.shape[2]].astype(np.float64)

@@ -25,6 +25,7 @@ from bench import (
 from bench.measure import Spread
 from bench.nets import NETS, Net
 from npvae import kernels
+from npvae.executor.rules import windows
 
 
 def test_flop_of_a_step_by_hand():
@@ -55,6 +56,30 @@ def test_flop_is_that_of_the_products_that_npvae_takes(net, monkeypatch):
     eps = model.draw_noise(net.batch, net.samples, np.random.default_rng(0))
     nv.value_and_grad(model, nv.ELBO(n_samples=net.samples), x, eps)
     assert round(sum(taken)) == net.flop()
+
+
+@pytest.mark.parametrize("name", nets.IMAGES)
+def test_flop_of_convolutions_is_without_padding(name):
+    """Each axis of a convolution that halves 2s places meets them 4s - 2 times."""
+    net, _ = nets.IMAGES[name]
+    found, batch = [], net.batch
+    for (height, width, channels), (rows, _, out) in zip(net.images, net.images[1:], strict=False):
+        down = windows.meetings(rows, height, 4, 2, 1, 1)
+        found.append(batch * sum(map(len, down)) ** 2 * channels * out)
+        assert height == width
+    *_, (_, side, last) = net.images
+    dense = batch * side * side * last * net.z_dim
+    forward = [*found, 2 * dense, dense, *found[::-1]]
+    assert net.flop() == 2 * (3 * sum(forward) - found[0])
+
+
+def test_faces_are_squares_of_means(monkeypatch, tmp_path):
+    monkeypatch.setenv("NPVAE_DATA", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="orl_faces.npz"):
+        nets.faces()
+    np.savez(tmp_path / "orl_faces.npz", X=np.full((2, 112, 92), 7, np.uint8))
+    assert (nets.faces() == 7).all()
+    assert nets.load("faces", nets.SIDE**2, 5).shape == (5, nets.SIDE**2)
 
 
 def test_a_net_is_named_or_given_by_its_widths():
