@@ -19,10 +19,11 @@ from dataclasses import asdict
 from typing import Any
 
 from . import measure, train
-from .nets import IMAGES, Net, whole_batches
+from .nets import IMAGES, Net
 from .peers import CONVOLVING
 
-ROWS = {"mnist": 12_800, "faces": 768}
+STEPS = {"mnist": 100, "faces": 12}
+"""Of an epoch, unless --steps says otherwise."""
 QUICK_STEPS = 3
 PEERS = [peer for peer in CONVOLVING if peer not in ("numpy", "jax_step")]
 
@@ -32,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--nets", type=_nets, default=list(IMAGES), metavar="A,B", help=f"of {', '.join(IMAGES)}"
     )
+    parser.add_argument("--steps", type=measure.count, metavar="N", help="of an epoch")
     quick = [peer for peer in PEERS if "compile" in peer]
     args = measure.read(parser, argv, quick)
     measure.need_data(parser, [IMAGES[name][1] for name in args.nets])
@@ -39,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     results = []
     for name in args.nets:
         net, data = IMAGES[name]
-        rows = whole_batches(net, QUICK_STEPS * net.batch if args.quick else ROWS[name])
+        rows = net.batch * (args.steps or (QUICK_STEPS if args.quick else STEPS[name]))
         for threads in args.threads:
             print(f"\n{name}: {net}; {rows} rows; {measure.threaded(threads)}", flush=True)
             answers = train.run(args.peers, net, data, rows, threads, args.rounds)

@@ -75,7 +75,7 @@ def test_flop_of_convolutions_is_without_padding(name):
 
 def test_faces_are_squares_of_means(monkeypatch, tmp_path):
     monkeypatch.setenv("NPVAE_DATA", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match="orl_faces.npz"):
+    with pytest.raises(FileNotFoundError, match=r"orl_faces\.npz"):
         nets.faces()
     np.savez(tmp_path / "orl_faces.npz", X=np.full((2, 112, 92), 7, np.uint8))
     assert (nets.faces() == 7).all()

@@ -21,11 +21,10 @@ from npvae.executor.places import Source
 from npvae.executor.program import Program
 
 EAGER = {
-    "adam", "conv2d", "conv2d_dx", "conv2d_dw", "stack_channels", "unstack_channels", "resample",
-    "max_pool", "max_pool_backward", "normalised", "normalised_backward", "centred",
-    "centred_backward", "scaled", "scaled_backward",
+    "adam", "stack_channels", "unstack_channels", "resample", "max_pool", "max_pool_backward",
+    "normalised", "normalised_backward", "centred", "centred_backward", "scaled", "scaled_backward",
 }  # fmt: skip
-"""Kernels that have no compiled operation of a call's: Adam ends a step, and Python convolves."""
+"""Kernels that have no compiled operation of a call's: Adam ends a step, and Python pools."""
 NATIVE = [name for name in KERNELS if name not in EAGER]
 ODD = {
     f"{name}-{odd}": (name, n)
@@ -69,7 +68,7 @@ class Weights(Part, abstract=True):
 def is_parameter(name, argument):
     """Whether operations read the argument where the model has its parameters."""
     axes = KERNELS[name].shapes[argument]
-    return axes in ("OI", "H", "D", "MZ", "M") or (argument == "log_scale" and axes == "1")
+    return axes in ("OI", "OGJI", "H", "D", "MZ", "M") or (argument == "log_scale" and axes == "1")
 
 
 GRADIENTS = {"linear_dw": {0: "W"}, "mixture_log_prob_backward": {1: "mu", 2: "logvar"}}
