@@ -57,7 +57,8 @@ def lower(to: Lowering, call: Call) -> None:
 
 
 for _name, _declared in OPERATIONS.items():
-    if _declared.reads and hasattr(kernels, _name) and not _declared.ends:
+    # A module of kernels may have an operation's name.
+    if _declared.reads and callable(getattr(kernels, _name, None)) and not _declared.ends:
         RULES.setdefault(_name, lower)
 
 
