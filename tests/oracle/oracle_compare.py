@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from oracle_parts import vae
+from oracle_parts import Z, vae
 
 import npvae as nv
 from npvae.core import bind, layout, n_parameters
@@ -69,7 +69,10 @@ def _level(c: dict[str, Array], place: str) -> nv.LevelTerms:
 
 
 def arguments(part: nv.Part) -> list[str]:
-    return list(inspect.signature(part.forward).parameters)
+    """The names of what forward takes, without what a flow's encoder gives where it gives none."""
+    taken = inspect.signature(part.forward).parameters.values()
+    alone = isinstance(part, nv.Flow) and not part.n_outputs(Z)
+    return [p.name for p in taken if not (alone and p.kind is p.VAR_POSITIONAL)]
 
 
 def differentiate(
