@@ -57,10 +57,12 @@ def main() -> None:
     )
     flip, shift = nv.Flip(SHAPE), nv.Shift(SHAPE, most=2)
     stopping = nv.EarlyStopping(patience=60)
+    # Without it the first epochs stay at the mean face.
+    warm_up = nv.ELBO(beta=nv.Linear(0.0, 1.0, epochs=min(50, args.epochs)))
     nv.fit(
-        model, x[~unseen], valid=x[unseen], epochs=args.epochs, batch_size=50, seed=args.seed,
-        batch_transform=lambda rows, rng: shift(flip(rows, rng), rng), threads=args.threads,
-        callbacks=[stopping], progress=True,
+        model, x[~unseen], objective=warm_up, valid=x[unseen], epochs=args.epochs, batch_size=50,
+        seed=args.seed, threads=args.threads, callbacks=[stopping], progress=True,
+        batch_transform=lambda rows, rng: shift(flip(rows, rng), rng),
     )  # fmt: skip
     bound = model.elbo(x[unseen], n_samples=10)
     error = bound.std(ddof=1) / np.sqrt(len(bound))

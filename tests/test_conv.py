@@ -119,6 +119,10 @@ def test_initial_weights_scale_with_what_an_output_sees(rng):
         part = kind((5, 5, n_in), n_out, 3, init="he_normal", gain=0.5).allocate(rng)
         assert part.W.std() == pytest.approx(0.5 * (2 / (9 * n_in)) ** 0.5, rel=0.05)
         assert not part.b.any()
+    part = ConvTranspose2d((9, 9, 50), 8, 4, 2, 1, init="he_normal").allocate(rng)
+    y, _ = part.forward(rng.normal(size=(50, part.n_in)))
+    inside = y.reshape(50, 18, 18, 8)[:, 1:-1, 1:-1]
+    assert inside.var() == pytest.approx(2, rel=0.1)  # He's, for rectifiers of variance ½
 
 
 def test_stacked_is_one_image_of_several(rng):

@@ -84,9 +84,9 @@ class Window(Layer, abstract=True):
     def _its(self, argument: str) -> str:
         return f"{type(self).__name__}'s {argument}"
 
-    def _declare(self, n_out: int, n_in: int, fans: tuple[int, ...]) -> None:
+    def _declare(self, n_out: int, n_in: int, fans: tuple[int, ...], spread: float = 1.0) -> None:
         """The weight (n_out, kernel, n_in / groups), drawn like one of the shape `fans`."""
-        draw, gain, shape = initialiser(self.init), self.gain, (n_out, *self.kernel, n_in)
+        draw, gain, shape = initialiser(self.init), spread * self.gain, (n_out, *self.kernel, n_in)
         turned = fans != shape
 
         def first(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
@@ -242,7 +242,9 @@ class ConvTranspose2d(Window):
             )
         self.out_shape = (size[0], size[1], self.channels)
         n_in, n_out = self.in_shape[2], self.channels // self.groups
-        self._declare(n_in, n_out, (n_out, *self.kernel, n_in))
+        # Of the taps one in so many meets an output, whose variance is to be as with all of them.
+        apart = math.sqrt(math.prod(self.stride))
+        self._declare(n_in, n_out, (n_out, *self.kernel, n_in), apart)
 
     def hint(self, wanted: tuple[int, ...]) -> str:
         """Which output padding gives images of the wanted shape, or of as many numbers."""
