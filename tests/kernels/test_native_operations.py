@@ -22,7 +22,7 @@ from npvae.executor.program import Program
 
 EAGER = {
     "adam", "stack_channels", "unstack_channels", "resample", "max_pool", "max_pool_backward",
-    "normalised", "normalised_backward", "centred", "centred_backward", "scaled", "scaled_backward",
+    "centred_backward",
 }  # fmt: skip
 """Kernels that have no compiled operation of a call's: Adam ends a step, and Python pools."""
 NATIVE = [name for name in KERNELS if name not in EAGER]

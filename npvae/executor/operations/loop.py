@@ -27,6 +27,7 @@ from . import (  # noqa: F401  (they declare the operations)
     latent,
     log_probs,
     mixtures,
+    norms,
     products,
     spreads,
     sync,

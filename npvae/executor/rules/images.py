@@ -144,12 +144,13 @@ def _emit(
 _ACTIVATIONS = [name for name in OPERATIONS if name.startswith("bias_") and hasattr(kernels, name)]
 
 
-@rule(*_ACTIVATIONS)
-def _bias(to: Lowering, call: Call) -> None:
-    """An activation of a row of places, each with the same channels, or of a dense layer."""
-    backward = call.kernel.endswith("_backward")
+@rule(*_ACTIVATIONS, "centred", "scaled", "scaled_backward")
+def _by_channel(to: Lowering, call: Call) -> None:
+    """What a row of places, each with the same channels, has by channel, or a dense layer."""
+    backward, declared = call.kernel.endswith("_backward"), OPERATIONS[call.kernel]
     arrays = [value for value in call.inputs if not isinstance(value, Real)]
-    rows = arrays if backward else arrays[:1]
+    of_rows = [name for name, axes in declared.reads.items() if axes == "NF"]
+    rows = arrays[: len(of_rows)]
     channels, size = rows[0].shape[-1], rows[0].size
     widths = [to.width(v) for v in rows if isinstance(v, Value) and v.in_order]
     width = next((w for w in widths if w > channels and w % channels == 0), channels)
@@ -157,16 +158,15 @@ def _bias(to: Lowering, call: Call) -> None:
         lower(to, call)
         return
     n, constants = size // width, [float(v) for v in call.inputs if isinstance(v, Real)]
-    declared = OPERATIONS[call.kernel]
     operands: dict[str, Any] = dict(zip(declared.reads, arrays, strict=False))
-    for name, value in zip(declared.reads, rows, strict=False):
+    for name, value in zip(of_rows, rows, strict=False):
         operands[name] = to.by_feature(value, width)
     first, *others = call.outputs
     written = list(declared.writes)
     operands[written[0]] = to.new(first, rows[0], width)
     for name, value in zip(written[1:], others, strict=False):
-        operands[name] = value if backward else to.new(value, width=width)
-    axes = dict.fromkeys(("dh", "kept", "da"), "NX") if backward else {}
+        operands[name] = value if declared.writes[name] == "F" else to.new(value, width=width)
+    axes = dict.fromkeys((*of_rows, written[0]), "NX") if backward else {}
     sizes = dict(n=n, n_features=channels, places=width // channels)
     emit(
         to, call.kernel, operands | sizes, constants, n_items=channels if backward else width,
