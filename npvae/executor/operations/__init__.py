@@ -4,9 +4,9 @@
 `build.py` compiles both, `cache.py` keeps their machine code, and `machine.py` finds it or has it
 compiled.
 
-Most modules are operations; the matrix products are in `products.py`, and densities of `spreads.py`
-and `counts.py` are run by the loops of `entries.py`. The vectorisable exp, log and tanh are in
-`scalars.py`, and what threads need in `sync.py`.
+Most modules are operations; the matrix products are in `products.py`, the convolutions in
+`convolve.py`, and densities of `spreads.py` and `counts.py` are run by the loops of `entries.py`.
+The vectorisable exp, log and tanh are in `scalars.py`, and what threads need in `sync.py`.
 Nothing but these files imports numba, and `build.py` alone as soon as it is imported.
 
 All arrays are addresses: of float32 by feature, (F, K·B), a feature's numbers side by side; what is
