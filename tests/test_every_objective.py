@@ -174,6 +174,11 @@ FOR_ONE_LEVEL = ("BetaTC", "DIP", "DReG", "MMD")
 @pytest.mark.parametrize("title", OBJECTIVES)
 def test_several_levels_work_or_are_refused_in_a_sentence(title, rng):
     model, x = nv.HierarchicalVAE(6, (3, 2), hidden=(8,)), rng.random((40, 6))
+    if title == "ELBO with a beta per level":
+        with pytest.raises(nv.ConfigError, match="a number for each latent level"):
+            train(OBJECTIVES[title], model, x)
+        train(nv.ELBO(level_betas=[1.0, 0.5]), model, x)
+        return
     if not title.startswith(FOR_ONE_LEVEL):
         train(OBJECTIVES[title], model, x)
         return

@@ -46,9 +46,9 @@ def over_labels(log_px: Array, kl: Array, logits: Array, known: Array, alpha: fl
     log_px (K·C, B), kl (K·C, B, Z), logits and known (B, C): the numbers in parentheses are lines
     of `SemiSupervisedVAE`.
     """
-    log_q, unknown, r = _shares(logits, known)
+    log_q, _, r = _shares(logits, known)
     shape = (len(log_px) // known.shape[1], *known.shape[::-1])
-    of_label = (r * log_q).sum(-1) * unknown + np.log(known.shape[1])  # (2)
+    of_label = _kl_of_label(logits, known)  # (2)
     labelled = alpha * (known * log_q).sum(-1)  # (3)
     of_z = np.einsum("kcbz,bc->kbz", kl.reshape(*shape, kl.shape[-1]), r)  # (1)
     of_x = np.einsum("kcb,bc->kb", log_px.reshape(shape), r) + labelled
@@ -80,6 +80,12 @@ def over_labels_backward(
     right = known - known.sum(-1, keepdims=True) * q
     d_logits = d_logits + alpha * d_log_px.sum(0)[:, None] * right  # (7)
     return d_each, d_each_kl.astype(kl.dtype), d_logits.astype(logits.dtype)
+
+
+def _kl_of_label(logits: Array, known: Array) -> Array:
+    """(B,), in float64: where classes are nearly alike, log C all but cancels the rest."""
+    log_q, unknown, r = _shares(logits.astype(np.result_type(logits, np.float64)), known)
+    return (r * log_q).sum(-1) * unknown + np.log(known.shape[1])
 
 
 def _shares(logits: Array, known: Array) -> tuple[Array, Array, Array]:

@@ -80,6 +80,21 @@ def _unknown(known, n_classes, batch, unknown):
             unknown[j] -= known[c * batch + j]
 
 
+@fast
+def _mean_log_share(logits, known, unknown, n_classes, batch, j):
+    """Σ r log q of row j, in float64: where classes are nearly alike, log C all but cancels it."""
+    top, norm, total = logits[j], 0.0, 0.0
+    for c in range(1, n_classes):
+        top = max(top, logits[c * batch + j])
+    for c in range(n_classes):
+        norm += math.exp(np.float64(logits[c * batch + j]) - top)
+    log_norm = math.log(norm)
+    for c in range(n_classes):
+        log_q = np.float64(logits[c * batch + j]) - top - log_norm
+        total += (known[c * batch + j] + unknown * math.exp(log_q)) * log_q
+    return total
+
+
 @operation(constants=dict(alpha=0.1))
 @fast
 def over_labels(
@@ -94,16 +109,16 @@ def over_labels(
     _unknown(label, n_classes, batch, unknown)
     of_label, own = floats(out + 4 * n_features * samples * batch, samples * batch), norm
     for j in range(batch):
-        of_label[j], own[j] = ZERO, ZERO
+        own[j] = ZERO
     for c in range(n_classes):
         for j in range(batch):
             at = c * batch + j
             r[at] = label[at] + unknown[j] * exp_negative(log_q[at])
-            of_label[j] += r[at] * log_q[at]
             own[j] += label[at] * log_q[at]
-    least, narrow = f32(math.log(n_classes)), f32(alpha)
+    least, narrow = math.log(n_classes), f32(alpha)
     for j in range(batch):
-        of_label[j] = of_label[j] * unknown[j] + least
+        mean = _mean_log_share(floats(logits, labels), label, unknown[j], n_classes, batch, j)
+        of_label[j] = f32(mean * unknown[j] + least)
         own[j] *= narrow
     total = doubles(of_x, samples * batch)
     for k in range(samples):
