@@ -137,7 +137,8 @@ class Number(NumericColumn):
     def describe(self, values: Array) -> str:
         if self.format is not PLAIN:
             return super().describe(values)
-        return f"{values.min():.6g} to {values.max():.6g}"
+        digits = ".0f" if self.decimals == 0 and np.abs(values).max() < 1e15 else ".6g"
+        return f"{values.min():{digits}} to {values.max():{digits}}"
 
     @property
     def config(self) -> dict[str, Any]:

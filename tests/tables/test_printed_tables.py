@@ -230,3 +230,12 @@ def test_a_row_of_too_few_cells_below_names_in_two_rows_is_named(read):
     rows = [",2023,,2024,", "region,men,women,men,women", *(f"R{i},1,2,3,{i}" for i in range(9))]
     with pytest.raises(nv.DataError, match="line 12: every row needs 5 cells"):
         read("\n".join([*rows, "R9,1"]))
+
+
+def test_ranges_of_long_whole_numbers_are_told_apart(read):
+    table = read(
+        "no,w\n" + "".join(f"{4_900_000_000 + p},{w}\n" for p, w in zip(PIECES, WARM, strict=True))
+    )
+    ends = table.x[:, 0].min(), table.x[:, 0].max()
+    told = "{:.0f} to {:.0f}".format(*ends)
+    assert table.schema.columns[0].describe(table.x[:, 0]) == told
