@@ -386,6 +386,12 @@ def test_arguments_are_checked(build, message):
     assert str(caught.value) == message
 
 
+def test_the_weighted_estimate_needs_no_number_of_rows(rng):
+    """The 1/N of "weighted" is left out: it moves mi and tc by constants alone."""
+    terms = sampled(terms_of(rng))
+    assert nv.BetaTC(n_data=20)(terms)[0] == nv.BetaTC()(terms)[0]
+
+
 def test_more_rows_than_the_data_have_are_refused(rng):
     nv.BetaTC(estimator="stratified", n_data=B)(sampled(terms_of(rng)))
     with pytest.raises(nv.ConfigError, match="at least a batch's 5; got 4"):

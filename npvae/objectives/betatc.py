@@ -103,7 +103,7 @@ class BetaTC(Objective):
             level.log_qz, level.log_pz, level.z, mu, logvar, self.alpha, self.beta(epoch),
             self.gamma, n_data, terms.weights,
         )  # fmt: skip
-        d_level = LevelTerms(log_pz=d_log_pz, log_qz=d_log_qz, z=dz, posterior=tuple(d_posterior))
+        d_level = LevelTerms(log_pz=d_log_pz, log_qz=d_log_qz, z=dz, posterior=d_posterior)
         losses = Losses(k.add(rec, loss), rec, kl, mi=mi, tc=tc, dkl=dkl)
         return losses, Terms(d_log_px, [d_level])
 

@@ -44,11 +44,6 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "(z, log_q), c_base = self.base.draw(params[:2], eps, -density)",
         ],
     },
-    "Beta times KL is KL times beta.": {
-        "objectives.elbo.ELBO.__call__": [
-            "loss = k.weighted_loss(rec, beta, kl)",
-        ],
-    },
     "IWAE has no schedule, so the epoch is nothing to it.": {
         "objectives.dreg.DReG.__call__": [
             "losses, d_terms = super().__call__(terms, -epoch)",
