@@ -203,8 +203,10 @@ def test_mmd_tells_other_draws_from_the_priors(kernel, rng):
 
 
 def test_mmd_of_one_row_is_0(rng):
-    losses, d_terms = nv.MMD()(terms_of(rng, batch=1, samples=1))
+    terms = terms_of(rng, batch=1, samples=1)
+    losses, d_terms = nv.MMD()(terms)
     assert losses.mmd == 0
+    assert losses.loss == nv.ELBO(0.0)(terms)[0].loss
     np.testing.assert_array_equal(d_terms.levels[0].z, 0)
 
 
