@@ -34,14 +34,16 @@ _SCRIPTS = {
     "cp949": ("HANGUL",),
 }
 """The usual codecs of other letters, and how Unicode's names of these begin."""
-_ODD = {
-    re.compile("[^\\W\\d_][¹³¿±¶¼¾¯£][^\\W\\d_]|[a-zß-ÿ]Ÿ|£[ß-ÿ]|ì[^\\W\\d_]|\\bKè\\b"): (
-        "cp1250",
-        "iso-8859-2",
+_ODD = (
+    (
+        re.compile("[^\\W\\d_][¹³¿±¶¼¾¯£][^\\W\\d_]|[a-zß-ÿ]Ÿ|£[ß-ÿ]|ì[^\\W\\d_]|\\bKè\\b"),
+        "",
+        ("cp1250", "iso-8859-2"),
     ),
-    re.compile("(?=.*[çÇüÜ]).*?[a-zß-ÿ][ðþý]", re.DOTALL): ("cp1254",),
-}
-"""What letters such as those of Łódź, město and ışık look like where they are read as Western."""
+    (re.compile("[a-zß-ÿ][ðþý]"), "çÇüÜ", ("cp1254",)),
+)
+"""What letters such as those of Łódź, město and ışık look like where they are read as Western, and
+letters one of which such a text has besides, where that is needed to tell."""
 
 
 def encoding_of(
@@ -170,8 +172,9 @@ def _of_other_letters(data: bytes) -> str:
 def _of_other_countries(data: bytes) -> str:
     """The like of letters that are Latin, and not Western."""
     text = data.decode("cp1252", "replace")
-    for pattern, codecs_ in _ODD.items():
-        if match := pattern.search(text):
+    for pattern, beside, codecs_ in _ODD:
+        match = pattern.search(text)
+        if match and (not beside or set(beside) & set(text)):
             start = max(text.rfind(mark, 0, match.end() - 1) for mark in '\n\r\t;,|" ') + 1
             word = re.split(r"[\s;,|\"]", text[start:], maxsplit=1)[0].encode("cp1252", "replace")
             return _options({c: word.decode(c, "replace") for c in (*codecs_, "cp1252")})
