@@ -71,6 +71,14 @@ def widths(text: str) -> list[int]:
     return values
 
 
+def channels(text: str) -> list[int]:
+    """Channels of convolutions, such as 32,64: at least one."""
+    values = _whole_numbers(text)
+    if not values:
+        raise _refusal("numbers of channels above 0 with commas between, such as 32,64", text)
+    return values
+
+
 def places(text: str) -> list[int]:
     """Places counted from 0, such as 0,2."""
     try:

@@ -52,7 +52,7 @@ def choose(options: Namespace, earlier: Choices) -> Choices:
                 f"{_shown(value)}. Leave the option out, or start anew without --resume."
             )
     choices = {**DEFAULTS, **earlier, **given}
-    _check_family(family_of(choices), given)
+    _check_family(choices["model"] or "vae", given)
     if choices["likelihood"] is None and is_table(choices["data"]) and not options.image_shape:
         choices["likelihood"] = MIXED
     choices.update({n: v for n, v in _by_source(choices).items() if choices[n] is None})
@@ -66,12 +66,18 @@ def family_of(choices: Choices) -> str:
     return str(parsed(choices["model"] or "vae")["name"])
 
 
-def _check_family(name: str, given: Choices) -> None:
-    """Refuse what the family of this name does not take."""
-    takes = arguments_of("model", name)
+def _check_family(model: str, given: Choices) -> None:
+    """Refuse what the family that --model names does not take, and what --model says already."""
+    described = parsed(model)
+    name, takes = described["name"], arguments_of("model", described["name"])
     for option in GROUPS["model"]:
-        if option.name in given and option.name not in {"model", "z_dim", *takes}:
+        if option.name not in given or option.name == "model":
+            continue
+        if option.name not in {"z_dim", *takes}:
             raise ConfigError(f"--model {name} takes no {option.typed}; leave it out.")
+        said = "z_dims" if option.name == "z_dim" and "z_dims" in takes else option.name
+        if said in described:
+            raise ConfigError(f"--model {model} says {said} already; leave {option.typed} out.")
 
 
 def _same(option: Option, value: Any, before: Any) -> bool:

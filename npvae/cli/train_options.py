@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .arguments import (
+    channels,
     column_kinds,
     fraction,
     image_shape,
@@ -128,7 +129,7 @@ GROUPS = {
                "widths of the encoder's hidden layers, which the decoder mirrors, or none "
                "(default: 256,128 for the digits; for a table 128, or 256 from 1,000 rows on; "
                "otherwise 400)"),
-        Option("channels", "C,C", widths,
+        Option("channels", "C,C", channels,
                "with --model conv, the channels after each convolution, which halves the images "
                "(default: 32,64; --hidden then are dense layers behind them, by default none)"),
         Option("activation", "NAME", str,

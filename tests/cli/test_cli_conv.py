@@ -59,6 +59,9 @@ def test_rows_are_images_of_the_shape_that_is_said(npvae, tmp_path):
         ),
         (["--model", "conv", "--channels", "8,8,8,8"], "one of 8 × 8 can be halved 3 times"),
         (["--channels", "8,8"], "--model vae takes no --channels"),
+        (["--model", "conv", "--channels", "none"], "--channels: it takes numbers of channels"),
+        (["--model", "conv:channels=[4]", "--channels", "8"], "says channels already"),
+        (["--model", "hierarchical:z_dims=[4,2]", "--z-dim", "7"], "leave --z-dim out"),
     ],
 )
 def test_what_can_not_be_is_refused(refused, options, said):
