@@ -178,11 +178,11 @@ class ConvVAE(VAE):
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
         model = cls(
-            (5, 4, 1), 2, channels=(3, 2), hidden=(4,), activation="tanh", dtype="float64",
-            context_dim=2,
+            (5, 4, 1), 2, channels=(2, 2), kernel=(4, 2), activation="tanh", dtype="float64",
+            context_dim=1,
         )  # fmt: skip
         model.flat += 0.1 * rng.normal(size=model.n_params)  # biases too
-        context = rng.normal(size=(3, 2))
+        context = rng.normal(size=(3, 1))
         return model, (rng.random((3, 20)), model.draw_noise(3, 2, rng), context)
 
 
