@@ -174,6 +174,7 @@ def test_training_learns_where_a_square_is():
     [
         (lambda: nv.ConvVAE((8, 9), 2, channels=(3,) * 4), "8 × 9 can be halved 3 times; got"),
         (lambda: nv.ConvVAE((8, 9), 2, kernel=3), "kernel is even, so that it halves an image"),
+        (lambda: nv.ConvVAE((8, 9), 2, kernel=18), "at most twice as large as the image"),
         (lambda: nv.ConvVAE((8, 9), 2, channels=4), r"numbers such as \(32, 64\); got 4"),
         (lambda: nv.ConvVAE((8, 9), 2, channels=()), r"numbers such as \(32, 64\); got \(\)"),
         (lambda: nv.ConvVAE(64, 2), r"image_shape is \(height, width, channels\); got 64"),

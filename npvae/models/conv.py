@@ -86,6 +86,12 @@ class ConvVAE(VAE):
             raise ConfigError(
                 f"ConvVAE's kernel is even, so that it halves an image; got {by(self.kernel)}."
             )
+        image_size = self.image_shape[:2]
+        if any(taps > 2 * n for taps, n in zip(self.kernel, image_size, strict=True)):
+            raise ConfigError(
+                f"ConvVAE's kernel is at most twice as large as the image; got {by(self.kernel)} "
+                f"for one of {by(image_size)}."
+            )
         super().__init__(
             math.prod(self.image_shape), z_dim, hidden=hidden, activation=activation,
             likelihood=likelihood, posterior=posterior, prior=prior, dtype=dtype, seed=seed,
