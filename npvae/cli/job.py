@@ -123,8 +123,8 @@ class Job:
         }
         if self.train.columns is not None:
             config["columns"] = self.train.columns
+        runs.write_config(self.place.at, config)  # first: it says whose the folder is
         self._known_rows.write(self.place.at)
-        runs.write_config(self.place.at, config)
         self.noted = True
 
 

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from npvae.cli import main
+from npvae.cli.known_rows import KnownRows
+
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +40,29 @@ def test_no_run_is_lost():
     done = crash("-m", "tests.crash", "--scenario", "0", "--most", "3")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 of 12 lost" in done.stdout
+
+
+def test_a_run_that_ended_while_it_noted_its_rows_can_be_begun_again(tmp_path, monkeypatch):
+    """What says whose the folder is stands there first."""
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_):
+        raise Killed
+
+    line = ["train", "--quiet", "--no-plots", "--hidden", "4", "--epochs", "1", "--batch-size",
+            "600", "--out", str(tmp_path / "run")]  # fmt: skip
+    with monkeypatch.context() as patch:
+        patch.setattr("npvae.cli.job.runs.write_config", killed)
+        with pytest.raises(Killed):
+            main(line)
+    assert not (tmp_path / "run" / "rows.npy").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(KnownRows, "write", killed)
+        with pytest.raises(Killed):
+            main(line)
+    assert main(line) == 0
 
 
 @pytest.mark.slow
