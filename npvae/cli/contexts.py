@@ -137,11 +137,6 @@ def _columns(data: Table, schema: Schema) -> Array:
     return data.x[:, [data.schema.names.index(name) for name in schema.names]]
 
 
-def _without(data: Table, of_x: Schema, context: Array) -> Table:
-    x = _columns(data, of_x)
-    return replace(data, x=x, columns=of_x.names, schema=of_x, context=context)
-
-
 def told(model: Any) -> Iterator[tuple[str, str]]:
     """What a model is given of each row, or predicts, in words."""
     condition = model.condition

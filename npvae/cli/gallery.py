@@ -126,5 +126,4 @@ def traversals(
     contexts = None
     if context is not None:
         contexts = np.repeat(gallery.model.condition.rows(context), len(walked), axis=0)
-    decoded = gallery.decode(walked, contexts).reshape(len(dims), len(values), -1)
-    return decoded
+    return gallery.decode(walked, contexts).reshape(len(dims), len(values), -1)

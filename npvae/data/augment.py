@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.checks import whole
-from ..core.errors import ConfigError
+from ..core.image_shapes import image
 
 Array = np.ndarray
 
@@ -21,7 +21,7 @@ class Flip:
     """
 
     def __init__(self, image_shape: Any) -> None:
-        self.image_shape = _shape("Flip", image_shape)
+        self.image_shape = image("Flip's image_shape", image_shape, may_be_grey=True)
 
     def __call__(self, x: Array, rng: np.random.Generator) -> Array:
         images = x.reshape(-1, *self.image_shape)
@@ -41,7 +41,8 @@ class Shift:
     """
 
     def __init__(self, image_shape: Any, most: int = 2) -> None:
-        self.image_shape, self.most = _shape("Shift", image_shape), whole("Shift's most", most)
+        self.image_shape = image("Shift's image_shape", image_shape, may_be_grey=True)
+        self.most = whole("Shift's most", most)
 
     def __call__(self, x: Array, rng: np.random.Generator) -> Array:
         height, width, _ = self.image_shape
@@ -52,11 +53,3 @@ class Shift:
         n = np.arange(len(images))[:, None, None]
         shifted: Array = images[n, rows[:, :, None], columns[:, None, :]]
         return shifted.reshape(x.shape)
-
-
-def _shape(kind: str, given: Any) -> tuple[int, int, int]:
-    shape = tuple(given) if isinstance(given, (list, tuple)) else ()
-    if len(shape) not in (2, 3):
-        raise ConfigError(f"{kind}'s image_shape is (height, width, channels); got {given!r}.")
-    height, width, channels = (whole(f"{kind}'s image_shape", n) for n in (*shape, 1)[:3])
-    return height, width, channels

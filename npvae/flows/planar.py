@@ -130,15 +130,12 @@ class Planar(Flow):
         if self.amortised:
             dz, dstats = planar_of_rows_backward(dz, d_change, *cache)
             dw, du, db = summed_in_three(dstats)  # (8)
-            self.dw += dw
-            self.du += du
-            self.db += db
-            return dz, dstats
-        dz, dw, du, db = k.planar_backward(dz, d_change, *cache)
+        else:
+            dz, dw, du, db = k.planar_backward(dz, d_change, *cache)
         self.dw += dw
         self.du += du
         self.db += db
-        return dz
+        return (dz, dstats) if self.amortised else dz
 
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:

@@ -12,11 +12,11 @@ from .. import kernels as k
 from ..core import Part, resolve
 from ..core.checks import number, whole
 from ..core.errors import ConfigError
+from ..core.image_shapes import Image, Two, by, image, two
 from ..kernels.conv import conv_size
 from .activation import Identity
 from .init import initialiser, zeros
 from .layer import Layer
-from .shapes import Image, Two, by, image, two
 
 Array = np.ndarray
 

@@ -12,8 +12,8 @@ from .. import kernels as k
 from ..core import Part
 from ..core.checks import whole
 from ..core.errors import ConfigError
+from ..core.image_shapes import Two, two
 from .layer import Layer
-from .shapes import Two, two
 
 Array = np.ndarray
 

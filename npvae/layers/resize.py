@@ -9,9 +9,9 @@ import numpy as np
 from .. import kernels as k
 from ..core import Part
 from ..core.errors import ConfigError
+from ..core.image_shapes import Image, Two, by, image, two
 from ..kernels.conv import conv_size
 from .layer import Layer
-from .shapes import Image, Two, by, image, two
 
 Array = np.ndarray
 

@@ -11,9 +11,9 @@ import numpy as np
 from ..core import Part
 from ..core.checks import whole
 from ..core.errors import ConfigError
+from ..core.image_shapes import Image, by, image, two
 from ..data.units import Units
 from ..layers import Beside, Conv2d, ConvTranspose2d, Dense, Sequential, Stacked, Unstacked
-from ..layers.shapes import Image, by, image, two
 from ..likelihoods import Mixed
 from .vae import VAE
 
@@ -79,7 +79,7 @@ class ConvVAE(VAE):
         tilt: Any = None,
         parameters: Mapping[str, Array] | None = None,
     ) -> None:
-        self.image_shape = _image_shape(image_shape)
+        self.image_shape = image("ConvVAE's image_shape", image_shape, may_be_grey=True)
         self.channels = _channels(channels, self.image_shape)
         self.kernel = two("ConvVAE's kernel", kernel, least=2)
         if any(taps % 2 for taps in self.kernel):
@@ -190,12 +190,6 @@ class ConvVAE(VAE):
         model.flat += 0.1 * rng.normal(size=model.n_params)  # biases too
         context = rng.normal(size=(3, 1))
         return model, (rng.random((3, 20)), model.draw_noise(3, 2, rng), context)
-
-
-def _image_shape(given: Any) -> Image:
-    if isinstance(given, (list, tuple)) and len(given) == 2:
-        given = (*given, 1)
-    return image("ConvVAE's image_shape", given)
 
 
 def _channels(given: Any, shape: Image) -> tuple[int, ...]:

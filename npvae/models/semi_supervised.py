@@ -245,8 +245,7 @@ class SemiSupervisedVAE(Observed):
         likeliest = np.eye(self.context_dim)[self.predict_proba(x).argmax(-1)]
         if y is None:
             return likeliest
-        known = np.asarray(self._context_rows(y))
-        return np.where(known.sum(-1, keepdims=True) > 0, known, likeliest)
+        return _known_or(likeliest, np.asarray(self._context_rows(y)))
 
     def posteriors(self, x: Array, context: Array | None) -> list[tuple[Array, ...]]:
         inputs = k.concat(self._encoder_input(x, None), self._known(context, x))
@@ -257,7 +256,7 @@ class SemiSupervisedVAE(Observed):
         logits, _ = self.classifier.forward(self._encoder_input(x, None))
         labels = np.eye(self.context_dim, dtype=self.flat.dtype)[logits.argmax(-1)]
         if context is not None:
-            labels = np.where(context.sum(-1, keepdims=True) > 0, context, labels)
+            labels = _known_or(labels, context)
         own = eps.reshape(-1, self.context_dim, *eps.shape[1:])[:, 0]  # of one class of each sample
         params = self.posteriors(x, labels)[0]
         return self.theta(self.levels[0].posterior.draw(params, own, density=False)[0][0], labels)
@@ -282,3 +281,8 @@ class SemiSupervisedVAE(Observed):
         model.flat += 0.2 * rng.normal(size=model.n_params)
         known = np.eye(3)[[0, 2, 1, 0]] * [[1], [0], [1], [0]]
         return model, (rng.random((4, 5)), model.draw_noise(4, 2, rng), known)
+
+
+def _known_or(likeliest: Array, known: Array) -> Array:
+    """The labels as unit vectors (N, C): those known, which are not zeros, or the likeliest."""
+    return np.where(known.sum(-1, keepdims=True) > 0, known, likeliest)

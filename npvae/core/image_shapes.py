@@ -1,12 +1,12 @@
-"""Sizes of images, as arguments of layers."""
+"""Sizes of images, as arguments say them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from ..core.checks import whole
-from ..core.errors import ConfigError
+from .checks import whole
+from .errors import ConfigError
 
 Two = tuple[int, int]
 Image = tuple[int, int, int]
@@ -21,8 +21,10 @@ def two(what: str, value: Any, least: int = 1) -> Two:
     return height, width
 
 
-def image(what: str, value: Any) -> Image:
-    """(height, width, channels), as whole numbers."""
+def image(what: str, value: Any, may_be_grey: bool = False) -> Image:
+    """(height, width, channels), as whole numbers; of grey images the channels may be left out."""
+    if may_be_grey and isinstance(value, (list, tuple)) and len(value) == 2:
+        value = (*value, 1)
     if not isinstance(value, (list, tuple)) or len(value) != 3:
         raise ConfigError(f"{what} is (height, width, channels); got {value!r}.")
     height, width, channels = (whole(what, one) for one in value)
