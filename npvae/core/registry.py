@@ -51,6 +51,9 @@ class Registered:
     name: ClassVar[str] = ""
     not_in_config: tuple[str, ...] = ()
     """Arguments of the constructor that `config` leaves out."""
+    later: ClassVar[Mapping[str, Any]] = {}
+    """Arguments that older files do not know, each with its default, at which `config` leaves it
+    out."""
 
     def __init_subclass__(cls, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -72,8 +75,9 @@ class Registered:
     @property
     def arguments(self) -> dict[str, Any]:
         """The constructor's arguments by name, in plain values as JSON can hold them."""
-        names = parameters(type(self))
-        return {a: plain(getattr(self, a)) for a in names if a not in self.not_in_config}
+        names = [a for a in parameters(type(self)) if a not in self.not_in_config]
+        found = {a: plain(getattr(self, a)) for a in names}
+        return {a: v for a, v in found.items() if a not in self.later or v != self.later[a]}
 
     @property
     def config(self) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -101,14 +101,10 @@ class Planar(Flow):
     du: Array
     db: Array
     amortised = False
+    later: ClassVar[dict[str, Any]] = {"amortised": False}
 
     def __init__(self, amortised: bool = False) -> None:
         self.amortised = flag("amortised", amortised)
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """Without `amortised` where it is not, as in files from before it could be."""
-        return {n: v for n, v in super().arguments.items() if n != "amortised" or v}
 
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())

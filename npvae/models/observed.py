@@ -42,6 +42,7 @@ class Observed(Model, abstract=True):
 
     inputs: Units | None
     decoder: Any
+    later = dict.fromkeys(("inputs", "condition", "tilt"))
 
     def _describe(
         self,
@@ -141,12 +142,6 @@ class Observed(Model, abstract=True):
         return theta
 
     @property
-    def arguments(self) -> dict[str, Any]:
-        """Without what is not there, as in files of models from before it could be."""
-        found = super().arguments
-        return {n: v for n, v in found.items() if n not in _NEWER or v is not None}
-
-    @property
     def standardise(self) -> Any:
         return self._standardise if self.units is None else self.units.config
 
@@ -172,10 +167,6 @@ def log_px_in(units: Units | None, likelihood: Any, theta: Array, x: Array) -> t
     if units is not None:  # a shift, on which no gradient depends
         log_px = k.in_units(log_px, x, units.log_scale)
     return log_px, cache
-
-
-_NEWER = ("inputs", "condition", "tilt")
-"""Arguments that are in a config only where they are given."""
 
 
 def _missing(missing: Any, likelihood: Any) -> str | None:

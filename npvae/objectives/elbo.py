@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from functools import reduce
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -62,6 +62,11 @@ class ELBO(Objective):
     """
 
     by_level = True
+    later: ClassVar[dict[str, Any]] = {
+        "capacity": None,
+        "free_bits_per": "dimension",
+        "level_betas": None,
+    }
 
     def __init__(
         self,
@@ -138,12 +143,6 @@ class ELBO(Objective):
         per = "a latent dimension" if self._group == 1 else f"a group of {self._group} dimensions"
         per = per if self._group else "a latent level"
         return f"{per}'s KL counts as {self.free_bits:g} nats at least." if self.free_bits else ""
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """Without the later ones where they are not used, as in files from before they were."""
-        later = {"capacity": None, "free_bits_per": "dimension", "level_betas": None}
-        return {n: v for n, v in super().arguments.items() if n not in later or v != later[n]}
 
     @classmethod
     def examples(cls) -> dict[str, Objective]:
