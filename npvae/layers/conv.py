@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from itertools import product
 from typing import Any
 
@@ -109,6 +110,32 @@ class Window(Layer, abstract=True):
     def output_bias(self) -> Array | None:
         return self.b if isinstance(self.activation, Identity) else None
 
+    @abstractmethod
+    def _through(self, images: Array) -> Array:
+        """a (R, *out_shape) of images (R, *in_shape)."""
+
+    @abstractmethod
+    def _weight_gradient(self, da: Array, images: Array) -> Array:
+        """dW, summed over rows and places."""
+
+    @abstractmethod
+    def _back(self, da: Array) -> Array:
+        """The gradient of the images."""
+
+    def forward(self, x: Array) -> tuple[Array, Any]:
+        images = x.reshape(-1, *self.in_shape)
+        a = self._through(images).reshape(-1, self.channels)
+        h, saved = self.activation.forward(a, self.b)
+        return h.reshape(*x.shape[:-1], self.n_out), (images, saved, x.shape)
+
+    def backward(self, cache: Any, dh: Array, wrt_input: bool = True) -> Array | None:
+        images, saved, x_shape = cache
+        da, db = self.activation.backward(saved, dh.reshape(-1, self.channels))
+        da = da.reshape(-1, *self.out_shape)
+        self.dW += self._weight_gradient(da, images)
+        self.db += db
+        return self._back(da).reshape(x_shape) if wrt_input else None
+
 
 class Conv2d(Window):
     """h = f(x * W + b): each output is the product of a weight and what a window sees of x.
@@ -159,21 +186,14 @@ class Conv2d(Window):
         n_in = self.in_shape[2] // self.groups
         self._declare(self.channels, n_in, (self.channels, *self.kernel, n_in))
 
-    def forward(self, x: Array) -> tuple[Array, Any]:
-        images = x.reshape(-1, *self.in_shape)
-        a = k.conv2d(images, self.W, *self._window)
-        h, saved = self.activation.forward(a.reshape(-1, self.channels), self.b)
-        return h.reshape(*x.shape[:-1], self.n_out), (images, saved, x.shape)
+    def _through(self, images: Array) -> Array:
+        return k.conv2d(images, self.W, *self._window)
 
-    def backward(self, cache: Any, dh: Array, wrt_input: bool = True) -> Array | None:
-        images, saved, x_shape = cache
-        da, db = self.activation.backward(saved, dh.reshape(-1, self.channels))
-        da = da.reshape(-1, *self.out_shape)
-        self.dW += k.conv2d_dw(da, images, self.kernel, *self._window)  # (1)
-        self.db += db  # (3)
-        if not wrt_input:
-            return None
-        return k.conv2d_dx(da, self.W, self.in_shape[:2], *self._window).reshape(x_shape)  # (2)
+    def _weight_gradient(self, da: Array, images: Array) -> Array:
+        return k.conv2d_dw(da, images, self.kernel, *self._window)  # (1)
+
+    def _back(self, da: Array) -> Array:
+        return k.conv2d_dx(da, self.W, self.in_shape[:2], *self._window)  # (2)
 
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
@@ -256,19 +276,14 @@ class ConvTranspose2d(Window):
                 return f"output_padding={more} makes its ConvTranspose2d give {by(shape)}."
         return ""
 
-    def forward(self, x: Array) -> tuple[Array, Any]:
-        images = x.reshape(-1, *self.in_shape)
-        a = k.conv2d_dx(images, self.W, self.out_shape[:2], *self._window)  # (1)
-        h, saved = self.activation.forward(a.reshape(-1, self.channels), self.b)
-        return h.reshape(*x.shape[:-1], self.n_out), (images, saved, x.shape)
+    def _through(self, images: Array) -> Array:
+        return k.conv2d_dx(images, self.W, self.out_shape[:2], *self._window)  # (1)
 
-    def backward(self, cache: Any, dh: Array, wrt_input: bool = True) -> Array | None:
-        images, saved, x_shape = cache
-        da, db = self.activation.backward(saved, dh.reshape(-1, self.channels))
-        da = da.reshape(-1, *self.out_shape)
-        self.dW += k.conv2d_dw(images, da, self.kernel, *self._window)  # (3)
-        self.db += db  # (4)
-        return k.conv2d(da, self.W, *self._window).reshape(x_shape) if wrt_input else None  # (2)
+    def _weight_gradient(self, da: Array, images: Array) -> Array:
+        return k.conv2d_dw(images, da, self.kernel, *self._window)  # (3)
+
+    def _back(self, da: Array) -> Array:
+        return k.conv2d(da, self.W, *self._window)  # (2)
 
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:

@@ -23,7 +23,17 @@ WHOLE = ("npvae.kernels.", "npvae.core.numerics")
 """Modules of which every function is mathematics."""
 
 METHODS = {
-    Part: ("forward", "backward", "draw", "draw_backward"),
+    Part: (
+        "forward",
+        "backward",
+        "draw",
+        "draw_backward",
+        "_through",
+        "_back",
+        "_weight_gradient",
+        "_normalised",
+        "_backward",
+    ),
     Objective: ("__call__", "_kl"),
     Adam: ("step", "factors", "accepts"),
 }
