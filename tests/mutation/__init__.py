@@ -4,7 +4,7 @@
 constant, comparison, operand, sum and transpose in the backward passes, the kernels,
 `numerics`, the objectives and Adam, and runs the tests that reach the changed function. A change
 that no test notices is a hole in the tests, unless it changes no value: those are listed, each with
-the reason, in `equivalents.py`.
+the reason, in `equivalents`.
 
 * `mutator.py` makes the changes, on Python's syntax tree
 * `targets.py` finds what is to be changed, and puts a changed function in place of the old one

@@ -89,7 +89,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.mutation",
         description="Change the mathematics in every small way; each change must fail a test.",
-        epilog="Exit 1 where a mutant survives that is not listed in equivalents.py.",
+        epilog="Exit 1 where a mutant survives that is not listed in equivalents.",
     )
     parser.add_argument("--quick", action="store_true", help=f"one mutant in {QUICK}")
     parser.add_argument(
@@ -108,9 +108,10 @@ def _options() -> argparse.Namespace:
         help=f"of tests on a mutant until it counts as a survivor ({PATIENCE:g})",
     )  # fmt: skip
     parser.add_argument(
-        "--keep", metavar="FILE",
-        help="go on from an earlier run: a mutant is not judged again where its function is as it "
-        "was and its killer is still there, or it rightly survived; written as the run goes on",
+        "--keep", nargs="+", default=[], metavar="FILE",
+        help="go on from earlier runs: a mutant is not judged again where its function is as it "
+        "was and its killer is still there, or it rightly survived; the first file is written as "
+        "the run goes on, and then has all that is known",
     )  # fmt: skip
     parser.add_argument(
         "--minutes", type=float, default=math.inf,

@@ -189,7 +189,7 @@ class Judge:
             return -kills[name, node], -kills[file, node], test.seconds * len(test.reached)
 
         order = sorted(tests, key=likely)
-        limit = GLANCE if mutant.equivalent else self.patience
+        limit = min(GLANCE, self.patience) if mutant.equivalent else self.patience
         spent = accumulate(test.seconds for test in order)
         return [test for test, seconds in zip(order, spent, strict=True) if seconds < limit]
 

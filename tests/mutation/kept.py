@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from .judge import Judge, Mutant, Verdict
@@ -21,15 +22,19 @@ class Kept:
 
     Parameters
     ----------
-    path : str or None
-        A JSON file, read where it exists; None keeps nothing.
+    paths : sequence of str
+        JSON files, read where they exist; where one knows a mutant as alive, another that
+        knows better is believed. The first is written; none keeps nothing.
     """
 
-    def __init__(self, path: str | None) -> None:
-        self.path = None if path is None else Path(path)
+    def __init__(self, paths: Sequence[str]) -> None:
+        self.path = Path(paths[0]) if paths else None
         self.killers: dict[str, str] = {}
-        if self.path is not None and self.path.exists():
-            self.killers = json.loads(self.path.read_text(encoding="utf-8"))
+        for path in map(Path, paths):
+            found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+            for key, killer in found.items():
+                if self.killers.get(key, ALIVE) == ALIVE:
+                    self.killers[key] = killer
 
     def verdicts(self, mutants: list[Mutant], judge: Judge) -> list[Verdict]:
         """Those that a test killed which is still there, and those that rightly survived."""

@@ -32,7 +32,7 @@ class Report:
 
     verdicts: list[Verdict]
     unused: list[tuple[str, str]]
-    """Entries of `equivalents.py`, (target, name of the change), that no mutant has."""
+    """Entries of `equivalents`, (target, name of the change), that no mutant has."""
     idle: list[str]
     """Tests that do not pass on the unchanged package, or too late, and so judge nothing."""
     minutes: float

@@ -1,0 +1,118 @@
+"""Those of `npvae/likelihoods` and their kernels."""
+
+from __future__ import annotations
+
+EQUIVALENTS: dict[str, dict[str, list[str]]] = {
+    "The array has two axes, so the last one is axis 1.": {
+        "kernels.likelihoods._log_exposure": [
+            "return np.log(np.maximum(filled(x).sum(1, keepdims=True), 1) / library)",
+        ],
+        "kernels.likelihoods._n_known": [
+            "return x.shape[1] - (np.count_nonzero(missing, axis=-1) if missing.any() else 0)",
+            "return x.shape[-1] - (np.count_nonzero(missing, axis=1) if missing.any() else 0)",
+        ],
+        "likelihoods.categorical.Categorical.forward": [
+            "sizes = self._columns(x.shape[1])",
+        ],
+        "likelihoods.categorical.OneHot.forward": [
+            "return k.categorical(logits, x, self._sizes(x.shape[1]))",
+        ],
+    },
+    "Only the square of the number is used, or its product with one whose sign changes too.": {
+        "kernels.likelihoods.gaussian_learnt": [
+            "inverse = -np.exp(-log_scale)",
+        ],
+        "kernels.likelihoods.gaussian_scaled": [
+            "inverse = -np.exp(-log_scale)",
+        ],
+        "kernels.likelihoods.laplace": [
+            "inverse = -np.exp(-log_scale)",
+        ],
+        "kernels.likelihoods.student_t": [
+            "inverse = -np.exp(-log_scale)",
+        ],
+    },
+    "-0.0 equals 0.0, and nothing divides by it.": {
+        "kernels.likelihoods.filled": [
+            "return np.where(np.isnan(x), -np.zeros((), x.dtype), x)",
+        ],
+        "kernels.likelihoods._over_known": [
+            "entries = tuple((np.where(missing, -np.zeros((), a.dtype), a) for a in entries))",
+        ],
+        "kernels.likelihoods._log_exposure": [
+            "return -np.zeros((), x.dtype)",
+        ],
+        "kernels.likelihoods.zero_inflated_negative_binomial": [
+            "log_p = log_nb + np.where(x > 0, -zero, softplus(excess)) - softplus(gate)",
+            "r_gate = np.where(x > 0, -zero, sigmoid(excess)) - sigmoid(gate)",
+        ],
+    },
+    "The sign of an argument does not matter to its size, its type or its finiteness.": {
+        "kernels.likelihoods.in_units": [
+            "return log_px - known(-x).dot(log_scale)",
+        ],
+        "kernels.likelihoods.gaussian": [
+            "square, r = _over_known(-x, u * u, u / scale)",
+            "return (-0.5 * square - _n_known(-x) * (np.log(scale) + 0.5 * LOG_2PI), r)",
+        ],
+        "kernels.likelihoods.bernoulli": [
+            "return _over_known(-x, log_p, r)",
+        ],
+        "kernels.likelihoods.gaussian_learnt": [
+            "square, r = _over_known(-x, u * u, u * inverse)",
+            "n = _n_known(-x)",
+        ],
+        "kernels.likelihoods.continuous_bernoulli": [
+            "return _over_known(-x, log_p, x - uniform_cgf_slope(logits))",
+        ],
+        "kernels.likelihoods.gaussian_scaled": [
+            "return _over_known(-x, log_p, u * inverse, u * u - 1)",
+        ],
+        "kernels.likelihoods.laplace": [
+            "return _over_known(-x, log_p, np.sign(u.real) * inverse, distance - 1)",
+        ],
+        "kernels.likelihoods.student_t": [
+            "return _over_known(-x, log_p, weight * u * inverse, weight * square - 1)",
+        ],
+        "kernels.likelihoods.poisson": [
+            "return _over_known(-x, log_p, x - rate)",
+        ],
+        "kernels.likelihoods.negative_binomial": [
+            "return _over_known(-x, *_negative_binomial(log_mean, x, log_dispersion))",
+        ],
+        "kernels.likelihoods.zero_inflated_negative_binomial": [
+            "log_p, r, r_gate, slope = _over_known(-x, log_p, counted * r, r_gate, counted * slope)",
+        ],
+        "kernels.likelihoods.beta": [
+            "return _over_known(-x, log_p, r, slope)",
+        ],
+        "kernels.likelihoods.one_hot": [
+            "return np.where(np.isnan(labels), -labels, hot)",
+        ],
+        "kernels.likelihoods.categorical": [
+            "return _over_known(-x, log_p, x - e / total[..., groups])",
+        ],
+    },
+    "The sum is given the shape (1,) either way.": {
+        "kernels.likelihoods.gaussian_learnt_backward": [
+            "return (scale_rows(d, r), (d * slope).sum().reshape(1).astype(r.dtype))",
+            "return (scale_rows(d, r), (d * slope).sum(keepdims=False).reshape(1).astype(r.dtype))",
+        ],
+    },
+    "NumPy's number instead of Python's: equal, and float32 is rounded no sooner for it.": {
+        "kernels.likelihoods.LOG_2": [
+            "LOG_2 = np.log(2)",
+        ],
+        "kernels.likelihoods.student_t": [
+            "log_p = shift - 0.5 * LOG_2PI - log_scale - 0.5 * (df + 1) * np.log1p(square / df)",
+        ],
+    },
+    "Where there is nothing to do the rest does nothing: it saves the time.": {
+        "kernels.likelihoods._over_known": [
+            "if True:",
+        ],
+        "kernels.likelihoods._n_known": [
+            "return x.shape[-1] - np.count_nonzero(missing, axis=-1)",
+        ],
+    },
+}

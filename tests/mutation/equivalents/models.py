@@ -1,0 +1,58 @@
+"""Those of models, their levels, priors and posteriors, and what checks them."""
+
+from __future__ import annotations
+
+EQUIVALENTS: dict[str, dict[str, list[str]]] = {
+    "The VAE has one latent level, so the first entry of the list is its last.": {
+        "models.vae.VAE.backward": [
+            "d_level = d_terms.levels[-1] if d_terms.levels else LevelTerms()",
+            "dstats, d_inputs = self.levels[-1].backward(c_level, dz, d_level)",
+        ],
+        "models.vae.VAE.forward": [
+            "(z, level), c_level = self.levels[-1].forward(stats, eps, needs, prior_inputs)",
+        ],
+    },
+    "Only whether it is true is asked, and a minus leaves that as it is.": {
+        "levels.Level.draw": [
+            "(z, log_qz), c_z = self.posterior.draw(params, eps, -self._gives('log_qz', needs))",
+        ],
+        "levels.Level.draw_backward": [
+            "d_params = self.posterior.draw_backward(c_z, dz, d_level.log_qz, -d_level.score, d_level.dz_scale)",
+        ],
+    },
+    "Without a context the decoder's input is z alone, and the first Z columns are all of it.": {
+        "models.vae.VAE.backward": [
+            "if self.context_dim: -> if True:",
+        ],
+    },
+    "Only the square of the number is used, or its product with one whose sign changes too.": {
+        "levels.GaussianKL.forward": [
+            "return (k.gaussian_kl(-mu, logvar), (mu, logvar))",
+        ],
+        "priors.StandardNormal.forward": [
+            "return (k.standard_normal_log_prob(-z), z)",
+        ],
+    },
+    "-0.0 equals 0.0, and nothing divides by it.": {
+        "priors.VampPrior.forward": [
+            "equal = -np.zeros(len(mu), z.dtype)",
+        ],
+    },
+    "Weights that are equal stay so, and their softmax with them.": {
+        "priors.VampPrior.forward": [
+            "equal = np.ones(len(mu), z.dtype)",
+            "log_p, r = k.mixture_log_prob(z, mu, logvar, -equal)",
+        ],
+    },
+    "Only a recorded step asks whether the array can change; no value depends on it.": {
+        "priors.VampPrior.forward": [
+            "pass",
+            "equal.flags.writeable = True",
+        ],
+    },
+    "Noise of the other sign is as good.": {
+        "gradcheck.whole_level.WholeLevel.forward": [
+            "(z, terms), cache = self.level.forward(stats, -self.eps, self.needs, prior_inputs)",
+        ],
+    },
+}
