@@ -44,7 +44,7 @@ NAMES = {
 REDUCTIONS = {"sum", "mean", "min", "max", "any", "all", "prod", "squeeze"}
 """Of these the axis may also be forgotten."""
 
-SYMMETRIC = {"add", "minimum", "maximum", "logaddexp", "result_type"}
+SYMMETRIC = {"add", "minimum", "maximum", "logaddexp", "result_type", "swapaxes"}
 """Whose arguments may be swapped."""
 
 UNSIGNED = {
@@ -52,6 +52,11 @@ UNSIGNED = {
     "ones_like", "empty_like",
 }  # fmt: skip
 """Which are the same of -x as of x."""
+
+SIGNLESS = {"zeros", "zeros_like", "empty", "empty_like", "result_type"}
+"""What these give is no number but 0, or none yet."""
+
+COMMUTATIVE = (ast.Add, ast.Mult, ast.BitAnd, ast.BitOr)
 
 AFFIRMED = {"strict"}
 """What an argument of this name does is to refuse what never comes."""
@@ -155,7 +160,14 @@ def _with_item(node: Any, field: str, index: int, item: ast.AST) -> Any:
 def _negated(node: Any) -> Any:
     """-node, or nothing where that is no number or is treated elsewhere."""
     numbers = (ast.Name, ast.Attribute, ast.Call, ast.BinOp, ast.Subscript)
+    if isinstance(node, ast.Call) and _called(node) in SIGNLESS:
+        return None
     return ast.UnaryOp(ast.USub(), node) if isinstance(node, numbers) else None
+
+
+def _called(node: ast.Call) -> str:
+    """The name of the function or method that is called."""
+    return getattr(node.func, "attr", getattr(node.func, "id", ""))
 
 
 def _swapped(items: list[Any]) -> Iterator[list[Any]]:
@@ -172,7 +184,7 @@ def _arithmetic(node: ast.BinOp) -> Changes:
         yield _with(node, op=other())
     yield node.left
     yield node.right
-    if not isinstance(node.op, (ast.Add, ast.Mult)):
+    if not isinstance(node.op, COMMUTATIVE):
         yield _with(node, left=node.right, right=node.left)
     if isinstance(node.op, ast.MatMult):
         yield _with(node, left=ast.Attribute(node.left, "T", ast.Load()))
@@ -233,7 +245,7 @@ def _attribute(node: ast.Attribute) -> Changes:
 def _call(node: ast.Call) -> Changes:
     """No call but one of its arguments; swapped, negated and forgotten arguments."""
     function = node.func
-    name = getattr(function, "attr", getattr(function, "id", ""))
+    name = _called(node)
     if isinstance(function, ast.Attribute) and getattr(function.value, "id", "") not in MODULES:
         yield function.value
     yield from (a for a in node.args if not isinstance(a, ast.Starred))

@@ -53,6 +53,8 @@ def changed(source: str) -> set[str]:
         ("return a.sum(0)",
          {"a", "0", "a.sum()", "a.sum(1)", "a.sum(-1)", "a.mean(0)", "-a.sum(0)"}),
         ("return k.add(a, b)", {"a", "b", "k.add(-a, b)", "k.add(a, -b)", "-k.add(a, b)"}),
+        ("return np.zeros(a)", {"a", "np.ones(a)", "np.zeros(-a)"}),
+        ("return a & b", {"a", "b", "-(a & b)"}),
         ("return f(a, b=c)", {"a", "f(a)", "f(-a, b=c)", "-f(a, b=c)"}),
     ],
 )  # fmt: skip

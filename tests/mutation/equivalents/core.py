@@ -3,29 +3,6 @@
 from __future__ import annotations
 
 EQUIVALENTS: dict[str, dict[str, list[str]]] = {
-    "-0.0 equals 0.0, and nothing divides by it.": {
-        "core.numerics.kept": [
-            "return product if all_finite(product) else np.where(where, x, -np.zeros((), x.dtype))",
-        ],
-        "core.numerics.erfc": [
-            "a = b = -np.zeros_like(t)",
-        ],
-        "core.numerics.known_sums": [
-            "x = np.where(missing, -np.zeros((), x.dtype), x)",
-        ],
-        "core.numerics.stirling_error": [
-            "return error + np.where(below, moved, -np.zeros((), y.dtype))",
-        ],
-        "core.numerics.digamma_gap": [
-            "return gap + np.where(below, moved, -np.zeros((), y.dtype))",
-        ],
-        "core.numerics.uniform_cgf": [
-            "close = np.where(near, t, -np.zeros((), t.dtype))",
-        ],
-        "core.numerics.uniform_cgf_slope": [
-            "close = np.where(near, t, -np.zeros((), t.dtype))",
-        ],
-    },
     "The sign of an argument does not matter to its size, its type or its finiteness.": {
         "core.numerics.all_finite": [
             "return cmath.isfinite(np.vdot(-x, x)) or bool(np.isfinite(x).all())",

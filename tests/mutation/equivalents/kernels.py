@@ -25,17 +25,11 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "ds = dm * sigmoid(s) - dc / square - 0 * s",
         ],
         "kernels.decoding.zero_inflated_mode": [
-            "zero = -np.zeros_like(mode)",
             "log_p_zero = np.logaddexp(gate, _log_p(log_mean, -zero, log_dispersion))",
             "return np.where(log_p > log_p_zero, mode, -zero)",
         ],
         "kernels.training.kl_loss": [
             "slope = np.where(below, -0.0, beta / (kl.shape[0] * kl.shape[1])).repeat(size)[:kl.shape[2]]",
-        ],
-    },
-    "The sign of an argument does not matter to its size, its type or its finiteness.": {
-        "kernels.decoding.mean_from_scores": [
-            "mean = -np.empty(location.shape)",
         ],
     },
     "The other way around takes longer and gives the same.": {
@@ -95,11 +89,6 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
         "kernels.decoding.from_scores": [
             "n = np.isfinite(knots[j]).sum()",
-        ],
-    },
-    "Both sides are booleans, and their order does not matter.": {
-        "kernels.training.kl_loss": [
-            "below = (free_bits > 0) & (groups.real < free_bits)",
         ],
     },
     "The array has one axis: the last one is axis 0, and it is its own transpose.": {

@@ -29,11 +29,6 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "return k.bias_tanh_backward(dh, -h)",
         ],
     },
-    "-0.0 equals 0.0, and nothing divides by it.": {
-        "flows.base.Flowed.draw_backward": [
-            "d_change = -np.zeros(dz.shape[:2])",
-        ],
-    },
     "The other way around takes longer and gives the same.": {
         "layers.dense.Dense.forward": [
             "rows = x.reshape(-1, self.n_in)",

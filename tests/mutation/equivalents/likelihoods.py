@@ -33,15 +33,6 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "-0.0 equals 0.0, and nothing divides by it.": {
-        "kernels.likelihoods.filled": [
-            "return np.where(np.isnan(x), -np.zeros((), x.dtype), x)",
-        ],
-        "kernels.likelihoods._over_known": [
-            "entries = tuple((np.where(missing, -np.zeros((), a.dtype), a) for a in entries))",
-        ],
-        "kernels.likelihoods._log_exposure": [
-            "return -np.zeros((), x.dtype)",
-        ],
         "kernels.likelihoods.zero_inflated_negative_binomial": [
             "log_p = log_nb + np.where(x > 0, -zero, softplus(excess)) - softplus(gate)",
             "r_gate = np.where(x > 0, -zero, sigmoid(excess)) - sigmoid(gate)",

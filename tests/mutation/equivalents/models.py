@@ -33,11 +33,6 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "return (k.standard_normal_log_prob(-z), z)",
         ],
     },
-    "-0.0 equals 0.0, and nothing divides by it.": {
-        "priors.VampPrior.forward": [
-            "equal = -np.zeros(len(mu), z.dtype)",
-        ],
-    },
     "Weights that are equal stay so, and their softmax with them.": {
         "priors.VampPrior.forward": [
             "equal = np.ones(len(mu), z.dtype)",
