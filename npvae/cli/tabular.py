@@ -149,7 +149,8 @@ class TableGallery(Gallery):
             "names": [column.name for column in chosen],
             "labels": [column.labels for column in chosen],
             "formats": [
-                partial(_tick, column) if column.kind == "date" else None for column in chosen
+                partial(_tick, column) if column.kind in ("date", "duration") else None
+                for column in chosen
             ],
         }
 

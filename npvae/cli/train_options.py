@@ -95,9 +95,10 @@ GROUPS = {
                default=DIGITS, free=True),
         Option("columns", "NAME=KIND,..", column_kinds,
                "the kinds of these columns of a table, in place of those that npvae infers: "
-               "number, date, flag, count, category, ordered, label (colours the latent space) or "
-               "skip; date:dmy, date:mdy, number:decimal-comma and number:decimal-point say how "
-               "it is written, and 'ordered:low<medium<high' an order"),
+               "number, date, duration, flag, count, category, ordered, label (colours the latent "
+               "space) or skip; date:dmy, date:mdy, number:decimal-comma, number:decimal-point, "
+               "duration:hm and duration:ms say how it is written, and "
+               "'ordered:low<medium<high' an order"),
         Option("missing_cells", "TEXT,..", texts,
                "the cells of a .csv or .tsv that stand for a value that is not known, beside empty "
                "ones (default: NA, N/A, NaN, null, none, ?, and Excel's errors)"),

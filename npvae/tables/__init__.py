@@ -14,12 +14,12 @@ from .distributions import fitted_to
 from .draws import sample
 from .kinds import KINDS
 from .labelled import Category, Flag, Ordered
-from .numeric import Count, Date, Number
+from .numeric import Count, Date, Duration, Number
 from .on_disk import SHEETS, SUFFIXES, Table, read, write, write_filled
 from .schema import Schema
 
 __all__ = [
     "KINDS", "SHEETS", "SUFFIXES", "Category", "Column", "Columns", "Constant", "Count", "Date",
-    "Flag", "Number", "Ordered", "Schema", "Table", "column_nats", "fitted_to", "guess", "impute",
-    "nats_saved", "parted", "read", "sample", "write", "write_filled",
+    "Duration", "Flag", "Number", "Ordered", "Schema", "Table", "column_nats", "fitted_to", "guess",
+    "impute", "nats_saved", "parted", "read", "sample", "write", "write_filled",
 ]  # fmt: skip

@@ -1,7 +1,8 @@
 """What a kind of column has to say: which number a cell is, and how a number is written again.
 
 x has one column of numbers for each of them but a constant: a number or a count itself, the days of
-a date, 0 or 1 for a flag, the place among the labels for a category; NaN where the cell is missing.
+a date or a duration, 0 or 1 for a flag, the place among the labels for a category; NaN where the
+cell is missing.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class Column(ABC):
     Attributes
     ----------
     name : str
-    kind : "number", "date", "flag", "count", "category", "ordered" or "constant"
+    kind : str
+        "number", "date", "duration", "flag", "count", "category", "ordered" or "constant".
     modelled_as : the kind whose likelihood it has
     labels : tuple of str
         What the numbers 0, 1, ... of a flag or a category stand for; empty for the other kinds.

@@ -53,7 +53,7 @@ def _step_of_times(values: Array) -> float:
 
 
 def shape(column: Column, values: Array, many: bool) -> Fitted | None:
-    """The distribution of a column of numbers or dates; None if float32 can't tell them apart.
+    """The distribution of a column of numbers or days; None if float32 can't tell them apart.
 
     Parameters
     ----------
@@ -63,6 +63,8 @@ def shape(column: Column, values: Array, many: bool) -> Fitted | None:
     if len(values) < FEWEST_ROWS:
         return None
     step, kept = step_of(values), values[~far_out(values)]
+    if column.kind == "duration":
+        step = step or _step_of_times(values)
     if not np.ptp(kept) > 1000 * _COARSE * np.abs(kept).max():
         return None
     if column.kind == "date" and not step:  # times of day

@@ -1,7 +1,8 @@
 """Data frames, of pandas and of polars, as tables and back.
 
 Values become text, so that the rules for files decide what a column is, but where its type says
-it: booleans are flags, categories have their labels and their order, dates are dates.
+it: booleans are flags, categories have their labels and their order, dates are dates, and
+durations are durations.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from .cells import Cells, Unfit, is_missing, refusal
 from .column import Column, Constant
 from .kinds import Said
 from .labelled import Flag, flag_key
-from .numeric import Count, Date, Number, NumericColumn
+from .numeric import Count, Date, Duration, Number, NumericColumn
 from .sheets import cell_text
 from .sources import Found, names_of_their_own
 
@@ -119,6 +120,8 @@ def _said(series: Any) -> Said | None:
         return Said(Flag.kind)
     if name.startswith(("date", "timestamp")) and not name.startswith("date_range"):
         return Said(Date.kind)
+    if name.startswith(("timedelta", "duration")):
+        return Said(Duration.kind)
     labels = categories(series.dtype)
     if not labels:
         return None
@@ -286,6 +289,8 @@ def _usual(pandas: Any, column: Column, series: Any) -> Any:
         return series.astype(("Int64" if gaps else "int64") if whole else "float64")
     if isinstance(column, Date):
         return pandas.to_datetime(series) if column.format.has_date else series
+    if isinstance(column, Duration):
+        return pandas.to_timedelta(series)
     if column.labels and not any(isinstance(value, bool) for value in series):
         ordered = column.kind == "ordered"
         return series.astype(pandas.CategoricalDtype(list(column.labels), ordered=ordered))

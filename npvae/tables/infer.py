@@ -11,7 +11,9 @@ decides:
    11:59 PM, or months or quarters such as 2024-12 and Q4 2024: a **date**. Whether day or month
    comes first, and of which century years of two figures are, is decided by the whole column, or by
    the other columns.
-4. All are numbers, none of them with leading zeros as codes such as 007 have, nor with more digits
+4. All are durations, such as 36:15:00, 1 day 02:00:00, 2h 30m or PT36H15M, and some no times of the
+   day: a **duration**. Those in words must be such as would be written again.
+5. All are numbers, none of them with leading zeros as codes such as 007 have, nor with more digits
    than a float64 holds. They may have decimal commas, thousands parted by commas, points, blanks or
    apostrophes, parentheses for minus, and one currency, unit or percent sign.
 
@@ -25,9 +27,9 @@ decides:
    * whole numbers from 0 to 16,777,216 that come near 0 or vary much, and that a negative binomial
      predicts better than all that is tried for numbers, on held-out rows: a **count**;
    * others: a **number**. Its distribution is chosen by held-out rows too: `data.shapes`.
-5. Text of a common scale, as low, medium and high or never, sometimes and often, or ranges such as
+6. Text of a common scale, as low, medium and high or never, sometimes and often, or ranges such as
    under 18, 18-34 and 35+: an **ordered** category.
-6. Other text: a **category**, if labels come back. It is left out where all cells are different, or
+7. Other text: a **category**, if labels come back. It is left out where all cells are different, or
    more than half of them and more than twenty, as names and ids are; and where there are more than
    twenty of four words or more, as in remarks. Where all but a few cells are numbers or dates,
    those few are mistakes, and are refused.
@@ -56,11 +58,11 @@ from .distributions import (
     notes_of,
     shape,
 )
-from .formats import PLAIN, DateFormat, NumberFormat
+from .formats import PLAIN, DateFormat, DurationFormat, NumberFormat, length
 from .kinds import KINDS, SKIP, Said
 from .labelled import Category, Flag, Ordered, flag_key, flag_pair
-from .numeric import LARGEST_COUNT, Count, Date, Number
-from .recognise import MOST_LABELS, Format, are_versions
+from .numeric import LARGEST_COUNT, Count, Date, Duration, Number, NumericColumn
+from .recognise import MOST_LABELS, Format, are_versions, as_durations
 from .scales import order_of
 
 Array = np.ndarray
@@ -73,6 +75,7 @@ _CODE = re.compile(r"-?(9{2,}|8{2,}|98|97)([.,][09]+)?|-[1-9]")
 """What many surveys write for an answer that is not known."""
 _MEASURED = re.compile(r"[^\w\s]{0,2}[0-9]+(?:[.,:/][0-9]+)?(?![0-9]*(?:-|$))")
 DIFFERENT = "it is different in (nearly) every row, as names and ids are"
+_APART = "if they hold such, write each in a column of its own, without other signs"
 WORDS = 4
 """So many words are no label but a remark, on average."""
 
@@ -166,12 +169,16 @@ class _Found:
     codes: dict[str, list[str]] = field(default_factory=dict)
 
     def look_at(self, column: Column, texts: Sequence[str], counts: Array, said: bool) -> None:
-        """Find the distribution of a column, if it is one of numbers, counts or dates."""
-        if not isinstance(column, (Number, Date, Count)) or (said and column.kind == "count"):
+        """Find the distribution of a column, if its values are numbers or days."""
+        if not isinstance(column, (Number, Date, Duration, Count)) or (
+            said and column.kind == "count"
+        ):
             return
         numbers = column.parsed(texts)
         values = np.repeat(numbers, counts)
-        if column.kind != "date" and (codes := _codes_of_missing(texts, numbers, counts)):
+        if isinstance(column, NumericColumn) and (
+            codes := _codes_of_missing(texts, numbers, counts)
+        ):
             self.codes[column.name] = codes
         found = shape(column, values, self.many)
         if found is None:
@@ -193,7 +200,7 @@ class _Found:
         notes = list(notes_of(self.shapes, self.measured, self.strange))
         notes += [
             f"{name!r} is left out: its cells, such as {shown(text)}, are neither numbers nor "
-            "dates; if they hold such, write each in a column of its own, without other signs"
+            f"dates; {as_durations(name) if length(text) else _APART}"
             for name, text in self.mixed.items()
         ]
         if self.codes:
@@ -224,6 +231,8 @@ def _kind(texts: Sequence[str], counts: Array, written: Format, many: bool) -> t
         return Flag
     if isinstance(written, DateFormat):
         return Date
+    if isinstance(written, DurationFormat):
+        return Duration
     if isinstance(written, NumberFormat):
         if written.unit:
             return Number

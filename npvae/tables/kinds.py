@@ -8,16 +8,22 @@ from typing import Any, NamedTuple
 
 from ..core.errors import ConfigError, DataError, nearest
 from .column import Column, Constant
-from .formats import ORDERS
+from .formats import ORDERS, READINGS
 from .labelled import Category, Flag, Ordered
-from .numeric import Count, Date, Number
+from .numeric import Count, Date, Duration, Number
 
-KINDS: dict[str, type[Column]] = {c.kind: c for c in (Number, Date, Flag, Count, Category, Ordered)}
+KINDS: dict[str, type[Column]] = {
+    c.kind: c for c in (Number, Date, Duration, Flag, Count, Category, Ordered)
+}
 """The kinds that x has."""
 _HALF = re.compile("[\ud800-\udfff]")
 LABEL, SKIP = "label", "skip"
 """What a column can be besides a kind: the rows' labels, which are not modelled, or left out."""
-HOW = {"number": ("decimal-point", "decimal-comma"), "date": tuple(ORDERS)}
+HOW = {
+    "number": ("decimal-point", "decimal-comma"),
+    "date": tuple(ORDERS),
+    "duration": tuple(READINGS),
+}
 """What can be said of the way that a kind's cells are written, as in date:dmy."""
 
 

@@ -1,11 +1,11 @@
-"""The kinds of columns whose cells are numbers, or dates, which are numbers of days."""
+"""The kinds of columns whose cells are numbers, or dates and durations, which are days."""
 
 from __future__ import annotations
 
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from datetime import date, time
+from datetime import date, time, timedelta
 from shlex import quote
 from typing import Any
 
@@ -16,7 +16,7 @@ from ..data.marginal import Marginal
 from ..datasets.numerals import is_number
 from .cells import Unfit
 from .column import Column, mend, say
-from .formats import PLAIN, DateFormat, NumberFormat, number_format
+from .formats import PLAIN, DateFormat, DurationFormat, NumberFormat, number_format
 
 Array = np.ndarray
 
@@ -194,7 +194,37 @@ class Count(NumericColumn):
         return {**super().config, **_as_config(self.marginal)}
 
 
-class Date(Column):
+class _Days(Column):
+    """Base of the kinds that are numbers of days, and whose format says what these stand for."""
+
+    format: Any
+
+    def __init__(self, name: str, marginal: Any) -> None:
+        super().__init__(name)
+        self.marginal = None if marginal is None else Marginal.of(marginal)
+
+    def parse(self, text: str) -> float:
+        try:
+            return self.format.parse(text)
+        except ValueError:
+            raise Unfit(
+                f"every known cell must hold a {self.kind}, written as {self.format.pattern}",
+                mend(self.name, text),
+                text,
+            ) from None
+
+    def value(self, number: float) -> Any:
+        return self.format.moment(number)
+
+    def text(self, number: float) -> str:
+        return self.format.write(number)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {**super().config, **self.format.config, **_as_config(self.marginal)}
+
+
+class Date(_Days):
     """Dates, times or both: days since `origin`, and of times alone since midnight.
 
     Its other arguments are those of `DateFormat`.
@@ -212,9 +242,8 @@ class Date(Column):
         marginal: Any = None,
         **written: Any,
     ) -> None:
-        super().__init__(name)
+        super().__init__(name, marginal)
         self.format = DateFormat(pattern, origin, *arguments, **written)
-        self.marginal = None if marginal is None else Marginal.of(marginal)
 
     @classmethod
     def of(cls, name: str, texts: Sequence[str], counts: Array, written: Any = None) -> Column:
@@ -228,28 +257,39 @@ class Date(Column):
         column.parsed(texts)
         return column
 
-    def parse(self, text: str) -> float:
-        try:
-            return self.format.parse(text)
-        except ValueError:
-            raise Unfit(
-                f"every known cell must hold a date, written as {self.format.pattern}",
-                mend(self.name, text),
-                text,
-            ) from None
-
     def number(self, value: Any) -> float:
         return self.parse(value.isoformat() if isinstance(value, (date, time)) else str(value))
 
-    def value(self, number: float) -> Any:
-        return self.format.moment(number)
 
-    def text(self, number: float) -> str:
-        return self.format.write(number)
+class Duration(_Days):
+    """Durations, in days: 36:15:00, 1 day 02:00:00, 2h 30m or PT36H15M.
 
-    @property
-    def config(self) -> dict[str, Any]:
-        return {**super().config, **self.format.config, **_as_config(self.marginal)}
+    Its other arguments are those of `DurationFormat`.
+    """
+
+    kind = "duration"
+    modelled_as = "number"
+
+    def __init__(
+        self, name: str, pattern: str, *arguments: Any, marginal: Any = None, **written: Any
+    ) -> None:
+        super().__init__(name, marginal)
+        self.format = DurationFormat(pattern, *arguments, **written)
+
+    @classmethod
+    def of(cls, name: str, texts: Sequence[str], counts: Array, written: Any = None) -> Column:
+        if not isinstance(written, DurationFormat):
+            raise Unfit(
+                "durations are written such as 36:15:00, 1 day 02:00:00, 2h 30m or PT36H15M",
+                f"Take it as text with {say(f'{name}=category')}, or leave it out with "
+                f"{quote(f'{name}=skip')}.",
+            )
+        column = cls(name, **written.config)
+        column.parsed(texts)
+        return column
+
+    def number(self, value: Any) -> float:
+        return value / timedelta(1) if isinstance(value, timedelta) else super().number(value)
 
 
 def _as_config(marginal: Marginal | None) -> dict[str, Any]:

@@ -76,14 +76,15 @@ def read(
     path : str, path or data frame
         A ``.csv``, ``.tsv`` or ``.txt``; with openpyxl and pyarrow installed also an ``.xlsx`` or a
         ``.parquet``. Of a data frame of pandas or polars the types of its columns say what they
-        are, where they say it: category with its labels and their order, bool, datetime. All others
-        are inferred from their values as a file's from its cells.
+        are, where they say it: category with its labels and their order, bool, datetime,
+        timedelta. All others are inferred from their values as a file's from its cells.
     columns : mapping, optional
-        The kind of some columns: number, date, flag, count or category; label, which makes it y; or
-        skip. "date:dmy", "date:mdy" and "date:ymd" say what comes first in dates,
-        "number:decimal-comma" and "number:decimal-point" what a comma is. In a column that is said
-        to be a category only empty cells are missing, and NA is a label. A first or last column
-        label, y, target or class is y unless it is named here.
+        The kind of some columns: number, date, duration, flag, count, category or ordered; label,
+        which makes it y; or skip. "date:dmy", "date:mdy" and "date:ymd" say what comes first in
+        dates, "number:decimal-comma" and "number:decimal-point" what a comma is, "duration:hm" and
+        "duration:ms" whether 36:15 is hours and minutes, or minutes and seconds. In a column
+        that is said to be a category only empty cells are missing, and NA is a label. A first or
+        last column label, y, target or class is y unless it is named here.
     schema : Schema, optional
         That of a table read earlier, such as ``model.schema``. Then nothing is inferred: the table
         needs those columns, in any order and beside any others.

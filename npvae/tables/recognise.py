@@ -1,4 +1,4 @@
-"""How the cells of each column are written: as numbers, as dates, or as text.
+"""How the cells of each column are written: as numbers, dates, durations, or text.
 
 A column's own cells decide, and where they can be read in two ways those of the other columns: a
 table has one decimal mark, and one order of days and months.
@@ -20,10 +20,15 @@ from .column import mend, say
 from .formats import (
     ORDERS,
     PLAIN,
+    READINGS,
     Ambiguous,
     DateFormat,
+    DurationFormat,
     NumberFormat,
+    certain,
     dates_as,
+    durations_as,
+    length,
     numbers_as,
     parts_of,
     reading,
@@ -33,7 +38,7 @@ from .kinds import Said
 from .numeric import LARGEST_NUMBER
 
 Array = np.ndarray
-Format = NumberFormat | DateFormat | None
+Format = NumberFormat | DateFormat | DurationFormat | None
 """None of text."""
 
 MOST_ODD = 10
@@ -43,8 +48,13 @@ MOST_LABELS = 20
 _FRACTION = re.compile(r"-?[0-9]+\.([0-9]*[1-9])(0*)")
 _GROUPED = re.compile(r"-?[1-9][0-9]{0,2}(\.[0-9]{3})+")
 _ISO = re.compile(r"yyyy-MM-dd([T ]HH:mm(:ss(\.S+)?)?(Z|XXX?)?)?")
+_OF_PANDAS = "d' days 'HH:mm:ss"
 _COMPACT = re.compile(r"(19|20)[0-9]{6}")
 _DECIMAL = {"decimal-comma": ",", "decimal-point": "."}
+_KIND_OF = {**dict.fromkeys(_DECIMAL, "number"), **dict.fromkeys(READINGS, "duration")}
+"""The kind of which something can be said; of others it is a date."""
+_FIRST = 50
+"""Cells that are looked at to see whether a column may hold durations."""
 
 
 def formats_of(
@@ -69,8 +79,8 @@ def formats_of(
         if commas and written is PLAIN and name not in said:
             ways = tuple(_DECIMAL) if _are_grouped(table[name].known()[0]) else ()
         if ways:
-            kind = "number" if ways[0] in _DECIMAL else "date"
-            how = (decimals if kind == "number" else orders) & set(ways)
+            kind = _KIND_OF.get(ways[0], "date")
+            how = {"number": decimals, "date": orders}.get(kind, set()) & set(ways)
             if len(how) != 1:
                 raise _which(name, kind, ways, table[name], where)
             formats[name] = _format(table[name], Said(kind, how.pop()))
@@ -78,7 +88,7 @@ def formats_of(
             formats[name] = written
     unknown = list(dict.fromkeys(text for cells in table.values() for text in cells.unknown()))
     for name in formats:
-        if name not in said or said[name].kind in ("number", "date"):
+        if name not in said or said[name].kind in ("number", "date", "duration"):
             _check(name, formats[name], table[name], unknown, where, name in said)
     return formats
 
@@ -91,6 +101,8 @@ def notes_of(table: Mapping[str, Cells], formats: Mapping[str, Format]) -> list[
             alike.setdefault(str(written.config), []).append(name)
         elif isinstance(written, DateFormat) and not _ISO.fullmatch(written.pattern):
             alike.setdefault(written.pattern, []).append(name)
+        elif isinstance(written, DurationFormat) and not written.pattern.startswith(_OF_PANDAS):
+            alike.setdefault(str(written.config), []).append(name)
     notes = []
     for names in alike.values():
         written = formats[names[0]]
@@ -98,7 +110,7 @@ def notes_of(table: Mapping[str, Cells], formats: Mapping[str, Format]) -> list[
             continue
         text = max(table[names[0]].known()[0][:100], key=len)
         number = written.parse(text)
-        value = written.moment(number) if isinstance(written, DateFormat) else f"{number:.15g}"
+        value = f"{number:.15g}" if isinstance(written, NumberFormat) else written.moment(number)
         more = f" and {len(names) - 3} more columns" if len(names) > 3 else ""
         notes.append(f"{text!r} is read as {value} in {', '.join(map(repr, names[:3]))}{more}")
     return notes
@@ -124,7 +136,9 @@ def _format(cells: Cells, said: Said) -> Format:
     texts, counts = cells.known()
     written: Format = None
     compact = not said.kind and all(map(_COMPACT.fullmatch, texts)) and all(map(reading, texts))
-    if texts and said.kind in ("", "number", "count") and not compact:
+    if texts and said.kind in ("", "duration"):
+        written = _as_durations(texts, said)
+    if texts and written is None and said.kind in ("", "number", "count") and not compact:
         written = _as_numbers(texts, counts, said)
     if texts and written is None and said.kind in ("", "date"):
         written = _as_dates(texts, said)
@@ -194,7 +208,29 @@ def _as_dates(texts: Sequence[str], said: Said) -> DateFormat | None:
     return dates_as(dates, said.how or None)
 
 
-def _fits(written: NumberFormat | DateFormat, text: str) -> bool:
+def _as_durations(texts: Sequence[str], said: Said) -> DurationFormat | None:
+    """The format of most of these texts; None where they are no durations, or may be others.
+
+    Times of the day are others, and so are texts that would not be written again as they are:
+    60 min and 1 h are codes.
+    """
+    if said.kind:
+        return durations_as(texts, said.how or None) if any(map(length, texts)) else None
+    if not any(map(length, texts[:_FIRST])):
+        return None
+    like = [text for text in texts if length(text)]
+    if len(like) < len(texts) and len(like) <= max(MOST_ODD, len(texts) / 2):
+        return None
+    if not certain(like):
+        return None
+    written = durations_as(like)
+    if written.is_clock:
+        return written
+    same = all(written.write(written.parse(text)) == text for text in like)
+    return written if same and len(like) == len(texts) else None
+
+
+def _fits(written: NumberFormat | DateFormat | DurationFormat, text: str) -> bool:
     if written is PLAIN:
         return is_plain(text)
     try:
@@ -205,12 +241,18 @@ def _fits(written: NumberFormat | DateFormat, text: str) -> bool:
 
 
 def _mended(
-    name: str, written: NumberFormat | DateFormat, odd: Sequence[str], unknown: Sequence[str]
+    name: str,
+    written: NumberFormat | DateFormat | DurationFormat,
+    odd: Sequence[str],
+    unknown: Sequence[str],
 ) -> tuple[str, str]:
     """The rule that odd cells of a column of numbers or dates break, and how to mend them."""
     fix = mend(name, *unknown, *odd)
-    if isinstance(written, DateFormat):
-        return f"every known cell must hold a date, written as {written.pattern}", fix
+    if not isinstance(written, NumberFormat):
+        if isinstance(written, DateFormat) and not written.has_date and length(odd[0]):
+            fix = f"{as_durations(name).replace('if', 'If', 1)}. {fix}"
+        kind = "date" if isinstance(written, DateFormat) else "duration"
+        return f"every known cell must hold a {kind}, written as {written.pattern}", fix
     if is_number(odd[0]) and written is PLAIN:
         if abs(float(odd[0])) > LARGEST_NUMBER:
             return "every number must be finite, and at most 3.4e38", fix
@@ -224,6 +266,12 @@ def _mended(
         return f"a column of numbers has one unit, and this has {written.unit!r}", fix
     like = "" if written is PLAIN else f", such as {written.write(1234.5, 2)}"
     return f"every known cell must hold a number{like}", fix
+
+
+def as_durations(name: str) -> str:
+    """How to say that a column's cells are durations, and of which units."""
+    ways = (f"{say(f'{name}=duration:{way}')} ({what})" for way, what in READINGS.items())
+    return f"if they are durations, say {' or '.join(ways)}"
 
 
 def _evidence(
@@ -252,12 +300,13 @@ def _are_grouped(texts: Iterable[str]) -> bool:
 def _which(name: str, kind: str, ways: Sequence[str], cells: Cells, where: str) -> DataError:
     """The error for a column that can be read in two ways."""
     texts = cells.known()[0]
-    text = next((text for text in texts if set(text) & set(",./-")), texts[0])
+    text = next((text for text in texts if set(text) & set(",./-:")), texts[0])
     what = {
         "number": "the mark can be a decimal mark or part thousands in every cell",
         "date": "day and month can be either way round in every cell"
         if len(ways) == 2
         else "day, month and year can be in more than one order in every cell",
+        "duration": " can be ".join(["two figures", " or ".join(READINGS.values())]),
     }[kind]
     options = " or ".join(say(f"{name}={kind}:{way}") for way in ways)
     return DataError(

@@ -193,8 +193,10 @@ def cell_text(value: Any) -> str:
         return value.date().isoformat() if day else value.isoformat(" ")
     if isinstance(value, (date, time)):
         return value.isoformat()
-    if isinstance(value, timedelta):
-        return repr(value / timedelta(seconds=1)).removesuffix(".0")
+    if isinstance(value, timedelta):  # as pandas writes it
+        rest = timedelta(seconds=value.seconds, microseconds=value.microseconds)
+        time_of_day = str(rest).zfill(15 if value.microseconds else 8)
+        return f"{value.days} days {'+' if value.days < 0 else ''}{time_of_day}"
     return str(value)
 
 

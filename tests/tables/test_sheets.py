@@ -143,7 +143,7 @@ def test_kinds_of_parquet(tmp_path):
     table = tables.read(path)
     assert {c.name: c.kind for c in table.schema.columns} == {
         "town": "category", "at": "date", "zoned": "date", "price": "number", "single": "number",
-        "nullable": "number", "nan": "number", "took": "number",
+        "nullable": "number", "nan": "number", "took": "duration",
     }  # fmt: skip
     assert table.notes[0] == "'list', 'bytes' has lists or bytes and is left out"
     assert list(table.schema.skipped) == ["index"]
@@ -152,7 +152,7 @@ def test_kinds_of_parquet(tmp_path):
     assert rows[1]["at"] == datetime(2023, 11, 14, 22, 30, 0, 123456)
     assert rows[1]["zoned"].timestamp() == 1_000_000
     assert [row["price"] for row in rows[:2]] == [1.5, 2.5]
-    assert table.schema.cells(table.x)[3][3:8] == ["4.50", "0.3", "", "", "4.5"]
+    assert table.schema.cells(table.x)[3][3:8] == ["4.50", "0.3", "", "", "0 days 00:00:04.500000"]
 
 
 def test_a_file_that_is_none(path, refusal):
