@@ -16,7 +16,9 @@ from bench.nets import Net
 from bench.processes import Job, WorkerFailed, attempt, fresh, fresh_interleaved, interleaved
 
 QUALITY = ("mnist_elbo", "semi_supervised", "hierarchical", "flows", "conditional")
-COMMANDS = ("train", "infer", "startup", "memory", "scaling", "families", *QUALITY)
+COMMANDS = (
+    "train", "infer", "startup", "memory", "scaling", "families", "operations", *QUALITY,
+)  # fmt: skip
 TINY = Net(12, (8,), 2, batch=16)
 
 
@@ -72,6 +74,20 @@ def test_training_is_measured_and_a_missing_peer_is_one_line(without_frameworks,
     assert len(row["losses"]) == 2
     assert row["losses"][1] < row["losses"][0]
     assert row["of_peak"] > 0
+
+
+def test_each_operation_of_a_step_is_timed_and_the_step_still_trains():
+    from bench.operations import together
+    from bench.timed import timed
+
+    program, history = timed(TINY, "random", epochs=2)
+    found = list(program.times())
+    assert [what for what, _, _ in found].count("adam") == 1
+    assert all(0 <= seconds < 1 for _, seconds, _ in found)
+    assert sum(flop for _, _, flop in found) == TINY.flop()
+    assert sum(flop for _, _, flop in together(found)) == TINY.flop()
+    assert len(history) == 2
+    assert history[1]["loss"] < history[0]["loss"]
 
 
 def test_no_peer_left_is_an_error(without_frameworks, capsys):
