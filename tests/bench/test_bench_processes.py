@@ -87,7 +87,7 @@ def test_each_operation_of_a_step_is_timed_and_the_step_still_trains():
     assert sum(flop for _, _, flop in found) == TINY.flop()
     assert sum(flop for _, _, flop in together(found)) == TINY.flop()
     assert len(history) == 2
-    assert history[1]["loss"] < history[0]["loss"]
+    assert history["train_loss"][1] < history["train_loss"][0]
 
 
 def test_no_peer_left_is_an_error(without_frameworks, capsys):
