@@ -25,7 +25,7 @@ def convolution(number, transposed):
             n_in = groups  # depthwise
         window = dict(
             kernel=pair(1, 4), stride=pair(1, 3), padding=pair(0, 2), dilation=pair(1, 2),
-            groups=groups, activation="tanh",
+            groups=groups, activation="tanh", bias=("channel", "pixel")[number % 3 == 0],
         )  # fmt: skip
         if transposed:
             window["output_padding"] = [int(rng.integers(s)) for s in window["stride"]]

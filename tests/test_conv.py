@@ -125,6 +125,17 @@ def test_initial_weights_scale_with_what_an_output_sees(rng):
     assert inside.var() == pytest.approx(2, rel=0.1)  # He's, for rectifiers of variance ½
 
 
+def test_a_pixels_own_bias_is_added_there_alone(rng):
+    for kind in (Conv2d, ConvTranspose2d):
+        part = layer(kind, rng, (5, 4, 2), 3, 3, bias="pixel")
+        assert part.b.shape == (part.n_out,)
+        assert part.output_bias is part.b
+        without = layer(kind, rng, (5, 4, 2), 3, 3)
+        without.W[...], without.b[...] = part.W, 0
+        x = rng.normal(size=(2, part.n_in))
+        np.testing.assert_allclose(part.forward(x)[0], without.forward(x)[0] + part.b, rtol=1e-12)
+
+
 def test_stacked_is_one_image_of_several(rng):
     one, two = rng.normal(size=(3, 2, 4, 2)), rng.normal(size=(3, 2, 4, 1))
     rows = np.hstack([one.reshape(3, -1), two.reshape(3, -1)])
@@ -163,6 +174,7 @@ def test_beside_leaves_the_rest(rng):
             lambda: Sequential([Conv2d((6, 6, 1), 2), Dense(30, 2)]),
             "layer 1 .Dense. .* takes rows of 30 numbers, and layer 0 .* 32 numbers, .4, 4, 2.; ",
         ),
+        (lambda: Conv2d((3, 3, 1), 2, 3, bias="none"), "bias is 'channel' or 'pixel'; got 'none'"),
         (lambda: Stacked((2, 2), 3), "Stacked's channels are a list of numbers; got 3"),
         (lambda: Beside(Sequential([]), 2), "divides rows by the shape that its network takes"),
     ],

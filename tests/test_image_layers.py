@@ -56,6 +56,16 @@ def test_a_maximum_that_is_there_twice_is_the_first_ones():
     np.testing.assert_array_equal(part.backward(cache, np.array([[5.0]])), [[0, 5, 0, 0]])
 
 
+@pytest.mark.parametrize("where", range(4))
+def test_a_maximum_of_what_is_no_number_is_none_either(where):
+    x = np.arange(4.0)
+    x[where] = np.nan
+    part = MaxPool2d((2, 2, 1))
+    y, cache = part.forward(x[None])
+    assert np.isnan(y).all()
+    np.testing.assert_array_equal(np.flatnonzero(part.backward(cache, np.ones((1, 1)))), where)
+
+
 def test_nearest_repeats_pixels(rng):
     x = rng.normal(size=(2, 3, 4, 2))
     y = Upsample2d((3, 4, 2), (2, 3)).forward(x.reshape(2, -1))[0]

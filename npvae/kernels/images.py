@@ -26,11 +26,11 @@ def resample(x: Array, down: Array, along: Array) -> Array:
 
 @kernel
 def max_pool(x: Array, taps: Two, stride: Two) -> Array:
-    """y, the largest number that a window sees at each of its places, (R, H', W', C)."""
+    """y, the largest number that a window sees at each of its places, or NaN, (R, H', W', C)."""
     seen = _by_tap(x, taps, stride)
     y = seen[0].copy()
     for one in seen[1:]:
-        np.copyto(y, one, where=~(one.real <= y.real))  # in this order NaN passes through
+        np.copyto(y, one, where=(one.real > y.real) | np.isnan(one))
     return y
 
 

@@ -40,6 +40,9 @@ class Window(Layer, abstract=True):
         The weight's initialiser (see `init.py`). Biases start at 0.
     gain : float
         What the initial weights are multiplied by.
+    bias : {"channel", "pixel"}
+        Whether all pixels of a channel share a bias, or each has its own: where something stands
+        in an image is then known from the start, as for an output that begins at the mean image.
 
     Raises
     ------
@@ -66,6 +69,7 @@ class Window(Layer, abstract=True):
         activation: Any,
         init: str,
         gain: float,
+        bias: str,
     ) -> None:
         self.in_shape = image(self._its("in_shape"), in_shape)
         self.channels = whole(self._its("channels"), channels)
@@ -81,6 +85,9 @@ class Window(Layer, abstract=True):
             )
         self.activation = resolve("activation", activation)
         self.init, self.gain = init, number(self._its("gain"), gain)
+        self.bias = bias
+        if bias not in ("channel", "pixel"):
+            raise ConfigError(f"{self._its('bias')} is 'channel' or 'pixel'; got {bias!r}.")
 
     def _its(self, argument: str) -> str:
         return f"{type(self).__name__}'s {argument}"
@@ -95,7 +102,8 @@ class Window(Layer, abstract=True):
             return values.transpose(3, 1, 2, 0) if turned else values
 
         self.parameter("W", shape, first)
-        self.parameter("b", (self.channels,), zeros)
+        own = self.channels if self.bias == "channel" else self.n_out
+        self.parameter("b", (own,), zeros)
 
     @property
     def _axes(self) -> tuple[Two, Two, Two, Two, Two]:
@@ -124,13 +132,13 @@ class Window(Layer, abstract=True):
 
     def forward(self, x: Array) -> tuple[Array, Any]:
         images = x.reshape(-1, *self.in_shape)
-        a = self._through(images).reshape(-1, self.channels)
+        a = self._through(images).reshape(-1, self.b.size)
         h, saved = self.activation.forward(a, self.b)
         return h.reshape(*x.shape[:-1], self.n_out), (images, saved, x.shape)
 
     def backward(self, cache: Any, dh: Array, wrt_input: bool = True) -> Array | None:
         images, saved, x_shape = cache
-        da, db = self.activation.backward(saved, dh.reshape(-1, self.channels))
+        da, db = self.activation.backward(saved, dh.reshape(-1, self.b.size))
         da = da.reshape(-1, *self.out_shape)
         self.dW += self._weight_gradient(da, images)
         self.db += db
@@ -148,10 +156,10 @@ class Conv2d(Window):
       (2) ∂a_yxo/∂x_uvc = Σ W_oijc over the taps with sy - p + di = u and sx - p + dj = v
           ->  dx_uvc = Σ_o Σ W_oijc da_yxo over the same taps and places: each da goes back to
               where its taps were. This is the convolution's transpose.
-      (3) db_o = Σ_yx da_yxo, summed over rows too
+      (3) db_o = Σ_yx da_yxo, summed over rows too; of a pixel's own bias, over rows alone
 
     Shapes: x (..., H·W·C) and h (..., H'·W'·O), images with their channels last;
-    W (O, kh, kw, C / groups), b (O,); H' = ⌊(H + 2p - d (kh - 1) - 1) / s⌋ + 1.
+    W (O, kh, kw, C / groups), b (O,) or (H'·W'·O,); H' = ⌊(H + 2p - d (kh - 1) - 1) / s⌋ + 1.
     Source: LeCun et al. 1989; Dumoulin & Visin 2016 for the arithmetic of the sizes.
     """
 
@@ -169,10 +177,12 @@ class Conv2d(Window):
         activation: Any = "identity",
         init: str = "glorot_uniform",
         gain: float = 1.0,
+        bias: str = "channel",
     ) -> None:
         self._describe(
-            in_shape, channels, kernel, stride, padding, dilation, groups, activation, init, gain
-        )
+            in_shape, channels, kernel, stride, padding, dilation, groups, activation, init, gain,
+            bias,
+        )  # fmt: skip
         axes = zip(*self._axes, strict=True)
         height, width = (conv_size(*axis) for axis in axes)
         if min(height, width) < 1:
@@ -214,10 +224,10 @@ class ConvTranspose2d(Window):
       (2) ⟨da, a⟩ = T(x, W, da)   ->  dx = ∂T/∂x = da * W, the convolution
       (3)                         ->  dW = ∂T/∂W, step (1) of Conv2d, with x for the gradient there
                                       and da for the image
-      (4) db_c = Σ da over rows and places
+      (4) db_c = Σ da over rows and places; of a pixel's own bias, over rows alone
 
-    Shapes: x (..., H·W·C) and h (..., H'·W'·O); W (C, kh, kw, O / groups), b (O,);
-    H' = s (H - 1) + d (kh - 1) + 1 - 2p + output padding.
+    Shapes: x (..., H·W·C) and h (..., H'·W'·O); W (C, kh, kw, O / groups), b (O,) or
+    (H'·W'·O,); H' = s (H - 1) + d (kh - 1) + 1 - 2p + output padding.
     Source: Zeiler et al. 2010; Dumoulin & Visin 2016.
     """
 
@@ -243,10 +253,12 @@ class ConvTranspose2d(Window):
         activation: Any = "identity",
         init: str = "glorot_uniform",
         gain: float = 1.0,
+        bias: str = "channel",
     ) -> None:
         self._describe(
-            in_shape, channels, kernel, stride, padding, dilation, groups, activation, init, gain
-        )
+            in_shape, channels, kernel, stride, padding, dilation, groups, activation, init, gain,
+            bias,
+        )  # fmt: skip
         self.output_padding = two(self._its("output_padding"), output_padding, least=0)
         if any(o >= s for o, s in zip(self.output_padding, self.stride, strict=True)):
             raise ConfigError(

@@ -135,7 +135,7 @@ class ConvVAE(VAE):
         for i in reversed(range(1, len(shapes))):
             height, width, channels = shapes[i - 1]
             inner = dict(channels=channels, activation=self.activation)
-            how = inner if i > 1 else dict(channels=given, gain=gain)
+            how = inner if i > 1 else dict(channels=given, gain=gain, bias="pixel")
             how |= dict(output_padding=(height % 2, width % 2), **self._halving)
             layers.append(ConvTranspose2d(shapes[i], **how))
         channels = self.image_shape[2]

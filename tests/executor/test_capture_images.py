@@ -10,17 +10,20 @@ import npvae as nv
 from npvae.executor.graph import replay
 from npvae.executor.rules.windows import LONGEST
 from npvae.layers import (
+    AveragePool2d,
     BatchNorm,
     Conv2d,
     ConvTranspose2d,
     Dense,
     GroupNorm,
     LayerNorm,
+    MaxPool2d,
     Sequential,
+    Stacked,
+    Unstacked,
+    Upsample2d,
 )
 from npvae.layers.mode import learning
-
-EACH = ("conv2d", "conv2d_dx", "conv2d_dw")
 
 
 def images(encoder, decoder=None, z_dim=3, **options):
@@ -170,9 +173,77 @@ def test_bits_do_not_depend_on_the_number_of_threads():
         np.testing.assert_array_equal(check(autoencoder(), 33, threads), alone)
 
 
-def test_groups_are_left_to_python():
-    layer = Conv2d((6, 6, 4), 8, 3, groups=2, activation="tanh")
-    check(images([Conv2d((6, 6, 2), 4, 1), Conv2d((6, 6, 4), 4, 1), layer]), 5, python=EACH)
+GROUPS = [(4, 6, 2), (6, 6, 3), (40, 40, 2), (1, 40, 1), (5, 5, 5), (5, 10, 5), (10, 5, 5)]
+
+
+@pytest.mark.parametrize("layer", [Conv2d, ConvTranspose2d])
+@pytest.mark.parametrize(("channels", "out", "groups"), GROUPS)
+def test_groups_see_their_own_channels(layer, channels, out, groups):
+    window = dict(kernel=(3, 2), stride=(1, 2), padding=1, dilation=(1, 2))
+    one((5, 6, channels), out, layer, groups=groups, **window)
+
+
+@pytest.mark.usefixtures("share_all")
+@pytest.mark.parametrize("groups", [2, 8])
+def test_bits_of_groups_do_not_depend_on_the_number_of_threads(groups):
+    def model():
+        layers = [Conv2d((6, 5, 2), 8, 3, activation="tanh")]
+        return images([*layers, Conv2d(layers[0].out_shape, 16, 2, groups=groups)])
+
+    alone = check(model(), 33)
+    for threads in (2, 3, 7):
+        np.testing.assert_array_equal(check(model(), 33, threads), alone)
+
+
+RESIZED = {
+    "mean": lambda shape: AveragePool2d(shape, (2, 3)),
+    "overlapping means": lambda shape: AveragePool2d(shape, 3, (1, 2)),
+    "mean of each channel": lambda shape: AveragePool2d(shape, shape[:2]),
+    "max": lambda shape: MaxPool2d(shape, 2),
+    "overlapping max": lambda shape: MaxPool2d(shape, (3, 2), (1, 2)),
+    "max of each channel": lambda shape: MaxPool2d(shape, shape[:2]),
+    "nearest": lambda shape: Upsample2d(shape, (2, 3)),
+    "bilinear": lambda shape: Upsample2d(shape, (3, 2), "bilinear"),
+}
+
+
+def resized(kind):
+    """A step of which the layer is the second, so that its image has a gradient too."""
+    first = Conv2d((7, 6, 2), 3, 1, activation="tanh")
+    return images([first, RESIZED[kind](first.out_shape)])
+
+
+@pytest.mark.usefixtures("share_all")
+@pytest.mark.parametrize("kind", RESIZED)
+def test_images_are_made_smaller_and_larger(kind):
+    alone = check(resized(kind), 9)
+    for threads in (2, 5):
+        np.testing.assert_array_equal(check(resized(kind), 9, threads), alone)
+
+
+@pytest.mark.parametrize("rows", [1, 130])
+@pytest.mark.parametrize("kind", ["mean", "max", "bilinear"])
+def test_batches_of_every_size_are_resized(kind, rows):
+    check(resized(kind), rows)
+
+
+@pytest.mark.parametrize("of_gradient", [False, True])
+def test_images_one_after_another_become_channels_and_back(of_gradient):
+    first = [Conv2d((4, 3, 5), 5, 1, activation="tanh")] if of_gradient else []
+    layers = [Unstacked((4, 3), (2, 3)), Stacked((4, 3), (1, 3, 1)), Conv2d((4, 3, 5), 2, 2)]
+    stacked = Sequential([*first, *layers])
+    check(network(60, 3, encoder=Sequential([stacked, Dense(12, 6)])), 7)
+
+
+def test_a_model_that_knows_what_is_missing_has_no_call_of_python():
+    model = nv.ConvVAE((4, 6, 2), 3, channels=(3,), missing="mask")
+    step = Step(model, nv.ELBO(), 5, 1)
+    assert not step.program.python_calls
+
+
+def test_every_pixel_may_have_its_own_bias():
+    one((5, 6, 2), 3, kernel=3, bias="pixel", activation="tanh")
+    one((3, 2, 2), 3, ConvTranspose2d, kernel=3, bias="pixel", activation="relu")
 
 
 @pytest.mark.usefixtures("share_all")

@@ -29,5 +29,6 @@ def test_the_grid_has_every_kind_of_window():
             assert {getattr(part, name)[axis] for part in parts} == {*values}
     assert {part.groups for part in parts} == {1, 2, 3}
     assert any(1 < part.groups == part.in_shape[2] for part in parts)
+    assert {part.bias for part in parts} == {"channel", "pixel"}
     assert any(size % 2 for part in parts for size in part.in_shape[:2])
     assert any(any(part.output_padding) for part in parts if part.name == "conv_transpose2d")

@@ -20,11 +20,8 @@ from npvae.executor.lower import RULES
 from npvae.executor.places import Source
 from npvae.executor.program import Program
 
-EAGER = {
-    "adam", "stack_channels", "unstack_channels", "resample", "max_pool", "max_pool_backward",
-    "centred_backward",
-}  # fmt: skip
-"""Kernels that have no compiled operation of a call's: Adam ends a step, and Python pools."""
+EAGER = {"adam", "centred_backward"}
+"""Kernels that have no compiled operation of a call's: Adam ends a step."""
 NATIVE = [name for name in KERNELS if name not in EAGER]
 ODD = {
     f"{name}-{odd}": (name, n)

@@ -183,7 +183,8 @@ def convolution(kind: Any, draw: Draw, **options: Any) -> tuple[nv.Part, tuple[A
 
 def convolved(operation: Any, w: Any, part: Any, p: dict[str, Any], x: Any) -> Any:
     """With images as rows, and the channels last."""
-    y = operation(x.reshape(-1, *part.in_shape), p["W"], part) + p["b"]
+    b = p["b"].reshape(part.out_shape) if part.bias == "pixel" else p["b"]
+    y = operation(x.reshape(-1, *part.in_shape), p["W"], part) + b
     return w.ACTIVATIONS[part.activation.name](y).reshape(*x.shape[:-1], -1)
 
 

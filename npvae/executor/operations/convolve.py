@@ -19,7 +19,20 @@ from . import scalars
 from .declare import operation
 from .options import LONG, fast, floats, instruction, longs
 from .squares import transposed
-from .tiles import INT, LANES, ROWS, VECTOR, ZERO, apart, end, expect, load, long, one_round
+from .tiles import (
+    INT,
+    LANES,
+    ROWS,
+    VECTOR,
+    ZERO,
+    any_tile,
+    apart,
+    end,
+    expect,
+    load,
+    long,
+    one_round,
+)
 
 NOTHING = scalars.ZERO
 RUN, ITEM = 3, 7
@@ -30,6 +43,9 @@ N_BLOCK = 128
 WIDTHS = {1: (8, 4), 2: (4,)}
 """Of a tile with few rows, the vectors that it may have besides 2: else it would wait for its own
 sums."""
+_SHAPES = [
+    (rows, vectors) for rows in range(1, ROWS + 1) for vectors in (1, 2, *WIDTHS.get(rows, ()))
+]
 _ARGUMENTS = [LONG] * 11  # a, a_row, a_k, b, b_k, c, c_row, runs, n_runs, add, columns
 
 
@@ -41,27 +57,7 @@ def tile(builder, rows, vectors, a, a_row, a_k, b, b_k, c, c_row, runs, n_runs, 
     Addresses and strides are in bytes, `runs` the address of the first.
     """
     arguments = [rows, vectors, a, a_row, a_k, b, b_k, c, c_row, runs, n_runs, add, columns]
-    builder.call(_any_tile(builder.module), arguments)
-
-
-def _any_tile(module: ir.Module) -> ir.Function:
-    """The function that calls the tile of its first two arguments, rows and vectors."""
-    any_tile = apart(module, "npvae_runs", [LONG, LONG, *_ARGUMENTS])
-    if any_tile.blocks:
-        return any_tile
-    rows, vectors, *arguments = any_tile.args
-    write = ir.IRBuilder(any_tile.append_basic_block("entry"))
-    none = any_tile.append_basic_block("none")
-    choice = write.switch(write.add(write.mul(vectors, long(ROWS)), rows), none)
-    for height in range(1, ROWS + 1):
-        for width in (1, 2, *WIDTHS.get(height, ())):
-            choice.add_case(long(width * ROWS + height), any_tile.append_basic_block())
-            write.position_at_end(any_tile.blocks[-1])
-            write.call(_tile(module, height, width), arguments)
-            write.ret_void()
-    write.position_at_end(none)
-    write.ret_void()
-    return any_tile
+    builder.call(any_tile(builder.module, "npvae_runs", _ARGUMENTS, _SHAPES, _tile), arguments)
 
 
 def _tile(module: ir.Module, rows: int, vectors: int) -> ir.Function:

@@ -78,6 +78,17 @@ def repeat(source, out, lo, hi, n, times):
 
 @operation()
 @fast
+def pick(source, chosen, out, lo, hi, n):
+    """Rows lo to hi of out (F, n), which are the chosen ones of the source."""
+    rows = longs(chosen, hi)
+    for i in range(lo, hi):
+        old, new = floats(source + 4 * rows[i] * n, n), floats(out + 4 * i * n, n)
+        for j in range(n):
+            new[j] = old[j]
+
+
+@operation()
+@fast
 def sum_repeats(source, out, lo, hi, n, times):
     """The gradient of `repeat`."""
     for i in range(lo, hi):

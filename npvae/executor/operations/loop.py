@@ -29,6 +29,7 @@ from . import (  # noqa: F401  (they declare the operations)
     mixtures,
     norms,
     products,
+    resize,
     spreads,
     sync,
     updates,

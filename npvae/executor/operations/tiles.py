@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import llvmlite.binding as llvm
@@ -72,27 +72,36 @@ def tile(builder, rows, vectors, a, a_row, a_k, b, b_k, c, c_row, k, add):
     Addresses and strides are in bytes. B and C have their columns side by side.
     """
     arguments = [rows, vectors, a, a_row, a_k, b, b_k, c, c_row, k, add]
-    builder.call(_any_tile(builder.module), arguments)
+    shapes = [(height, width) for width in (1, 2) for height in range(1, ROWS + 1)]
+    builder.call(any_tile(builder.module, "npvae_tile", _ARGUMENTS, shapes, _tile), arguments)
 
 
-def _any_tile(module: ir.Module) -> ir.Function:
-    """The function that calls the tile of its first two arguments, rows and vectors."""
-    any_tile = apart(module, "npvae_tile", [LONG, LONG, *_ARGUMENTS])
-    if any_tile.blocks:
-        return any_tile
-    rows, vectors, *arguments = any_tile.args
-    write = ir.IRBuilder(any_tile.append_basic_block("entry"))
-    none = any_tile.append_basic_block("none")
+def any_tile(
+    module: ir.Module,
+    name: str,
+    kinds: list[ir.Type],
+    shapes: Sequence[tuple[int, int]],
+    tile_of: Callable[[ir.Module, int, int], ir.Function],
+) -> ir.Function:
+    """The function that calls the tile of its first two arguments, rows and vectors.
+
+    It has one for each of the shapes, which takes the other arguments, of these kinds.
+    """
+    choose = apart(module, name, [LONG, LONG, *kinds])
+    if choose.blocks:
+        return choose
+    rows, vectors, *arguments = choose.args
+    write = ir.IRBuilder(choose.append_basic_block("entry"))
+    none = choose.append_basic_block("none")
     choice = write.switch(write.add(write.mul(vectors, long(ROWS)), rows), none)
-    for width in (1, 2):
-        for height in range(1, ROWS + 1):
-            choice.add_case(long(width * ROWS + height), any_tile.append_basic_block())
-            write.position_at_end(any_tile.blocks[-1])
-            write.call(_tile(module, height, width), arguments)
-            write.ret_void()
+    for height, width in shapes:
+        choice.add_case(long(width * ROWS + height), choose.append_basic_block())
+        write.position_at_end(choose.blocks[-1])
+        write.call(tile_of(module, height, width), arguments)
+        write.ret_void()
     write.position_at_end(none)
     write.ret_void()
-    return any_tile
+    return choose
 
 
 def apart(module: ir.Module, name: str, arguments: list[ir.Type]) -> ir.Function:

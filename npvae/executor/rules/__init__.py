@@ -1,3 +1,3 @@
 """How each kernel's call becomes operations: as declared, or by a rule of the kernel's own."""
 
-from . import declared, dense, densities, images, labels, norms  # noqa: F401  (they enter themselves)
+from . import declared, dense, densities, images, labels, norms, resize  # noqa: F401

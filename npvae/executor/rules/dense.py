@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -109,16 +108,15 @@ def _concat_backward(to: Lowering, call: Call) -> None:
 @rule("take_columns")
 def _take_columns(to: Lowering, call: Call) -> None:
     x, taken = call.inputs
-    source, out, n = to.by_feature(x), to.new(call.outputs[0]), x.per_feature
-    for at, first, columns in _runs(taken):
-        repeat(to, "repeat", after(source, first * n), after(out, at * n), columns, n)
+    pick(to, x, call.outputs[0], taken)
 
 
-def _runs(taken: Sequence[int]) -> Iterator[tuple[int, int, int]]:
-    """Columns that follow one another: where they go, the first of them, and how many they are."""
-    for _, group in itertools.groupby(enumerate(taken), lambda pair: pair[1] - pair[0]):
-        run = list(group)
-        yield run[0][0], run[0][1], len(run)
+def pick(to: Lowering, x: Value, out: Value, chosen: Sequence[int]) -> None:
+    """An operation that takes some features of x, in this order."""
+    source, own, n = to.by_feature(x), to.new(out), x.per_feature
+    operands = dict(source=source, chosen=to.constant(chosen, np.int64), out=own, n=n)
+    reads, writes = [(source, 4 * x.size, 0)], [(own, 4 * out.size, 4 * n)]
+    to.emit("pick", len(chosen), operands, reads, writes, 0.1 * out.size)
 
 
 def after(place: Ref, numbers: int) -> Ref:

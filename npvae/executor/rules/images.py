@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from ... import kernels
-from ..graph import Call, NotCapturable, Value
+from ..graph import Call, Value
 from ..lower import Lowering
 from ..memory import Buffer, Ref
 from ..operations.declare import OPERATIONS
 from ..operations.tiles import LANES
 from .declared import emit, lower, rule
 from .dense import PER_FLOP
-from .windows import Meetings, Roles, Tables, meetings, of_places, of_taps, turned
+from .windows import Group, Meetings, Roles, Tables, meetings, of_places, of_taps, turned
 
 Two = tuple[int, int]
 LINE, PAGE = 16, 1024
@@ -30,10 +30,12 @@ LINE, PAGE = 16, 1024
 def _conv2d(to: Lowering, call: Call) -> None:
     x, weight, *window = call.inputs
     (y,) = call.outputs
-    (n_out, *taps, channels), n = weight.shape, x.shape[0]
+    (n_out, *taps, channels), n, groups = weight.shape, x.shape[0], window[-1]
     down, right = _met(y.shape[1:3], x.shape[1:3], taps, *window)
-    tables = of_places(down, right, tuple(taps), x.shape[2], channels, n_out, channels, n)
     a, a_row = _apart(to, to.by_row(weight), n_out, weight.size // n_out)
+    rows = n_out // groups
+    group = Group(groups, channels, rows, channels, rows * a_row)
+    tables = of_places(down, right, tuple(taps), x.shape[2], group, n)
     _image(to, tables, a, a_row, x, y)
 
 
@@ -41,11 +43,12 @@ def _conv2d(to: Lowering, call: Call) -> None:
 def _conv2d_dx(to: Lowering, call: Call) -> None:
     dy, weight, size, *window = call.inputs
     (dx,) = call.outputs
-    (n_out, *taps, channels), n = weight.shape, dy.shape[0]
+    (n_out, *taps, channels), n, groups = weight.shape, dy.shape[0], window[-1]
     down, right = _met(dy.shape[1:3], size, taps, *window)
     down, right = turned(down, size[0]), turned(right, size[1])
-    a_tap = channels * n_out
-    tables = of_places(down, right, tuple(taps), dy.shape[2], n_out, channels, a_tap, n)
+    own = n_out // groups
+    group = Group(groups, own, channels, channels * n_out, own)
+    tables = of_places(down, right, tuple(taps), dy.shape[2], group, n)
     a = to.transposed(to.by_row(weight), n_out, weight.size // n_out)
     _image(to, tables, a, n_out, dy, dx)
 
@@ -54,14 +57,15 @@ def _conv2d_dx(to: Lowering, call: Call) -> None:
 def _conv2d_dw(to: Lowering, call: Call) -> None:
     dy, x, taps, *window = call.inputs
     (dw,) = call.outputs
-    n, n_out, channels = x.shape[0], dy.shape[-1], x.shape[-1]
+    n, n_out, groups = x.shape[0], dy.shape[-1], window[-1]
+    own, channels = n_out // groups, x.shape[-1] // groups
     down, right = _met(dy.shape[1:3], x.shape[1:3], taps, *window)
     length = taps[0] * taps[1] * channels
-    by_outputs = n_out >= min(LANES, channels)
+    by_outputs = own >= min(LANES, channels)
     roles = (
-        Roles(channels, n_out, True, channels * n_out, n_out)
+        Roles(groups, channels, own, True, channels * n_out, own, n_out)
         if by_outputs
-        else Roles(n_out, channels, False, channels, length)
+        else Roles(groups, own, channels, False, channels, own * length, length)
     )
     side_by_side = window[2][1] == 1
     tables = of_taps(down, right, tuple(taps), x.shape[2], roles, n, to.threads, side_by_side)
@@ -69,17 +73,16 @@ def _conv2d_dw(to: Lowering, call: Call) -> None:
     a, b = _by_feature(to, rows), _by_place(to, columns)
     out = to.new_by_row(dw)
     c = Ref(Buffer(4 * dw.size)) if by_outputs and min(length, n_out) > 1 else out
-    _emit(to, tables, (a, n, 1), (b, roles.columns), (c, roles.c_row), roles.columns, 0)
+    b_k = groups * roles.columns
+    emit_sums(to, tables, (a, n, 1), (b, b_k), (c, roles.c_row), roles.columns, 0)
     if c is not out:
         to.transpose(c, out, length, n_out)
 
 
 def _met(
-    places: Any, size: Any, taps: Any, stride: Two, padding: Two, dilation: Two, groups: int
+    places: Any, size: Any, taps: Any, stride: Two, padding: Two, dilation: Two, _: int
 ) -> tuple[Meetings, Meetings]:
     """What the window meets, down and to the right."""
-    if groups != 1:
-        raise NotCapturable("a convolution in groups has no compiled operation")
     axes = zip(places, size, taps, stride, padding, dilation, strict=True)
     down, right = (meetings(*axis) for axis in axes)
     return down, right
@@ -121,10 +124,10 @@ def _image(to: Lowering, tables: Tables, a: Ref, a_row: int, image: Value, out: 
     """An image made of another one and of weights."""
     n, b = image.shape[0], _by_feature(to, image)
     c = to.new(out, width=out.size // n)
-    _emit(to, tables, (a, a_row, 1), (b, n), (c, n), n, 4 * n * out.shape[-1])
+    emit_sums(to, tables, (a, a_row, 1), (b, n), (c, n), n, 4 * n * out.shape[-1])
 
 
-def _emit(
+def emit_sums(
     to: Lowering, tables: Tables, a: tuple[Ref, int, int], b: tuple[Ref, int], c: tuple[Ref, int],
     n: int, own: int,
 ) -> None:  # fmt: skip

@@ -79,16 +79,29 @@ def turned(met: Meetings, size: int) -> Meetings:
     return seen
 
 
+class Group(NamedTuple):
+    """What each of so many groups has: channels, of the other image and as rows of this one.
+
+    A tap's A begins `a_tap` numbers behind the one before, and a group's `a_group`.
+    """
+
+    groups: int
+    channels: int
+    rows: int
+    a_tap: int
+    a_group: int
+
+
 def of_places(
-    down: Meetings, right: Meetings, taps: tuple[int, int], other_width: int, channels: int,
-    rows: int, a_tap: int, n: int,
-) -> Tables:  # fmt: skip
+    down: Meetings, right: Meetings, taps: tuple[int, int], other_width: int, group: Group, n: int
+) -> Tables:
     """For an image that is a sum over another one's places: a unit is a place.
 
-    The other has so many places in a row and so many channels, over which a run goes; this one's
-    channels are an item's rows. Each tap has `a_tap` numbers of A. Places that see the other in the
-    same way share their runs. The sum is run over in turns where it is long.
+    The other has so many places in a row. An item is a group's: a run goes over its channels of the
+    other image. Places that see the other in the same way share their runs, and so do groups. The
+    sum is run over in turns where it is long.
     """
+    groups, channels, rows, a_tap, a_group = group
     length = taps[0] * taps[1] * channels
     turns = -(-length // LONGEST)
     write, known = _Writer(4, 4 * n), {}
@@ -99,15 +112,17 @@ def of_places(
             kind = turn, tuple(steps[0]), tuple(steps[1])
             if kind not in known:
                 pieces = [
-                    (tap * a_tap + begin, at * channels + begin, min(LONGEST, channels - begin))
+                    (tap * a_tap + begin, at * groups * channels + begin,
+                     min(LONGEST, channels - begin))
                     for tap, at in _both(steps, taps[1], other_width)
                     for begin in range(0, channels, LONGEST)
                     if (tap * channels + begin) * turns // length == turn
-                ]
+                ]  # fmt: skip
                 known[kind] = write.add(_joined(pieces))
             write.starts.append(len(write.items))
-            where = 0, first * channels * n, number * rows * n
-            write.items.append((*where, rows, *known[kind], int(turn > 0)))
+            for g in range(groups):
+                b, c = (first * groups + g) * channels * n, (number * groups + g) * rows * n
+                write.items.append((g * a_group, b, c, rows, *known[kind], int(turn > 0)))
     return write.tables(turns)
 
 
@@ -133,14 +148,17 @@ def _joined(pieces: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]
 class Roles(NamedTuple):
     """What a weight's gradient is written of: which image gives the rows of C, and C's form.
 
-    `rows` and `columns` are the numbers of channels; the larger image gives the rows or not. A
-    tap's C begins `c_tap` numbers behind the one before, and its rows lie `c_row` apart.
+    `rows` and `columns` are the numbers of a group's channels; the larger image gives the rows or
+    not. A tap's C begins `c_tap` numbers behind the one before, a group's `c_group`, and its rows
+    lie `c_row` apart.
     """
 
+    groups: int
     rows: int
     columns: int
     larger_gives_rows: bool
     c_tap: int
+    c_group: int
     c_row: int
 
 
@@ -148,43 +166,45 @@ def of_taps(
     down: Meetings, right: Meetings, taps: tuple[int, int], larger_width: int, roles: Roles, n: int,
     threads: int, side_by_side: bool,
 ) -> Tables:  # fmt: skip
-    """For the weights' gradient: a unit is a tap, or those of a line if they lie side by side.
+    """For the weights' gradient: a unit is a group's tap, or a line of them if they lie so.
 
     A run is what a pair of places adds. Both images are (places, ...) of n numbers a channel; the
     one that gives the columns lies (places, n, channels). Rows are shared by units where there are
     too few units; this changes no sum.
     """
-    write = _Writer(4 * roles.rows * n, 4 * roles.columns * n)
-    joined = side_by_side and roles.larger_gives_rows and roles.rows < FEW
-    groups = [range(taps[1])] if joined else [range(j, j + 1) for j in range(taps[1])]
-    lines = taps[0] * len(groups)
-    parts = 1 if joined or lines % threads == 0 else min(threads, roles.rows)
+    groups, rows, columns = roles.groups, roles.rows, roles.columns
+    write = _Writer(4 * groups * rows * n, 4 * groups * columns * n)
+    joined = side_by_side and roles.larger_gives_rows and rows < FEW and groups == 1
+    spans = [range(taps[1])] if joined else [range(j, j + 1) for j in range(taps[1])]
+    lines = taps[0] * len(spans) * groups
+    parts = 1 if joined or lines % threads == 0 else min(threads, rows)
     places = len(down) * len(right)
     turns = -(-places // max(1, LONGEST // n))
     for turn in range(turns):
         now = range(places * turn // turns, places * (turn + 1) // turns)
-        for i, group in product(range(taps[0]), groups):
+        for i, span in product(range(taps[0]), spans):
             found = {
-                columns: write.add(pairs)
-                for columns, pairs in _pairs(
-                    down, right, now, i, group, larger_width, roles.larger_gives_rows, n
+                met: write.add(pairs)
+                for met, pairs in _pairs(
+                    down, right, now, i, span, larger_width, roles.larger_gives_rows, n
                 ).items()
             }
-            for part in range(parts):
-                begin = roles.rows * part // parts
-                rows = roles.rows * (part + 1) // parts - begin
+            for g, part in product(range(groups), range(parts)):
+                begin = rows * part // parts
+                height = rows * (part + 1) // parts - begin
                 write.starts.append(len(write.items))
-                c = (i * taps[1] + group[0]) * roles.c_tap + begin * roles.c_row
+                c = (i * taps[1] + span[0]) * roles.c_tap + g * roles.c_group + begin * roles.c_row
                 if turn == 0:  # what is cleared, others add to
-                    write.items.append((0, 0, c, rows * len(group), 0, 0, 0))
+                    write.items.append((0, 0, c, height * len(span), 0, 0, 0))
+                a, b = (g * rows + begin) * n, g * columns
                 for (left, end), runs in found.items():
-                    at = c + (left - group[0]) * roles.c_tap
-                    write.items.append((begin * n, 0, at, rows * (end - left), *runs, 1))
+                    at = c + (left - span[0]) * roles.c_tap
+                    write.items.append((a, b, at, height * (end - left), *runs, 1))
     return write.tables(turns)
 
 
 def _pairs(
-    down: Meetings, right: Meetings, now: range, i: int, group: range, larger_width: int,
+    down: Meetings, right: Meetings, now: range, i: int, span: range, larger_width: int,
     larger_first: bool, n: int,
 ) -> dict[tuple[int, int], list[tuple[int, int, int]]]:  # fmt: skip
     """Which places of the two images meet by the taps of a line, by the taps that do: (first, end).
@@ -195,10 +215,28 @@ def _pairs(
     for place in now:
         y, x = divmod(place, len(right))
         tall = dict(down[y]).get(i)
-        wide = [(tap, at) for tap, at in right[x] if tap in group]
+        wide = [(tap, at) for tap, at in right[x] if tap in span]
         if tall is None or not wide:
             continue
         larger = tall * larger_width + wide[0][1]
         pair = (larger, place) if larger_first else (place, larger)
         found.setdefault((wide[0][0], wide[-1][0] + 1), []).append((*pair, n))
     return found
+
+
+def of_matrices(down: Array, along: Array, place: int) -> tuple[list[float], Tables]:
+    """For an image that is D x Aᵀ: a unit is a place, so many numbers, and an item one row of C.
+
+    A has the products of the matrices' numbers that are not 0, and comes first.
+    """
+    weights: list[float] = []
+    write = _Writer(4, 4 * place)
+    for number, (tall, wide) in enumerate(product(down, along)):
+        met = product(np.flatnonzero(tall).tolist(), np.flatnonzero(wide).tolist())
+        pieces = []
+        for i, j in met:
+            pieces.append((len(weights), i * len(wide) + j, 1))
+            weights.append(float(tall[i] * wide[j]))
+        write.starts.append(len(write.items))
+        write.items.append((0, 0, number * place, 1, *write.add(_joined(pieces)), 0))
+    return weights, write.tables(1)
