@@ -76,10 +76,13 @@ def test_what_it_offers(tmp_path):
     assert again.config == model.config
 
 
-@pytest.mark.parametrize("objective", ["iwae", "dreg"])
-def test_objectives_of_a_density_are_refused(objective):
+@pytest.mark.parametrize(
+    ("objective", "asked"),
+    [("iwae", "log_pz, log_qz"), ("betatc", "gaussian, log_pz, log_qz, z")],
+)
+def test_objectives_of_a_density_are_refused(objective, asked):
     model = nv.Autoencoder(6, 2, hidden=(5,))
-    with pytest.raises(nv.ConfigError, match="a point, which has no density"):
+    with pytest.raises(nv.ConfigError, match=f"a point, which has no density; .* for {asked}. Tak"):
         nv.fit(model, np.eye(6), objective=objective)
 
 

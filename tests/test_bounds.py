@@ -305,6 +305,14 @@ def test_capacity(levels, weighted, capacity, rng):
         np.testing.assert_allclose(d_level.kl, wanted, rtol=1e-13)
 
 
+def test_a_kl_that_is_the_capacity_is_not_pressed(rng):
+    terms = kl_terms(rng)
+    terms.levels[0].kl[...] = 0.5
+    losses, d_terms = nv.ELBO(7.0, capacity=2.5)(terms)
+    assert losses.loss == losses.rec
+    assert not d_terms.levels[0].kl.any()
+
+
 def test_capacity_of_a_sampled_kl(rng):
     terms = terms_of(rng, 3)
     losses, d_terms = nv.ELBO(2.0, capacity=100.0)(terms)

@@ -8,6 +8,7 @@ from scipy.signal import correlate
 
 from npvae.core import bind, n_parameters
 from npvae.core.errors import ConfigError
+from npvae.gradcheck import check_gradients
 from npvae.kernels import conv
 from npvae.layers import Beside, Conv2d, ConvTranspose2d, Dense, Sequential, Stacked, Unstacked
 
@@ -81,6 +82,11 @@ def test_the_transpose_is_the_adjoint(window, rng):
     x, y = rng.normal(size=(5, there.n_in)), rng.normal(size=(5, there.n_out))
     ax, aty = there.forward(x)[0], back.forward(y)[0]
     np.testing.assert_allclose((ax * y).sum(), (x * aty).sum(), rtol=1e-12)
+
+
+def test_gradients_before_an_activation_that_is_not_odd(rng):
+    part = layer(Conv2d, rng, (3, 3, 2), 2, 2, activation="gelu")
+    assert check_gradients(part, (rng.normal(size=(2, part.n_in)),), methods=["complex"]).ok
 
 
 def test_many_rows_are_the_rows_one_by_one(rng, monkeypatch):

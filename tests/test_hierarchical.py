@@ -32,6 +32,14 @@ def test_the_gradient(inference, hidden, objective):
     assert report.ok, str(report)
 
 
+@each_inference
+def test_each_level_but_the_top_has_a_network_of_its_own(inference):
+    """Of three levels the first of the two networks is also the second from the end."""
+    model = nv.HierarchicalVAE(3, (5, 4, 3, 2), hidden=(), inference=inference, dtype="float64")
+    report = check_gradients(model, methods=("taylor",))
+    assert report.ok, str(report)
+
+
 @pytest.mark.smoke(2)
 @each_inference
 def test_closed_levels_have_the_mean_of_the_sampled_ones(inference):

@@ -97,6 +97,30 @@ def test_gradients(objective, prior):
     assert report.ok, str(report)
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: nv.VAE(11, 2, hidden=(4,)),
+        lambda: nv.Autoencoder(11, 2, hidden=(4,)),
+        lambda: nv.HierarchicalVAE(11, (3, 2), hidden=(4,), inference="top_down"),
+        lambda: nv.HierarchicalVAE(11, (3, 2), hidden=(4,), inference="chain"),
+        lambda: nv.SemiSupervisedVAE(11, 2, 3, hidden=(4,)),
+    ],
+)
+def test_no_model_asks_for_the_gradient_of_its_data(make, monkeypatch):
+    asked, original = {}, Dense.backward
+
+    def watched(self, cache, dh, wrt_input=True):
+        asked.setdefault(self.n_in, set()).add(wrt_input)
+        return original(self, cache, dh, wrt_input)
+
+    monkeypatch.setattr(Dense, "backward", watched)
+    one = make()
+    nv.value_and_grad(one, "elbo", rng.random((3, 11)), one.draw_noise(3, 1, rng))
+    assert asked[11] == {False}
+    assert asked[4] == {True}
+
+
 def test_with_a_mask_and_a_context():
     one = nv.VAE(
         6, 2, missing="mask", context_dim=3, encoder=mlp(15, (4,), 4, "relu"),

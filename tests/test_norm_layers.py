@@ -70,6 +70,11 @@ def test_batch_norms_gradients_in_a_training_step():
     assert report.ok, str(report)
 
 
+def test_gradients_before_an_activation_that_is_not_odd():
+    part = layer(LayerNorm, (2, 1, 3), "gelu")
+    assert check_gradients(part, (rng.normal(size=(4, 6)),), methods=["complex"]).ok
+
+
 def net(*layers):
     return nv.VAE(16, 2, encoder=Sequential([*layers, Dense(8, 4)]), hidden=(8,), seed=2)
 
@@ -116,6 +121,9 @@ def test_captured_steps_are_eager_ones_and_resumed_runs_unbroken(make, tmp_path)
 def test_dropout_is_noise_of_mean_1_in_training_and_nothing_else():
     part, x = Dropout(0.25), rng.normal(size=(400, 50))
     assert part.forward(x)[0] is x
+    with learning(stream(1)):
+        assert Dropout(0).forward(x)[0] is x
+        assert part.forward(x.astype(np.float32))[0].dtype == np.float32
     with learning(stream(1)):
         y, m = part.forward(x)
         again = part.forward(x)[0]

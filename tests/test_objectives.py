@@ -48,6 +48,14 @@ def sampled_terms(rng, samples=K, levels=1):
     return Terms(log_px, [LevelTerms(log_pz=p, log_qz=q) for p, q in densities])
 
 
+def test_of_terms_without_levels_the_reconstruction_is_all(rng):
+    log_px = rng.normal(-90, 5, (1, B))
+    losses, d_terms = ELBO(2.0)(Terms(log_px))
+    assert losses == pytest.approx({"loss": -log_px.mean(), "rec": -log_px.mean(), "kl": 0})
+    np.testing.assert_allclose(d_terms.log_px, -1 / B, rtol=1e-15)
+    assert not d_terms.levels
+
+
 def summed(kl, free_bits=0.0):
     """Σ over dimensions of the mean over samples and rows, none counted below `free_bits`."""
     total = 0.0

@@ -43,7 +43,7 @@ def planar_of_rows_backward(
     dw = dw + c[..., None] * du + ds[..., None] * u - (2 * c * dc / square)[..., None] * w
     du = du + ds[..., None] * w
     dstats = np.concatenate([dw, du, db[..., None]], axis=-1)
-    return dz + da[..., None] * w, dstats.astype(stats.dtype)
+    return dz + da[..., None] * w, dstats
 
 
 @kernel

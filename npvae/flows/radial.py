@@ -37,8 +37,7 @@ def radial_backward(
     d_alpha = (-c * beta * h * h / q - h * h * dh).sum() - d_beta  # (2), (3), (5)
     dr = -h * h * dh
     dd = beta * h[..., None] * dz + (dr / np.where(r == 0, 1, r))[..., None] * d  # (4)
-    own = np.result_type(z_0)
-    return dz + dd, -dd.sum((0, 1)).astype(own), alpha * d_alpha, sigmoid(b) * d_beta
+    return dz + dd, -dd.sum((0, 1)), alpha * d_alpha, sigmoid(b) * d_beta
 
 
 def _radial_terms(z: Array, z_0: Array, a: Array, b: Array) -> tuple[Array, ...]:

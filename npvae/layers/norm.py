@@ -86,11 +86,8 @@ class Norm(Layer, abstract=True):
         du, dg = k.scaled_backward(da, u, self.g)  # (2)
         self.dg += dg
         self.db += db
-        dx = self._backward(du, u, kept) if wrt_input or self._has_own else None  # (4)
-        return dx.reshape(dh.shape) if wrt_input and dx is not None else None
-
-    _has_own = False
-    """Whether `_backward` adds gradients of parameters."""
+        dx = self._backward(du, u, kept).reshape(dh.shape)  # (4), and BatchNorm's own parameters
+        return dx if wrt_input else None
 
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
@@ -184,7 +181,6 @@ class BatchNorm(Norm):
     variance: Array
     dmean: Array
     dvariance: Array
-    _has_own = True
 
     def __init__(self, in_shape: Any, activation: Any = "identity", eps: float = 1e-5) -> None:
         self._describe(in_shape, activation, eps)

@@ -112,8 +112,6 @@ class Autoencoder(Observed):
                 f"measure that asks for {', '.join(asked)}. Take nv.ELBO(), or a nv.VAE."
             )
         z, c_encoder = self.encoder.forward(self._noisy(self._encoder_input(x, context), eps))
-        if not self.noise:
-            z = z.reshape(1, *z.shape)
         theta, c_decoder = self.decoder.forward(self._joined(z, context))
         log_px, c_likelihood = self._log_px(theta, x)
         return Terms(log_px), (c_encoder, c_decoder, c_likelihood)
@@ -125,14 +123,12 @@ class Autoencoder(Observed):
         dz = self.decoder.backward(c_decoder, dtheta)
         if self.context_dim:
             dz = dz[..., : self.z_dim]
-        if not self.noise:
-            dz = dz.reshape(dz.shape[1:])
         self.encoder.backward(c_encoder, dz, wrt_input=False)
 
     def _noisy(self, inputs: Array, eps: Array) -> Array:
         """The features with noise, (K, B, I); mask and context stay as they are."""
         if not self.noise:
-            return inputs
+            return inputs.reshape(1, *inputs.shape)
         logvar = np.full(inputs.shape, _STILL, inputs.dtype)
         logvar[..., : self.likelihood.n_features(self.x_dim)] = 2 * math.log(self.noise)
         logvar.flags.writeable = False  # a constant, for a step that is recorded

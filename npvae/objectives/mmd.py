@@ -106,12 +106,14 @@ def mmd_loss(
 ) -> tuple[Array, Array, Array]:
     """MMD² of z (K, B, Z), weight times it, and the gradient of that by z."""
     samples, batch, z_dim = z.shape
+    if batch == 1:
+        return np.zeros(()), np.zeros(()), np.zeros_like(z)
     w = np.ones(batch) if weights is None else weights
     pairs = np.outer(w, w) * (1 - np.eye(batch))
     pairs, rows = (p / (samples * (p.sum() or 1.0)) for p in (pairs, w))
-    value, dz = np.zeros((), np.result_type(z, np.float64)), np.empty_like(z)
+    value, dz = np.zeros(()), np.empty_like(z)
     for i, points in enumerate(z):
-        squares = (points**2).sum(-1, dtype=value.dtype)
+        squares = (points**2).sum(-1)
         r2 = squares[:, None] + squares - 2 * (points @ points.T)
         slopes, pull = np.zeros_like(r2), np.zeros_like(squares)
         for h in (2 * z_dim * scale for scale in scales):
@@ -121,10 +123,8 @@ def mmd_loss(
             value = value + _expected_twice(h, kernel, z_dim) / samples
             slopes, pull = slopes + pairs * slope, pull + rows * pulled
         # (3): each pair is in the sum twice, and r² = ‖z_b‖² + ‖z_c‖² - 2 z_b·z_c; (4)
-        d = 4 * (slopes.sum(1)[:, None] * points - slopes @ points) + 4 * pull[:, None] * points
+        d = 4 * ((slopes.sum(1) + pull)[:, None] * points - slopes @ points)
         dz[i] = weight * d
-    if batch == 1:
-        return value * 0, value * 0, dz * 0
     return value, weight * value, dz
 
 

@@ -7,6 +7,12 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "flows.base.Flowed.draw": [
             "(z, log_q), c_base = self.base.draw(params[:2], eps, -density)",
         ],
+        "layers.combine.Beside.backward": [
+            "da = self.network.backward(cache, dh, -wrt_input)",
+        ],
+        "layers.combine.Residual.backward": [
+            "dx = self.network.backward(cache, dy, -wrt_input)",
+        ],
     },
     "NumPy infers the length of an axis that is given any negative one.": {
         "layers.dense.Dense.forward": [
@@ -15,10 +21,74 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "layers.dense.Dense.backward": [
             "da, db = self.activation.backward(saved, dh.reshape(-2, self.n_out))",
         ],
+        "flows.planar.summed_in_three": [
+            "total = dstats.reshape(-2, dstats.shape[-1]).sum(0)",
+        ],
+        "flows.sylvester.sylvester_backward": [
+            "q, rows = (steps[-1], z.reshape(-2, z.shape[-1]))",
+            "g, d = (dz.reshape(rows.shape), d.astype(z.dtype).reshape(-2, 1))",
+        ],
+        "layers.conv.Window.forward": [
+            "images = x.reshape(-2, *self.in_shape)",
+            "a = self._through(images).reshape(-2, self.channels)",
+            "return (h.reshape(*x.shape[:-1], -self.n_out), (images, saved, x.shape))",
+        ],
+        "layers.conv.Window.backward": [
+            "da, db = self.activation.backward(saved, dh.reshape(-2, self.channels))",
+            "da = da.reshape(-2, *self.out_shape)",
+        ],
+        "layers.masked.MaskedDense.forward": [
+            "rows, weight = (x.reshape(-2, self.n_in), k.masked(self.W, self.mask))",
+            "return (h.reshape(*x.shape[:-1], -self.n_out), (rows, saved, weight, x.shape))",
+        ],
+        "layers.masked.MaskedDense.backward": [
+            "da, db = self.activation.backward(saved, dh.reshape(-2, self.n_out))",
+        ],
+        "layers.norm.Norm.backward": [
+            "da, db = self.activation.backward(saved, dh.reshape(-2, self.channels))",
+        ],
+        "layers.norm.LayerNorm._normalised": [
+            "return k.normalised(x.reshape(-2, self.channels), (1,), self.eps)",
+        ],
+        "layers.norm.GroupNorm._normalised": [
+            "u, inverse = k.normalised(x.reshape(-2, *self._apart), (1, 3), self.eps)",
+            "return (u.reshape(-2, self.channels), inverse)",
+        ],
+        "layers.norm.BatchNorm._normalised": [
+            "rows = x.reshape(-2, self.channels)",
+        ],
+        "layers.resize.Resampling.forward": [
+            "y = k.resample(x.reshape(-2, *self.in_shape), self._down, self._along)",
+            "return (y.reshape(*x.shape[:-1], -self.n_out), None)",
+        ],
+        "layers.resize.Resampling.backward": [
+            "dx = k.resample(dy.reshape(-2, *self.out_shape), self._up, self._back)",
+            "return dx.reshape(*dy.shape[:-1], -self.n_in)",
+        ],
+        "layers.resize.MaxPool2d.forward": [
+            "images = x.reshape(-2, *self.in_shape)",
+            "return (y.reshape(*x.shape[:-1], -self.n_out), (images, y))",
+        ],
+        "layers.resize.MaxPool2d.backward": [
+            "slopes = dy.reshape(-2, *self.out_shape)",
+            "return dx.reshape(*dy.shape[:-1], -self.n_in)",
+        ],
+        "layers.norm.GroupNorm._backward": [
+            "apart = (-2, *self._apart)",
+        ],
     },
     "Only the square of the number is used, or its product with one whose sign changes too.": {
         "flows.prior.FlowPrior.forward": [
             "log_p = k.standard_normal_log_prob(-z)",
+        ],
+        "layers.norm.LayerNorm._backward": [
+            "return k.normalised_backward(du, -u, kept, (1,))",
+        ],
+        "layers.norm.GroupNorm._backward": [
+            "return k.normalised_backward(du.reshape(*apart), -u.reshape(*apart), kept, (1, 3))",
+        ],
+        "layers.norm.BatchNorm._backward": [
+            "return k.normalised_backward(du, -u, inverse, (0,))",
         ],
     },
     "The derivative (1 - h)(1 + h) is even in h.": {
@@ -40,6 +110,54 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "flows.base.Flowed.draw_backward": [
             "d_change.flags.writeable = False -> pass",
             "d_change.flags.writeable = True",
+        ],
+        "layers.resize.Resampling._through": [
+            "matrix.flags.writeable = False -> pass",
+            "matrix.flags.writeable = True",
+            "self._up, self._back = (down.T, along.T.copy())",
+            "self._up, self._back = (down.T.copy(), along.T)",
+            "self._up.flags.writeable = self._back.flags.writeable = False -> pass",
+            "self._up.flags.writeable = self._back.flags.writeable = True",
+        ],
+    },
+    "The bend's slope is even: its bounds are each other's opposite.": {
+        "flows.base.Flowed.forward": [
+            "return ((*params, *pieces[1:]), -cache)",
+        ],
+        "flows.base.Flowed.backward": [
+            "whole = self.base.backward(-cache, dmu, dlogvar)",
+        ],
+    },
+    "0 over any number is 0.": {
+        "flows.radial.radial_backward": [
+            "dd = beta * h[..., None] * dz + (dr / np.where(r == 0, 2, r))[..., None] * d",
+        ],
+    },
+    "A reflection at -v is that at v.": {
+        "flows.sylvester.sylvester": [
+            "q, r, s = (_orthonormal(-v, len(b))[-1], _triangle(upper), _triangle(inner))",
+        ],
+        "flows.sylvester.sylvester_backward": [
+            "steps, r, s = (_orthonormal(-v, len(b)), _triangle(upper), _triangle(inner))",
+        ],
+    },
+    "The derivative 1 - tanh² is even.": {
+        "flows.sylvester.sylvester_backward": [
+            "return (dz, _orthonormal_backward(v, steps, dq), *_turned(dr, ds, -upper, inner), da.sum(0))",
+            "return (dz, _orthonormal_backward(v, steps, dq), *_turned(dr, ds, upper, -inner), da.sum(0))",
+        ],
+    },
+    "That a draw is p itself is as rare as any one number is.": {
+        "layers.dropout.Dropout.forward": [
+            "kept = draws.random(x.shape, np.float32) > self.p",
+        ],
+    },
+    "A sum's terms and a product's factors may stand in any order.": {
+        "layers.masked.MaskedDense.forward": [
+            "rows, weight = (x.reshape(-1, self.n_in), k.masked(self.mask, self.W))",
+        ],
+        "layers.masked.MaskedDense.backward": [
+            "self.dW += k.masked(self.mask, k.linear_dw(da, rows))",
         ],
     },
 }

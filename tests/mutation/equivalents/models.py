@@ -11,6 +11,13 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "models.vae.VAE.forward": [
             "(z, level), c_level = self.levels[-1].forward(stats, eps, needs, prior_inputs)",
         ],
+        "models.semi_supervised.SemiSupervisedVAE.forward": [
+            "(z, level), c_level = self.levels[-1].forward(stats, eps)",
+        ],
+        "models.semi_supervised.SemiSupervisedVAE.backward": [
+            "d_kl = d_terms.levels[-1].kl if d_terms.levels else None",
+            "dstats, _ = self.levels[-1].backward(c_level, dz, LevelTerms(kl=d_kl))",
+        ],
     },
     "Only whether it is true is asked, and a minus leaves that as it is.": {
         "levels.Level.draw": [
@@ -24,6 +31,12 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "models.vae.VAE.backward": [
             "if self.context_dim: -> if True:",
         ],
+        "models.autoencoder.Autoencoder.backward": [
+            "if self.context_dim: -> if True:",
+        ],
+        "models.hierarchical.HierarchicalVAE.backward": [
+            "if self.context_dim: -> if True:",
+        ],
     },
     "Only the square of the number is used, or its product with one whose sign changes too.": {
         "levels.GaussianKL.forward": [
@@ -31,6 +44,12 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
         "priors.StandardNormal.forward": [
             "return (k.standard_normal_log_prob(-z), z)",
+        ],
+        "posteriors.GaussianLogProb.forward": [
+            "return (k.gaussian_log_prob(mu, z, logvar), (z, mu, logvar))",
+        ],
+        "priors.Conditional.forward": [
+            "return (k.gaussian_log_prob(mu, z, logvar), (z, mu, logvar))",
         ],
     },
     "Weights that are equal stay so, and their softmax with them.": {
@@ -44,10 +63,35 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "pass",
             "equal.flags.writeable = True",
         ],
+        "models.semi_supervised.SemiSupervisedVAE.backward": [
+            "d_kl.flags.writeable = False -> pass",
+            "d_kl.flags.writeable = True",
+        ],
     },
     "Noise of the other sign is as good.": {
         "gradcheck.whole_level.WholeLevel.forward": [
             "(z, terms), cache = self.level.forward(stats, -self.eps, self.needs, prior_inputs)",
+        ],
+    },
+    "The bend's slope is even: its bounds are each other's opposite.": {
+        "models.inference.Chain.backward": [
+            "dstats = self.heads.backward(-c_heads, *d_prior)",
+        ],
+        "posteriors.DiagonalGaussian.forward": [
+            "return (k.gaussian_heads(stats, *LOGVAR_BOUNDS), -stats)",
+        ],
+        "posteriors.DiagonalGaussian.backward": [
+            "return k.gaussian_heads_backward(dmu, dlogvar, -stats, *LOGVAR_BOUNDS)",
+        ],
+    },
+    "The sign of an argument does not matter to its size, its type or its finiteness.": {
+        "models.semi_supervised.SemiSupervisedVAE.forward": [
+            "inputs, n, known = (self._encoder_input(x, None), self.context_dim, self._known(context, -x))",
+        ],
+    },
+    "The other way around takes longer and gives the same.": {
+        "models.vae.VAE.forward": [
+            "prior_inputs, c_inputs = self._prior_inputs(context)",
         ],
     },
 }

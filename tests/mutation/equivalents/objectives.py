@@ -32,10 +32,64 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "shares = (w / (w.sum() or 2.0))[:, None]",
             "shares = (w / (w.sum() or -1.0))[:, None]",
         ],
+        "objectives.mmd.mmd_loss": [
+            "pairs, rows = (p / (samples * (p.sum() or 2.0)) for p in (pairs, w))",
+            "pairs, rows = (p / (samples * (p.sum() or -1.0)) for p in (pairs, w))",
+        ],
     },
     "A symmetric matrix is its own transpose.": {
         "objectives.dip.dip_loss": [
             "dmu = 2 * shares * (centred @ g.T)",
+        ],
+        "objectives.mmd.mmd_loss": [
+            "d = 4 * ((slopes.sum(0) + pull)[:, None] * points - slopes @ points)",
+            "d = 4 * ((slopes.sum(1) + pull)[:, None] * points - slopes.T @ points)",
+        ],
+    },
+    "It is divided by the sum of numbers whose sign changes with its own.": {
+        "objectives.betatc.decomposed_kl": [
+            "log_shares = _log_shares(batch, n_data, -w).astype(logvar.real.dtype)",
+        ],
+        "objectives.mmd.mmd_loss": [
+            "pairs = -(np.outer(w, w) * (1 - np.eye(batch)))",
+            "pairs = np.outer(-w, w) * (1 - np.eye(batch))",
+            "pairs = np.outer(w, -w) * (1 - np.eye(batch))",
+            "pairs = np.outer(w, w) * (np.eye(batch) - 1)",
+        ],
+    },
+    "Both have the same shape and type.": {
+        "objectives.betatc.decomposed_kl": [
+            "dz, dmu, dlogvar = (np.empty_like(z), np.zeros_like(logvar), np.zeros_like(mu))",
+        ],
+    },
+    "The array has one axis: the last one is axis 0, and it is its own transpose.": {
+        "objectives.betatc.decomposed_kl": [
+            "dz[sample, :, j] = -along @ inverse[:, j].T",
+        ],
+    },
+    "Both operations with 1 give the same.": {
+        "objectives.betatc.decomposed_kl": [
+            "gradients = (alpha * share / ones, -gamma * share * ones, dz, dmu, dlogvar)",
+            "gradients = (alpha * share * ones, -gamma * share / ones, dz, dmu, dlogvar)",
+        ],
+    },
+    "A sum's terms and a product's factors may stand in any order.": {
+        "objectives.dreg.DReG.__call__": [
+            "d_level.dz_scale = k.importance_weights(level.log_pz, terms.log_px, level.log_qz)",
+        ],
+        "objectives.elbo.ELBO.__call__": [
+            "pressed_kl = reduce(k.add, map(scaled, kls, each))",
+            "loss = k.weighted_loss(rec, beta, pressed_kl)",
+        ],
+    },
+    "The array has two axes, so the last one is axis 1.": {
+        "objectives.mmd.mmd_loss": [
+            "squares = (points ** 2).sum(1)",
+        ],
+    },
+    "It is rounded to the type of the rest in the end.": {
+        "objectives.betatc.decomposed_kl": [
+            "rows = share[:, None]",
         ],
     },
 }
