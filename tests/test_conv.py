@@ -109,6 +109,13 @@ def test_many_rows_are_the_rows_one_by_one(rng, monkeypatch):
         np.testing.assert_allclose(whole, summed, rtol=1e-10)
 
 
+def test_portions_hold_so_many_numbers(monkeypatch):
+    monkeypatch.setattr(conv, "_PORTION", 100)
+    assert list(conv._portions((5, 20, 2))) == [slice(0, 2), slice(2, 4), slice(4, 5)]
+    assert list(conv._portions((2, 7, 31))) == [slice(0, 1), slice(1, 2)]
+    assert list(conv._portions((150, 3, 0))) == [slice(0, 100), slice(100, 150)]
+
+
 def test_leading_axes_are_kept(rng):
     part = layer(Conv2d, rng, (4, 4, 1), 2, 3)
     x = rng.normal(size=(3, 5, 16))

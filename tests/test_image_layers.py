@@ -66,6 +66,16 @@ def test_a_maximum_of_what_is_no_number_is_none_either(where):
     np.testing.assert_array_equal(np.flatnonzero(part.backward(cache, np.ones((1, 1)))), where)
 
 
+def test_of_any_ties_the_first_gets_the_gradient():
+    """The second and the fourth of a window, which the third does not part; and NaN the first."""
+    part = MaxPool2d((2, 4, 1), (2, 2))
+    x = np.array([[1.0, 4.0, np.nan, 3.0], [2.0, 4.0, 5.0, np.nan]])
+    y, cache = part.forward(x.reshape(1, -1))
+    np.testing.assert_array_equal(y, [[4.0, np.nan]])
+    dx = part.backward(cache, np.array([[5.0, 7.0]]))
+    np.testing.assert_array_equal(dx.reshape(2, 4), [[0, 5, 7, 0], [0, 0, 0, 0]])
+
+
 def test_nearest_repeats_pixels(rng):
     x = rng.normal(size=(2, 3, 4, 2))
     y = Upsample2d((3, 4, 2), (2, 3)).forward(x.reshape(2, -1))[0]

@@ -143,7 +143,7 @@ def wide(dtype: Any) -> np.dtype:
 def unbroadcast(d: Array, shape: tuple[int, ...]) -> Array:
     """Sum a gradient over the axes along which its variable, of this shape, was broadcast."""
     d = d.sum(axis=tuple(range(d.ndim - len(shape))))
-    stretched = tuple(i for i, n in enumerate(shape) if n == 1 and d.shape[i] != 1)
+    stretched = tuple(i for i, n in enumerate(shape) if n != d.shape[i])
     return d.sum(axis=stretched, keepdims=True) if stretched else d
 
 

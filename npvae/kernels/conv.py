@@ -26,7 +26,7 @@ __all__ = ["conv2d", "conv2d_dw", "conv2d_dx", "stack_channels", "unstack_channe
 
 Two = tuple[int, int]
 
-_PORTION = 1 << 20
+_PORTION = 1_000_000
 """Numbers of patches that are copied at a time."""
 
 
@@ -38,8 +38,9 @@ def conv_size(size: int, taps: int, stride: int, padding: int, dilation: int) ->
 @kernel
 def conv2d(x: Array, weight: Array, stride: Two, padding: Two, dilation: Two, groups: int) -> Array:
     """y = patches(x) weightᵀ.  x (R, H, W, C), weight (O, kh, kw, C / groups), y (R, H', W', O)."""
-    patches = _patches(x, weight.shape[1:3], stride, padding, dilation)
-    y = np.empty((*patches.shape[:3], len(weight)), np.result_type(x, weight))
+    n_out, kh, kw, _ = weight.shape
+    patches = _patches(x, (kh, kw), stride, padding, dilation)
+    y = np.empty((*patches.shape[:3], n_out), np.result_type(x, weight))
     columns = _matrices(weight, groups).swapaxes(1, 2)
     for rows in _portions(patches.shape):
         by_group = _grouped(patches[rows], groups) @ columns
@@ -53,21 +54,21 @@ def conv2d_dx(
 ) -> Array:
     """dx = Σ over taps of dy weight, each added where its tap was; x is (R, *size, C)."""
     (n, *places, n_out), (_, *taps, n_in) = dy.shape, weight.shape
-    (height, width), (top, left) = size, padding
-    padded = (n, height + 2 * top, width + 2 * left, groups, n_in)
-    dx = np.zeros(padded, np.result_type(dy, weight))
-    for rows in _portions((n, *places, *taps, groups * n_in)):
+    (height, width), (top, left), channels = size, padding, groups * n_in
+    padded = height + 2 * top, width + 2 * left
+    dx = np.zeros((n, *padded, groups, n_in), np.result_type(dy, weight))
+    for rows in _portions((n, *places, *taps, channels)):
         some = len(dy[rows])
         slopes = dy[rows].reshape(some * places[0] * places[1], groups, n_out // groups)
         by_tap = slopes.swapaxes(0, 1) @ _matrices(weight, groups)
         by_tap = by_tap.reshape(groups, some, *places, *taps, n_in)
         for i in range(taps[0]):
-            lines = _line(i, places[0], stride[0], dilation[0])
+            lines = _line(i * dilation[0], places[0], stride[0])
             for j in range(taps[1]):
-                columns = _line(j, places[1], stride[1], dilation[1])
+                columns = _line(j * dilation[1], places[1], stride[1])
                 dx[rows, lines, columns] += np.moveaxis(by_tap[..., i, j, :], 0, 3)
-    inside = dx[:, top : top + height, left : left + width]
-    return inside.reshape(n, height, width, groups * n_in)
+    inside = dx[:, top : padded[0] - top, left : padded[1] - left]
+    return inside.reshape(n, height, width, channels)
 
 
 @kernel
@@ -105,10 +106,9 @@ def _portions(shape: tuple[int, ...]) -> Iterator[slice]:
 
 def _grouped(patches: Array, groups: int) -> Array:
     """(groups, places of all rows, taps · channels of one group)."""
-    n, height, width, kh, kw, channels = patches.shape
-    own = channels // groups
-    apart = np.moveaxis(patches.reshape(n, height, width, kh, kw, groups, own), 5, 0)
-    return apart.reshape(groups, n * height * width, kh * kw * own)
+    *shape, channels = patches.shape
+    apart = np.moveaxis(patches.reshape(*shape, groups, channels // groups), 5, 0)
+    return apart.reshape(groups, math.prod(shape[:3]), math.prod(shape[3:]) * channels // groups)
 
 
 def _matrices(weight: Array, groups: int) -> Array:
@@ -117,9 +117,8 @@ def _matrices(weight: Array, groups: int) -> Array:
     return weight.reshape(groups, n_out // groups, kh * kw * n_in)
 
 
-def _line(tap: int, places: int, stride: int, dilation: int) -> slice:
-    """Where a tap meets the padded image along one axis."""
-    start = tap * dilation
+def _line(start: int, places: int, stride: int) -> slice:
+    """Where a tap meets the padded image along one axis, the first time at `start`."""
     return slice(start, start + stride * (places - 1) + 1, stride)
 
 
@@ -130,14 +129,14 @@ def stack_channels(x: Array, pixels: int, channels: tuple[int, ...]) -> Array:
     The way back, which is its gradient too, is `unstack_channels`.
     """
     starts = np.cumsum(channels)[:-1] * pixels
-    apart = zip(np.split(x, starts, axis=-1), channels, strict=True)
-    images = [image.reshape(len(x), pixels, own) for image, own in apart]
-    return np.concatenate(images, axis=-1).reshape(x.shape)
+    apart = zip(np.split(x, starts, axis=1), channels, strict=True)
+    images = [image.reshape(len(x) * pixels, own) for image, own in apart]
+    return np.concatenate(images, axis=1).reshape(x.shape)
 
 
 @kernel
 def unstack_channels(y: Array, pixels: int, channels: tuple[int, ...]) -> Array:
     """The channels of an image as images that lie one after another."""
-    images = np.split(y.reshape(len(y), pixels, sum(channels)), np.cumsum(channels)[:-1], axis=-1)
+    images = np.split(y.reshape(len(y), pixels, sum(channels)), np.cumsum(channels)[:-1], axis=2)
     rows = [image.reshape(len(y), image.shape[1] * image.shape[2]) for image in images]
-    return np.concatenate(rows, axis=-1)
+    return np.concatenate(rows, axis=1)

@@ -128,8 +128,8 @@ def restored(x: Array, mean: Array, scale: Array) -> Array:
 def from_scores(y: Array, knots: Array, scores: Array, steps: Array) -> Array:
     """Q(y) of each entry of y (..., D), in float64, which tells 3.3 from what is just below it."""
     x = np.empty(y.shape)
-    for j, step in enumerate(steps.tolist()):
-        n = int(np.isfinite(knots[j]).sum())
+    for j, step in enumerate(steps):
+        n = np.isfinite(knots[j]).sum()
         line = np.interp(y[..., j], scores[j, :n], knots[j, :n])
         if step:
             line = np.rint(np.clip(line, knots[j, 0] + step / 2, knots[j, n - 1] - step / 2) / step)
@@ -148,8 +148,8 @@ def mean_from_scores(
     """
     scale = np.broadcast_to(np.exp(log_scale), location.shape)
     mean = np.empty(location.shape)
-    for j, step in enumerate(steps.tolist()):
-        n = int(np.isfinite(knots[j]).sum())
+    for j, step in enumerate(steps):
+        n = np.isfinite(knots[j]).sum()
         x, y = knots[j, :n], scores[j, :n]
         u = (location[..., j, None] - y) / scale[..., j, None]
         n_cells = (x[-1] - x[0]) / step if step else np.inf

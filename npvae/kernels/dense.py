@@ -75,8 +75,8 @@ def concat_backward(dy: Array, a_width: int, c_shape: tuple[int, ...]) -> Pair:
 
 @kernel
 def take_columns(x: Array, columns: Sequence[int]) -> Array:
-    """Some columns of data x (B, D), in this order."""
-    return x.take(np.asarray(columns, np.intp), axis=-1)
+    """Some columns of x (..., D), in this order."""
+    return x.take(columns, axis=-1)
 
 
 # Bias and activation: a (R, H) is a product, b (H,) its bias; backward gives da (R, H), db (H,).

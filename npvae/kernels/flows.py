@@ -58,8 +58,7 @@ def planar_backward(
 
 def _planar_constants(w: Array, u: Array) -> tuple[Array, Array, Array, Array]:
     """s, |w|², m and c = (m - s) / |w|², in float64: a small w has too small a square for less."""
-    own = wide(np.result_type(w, u))
-    w, u = w.astype(own), u.astype(own)
+    w = w.astype(wide(np.result_type(w, u)))
     s, square = (w * u).sum(), (w * w).sum()
     m = softplus(s) - 1
     return s, square, m, (m - s) / square

@@ -27,10 +27,10 @@ def resample(x: Array, down: Array, along: Array) -> Array:
 @kernel
 def max_pool(x: Array, taps: Two, stride: Two) -> Array:
     """y, the largest number that a window sees at each of its places, or NaN, (R, H', W', C)."""
-    seen = _by_tap(x, taps, stride)
-    y = seen[0].copy()
-    for one in seen[1:]:
-        np.copyto(y, one, where=(one.real > y.real) | np.isnan(one))
+    first, *others = _by_tap(x, taps, stride)
+    y = first.copy()
+    for seen in others:
+        np.copyto(y, seen, where=(seen.real > y.real) | np.isnan(seen))
     return y
 
 
@@ -40,7 +40,7 @@ def max_pool_backward(dy: Array, x: Array, y: Array, taps: Two, stride: Two) -> 
     dx, free = np.zeros(x.shape, dy.dtype), np.ones(y.shape, bool)
     pairs = zip(_by_tap(x, taps, stride), _by_tap(dx, taps, stride), strict=True)
     for seen, slopes in pairs:
-        own = free & ((seen == y) | (np.isnan(seen) & np.isnan(y)))
+        own = free & ((seen == y) | np.isnan(seen))  # then y is NaN too
         slopes += np.where(own, dy, 0)
         free &= ~own
     return dx

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.numerics import logsumexp
+from ..core.numerics import logsumexp, wide
 from .seam import Array, Pair, kernel
 
 __all__ = [
@@ -27,7 +27,7 @@ def linear_by_class(x: Array, W: Array, copies: int) -> Array:
 
     x (B, I), W (O, I + C). Of x the product is taken once.
     """
-    width = x.shape[-1]
+    width = x.shape[1]
     of_class = W[:, width:].T
     return x.dot(W[:, :width].T) + np.tile(of_class, (copies // len(of_class), 1))[:, None]
 
@@ -36,7 +36,7 @@ def linear_by_class(x: Array, W: Array, copies: int) -> Array:
 def linear_by_class_dw(dy: Array, x: Array, n_classes: int) -> Array:
     """dW (O, I + C) = Σ_L dyᵀ [x, e_c]."""
     of_class = dy.sum(1).reshape(len(dy) // n_classes, n_classes, dy.shape[-1]).sum(0).T
-    return np.concatenate([dy.sum(0).T.dot(x), of_class], axis=-1)
+    return np.concatenate([dy.sum(0).T.dot(x), of_class], axis=1)
 
 
 @kernel
@@ -49,7 +49,7 @@ def over_labels(log_px: Array, kl: Array, logits: Array, known: Array, alpha: fl
     log_q, _, r = _shares(logits, known)
     shape = (len(log_px) // known.shape[1], *known.shape[::-1])
     of_label = _kl_of_label(logits, known)  # (2)
-    labelled = alpha * (known * log_q).sum(-1)  # (3)
+    labelled = alpha * (known * log_q).sum(1)  # (3)
     of_z = np.einsum("kcbz,bc->kbz", kl.reshape(*shape, kl.shape[-1]), r)  # (1)
     of_x = np.einsum("kcb,bc->kb", log_px.reshape(shape), r) + labelled
     of_y = np.broadcast_to(of_label.astype(of_z.dtype), of_z.shape[:2])[..., None]
@@ -76,20 +76,20 @@ def over_labels_backward(
     dr = dr + np.einsum("kbz,kcbz->bc", d_of_z, kl.reshape(*shape, kl.shape[-1]))
     dq = unknown[:, None] * (dr + d_of_y[:, None] * (log_q + 1))  # (5)
     q = np.exp(log_q)
-    d_logits = q * (dq - (q * dq).sum(-1, keepdims=True))  # (6)
-    right = known - known.sum(-1, keepdims=True) * q
+    d_logits = q * (dq - (q * dq).sum(1, keepdims=True))  # (6)
+    right = known - known.sum(1, keepdims=True) * q
     d_logits = d_logits + alpha * d_log_px.sum(0)[:, None] * right  # (7)
     return d_each, d_each_kl.astype(kl.dtype), d_logits.astype(logits.dtype)
 
 
 def _kl_of_label(logits: Array, known: Array) -> Array:
     """(B,), in float64: where classes are nearly alike, log C all but cancels the rest."""
-    log_q, unknown, r = _shares(logits.astype(np.result_type(logits, np.float64)), known)
-    return (r * log_q).sum(-1) * unknown + np.log(known.shape[1])
+    log_q, unknown, r = _shares(logits.astype(wide(logits.dtype)), known)
+    return (r * log_q).sum(1) * unknown + np.log(known.shape[1])
 
 
 def _shares(logits: Array, known: Array) -> tuple[Array, Array, Array]:
     """log q(y given x); 1 for a row without a label, else 0; and how much each class counts."""
-    log_q = logits - logsumexp(logits, axis=-1)[:, None]
-    unknown = 1 - known.sum(-1)
+    log_q = logits - logsumexp(logits, axis=1)[:, None]
+    unknown = 1 - known.sum(1)
     return log_q, unknown, known + unknown[:, None] * np.exp(log_q)

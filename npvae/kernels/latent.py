@@ -65,12 +65,15 @@ def reparameterise(mu: Array, logvar: Array, eps: Array) -> Pair:
 
 @kernel
 def reparameterise_backward(dz: Array, std: Array, eps: Array) -> Triple:
-    return _summed(dz, std), 0.5 * std * _summed(dz * eps, std), dz * std
+    return _summed(dz, std.ndim), 0.5 * std * _summed(dz * eps, std.ndim), dz * std
 
 
-def _summed(d: Array, variable: Array) -> Array:
-    """The gradient of a variable that serves all samples, Σ_K d; where each has its own, d."""
-    return d if variable.ndim == d.ndim else d.sum(0)
+def _summed(d: Array, axes: int) -> Array:
+    """The gradient of a variable that serves all samples, Σ_K d; where each has its own, d.
+
+    The first has two axes, the second three.
+    """
+    return d if axes == d.ndim else d.sum(0)
 
 
 @kernel
@@ -110,10 +113,10 @@ def gaussian_kl_between_backward(
     dmu, dw = dkl * u * inverse_std, 0.5 * dkl * np.expm1(w)
     d_prior = -dmu, -dw - 0.5 * dkl * u * u
     return (
-        _summed(dmu, mu),
-        _summed(dw, mu),
-        _summed(d_prior[0], prior_mu),
-        _summed(d_prior[1], prior_mu),
+        _summed(dmu, mu.ndim),
+        _summed(dw, mu.ndim),
+        _summed(d_prior[0], prior_mu.ndim),
+        _summed(d_prior[1], prior_mu.ndim),
     )
 
 
@@ -137,10 +140,10 @@ def precision_weighted_backward(
     dlogvar, d_prior_mu = d_spread * share - turned, d_mean * rest
     d_prior_logvar = d_spread * rest + turned
     return (
-        _summed(dmu, mu),
-        _summed(dlogvar, mu),
-        _summed(d_prior_mu, prior_mu),
-        _summed(d_prior_logvar, prior_mu),
+        _summed(dmu, mu.ndim),
+        _summed(dlogvar, mu.ndim),
+        _summed(d_prior_mu, prior_mu.ndim),
+        _summed(d_prior_logvar, prior_mu.ndim),
     )
 
 
@@ -157,7 +160,7 @@ def gaussian_log_prob_backward(d: Array, z: Array, mu: Array, logvar: Array) -> 
     u = (z - mu) * inverse_std
     d = d[..., None].astype(u.dtype)
     dz = -d * u * inverse_std
-    return dz, -_summed(dz, mu), _summed(0.5 * d * (u * u - 1), mu)
+    return dz, -_summed(dz, mu.ndim), _summed(0.5 * d * (u * u - 1), mu.ndim)
 
 
 @kernel

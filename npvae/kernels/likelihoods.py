@@ -68,18 +68,19 @@ def in_units(log_px: Array, x: Array, log_scale: Sequence[float]) -> Array:
     return log_px - known(x).dot(log_scale)
 
 
-def _over_known(x: Array, log_p: Array, *slopes: Array) -> Any:
+def _over_known(missing: Array, log_p: Array, *slopes: Array) -> Any:
     """log p summed over D, and its entries' slopes, all of which are 0 where x is missing."""
-    missing = np.isnan(x)
-    entries = (log_p, *slopes)
     if missing.any():
-        entries = tuple(np.where(missing, np.zeros((), a.dtype), a) for a in entries)
-    return entries[0].sum(-1, dtype=wide(entries[0].dtype)), *entries[1:]
+        zero = np.zeros((), log_p.dtype)
+        log_p = np.where(missing, zero, log_p)
+        slopes = tuple(np.where(missing, zero, slope) for slope in slopes)
+    return log_p.sum(-1, dtype=wide(log_p.dtype)), *slopes
 
 
-def _n_known(x: Array) -> Any:
-    missing = np.isnan(x)
-    return x.shape[-1] - (np.count_nonzero(missing, axis=-1) if missing.any() else 0)
+def _n_known(missing: Array) -> Any:
+    """How many entries of each row are known; one number where all are."""
+    n = missing.shape[1]
+    return n - np.count_nonzero(missing, axis=1) if missing.any() else n
 
 
 @kernel
@@ -88,24 +89,24 @@ def bernoulli(logits: Array, x: Array) -> Pair:
     e = np.exp(-magnitude(logits))
     log_p = x * logits - positive_part(logits) - np.log1p(e)
     r = x - maximum(e, logits.real > 0) / (1 + e)  # sigmoid(logit), of the same e
-    return _over_known(x, log_p, r)
+    return _over_known(np.isnan(x), log_p, r)
 
 
 @kernel
 def gaussian(mean: Array, x: Array, scale: float) -> Pair:
     """log p = Σ_D -½ u² - log scale - ½ log 2π;  r = u / scale;  u = (x - mean) / scale."""
-    u = (x - mean) / scale
-    square, r = _over_known(x, u * u, u / scale)
-    return -0.5 * square - _n_known(x) * (np.log(scale) + 0.5 * LOG_2PI), r
+    u, missing = (x - mean) / scale, np.isnan(x)
+    square, r = _over_known(missing, u * u, u / scale)
+    return -0.5 * square - _n_known(missing) * (np.log(scale) + 0.5 * LOG_2PI), r
 
 
 @kernel
 def gaussian_learnt(mean: Array, x: Array, log_scale: Array) -> Triple:
     """`gaussian` with scale = exp(log_scale), log_scale (1,), and its slope along it, (K, B)."""
     inverse = np.exp(-log_scale)
-    u = (x - mean) * inverse
-    square, r = _over_known(x, u * u, u * inverse)
-    n = _n_known(x)
+    u, missing = (x - mean) * inverse, np.isnan(x)
+    square, r = _over_known(missing, u * u, u * inverse)
+    n = _n_known(missing)
     constant = n * (log_scale.astype(square.dtype) + 0.5 * LOG_2PI)
     return -0.5 * square - constant, r, square - n
 
@@ -123,7 +124,7 @@ def gaussian_learnt_backward(d: Array, r: Array, slope: Array) -> Pair:
 def continuous_bernoulli(logits: Array, x: Array) -> Pair:
     """log p = Σ_D x·logit - A(logit), A = log((exp - 1) / logit);  r = x - A'(logit)."""
     log_p = x * logits - uniform_cgf(logits)
-    return _over_known(x, log_p, x - uniform_cgf_slope(logits))
+    return _over_known(np.isnan(x), log_p, x - uniform_cgf_slope(logits))
 
 
 @kernel
@@ -132,7 +133,7 @@ def gaussian_scaled(mean: Array, x: Array, log_scale: Array) -> Triple:
     inverse = np.exp(-log_scale)
     u = (x - mean) * inverse
     log_p = -0.5 * (u * u + LOG_2PI) - log_scale
-    return _over_known(x, log_p, u * inverse, u * u - 1)
+    return _over_known(np.isnan(x), log_p, u * inverse, u * u - 1)
 
 
 @kernel
@@ -142,7 +143,7 @@ def laplace(median: Array, x: Array, log_scale: Array) -> Triple:
     u = (x - median) * inverse
     distance = magnitude(u)
     log_p = -distance - log_scale - LOG_2
-    return _over_known(x, log_p, np.sign(u.real) * inverse, distance - 1)
+    return _over_known(np.isnan(x), log_p, np.sign(u.real) * inverse, distance - 1)
 
 
 @kernel
@@ -156,7 +157,7 @@ def student_t(mean: Array, x: Array, log_scale: Array, df: float) -> Triple:
     square = u * u
     log_p = float(shift) - 0.5 * LOG_2PI - log_scale - 0.5 * (df + 1) * np.log1p(square / df)
     weight = (df + 1) / (df + square)
-    return _over_known(x, log_p, weight * u * inverse, weight * square - 1)
+    return _over_known(np.isnan(x), log_p, weight * u * inverse, weight * square - 1)
 
 
 def _log_exposure(x: Array, library: float) -> Array:
@@ -166,7 +167,7 @@ def _log_exposure(x: Array, library: float) -> Array:
     """
     if not library:
         return np.zeros((), x.dtype)
-    return np.log(np.maximum(filled(x).sum(-1, keepdims=True), 1) / library)
+    return np.log(np.maximum(filled(x).sum(1, keepdims=True), 1) / library)
 
 
 @kernel
@@ -180,7 +181,7 @@ def poisson(log_rate: Array, x: Array, library: float) -> Pair:
     count = np.maximum(x, 1)
     at_mode = 0.5 * (np.log(count) + LOG_2PI) + stirling_error(count)
     log_p = np.where(x > 0, -count * exp_gap(log_rate - np.log(count)) - at_mode, -rate)
-    return _over_known(x, log_p, x - rate)
+    return _over_known(np.isnan(x), log_p, x - rate)
 
 
 def _negative_binomial(log_mean: Array, x: Array, log_dispersion: Array) -> Triple:
@@ -203,7 +204,7 @@ def _negative_binomial(log_mean: Array, x: Array, log_dispersion: Array) -> Trip
 def negative_binomial(log_mean: Array, x: Array, log_dispersion: Array, library: float) -> Triple:
     """Counts of mean exp(log_mean) and variance mean + mean² / exp(log_dispersion)."""
     log_mean = log_mean + _log_exposure(x, library)
-    return _over_known(x, *_negative_binomial(log_mean, x, log_dispersion))
+    return _over_known(np.isnan(x), *_negative_binomial(log_mean, x, log_dispersion))
 
 
 @kernel
@@ -219,7 +220,7 @@ def zero_inflated_negative_binomial(
     log_p = log_nb + np.where(x > 0, zero, softplus(excess)) - softplus(gate)
     counted = np.where(x > 0, one, sigmoid(-excess))  # the probability that x came from the NB
     r_gate = np.where(x > 0, zero, sigmoid(excess)) - sigmoid(gate)
-    log_p, r, r_gate, slope = _over_known(x, log_p, counted * r, r_gate, counted * slope)
+    log_p, r, r_gate, slope = _over_known(np.isnan(x), log_p, counted * r, r_gate, counted * slope)
     return log_p, np.concatenate([r, r_gate], axis=-1), slope
 
 
@@ -236,7 +237,7 @@ def beta(logits: Array, x: Array, log_concentration: Array) -> Triple:
     gap_a, gap_b = digamma_gap(a), digamma_gap(b)
     r = a * np.exp(log_1m) * (v - w + gap_a - gap_b)
     slope = a * gap_a + b * gap_b - rest * digamma_gap(rest) - spread
-    return _over_known(x, log_p, r, slope)
+    return _over_known(np.isnan(x), log_p, r, slope)
 
 
 def _groups(sizes: Sequence[int]) -> Pair:
@@ -269,7 +270,7 @@ def categorical(logits: Array, x: Array, sizes: Sequence[int]) -> Pair:
     e = np.exp(off)
     total = np.add.reduceat(e, starts, axis=-1)
     log_p = x * (off - np.log(total)[..., groups])
-    return _over_known(x, log_p, x - e / total[..., groups])
+    return _over_known(np.isnan(x), log_p, x - e / total[..., groups])
 
 
 @kernel

@@ -61,7 +61,7 @@ def _cells(x: Array, knots: Array, scores: Array, steps: Array) -> Cells:
     knots = np.where(exact[:, None], knots.astype(x.dtype), knots).astype(np.float64)
     half, near = 0.5 * steps, 1e-4 * steps
     units = np.where(exact, 1.0, steps)
-    inside = np.clip(x.astype(np.float64), knots[:, 0] + half, knots[column, last] - half)
+    inside = np.clip(x, knots[:, 0] + half, knots[column, last] - half)
     middle = np.where(exact, inside, np.rint(inside / units) * units)
     left, right = middle - half, middle + half
     below = (knots < (left - near)[..., None]).sum(-1)
@@ -72,8 +72,8 @@ def _cells(x: Array, knots: Array, scores: Array, steps: Array) -> Cells:
     smooth = exact & (below > 0) & (upto <= last) & (upto - below < 2)
     offset = np.where(smooth, np.log(slope), -np.log(units))
     high = np.where(smooth, low, high)
-    gap = np.where(np.isnan(x), np.nan, 0.0)  # what is missing stays so
-    return low + gap, high + gap, high - low + gap, offset + gap
+    low, high, offset = (np.where(np.isnan(x), np.nan, part) for part in (low, high, offset))
+    return low, high, high - low, offset
 
 
 def _in_tails(
@@ -128,4 +128,4 @@ def logistic_cells(
     above, below = sigmoid(-b), sigmoid(a)
     log_p = inside - softplus(-b) - softplus(a) + offset
     slope = a * below - b * above - np.where(smooth, 1.0, share).astype(a.dtype)
-    return _over_known(low, log_p, (below - above) * inverse, slope)
+    return _over_known(np.isnan(low), log_p, (below - above) * inverse, slope)

@@ -43,23 +43,23 @@ def normalised_backward(du: Array, u: Array, inverse: Array, axes: Axes) -> Arra
 def centred(x: Array, mean: Array, variance: Array, eps: float) -> Pair:
     """u = (x - m) r and r = 1 / √(v + eps), given for each column.  x (R, C); m, v, r (C,)."""
     inverse = 1 / np.sqrt(variance + eps)
-    return (x - mean[None]) * inverse[None], inverse
+    return (x - mean) * inverse, inverse
 
 
 @kernel
 def centred_backward(du: Array, u: Array, inverse: Array) -> Triple:
     """dx = r du, dm = -r Σ_R du, dv = -½ r² Σ_R u du."""
     dmean = -inverse * du.sum(0)
-    return du * inverse[None], dmean, -0.5 * inverse * inverse * (u * du).sum(0)
+    return du * inverse, dmean, -0.5 * inverse * inverse * (u * du).sum(0)
 
 
 @kernel
 def scaled(u: Array, g: Array) -> Array:
     """a = g u, column by column.  u (R, C), g (C,)."""
-    return u * g[None]
+    return u * g
 
 
 @kernel
 def scaled_backward(da: Array, u: Array, g: Array) -> Pair:
     """du = g da, and dg = Σ_R u da."""
-    return da * g[None], (u * da).sum(0)
+    return da * g, (u * da).sum(0)

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..core.numerics import sigmoid, softplus
+from ..core.numerics import sigmoid, softplus, wide
 from .seam import Array, Pair, kernel
 
 __all__ = ["ordinal_logits", "ordinal_logits_backward"]
@@ -42,9 +42,9 @@ def ordinal_logits_backward(d: Array, eta: Array, cuts: Array, sizes: Sequence[i
         u = _cutpoints(own) - eta[..., j, None]
         e = dj[..., :-1] * sigmoid(-u) - dj[..., 1:] * sigmoid(u)
         d_eta.append(-e.sum(-1, keepdims=True))
-        over, wide = tuple(range(e.ndim - 1)), np.result_type(e, np.float64)
-        after = np.cumsum(e.sum(over, dtype=wide)[::-1])[::-1]
-        inside = dj[..., 1:-1].sum(over, dtype=wide)
+        over, own_sums = tuple(range(e.ndim - 1)), wide(e.dtype)
+        after = np.cumsum(e.sum(over, dtype=own_sums)[::-1])[::-1]
+        inside = dj[..., 1:-1].sum(over, dtype=own_sums)
         gaps = np.exp(own[1:])
         d_cuts += [after[:1], gaps * after[1:] + inside * gaps / np.expm1(gaps)]
     whole_d_eta = np.concatenate([eta[..., :0], *d_eta], axis=-1)

@@ -42,7 +42,7 @@ def kl_loss(
     """
     column = None if weights is None else weights[:, None]
     per_dimension = _weighted(kl, column).mean((0, 1), dtype=wide(kl.dtype))
-    size = group or max(kl.shape[2], 1)
+    size = group or kl.shape[2]
     groups = np.add.reduceat(per_dimension, np.arange(0, kl.shape[2], size))
     below = (groups.real < free_bits) & (free_bits > 0)
     slope = np.where(below, 0.0, beta / (kl.shape[0] * kl.shape[1])).repeat(size)[: kl.shape[2]]

@@ -44,14 +44,17 @@ NAMES = {
 REDUCTIONS = {"sum", "mean", "min", "max", "any", "all", "prod", "squeeze"}
 """Of these the axis may also be forgotten."""
 
-SYMMETRIC = {"add", "minimum", "maximum", "logaddexp", "result_type", "swapaxes"}
+SYMMETRIC = {
+    "add", "minimum", "maximum", "min", "max", "soft_minimum", "soft_maximum", "logaddexp",
+    "result_type", "swapaxes",
+}  # fmt: skip
 """Whose arguments may be swapped."""
 
 UNSIGNED = {
     "len", "abs", "magnitude", "isnan", "isfinite", "all_finite", "result_type", "zeros_like",
-    "ones_like", "empty_like",
+    "ones_like", "empty_like", "iscomplexobj", "isinf", "reshape",
 }  # fmt: skip
-"""Which are the same of -x as of x."""
+"""Which are the same of -x as of x; `reshape` infers a length that is negative."""
 
 SIGNLESS = {"zeros", "zeros_like", "empty", "empty_like", "result_type"}
 """What these give is no number but 0, or none yet."""
@@ -205,7 +208,8 @@ def _constant(node: ast.Constant) -> Changes:
         yield ast.Constant(value - 1)
     elif isinstance(value, float):
         for other in (2 * value, -value, value + 1):
-            yield ast.Constant(other)
+            if other != value:
+                yield ast.Constant(other)
 
 
 def _comparison(node: ast.Compare) -> Changes:

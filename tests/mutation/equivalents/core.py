@@ -20,8 +20,6 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     },
     "A sum over axes of length one, or over none, copies: the condition only spares that.": {
         "core.numerics.unbroadcast": [
-            "stretched = tuple((i for i, n in enumerate(shape) if n == 1))",
-            "stretched = tuple((i for i, n in enumerate(shape) if n == 1 and d.shape != 1))",
             "return d.sum(axis=stretched, keepdims=True)",
         ],
     },

@@ -28,9 +28,6 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "log_p_zero = np.logaddexp(gate, _log_p(log_mean, -zero, log_dispersion))",
             "return np.where(log_p > log_p_zero, mode, -zero)",
         ],
-        "kernels.training.kl_loss": [
-            "slope = np.where(below, -0.0, beta / (kl.shape[0] * kl.shape[1])).repeat(size)[:kl.shape[2]]",
-        ],
     },
     "The other way around takes longer and gives the same.": {
         "kernels.dense.bias_identity": [
@@ -80,15 +77,6 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     "Both have the same shape and type.": {
         "kernels.latent.mixture_log_prob_backward": [
             "dz, dmu, dlogvar = (np.zeros_like(z), np.empty_like(logvar), np.empty_like(mu))",
-        ],
-    },
-    "NumPy's number instead of Python's: equal, and float32 is rounded no sooner for it.": {
-        "kernels.decoding.mean_from_scores": [
-            "n = np.isfinite(knots[j]).sum()",
-            "for j, step in enumerate(steps):",
-        ],
-        "kernels.decoding.from_scores": [
-            "n = np.isfinite(knots[j]).sum()",
         ],
     },
     "The array has one axis: the last one is axis 0, and it is its own transpose.": {

@@ -4,13 +4,6 @@ from __future__ import annotations
 
 EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     "The array has two axes, so the last one is axis 1.": {
-        "kernels.likelihoods._log_exposure": [
-            "return np.log(np.maximum(filled(x).sum(1, keepdims=True), 1) / library)",
-        ],
-        "kernels.likelihoods._n_known": [
-            "return x.shape[1] - (np.count_nonzero(missing, axis=-1) if missing.any() else 0)",
-            "return x.shape[-1] - (np.count_nonzero(missing, axis=1) if missing.any() else 0)",
-        ],
         "likelihoods.categorical.Categorical.forward": [
             "sizes = self._columns(x.shape[1])",
         ],
@@ -42,46 +35,8 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "kernels.likelihoods.in_units": [
             "return log_px - known(-x).dot(log_scale)",
         ],
-        "kernels.likelihoods.gaussian": [
-            "square, r = _over_known(-x, u * u, u / scale)",
-            "return (-0.5 * square - _n_known(-x) * (np.log(scale) + 0.5 * LOG_2PI), r)",
-        ],
-        "kernels.likelihoods.bernoulli": [
-            "return _over_known(-x, log_p, r)",
-        ],
-        "kernels.likelihoods.gaussian_learnt": [
-            "square, r = _over_known(-x, u * u, u * inverse)",
-            "n = _n_known(-x)",
-        ],
-        "kernels.likelihoods.continuous_bernoulli": [
-            "return _over_known(-x, log_p, x - uniform_cgf_slope(logits))",
-        ],
-        "kernels.likelihoods.gaussian_scaled": [
-            "return _over_known(-x, log_p, u * inverse, u * u - 1)",
-        ],
-        "kernels.likelihoods.laplace": [
-            "return _over_known(-x, log_p, np.sign(u.real) * inverse, distance - 1)",
-        ],
-        "kernels.likelihoods.student_t": [
-            "return _over_known(-x, log_p, weight * u * inverse, weight * square - 1)",
-        ],
-        "kernels.likelihoods.poisson": [
-            "return _over_known(-x, log_p, x - rate)",
-        ],
-        "kernels.likelihoods.negative_binomial": [
-            "return _over_known(-x, *_negative_binomial(log_mean, x, log_dispersion))",
-        ],
-        "kernels.likelihoods.zero_inflated_negative_binomial": [
-            "log_p, r, r_gate, slope = _over_known(-x, log_p, counted * r, r_gate, counted * slope)",
-        ],
-        "kernels.likelihoods.beta": [
-            "return _over_known(-x, log_p, r, slope)",
-        ],
         "kernels.likelihoods.one_hot": [
             "return np.where(np.isnan(labels), -labels, hot)",
-        ],
-        "kernels.likelihoods.categorical": [
-            "return _over_known(-x, log_p, x - e / total[..., groups])",
         ],
     },
     "The sum is given the shape (1,) either way.": {
@@ -101,9 +56,6 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     "Where there is nothing to do the rest does nothing: it saves the time.": {
         "kernels.likelihoods._over_known": [
             "if True:",
-        ],
-        "kernels.likelihoods._n_known": [
-            "return x.shape[-1] - np.count_nonzero(missing, axis=-1)",
         ],
     },
 }
