@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from functools import reduce
 from typing import Any, NamedTuple, TypeVar
 
@@ -11,6 +12,7 @@ import numpy as np
 from . import kernels as k
 from .core import LevelTerms, Part
 from .core.errors import ConfigError
+from .core.registry import text
 from .posteriors import DiagonalGaussian, Posterior
 from .priors import Conditional, Prior, StandardNormal
 
@@ -26,7 +28,8 @@ def closed_form(posterior: type[Posterior], prior: type[Prior]) -> Callable[[KL]
 
     Its inputs are the posterior's parameters and then the prior's inputs, its output is the KL per
     latent dimension, (1, B, Z), or (K, B, Z) where an input has an axis for K. A pair of subclasses
-    is another pair: a subclass may have changed the density.
+    is another pair: a subclass may have changed the density. One that depends on more than the
+    pair's classes is made by a classmethod ``of(posterior, prior)``.
     """
 
     def register(kl: KL) -> KL:
@@ -96,19 +99,48 @@ class ConditionalKL(Part):
         return cls(), (*rng.normal(size=(2, 2, 3)), *rng.normal(size=(2, 4, 2, 3)))
 
 
+class Mean(Part):
+    """E = Σ_m q_m f_m over every z_m, with f the log p(x given z_m) and q_m = exp(log_q_m).
+
+    Derivation:
+      (1) ∂E/∂f_m = q_m              ->  df_m = d q_m
+      (2) ∂E/∂log_q_m = q_m f_m      ->  dlog_q_m = d q_m f_m
+    Shapes: f, log_q (M, B); E (1, B).
+    """
+
+    family = "level_step"
+
+    def forward(self, log_px: Array, log_q: Array) -> tuple[Array, Any]:
+        return k.mean_over_codes(log_px, log_q), (log_px, log_q)
+
+    def backward(self, cache: Any, d: Array) -> tuple[Array, Array]:
+        return k.mean_over_codes_backward(d, *cache)
+
+    @classmethod
+    def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
+        return cls(), (rng.normal(size=(4, 3)), rng.normal(size=(4, 3)))
+
+
 _DEMANDS = {
     "gaussian": ("posterior", DiagonalGaussian, "posterior='gaussian'"),
     "standard": ("prior", StandardNormal, "prior='standard'"),
 }
 """What an objective may ask of a level besides terms: which part is to be of which class."""
 
+_OF_SAMPLES = {"log_pz", "log_qz", "z"}
+"""The terms that are asked of draws, where a level can go through every z as well."""
+
 
 class Drawn(NamedTuple):
-    """A sample z (K, B, Z), the posterior's parameters, and log q(z) (K, B) where it is needed."""
+    """A sample z (K, B, Z), the posterior's parameters, and log q(z) (K, B) where it is needed.
+
+    `log_share` (M, B) is log q(z) where z is no sample, but every z that there is.
+    """
 
     z: Array
     params: Arrays
     log_qz: Any
+    log_share: Any = None
 
 
 class Level(Part, abstract=True):
@@ -137,8 +169,16 @@ class Level(Part, abstract=True):
 
     def __init__(self, posterior: Posterior, prior: Prior) -> None:
         self.posterior, self.prior = posterior, prior
-        kl = _closed_forms.get((type(posterior), type(prior)))
-        self.kl: Any = None if kl is None else kl()
+        if posterior.support != prior.support:
+            raise ConfigError(
+                f"posterior and prior are over the same z; {posterior.name!r} is over "
+                f"{posterior.support}, and {prior.name!r} over {prior.support}. Leave the prior "
+                f"out, or take prior={text(posterior.usual_prior)!r}."
+            )
+        kl: Any = _closed_forms.get((type(posterior), type(prior)))
+        made = getattr(kl, "of", lambda posterior, prior: kl and kl())
+        self.kl: Any = made(posterior, prior)
+        self.mean = Mean()
         self._refused = {
             need: f"this objective is for models with one latent level and {take}; this one's "
             f"{what} is {type(getattr(self, what)).__name__}."
@@ -167,13 +207,19 @@ class Level(Part, abstract=True):
     def draw(self, stats: Array, eps: Array, needs: Collection[str]) -> tuple[Drawn, Any]:
         """(drawn, cache): the sample of the noise eps."""
         params, c_params = self.posterior.forward(stats)
+        if self.posterior.sums and _OF_SAMPLES.isdisjoint(needs):
+            (z, log_share), c_every = self.posterior.every(params)
+            return Drawn(z, params, None, log_share), (c_params, None, c_every)
         (z, log_qz), c_z = self.posterior.draw(params, eps, self._gives("log_qz", needs))
-        return Drawn(z, params, log_qz), (c_params, c_z)
+        return Drawn(z, params, log_qz), (c_params, c_z, None)
 
     def draw_backward(self, cache: Any, dz: Array, d_level: LevelTerms, d_drawn: Any) -> Array:
         """The gradient of stats; `d_drawn` is what `compare_backward` gave."""
-        c_params, c_z = cache
+        c_params, c_z, c_every = cache
         dz_compared, d_compared = d_drawn
+        if c_every is not None:  # z is a constant
+            d_params = self.posterior.every_backward(c_every, d_level.log_share)
+            return self.posterior.backward(c_params, *_sums([d_params, *d_compared]))
         for use in (d_level.z, dz_compared):
             dz = dz if use is None else k.add(dz, use)  # (1)
         d_params = self.posterior.draw_backward(
@@ -188,7 +234,7 @@ class Level(Part, abstract=True):
         for need, sentence in self._refused.items():
             if need in needs:
                 raise ConfigError(sentence)
-        terms = LevelTerms(log_qz=drawn.log_qz)
+        terms = LevelTerms(log_qz=drawn.log_qz, log_share=drawn.log_share)
         c_kl = c_log_pz = None
         if "kl" in needs and self.kl is not None:
             terms.kl, c_kl = self.kl.forward(*drawn.params, *prior_inputs)
@@ -214,6 +260,21 @@ class Level(Part, abstract=True):
         if d_level.posterior is not None:
             d_params.append(d_level.posterior)
         return (dz, d_params), _sums(d_inputs)  # (4)
+
+    def expected(self, log_px: Array, level: LevelTerms) -> tuple[Array, Any]:
+        """log p(x given z) of each sample; of every z that there is, its mean, (1, B)."""
+        if level.log_share is None:
+            return log_px, None
+        return self.mean.forward(log_px, level.log_share)
+
+    def expected_backward(
+        self, cache: Any, d_log_px: Array, d_level: LevelTerms
+    ) -> tuple[Array, LevelTerms]:
+        """The gradients of log p(x given z), and of the level's terms."""
+        if cache is None:
+            return d_log_px, d_level
+        d_log_px, d_log_share = self.mean.backward(cache, d_log_px)
+        return d_log_px, replace(d_level, log_share=d_log_share)
 
     def _gives(self, density: str, needs: Collection[str]) -> bool:
         """Whether log_qz or log_pz is needed, by itself or for a KL without a closed form."""

@@ -12,12 +12,16 @@ import numpy as np
 
 from . import kernels as k
 from .core import Part
+from .core.errors import ConfigError
 
 Array = np.ndarray
 
 LOGVAR_BOUNDS = (-20.0, 20.0)
 """Where log-variances are bent. Within (-4.5, 4.5) the bend is below float32's rounding."""
 
+
+REAL = "real numbers"
+"""Where z lies, unless it is discrete."""
 
 Params = tuple[Array, ...]
 
@@ -28,9 +32,28 @@ class Posterior(Part, abstract=True):
     ``forward(stats) -> params`` makes the parameters of q from the encoder's output stats (B, S),
     and `draw` a sample from them. Both have their backward beneath. ``params[0]`` is the mean.
     Where a sample of another level conditions this one, stats and params are (K, B, ...).
+
+    Attributes
+    ----------
+    support : str
+        What z lies in, in words; that of a prior has to be the same.
+    own_z_dim : int or None
+        The latent dimensions, where its arguments say how many there are.
+    usual_prior : str or dict
+        The prior that a model takes where nobody says which.
+    relaxes : bool
+        Whether z is discrete, and another z, which has no density, stands for it where a gradient
+        is asked for.
+    sums : bool
+        Whether log p(x given z) is summed over every z that there is: then `every` gives these.
     """
 
     family = "posterior"
+    support = REAL
+    own_z_dim: int | None = None
+    usual_prior: Any = "standard"
+    relaxes = False
+    sums = False
 
     def build(self, z_dim: int) -> None:
         """Declare parameters, for a latent of z_dim dimensions."""
@@ -55,9 +78,25 @@ class Posterior(Part, abstract=True):
         included, before it goes on to the parameters.
         """
 
+    def every(self, params: Params) -> tuple[tuple[Array, Array], Any]:
+        """((z, log q(z)), cache) of every z that there is, M of them: (M, B, Z) and (M, B)."""
+        raise ConfigError(f"posterior {self.name!r} has more z than can be summed over.")
+
+    def every_backward(self, cache: Any, d_log_q: Array) -> Params:
+        """The gradients of the parameters through log q of every z; these z are constants."""
+        raise NotImplementedError
+
+    def encoded(self, params: Params) -> Any:
+        """What `Model.encode` gives of them: the mean and the log-variance."""
+        return params[:2]
+
     def centre(self, params: Params) -> Array:
         """The z (B, Z) that stands for a row: the mean."""
         return params[0]
+
+    def likeliest(self, params: Params) -> Array:
+        """The z (B, Z) that a row is decoded from: the centre, where that is a z that can be."""
+        return self.centre(params)
 
 
 class Reparameterise(Part):

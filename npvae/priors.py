@@ -15,6 +15,7 @@ from . import kernels as k
 from .core import Part
 from .core.checks import whole
 from .core.numerics import log_softmax
+from .posteriors import REAL
 
 Array = np.ndarray
 
@@ -34,12 +35,15 @@ class Prior(Part, abstract=True):
         then the prior's inputs.
     n_components : int
         How many densities log p(z) is summed from.
+    support : str
+        What z lies in, in words.
     of_context : bool
         Whether its inputs are a mean and a log-variance, (B, Z), that the model's network makes of
         each row's context.
     """
 
     family = "prior"
+    support = REAL
     pseudo_inputs: Part | None = None
     n_components = 1
     of_context = False

@@ -22,6 +22,8 @@ class LevelTerms:
     kl : (K or 1, B, Z), KL(q(z given x) ‖ p(z)) per latent dimension, in closed form
     log_pz, log_qz : (K, B), the densities of the sampled z
     z : (K, B, Z)
+    log_share : (M, B), log q(z) of every z that there is, where the model goes through them all:
+        log p(x given z) is then their mean, and there is one sample
     posterior : tuple, the posterior's parameters, each (B, Z)
     score : bool
         In a gradient: whether log q's own gradient reaches the posterior's parameters. With False
@@ -34,6 +36,7 @@ class LevelTerms:
     log_pz: Any = None
     log_qz: Any = None
     z: Any = None
+    log_share: Any = None
     posterior: Any = None
     score: bool = True
     dz_scale: Any = None

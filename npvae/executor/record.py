@@ -19,7 +19,7 @@ from .. import kernels
 from ..core import Objective, Part, Terms, children, clone, layout
 from ..core.objective import names_of, values_of
 from ..core.trees import leaves, refilled
-from ..layers.mode import learning
+from ..layers.mode import at_epoch, learning
 from ..models import Model
 from .graph import Gradient, Graph, NotCapturable, Value
 from .purity import LookCloser, PurityWatch, attributes, first_difference
@@ -260,7 +260,8 @@ class _Watched:
 
         def run(state: State, *arrays: Any) -> Any:
             arguments, named = refilled(given, iter(arrays))
-            output, state[key] = run_on[state["rehearsal"]].forward(*arguments, **named)
+            with at_epoch(state["epoch"]):
+                output, state[key] = run_on[state["rehearsal"]].forward(*arguments, **named)
             return output
 
         return self._python("forward", given, run), key

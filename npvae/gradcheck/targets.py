@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Part, bind, children, clone, initialise, layout
+from ..core import Part, bind, children, clone, initialise, layout, resolve
 from ..core.errors import ConfigError
+from ..layers.mode import relaxing
 from ..models import Model
 from ..objectives import as_objective
 from ..posteriors import Posterior
-from ..priors import StandardNormal
 from .arguments import argument_names
 from .functions import of_function, of_pair
 from .objects import of_object
@@ -40,7 +40,7 @@ def problem_of(target: Any, inputs: Any, objective: Any, rng: np.random.Generato
     if isinstance(target, type) and issubclass(target, Part):
         # A posterior is more than its forward: what draws from it has gradients of its own.
         in_level = issubclass(target, Posterior)
-        target, example = level_of(target, StandardNormal, rng) if in_level else target.example(rng)
+        target, example = _in_level(target, rng) if in_level else target.example(rng)
         if isinstance(target, Model):
             objective = as_objective(objective)
             x, _, *rest = example
@@ -57,6 +57,12 @@ def problem_of(target: Any, inputs: Any, objective: Any, rng: np.random.Generato
     if callable(target) and not isinstance(target, type):
         return of_function(target, inputs)
     raise ConfigError(_taken(target))
+
+
+def _in_level(posterior: Any, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
+    """The level of a posterior with its usual prior."""
+    prior = resolve("prior", posterior.example(rng)[0].usual_prior)
+    return level_of(posterior, type(prior), rng)
 
 
 def _taken(target: Any) -> str:
@@ -84,12 +90,14 @@ def _of_model(model: Model, inputs: Any, objective: Any, rng: np.random.Generato
     slots, twins = layout(model), _Twin(model)
 
     def loss(values: Values) -> Any:
-        terms, _ = twins.on(values).forward(xs, eps, cs, needs=objective.needs)
+        with relaxing():
+            terms, _ = twins.on(values).forward(xs, eps, cs, needs=objective.needs)
         return objective(terms)[0].loss
 
     def gradient(values: Values) -> dict[str, Any]:
         twin = twins.on(values)
-        terms, cache = twin.forward(xs, eps, cs, needs=objective.needs)
+        with relaxing():
+            terms, cache = twin.forward(xs, eps, cs, needs=objective.needs)
         d_terms = objective(terms)[1]
 
         def run(d_flat: Array) -> None:

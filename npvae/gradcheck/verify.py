@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import (  # noqa: F401  (they register)
+    discrete,
     layers,
     likelihoods,
     models,
@@ -19,11 +20,12 @@ from .. import (  # noqa: F401  (they register)
 from ..core import registered, registered_parts
 from ..core.errors import ConfigError
 from ..core.public import public
+from ..posteriors import REAL
 from .check import check_gradients
 from .claim import Claim
 from .identities import identities
 from .report import Report, Row
-from .whole_level import level_of
+from .whole_level import fitting, level_of
 
 COMMON = ("ELBO", "ELBO with beta, free bits, 2 samples", "IWAE")
 """Objectives that every prior and posterior is proven under, by every method."""
@@ -134,13 +136,15 @@ def verify(seed: int = 0) -> Verification:
 
 
 def _levels(seed: int) -> dict[str, Report]:
-    """The level of every posterior with every prior, alone and conditioned by another level."""
+    """The level of every posterior with every prior over the same z, alone and conditioned by
+    another level."""
     pairs = product(registered("posterior").items(), registered("prior").items(), (False, True))
     return {
         f"level of {q} and {p}{', conditioned' if conditioned else ''}": check_gradients(
             *level_of(posterior, prior, np.random.default_rng(seed), conditioned), seed=seed
         )
         for (q, posterior), (p, prior), conditioned in pairs
+        if fitting(posterior, prior)
     }
 
 
@@ -159,7 +163,13 @@ def _with_others(name: str, cls: Any, family: str, seed: int) -> dict[str, Repor
     for other, part in registered(family).items():
         if config.get(family) in (None, other):
             continue
-        model = cls(**{**config, family: part.example(rng)[0].config})
+        chosen = part.example(rng)[0]
+        changed = {**config, family: chosen.config}
+        if family == "posterior":
+            changed.update(prior=None, z_dim=chosen.own_z_dim or config["z_dim"])
+        elif chosen.support != REAL:
+            continue  # it goes with another posterior, and is tried there
+        model = cls(**changed)
         for title, objective in _objectives().items():
             if title not in COMMON:
                 continue

@@ -8,27 +8,39 @@ import numpy as np
 
 from ..core import Part
 from ..core.trees import leaves, refilled
+from ..layers.mode import relaxing
 from ..levels import Level
 
 Array = np.ndarray
 
 
 class WholeLevel(Part, abstract=True):
-    """A level with its noise: from stats and the prior's inputs to z and all of its terms."""
+    """A level with its noise: from stats and the prior's inputs to z and all of its terms.
 
-    needs = ("kl", "log_pz", "log_qz", "z", "posterior")
+    A z that is relaxed has no densities.
+    """
 
     def __init__(self, level: Level, eps: Array) -> None:
         self.level, self.eps = level, eps
+        densities = () if level.posterior.relaxes else ("log_pz", "log_qz")
+        self.needs = ("kl", "z", "posterior", *densities)
 
     def forward(self, stats: Array, *prior_inputs: Array) -> tuple[tuple[Array, ...], Any]:
-        (z, terms), cache = self.level.forward(stats, self.eps, self.needs, prior_inputs)
+        with relaxing():
+            (z, terms), cache = self.level.forward(stats, self.eps, self.needs, prior_inputs)
         return (z, *leaves(terms)), (cache, terms)
 
     def backward(self, cache: Any, dz: Array, *d_terms: Array) -> tuple[Array, ...]:
         c_level, terms = cache
         d_stats, d_inputs = self.level.backward(c_level, dz, refilled(terms, iter(d_terms)))
         return (d_stats, *d_inputs)
+
+
+def fitting(posterior: Any, prior: Any) -> bool:
+    """Whether the examples of both classes are over the same z."""
+    rng = np.random.default_rng(0)
+    q, p = (cls.example(rng)[0] for cls in (posterior, prior))
+    return bool(q.support == p.support)
 
 
 def level_of(

@@ -22,6 +22,7 @@ from .choice import kernels_in_use, numba_installed, use_kernels
 from .conv import *
 from .decoding import *
 from .dense import *
+from .discrete import *
 from .flows import *
 from .images import *
 from .labels import *

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ Watcher = Callable[[Any, Any], None]
 
 # Context variables, so that inference in other threads is as it is while one trains.
 _stream: ContextVar[np.random.Generator | None] = ContextVar("npvae_stream", default=None)
+_epoch: ContextVar[float] = ContextVar("npvae_epoch", default=math.inf)
+_relaxing: ContextVar[bool] = ContextVar("npvae_relaxing", default=False)
 _watcher: ContextVar[Watcher | None] = ContextVar("npvae_watcher", default=None)
 
 
@@ -28,13 +31,45 @@ def stream() -> np.random.Generator | None:
 
 
 @contextlib.contextmanager
-def learning(draws: np.random.Generator | None) -> Iterator[None]:
+def learning(draws: np.random.Generator | None, now: float = math.inf) -> Iterator[None]:
     """Take training steps in the block, whose parts draw from `draws`; or, for None, infer."""
     token = _stream.set(draws)
     try:
-        yield
+        with at_epoch(now):
+            yield
     finally:
         _stream.reset(token)
+
+
+def epoch() -> float:
+    """The time of the training step, in epochs; infinity where there is none."""
+    return _epoch.get()
+
+
+@contextlib.contextmanager
+def at_epoch(now: float) -> Iterator[None]:
+    """Have schedules of parts take this time in the block."""
+    token = _epoch.set(now)
+    try:
+        yield
+    finally:
+        _epoch.reset(token)
+
+
+def is_relaxed() -> bool:
+    """Whether what is discrete is relaxed, for the sake of a gradient: in training, and in proofs
+    of it."""
+    return _relaxing.get() or is_learning()
+
+
+@contextlib.contextmanager
+def relaxing() -> Iterator[None]:
+    """Relax what is discrete in the block, since a gradient is asked for."""
+    token = _relaxing.set(True)
+    try:
+        yield
+    finally:
+        _relaxing.reset(token)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .. import flows, likelihoods, posteriors, priors  # noqa: F401  (their names get registered)
+from .. import discrete, flows, likelihoods, posteriors, priors  # noqa: F401  (their names get registered)
 from ..core import Terms
 from ..core.arrays import as_array
 from ..core.checks import relative_weights, warn_of_infinite, whole
@@ -255,9 +255,11 @@ class Model(Owner, abstract=True):
         """Mean and log-variance of q(z given x), each (N, Z).
 
         With several latent levels it is a list of such pairs, that of the level next to x first.
-        Where the posterior has flows, they are those of the Gaussian that the flows start from.
+        Where the posterior has flows, they are those of the Gaussian that the flows start from; of
+        codes it is the probabilities of their ones, (N, Z), in place of the pair.
         """
-        levels = [params[:2] for params in self._encoded(x, context)]
+        encoded = zip(self.levels, self._encoded(x, context), strict=True)
+        levels = [level.posterior.encoded(params) for level, params in encoded]
         return levels[0] if len(levels) == 1 else levels
 
     @public
@@ -306,8 +308,12 @@ class Model(Owner, abstract=True):
 
     @public
     def reconstruct(self, x: Any, context: Any = None, take: str = "mean", seed: int = 0) -> Array:
-        """`decode` at the posterior's centre, (N, D); entries that are missing in x are filled."""
-        return self.decode(self.centres(x, context)[0], context, take, seed)
+        """`decode` at the posterior's centre, (N, D); entries that are missing in x are filled.
+
+        Of codes it is the likeliest one.
+        """
+        params = self._encoded(x, context)[0]
+        return self.decode(self.levels[0].posterior.likeliest(params), context, take, seed)
 
     @public
     def sample(self, n: int, seed: int = 0, context: Any = None, take: str = "mean") -> Array:

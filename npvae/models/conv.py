@@ -66,7 +66,7 @@ class ConvVAE(VAE):
         activation: Any = "relu",
         likelihood: Any = "bernoulli",
         posterior: Any = "gaussian",
-        prior: Any = "standard",
+        prior: Any = None,
         dtype: Any = "float32",
         seed: int = 0,
         context_dim: int = 0,

@@ -9,6 +9,7 @@ import numpy as np
 from ..core import layout
 from ..core.checks import row_weights
 from ..core.public import public
+from ..layers.mode import relaxing
 from .base import Model
 from .labels import labels_or_context
 
@@ -27,7 +28,8 @@ def value_and_grad(
 ) -> tuple[float, dict[str, Array]]:
     """The loss of one batch and its gradient with respect to every parameter.
 
-    Pure: the model is left as it is, and the gradients are copies.
+    Pure: the model is left as it is, and the gradients are copies. Latent codes are relaxed, as in
+    training.
 
     Parameters
     ----------
@@ -61,12 +63,13 @@ def value_and_grad(
     eps = model.check_noise(eps, len(reader))
     gradient = np.zeros_like(model.flat)
     twin = model.with_gradients(gradient)
-    terms, cache = twin.forward(
-        reader.checked(everything),
-        eps,
-        None if contexts is None else contexts.checked(everything),
-        needs=objective.needs,
-    )
+    with relaxing():
+        terms, cache = twin.forward(
+            reader.checked(everything),
+            eps,
+            None if contexts is None else contexts.checked(everything),
+            needs=objective.needs,
+        )
     if weights is not None:
         terms.weights = row_weights(weights, len(reader))
     losses, d_terms = objective(terms)

@@ -10,6 +10,7 @@ import numpy as np
 from ..core import LevelTerms, Part, Terms, clone, resolve
 from ..core.checks import whole
 from ..core.errors import ConfigError
+from ..core.registry import text
 from ..data.tilt import Tilt
 from ..layers.layer import as_layer
 from ..levels import Level
@@ -20,6 +21,17 @@ Array = np.ndarray
 
 _HEADS = DiagonalGaussian()
 """From a network's output to a mean and a log-variance: it has no parameters, and serves all."""
+
+
+def _z_dim(given: Any, posterior: Any) -> int:
+    """The latent dimensions: as given, unless the posterior says how many there are."""
+    own: int | None = posterior.own_z_dim
+    if own is not None and given not in (None, own):
+        raise ConfigError(
+            f"posterior {text(posterior.config)!r} has {own} latent dimensions; got z_dim "
+            f"{given!r}. Leave z_dim out."
+        )
+    return own or whole("z_dim", given)
 
 
 class VAE(Observed):
@@ -39,8 +51,10 @@ class VAE(Observed):
     activation : str or Activation
     likelihood : str or Likelihood
     posterior : str or Posterior
-    prior : str or Prior
-        With "conditional" it is p(z given c), a Gaussian whose mean and variance a network makes
+        Of codes, such as "categorical:n=10,classes=8", it says z_dim too.
+    prior : str or Prior, optional
+        By default the posterior's usual one: standard normal, or of codes uniform. With
+        "conditional" it is p(z given c), a Gaussian whose mean and variance a network makes
         of the context; else p(z) does not depend on a context.
         The model copies likelihood, posterior, prior and networks: their parameters become its own.
     dtype : {"float32", "float64"}
@@ -97,7 +111,7 @@ class VAE(Observed):
         activation: Any = "relu",
         likelihood: Any = "bernoulli",
         posterior: Any = "gaussian",
-        prior: Any = "standard",
+        prior: Any = None,
         dtype: Any = "float32",
         seed: int = 0,
         context_dim: int = 0,
@@ -113,14 +127,15 @@ class VAE(Observed):
         tilt: Any = None,
         parameters: Mapping[str, Array] | None = None,
     ) -> None:
-        self.z_dim = whole("z_dim", z_dim)
+        self.posterior = clone(resolve("posterior", posterior))
+        self.z_dim = _z_dim(z_dim, self.posterior)
         self._describe(
             x_dim, hidden, activation, dtype=dtype, seed=seed, context_dim=context_dim, init=init,
             scale=scale, standardise=standardise, schema=schema, condition=condition,
         )  # fmt: skip
-        self.posterior = clone(resolve("posterior", posterior))
         self.posterior.build(self.z_dim)
         # Copies, so that their parameters are this model's own.
+        prior = self.posterior.usual_prior if prior is None else prior
         self.prior = clone(resolve("prior", prior))
         self._observe(likelihood, missing)
         for name, network in (("encoder", encoder), ("decoder", decoder)):
@@ -139,13 +154,13 @@ class VAE(Observed):
         self.prior.build(self.z_dim, n_inputs)
         if self.prior.of_context:
             self.conditioner = self._conditioner()
+        self.levels = [Level(self.posterior, self.prior)]
         made_of_posteriors = self.prior.pseudo_inputs is not None
         if made_of_posteriors and not isinstance(self.posterior, DiagonalGaussian):
             raise ConfigError(
                 f"prior {self.prior.name!r} is made of Gaussian posteriors; got "
                 f"{self.posterior.name!r}. Take posterior='gaussian', or prior='mixture'."
             )
-        self.levels = [Level(self.posterior, self.prior)]
         self._own(self._dtype, self.seed, parameters)
 
     def forward(
@@ -164,14 +179,17 @@ class VAE(Observed):
         stats, c_encoder = self.encoder.forward(self._encoder_input(x, context))
         (z, level), c_level = self.levels[0].forward(stats, eps, needs, prior_inputs)
         theta, c_decoder = self.decoder.forward(self._joined(z, context))
-        log_px, c_likelihood = self._log_px(theta, x)
-        return Terms(log_px, [level]), (c_inputs, c_encoder, c_level, c_decoder, c_likelihood)
+        of_each, c_likelihood = self._log_px(theta, x)
+        log_px, c_mean = self.levels[0].expected(of_each, level)
+        caches = (c_inputs, c_encoder, c_level, c_decoder, c_likelihood, c_mean)
+        return Terms(log_px, [level]), caches
 
     def backward(self, cache: Any, d_terms: Terms) -> None:
         """Add the parameters' gradients to their views: the forward's lines, from the last up."""
-        c_inputs, c_encoder, c_level, c_decoder, c_likelihood = cache
+        c_inputs, c_encoder, c_level, c_decoder, c_likelihood, c_mean = cache
         d_level = d_terms.levels[0] if d_terms.levels else LevelTerms()
-        dtheta, _ = self.likelihood.backward(c_likelihood, d_terms.log_px)
+        d_each, d_level = self.levels[0].expected_backward(c_mean, d_terms.log_px, d_level)
+        dtheta, _ = self.likelihood.backward(c_likelihood, d_each)
         dz = self.decoder.backward(c_decoder, dtheta)
         if self.context_dim:
             dz = dz[..., : self.z_dim]

@@ -127,7 +127,7 @@ class CapturedSteps:
         ours = t.gradient + copies.gradient  # Python's calls were made on the copies
         t.gradient.fill(0)
         on.reset()  # both runs begin with the same state, where parts have one
-        with np.errstate(all="ignore"), learning(np.random.default_rng(2)):
+        with np.errstate(all="ignore"), learning(np.random.default_rng(2), 0.0):
             wanted = EagerSteps(copies).gradient(t.rows.batch(rows), np.random.default_rng(1), 0.0)
         if not (np.isfinite(wanted).all() and np.isfinite(copies.gradient).all()):
             return

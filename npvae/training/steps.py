@@ -104,7 +104,7 @@ class EagerSteps:
         times = t.times(epoch)
         for step, (start, now) in enumerate(zip(t.starts(), times, strict=True)):
             batch = order[start : start + settings.batch_size]
-            with np.errstate(over="ignore", invalid="ignore"), learning(own):
+            with np.errstate(over="ignore", invalid="ignore"), learning(own, float(now)):
                 losses = self.gradient(t.rows.batch(batch, draws), noise, float(now))
                 if not (np.isfinite(losses[0]) and settings.optimiser.accepts(t.gradient)):
                     raise NotFinite(step, float(losses[0]))
