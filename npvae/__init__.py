@@ -45,6 +45,7 @@ _NAMES = {
         "Likelihood", "Mixed", "NegativeBinomial", "OneHot", "Ordinal", "Poisson", "StudentT",
         "Transformed", "ZeroInflatedNegativeBinomial",
     ),
+    "discrete": ("BernoulliCode", "BernoulliPrior", "CategoricalCode", "UniformPrior"),
     "flows": ("Coupling", "Flow", "FlowPrior", "Flowed", "IAF", "Planar", "Radial", "Sylvester"),
     "levels": ("Level",),
     "posteriors": ("DiagonalGaussian",),

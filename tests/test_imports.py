@@ -27,7 +27,7 @@ GROUPS = [
     ["core"],
     ["kernels"],
     ["data"],
-    ["flows", "layers", "likelihoods", "levels", "posteriors", "priors"],
+    ["discrete", "flows", "layers", "likelihoods", "levels", "posteriors", "priors"],
     ["datasets", "gaps"],
     ["tables"],
     ["objectives", "models", "optim"],

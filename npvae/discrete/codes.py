@@ -11,7 +11,6 @@ from .. import kernels as k
 from ..core import Part
 from ..core.checks import number
 from ..core.errors import ConfigError
-from ..core.schedules import Constant, Schedule, schedule
 from ..layers.mode import epoch, is_relaxed
 from ..posteriors import Params, Posterior
 
@@ -34,24 +33,31 @@ class Relaxation(Part, abstract=True):
     data_inputs = ("eps",)
 
     def __init__(self, temperature: Any = 1.0) -> None:
-        self.temperature = as_temperature(temperature)
+        self.temperature = temperature
 
     @property
     def now(self) -> float:
         """The temperature of this step; outside of training, that at the schedule's end."""
-        return float(self.temperature(epoch()))
+        return float(self.temperature(epoch()) if self.changes else self.temperature)
+
+    @property
+    def changes(self) -> bool:
+        return callable(self.temperature)
 
     @property
     def capturable(self) -> bool:
-        return isinstance(self.temperature, Constant)
+        return not self.changes
 
 
-def as_temperature(given: Any) -> Schedule:
-    """A number or a schedule as a schedule; raises `ConfigError` where it reaches 0."""
-    made = schedule("temperature", given)
+def _temperature(given: Any) -> Any:
+    """A number above 0, or a schedule that does not reach 0; raises `ConfigError` for others."""
+    if not callable(given) and not isinstance(given, (str, dict)):
+        return number("temperature", given, above=0)
+    from ..core.schedules import schedule  # which inference with a constant one does without
+
+    made: Any = schedule("temperature", given)
     for name in ("value", "start", "stop"):
-        if hasattr(made, name):
-            number("temperature", getattr(made, name), above=0)
+        number("temperature", getattr(made, name, 1), above=0)
     return made
 
 
@@ -89,7 +95,7 @@ class Code(Posterior, abstract=True):
     def _describe(self, estimator: str, temperature: Any) -> None:
         if estimator not in ESTIMATORS:
             raise ConfigError(f"estimator is one of {', '.join(ESTIMATORS)}; got {estimator!r}.")
-        self.estimator, self.temperature = estimator, as_temperature(temperature)
+        self.estimator, self.temperature = estimator, _temperature(temperature)
 
     @property
     def sums(self) -> bool:  # type: ignore[override]

@@ -17,13 +17,13 @@ __all__ = [
     "bernoulli_code_log_prob", "bernoulli_code_log_prob_backward", "bernoulli_kl",
     "bernoulli_kl_backward", "binary_concrete", "binary_concrete_backward", "categorical_kl",
     "categorical_kl_backward", "class_log_probs", "class_log_probs_backward", "code_log_prob",
-    "code_log_prob_backward", "for_every_row", "gumbel_softmax", "gumbel_softmax_backward", "likelier_side",
-    "likeliest_class", "mean_over_codes", "mean_over_codes_backward",
+    "code_log_prob_backward", "for_every_row", "gumbel_softmax", "gumbel_softmax_backward",
+    "likelier_side", "likeliest_class", "mean_over_codes", "mean_over_codes_backward",
 ]  # fmt: skip
 
 
 def _by_class(a: Array, classes: int) -> Array:
-    return a.reshape(*a.shape[:-1], -1, classes)
+    return a.reshape(*a.shape[:-1], a.shape[-1] // classes, classes)
 
 
 def _exponential(eps: Array) -> Array:
@@ -141,8 +141,8 @@ def bernoulli_kl(logits: Array, prior_logit: float) -> Array:
 
 @kernel
 def bernoulli_kl_backward(dkl: Array, logits: Array, prior_logit: float) -> Array:
-    q = sigmoid(logits)
-    return dkl.reshape(logits.shape).astype(logits.dtype) * q * (1 - q) * (logits - prior_logit)
+    slope = sigmoid(logits) * sigmoid(-logits) * (logits - prior_logit)
+    return dkl.reshape(logits.shape).astype(logits.dtype) * slope
 
 
 def _log_1p_exp(number: float) -> float:

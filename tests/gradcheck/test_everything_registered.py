@@ -9,11 +9,18 @@ from functools import partial
 import numpy as np
 import pytest
 
-from npvae import layers, likelihoods, models, posteriors, priors  # noqa: F401  (they register)
+from npvae import (  # noqa: F401  (they register)
+    discrete,
+    layers,
+    likelihoods,
+    models,
+    posteriors,
+    priors,
+)
 from npvae.core import Part, registered, registered_parts
 from npvae.gradcheck import check_gradients, estimators, verify
 from npvae.gradcheck import identities as listed
-from npvae.gradcheck.whole_level import level_of
+from npvae.gradcheck.whole_level import fitting, level_of
 from npvae.models import Model
 from npvae.objectives import ELBO, IWAE
 
@@ -62,13 +69,21 @@ def check_model(objective, methods=("central", "complex", "taylor"), **options):
     assert {row.argument for row in report} == set(model.params)
 
 
+PAIRS = [
+    (q, p)
+    for q, posterior in registered("posterior").items()
+    for p, prior in registered("prior").items()
+    if fitting(posterior, prior)
+]
+
+
 @pytest.mark.smoke
-@pytest.mark.parametrize("prior", registered("prior").values(), ids=registered("prior"))
-@pytest.mark.parametrize("posterior", registered("posterior").values(), ids=registered("posterior"))
+@pytest.mark.parametrize(("posterior", "prior"), PAIRS)
 @pytest.mark.parametrize("conditioned", [False, True])
 def test_the_level_of_each_pair(posterior, prior, conditioned):
     """On all of its terms at once: each weighs in with random weights of its own."""
-    level, inputs = level_of(posterior, prior, np.random.default_rng(3), conditioned)
+    classes = registered("posterior")[posterior], registered("prior")[prior]
+    level, inputs = level_of(*classes, np.random.default_rng(3), conditioned)
     report = check_gradients(level, inputs)
     assert report.ok, str(report)
     assert len({row.argument for row in report}) >= len(inputs)
@@ -92,7 +107,26 @@ def test_model_with_each_likelihood(name):
 
 
 @pytest.mark.smoke
-@pytest.mark.parametrize("prior", registered("prior").values(), ids=registered("prior"))
+@pytest.mark.parametrize("posterior", ["categorical:n=2,classes=3", "bernoulli"])
+@pytest.mark.parametrize("estimator", ["relaxed", "exact"])
+@pytest.mark.parametrize("n_samples", [1, 3])
+def test_model_of_codes(posterior, estimator, n_samples):
+    """Straight through is no derivative: tests/test_codes.py."""
+    posterior = posterior + (":" if ":" not in posterior else ",") + f"estimator={estimator}"
+    z_dim = None if "classes" in posterior else 3
+    check_model(ELBO(beta=2.0, n_samples=n_samples), posterior=posterior, z_dim=z_dim)
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize(
+    "prior",
+    [
+        prior
+        for prior in registered("prior").values()
+        if fitting(posteriors.DiagonalGaussian, prior)
+    ],
+    ids=lambda prior: prior.name,
+)
 @pytest.mark.parametrize("context_dim", [0, 2])
 def test_model_with_each_prior(prior, context_dim):
     prior = prior.example(np.random.default_rng(0))[0]
@@ -118,7 +152,7 @@ def test_verify_covers_the_registry_and_reads_as_json(monkeypatch):
     verification = verify()
     assert verification.ok, str(verification)
     covered = {name.split(" under ")[0] for name in verification.reports}
-    levels = {f"level of {q} and {p}" for q in registered("posterior") for p in registered("prior")}
+    levels = {f"level of {q} and {p}" for q, p in PAIRS}
     levels |= {f"{name}, conditioned" for name in levels}
     assert covered == set(registered_parts()) | levels
     assert "model.vae under IWAE, prior vamp" in verification.reports
