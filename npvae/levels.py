@@ -127,9 +127,6 @@ _DEMANDS = {
 }
 """What an objective may ask of a level besides terms: which part is to be of which class."""
 
-_OF_SAMPLES = {"log_pz", "log_qz", "z"}
-"""The terms that are asked of draws, where a level can go through every z as well."""
-
 
 class Drawn(NamedTuple):
     """A sample z (K, B, Z), the posterior's parameters, and log q(z) (K, B) where it is needed.
@@ -207,7 +204,7 @@ class Level(Part, abstract=True):
     def draw(self, stats: Array, eps: Array, needs: Collection[str]) -> tuple[Drawn, Any]:
         """(drawn, cache): the sample of the noise eps."""
         params, c_params = self.posterior.forward(stats)
-        if self.posterior.sums and _OF_SAMPLES.isdisjoint(needs):
+        if self.posterior.sums and not self._is_of_samples(needs):
             (z, log_share), c_every = self.posterior.every(params)
             return Drawn(z, params, None, log_share), (c_params, None, c_every)
         (z, log_qz), c_z = self.posterior.draw(params, eps, self._gives("log_qz", needs))
@@ -275,6 +272,10 @@ class Level(Part, abstract=True):
             return d_log_px, d_level
         d_log_px, d_log_share = self.mean.backward(cache, d_log_px)
         return d_log_px, replace(d_level, log_share=d_log_share)
+
+    def _is_of_samples(self, needs: Collection[str]) -> bool:
+        """Whether a term is asked of draws of z, where the level can go through every z as well."""
+        return "z" in needs or self._gives("log_qz", needs) or self._gives("log_pz", needs)
 
     def _gives(self, density: str, needs: Collection[str]) -> bool:
         """Whether log_qz or log_pz is needed, by itself or for a KL without a closed form."""

@@ -63,7 +63,7 @@ def gumbel_softmax_backward(
 ) -> Array:
     share, d = _by_class(z, classes), _by_class(dz, classes)
     d = share * (d - (share * d).sum(-1, keepdims=True)) / temperature
-    return _summed(d.reshape(z.shape), log_q)
+    return _summed(d.reshape(z.shape), log_q.ndim)
 
 
 @kernel
@@ -83,7 +83,7 @@ def code_log_prob(z: Array, log_q: Array) -> Array:
 @kernel
 def code_log_prob_backward(d: Array, z: Array, log_q: Array) -> Pair:
     d = d[..., None].astype(np.result_type(z, log_q))
-    return np.broadcast_to(d * log_q, z.shape), _summed(d * z, log_q)
+    return np.broadcast_to(d * log_q, z.shape), _summed(d * z, log_q.ndim)
 
 
 @kernel
@@ -108,7 +108,7 @@ def binary_concrete(logits: Array, eps: Array, temperature: float) -> Array:
 
 @kernel
 def binary_concrete_backward(dz: Array, z: Array, logits: Array, temperature: float) -> Array:
-    return _summed(dz * z * (1 - z) / temperature, logits)
+    return _summed(dz * z * (1 - z) / temperature, logits.ndim)
 
 
 @kernel
@@ -127,7 +127,7 @@ def bernoulli_code_log_prob(z: Array, logits: Array) -> Array:
 @kernel
 def bernoulli_code_log_prob_backward(d: Array, z: Array, logits: Array) -> Pair:
     d = d[..., None].astype(np.result_type(z, logits))
-    return np.broadcast_to(d * logits, z.shape), _summed(d * (z - sigmoid(logits)), logits)
+    return np.broadcast_to(d * logits, z.shape), _summed(d * (z - sigmoid(logits)), logits.ndim)
 
 
 @kernel
