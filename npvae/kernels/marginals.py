@@ -56,7 +56,7 @@ def cell_scores(x: Array, knots: Array, scores: Array, steps: Array) -> Array:
 
 
 def _cells(x: Array, knots: Array, scores: Array, steps: Array) -> Cells:
-    exact, column, last = steps == 0, np.arange(len(knots)), np.isfinite(knots).sum(-1) - 1
+    exact, column, last = steps == 0, np.arange(len(knots)), np.isfinite(knots).sum(1) - 1
     # What is not rounded is met by equality, in the type that x has.
     knots = np.where(exact[:, None], knots.astype(x.dtype), knots).astype(np.float64)
     half, near = 0.5 * steps, 1e-4 * steps
@@ -80,7 +80,7 @@ def _in_tails(
     x: Array, low: Array, high: Array, offset: Array, knots: Array, steps: Array, tails: Array
 ) -> Array:
     """What the tails add to the offset of each entry: 0 in all cells but the outermost."""
-    last = np.isfinite(knots).sum(-1) - 1
+    last = np.isfinite(knots).sum(1) - 1
     added = np.zeros(x.shape)
     ends = knots[:, 0] + 0.5 * steps, knots[np.arange(len(knots)), last] - 0.5 * steps
     for end, sign, (scale, shape, share), cell in (
@@ -99,12 +99,14 @@ def _in_tails(
 
 
 def _on_line(x: Array, i: Array, column: Array, knots: Array, scores: Array) -> tuple[Array, Array]:
-    """y on the line between the knots i and i + 1, and its slope dy/dx, 1 if it is vertical."""
+    """y on the line between the knots i and i + 1, and its slope dy/dx.
+
+    Both knots are at one place only where an end is open, and what comes out is not used.
+    """
     left, start = knots[column, i], scores[column, i]
     run, rise = knots[column, i + 1] - left, scores[column, i + 1] - start
-    vertical = run <= 0
-    slope = np.where(vertical, 1.0, rise / np.where(vertical, 1.0, run))
-    return np.where(vertical, start + (x > left) * rise, start + (x - left) * slope), slope
+    slope = rise / np.where(run > 0, run, 1.0)
+    return start + (x - left) * slope, slope
 
 
 @kernel

@@ -151,6 +151,13 @@ def test_memory_order_does_not_matter(name):
             np.testing.assert_array_equal(got, want)
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_usual_numbers_give_no_warning(name):
+    with np.errstate(divide="raise", invalid="raise", over="raise"):
+        called(name, drawn(name, (4, 6), np.float64))
+        called(name, [0 * a for a in drawn(name, (4, 6), np.float64)])
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_where_logits_are_extreme(dtype):
     logits = np.array([-800.0, -30.0, 0.0, 30.0, 800.0], dtype)
@@ -181,6 +188,16 @@ def test_a_cell_is_the_number_that_was_written():
     assert kernels.from_scores(y, *line, np.array([0.05])) == 311.65
     small = np.array([[0.0, 2.0]]), np.array([[-1.0, 1.0]])
     assert kernels.from_scores(np.array([[0.123456 - 1]]), *small, np.array([1e-6])) == 0.123456
+
+
+def test_what_is_far_out_is_in_the_outermost_cell():
+    """Their ends are halves, which NumPy rounds to even numbers: 0.5 to 0, and 3.5 to 4."""
+    scores = np.array([[-1.0, 1.0]])
+    for first, last in ((1, 3), (2, 4), (-3, -1)):
+        for step in (1.0, 0.25):
+            knots = step * np.array([[first - 0.5, last + 0.5]])
+            got = kernels.from_scores(np.array([[-9.0], [9.0]]), knots, scores, np.array([step]))
+            np.testing.assert_array_equal(got[:, 0], [first * step, last * step])
 
 
 def test_the_number_of_cells_is_a_whole_one():

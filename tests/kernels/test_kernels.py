@@ -104,6 +104,16 @@ def test_odd_values(name, dtype, values):
     check_precision(name, sizes(batch=5, width=19), dtype, values)
 
 
+@each_kernel
+@pytest.mark.parametrize("values", ["ordinary", "small", "zeros"])
+def test_usual_numbers_give_no_warning(name, values):
+    """Nor does what is thrown away, as log 0 is of a count of 0."""
+    n = sizes(batch=4, width=9)
+    arrays = inputs(KERNELS[name], n, np.float64, values)
+    with np.errstate(divide="raise", invalid="raise", over="raise"):
+        run(name, arrays, n)
+
+
 ODD_SIZES = {
     "B=1,K=1": sizes(batch=1, samples=1),
     "B=1,K=3": sizes(batch=1),

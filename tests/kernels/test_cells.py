@@ -1,0 +1,112 @@
+"""Cells of values: which latent numbers give a value, by the definition of the marginal's line."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from npvae import kernels
+from npvae.kernels.marginals import FAR, MOST
+
+STEPPED = {  # the first and the last cell are odd, even, far from 0, and of a step that is no binary
+    "odd": ([0.5, 1.5, 4.5, 7.5], 1.0),
+    "even": ([-0.5, 1.5, 2.5, 6.5], 1.0),
+    "far": ([299.985, 300.005, 300.035], 0.01),
+    "two knots": ([-0.75, 3.75], 0.5),
+}
+EXACT = {
+    "atoms": ([-1.0, -1.0, 0.1, 0.1, 0.3, 0.7, 2.1, 2.1], [-1.5, -0.5, 0.2, 0.5, 0.6, 1.1, 1.2, 2]),
+    "smooth": ([-0.7, 0.1, 0.4, 1.3], [-2.0, -0.3, 0.9, 1.7]),
+    "two knots": ([0.1, 0.4], [-1.0, 1.0]),
+}
+NO_TAILS = np.tile([1.0, 1.0, 0.0, 1.0, 1.0, 0.0], (2, 1))
+each_type = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+def beside_a_longer_one(knots, scores, step):
+    """The column, and one with more knots: what fills up the shorter one is not used."""
+    n = max(len(knots), 5) + 2
+    filled = np.full((2, 2, n), np.inf)
+    filled[0, 0, : len(knots)], filled[1, 0, : len(knots)] = knots, scores
+    filled[:, 1] = np.linspace(-2.0, 2.0, n)
+    return filled[0], filled[1], np.array([step, 0.0])
+
+
+def cells_of(x, knots, scores, step, dtype, tails=NO_TAILS):
+    x = np.stack([x, np.linspace(-1, 1, len(x))], -1).astype(dtype)
+    found = kernels.cells(x, *beside_a_longer_one(knots, scores, step), tails)
+    assert {part.dtype for part in found} == {np.dtype(dtype)}
+    return [part[:, 0] for part in found]
+
+
+@each_type
+@pytest.mark.parametrize(("knots", "step"), STEPPED.values(), ids=STEPPED)
+def test_a_rounded_value_is_what_rounds_to_it(knots, step, dtype):
+    """Values beyond the ends stand for the outermost cells, which are open."""
+    knots = np.array(knots)
+    scores = np.cumsum(0.3 + np.arange(len(knots)) % 3) - 2
+    first, last = knots[0] + step / 2, knots[-1] - step / 2
+    x = np.arange(round((last - first) / step) + 1) * step + first
+    x = np.concatenate([[first - 9 * step, np.nan], x, [last + 5 * step]])
+    low, high, width, offset = cells_of(x, knots, scores, step, dtype)
+    wants = np.clip(x, first, last)[None] + step / 2 * np.array([[-1], [1]])
+    want_low, want_high = np.interp(wants, knots, scores)
+    want_low[x <= first + step / 4], want_high[x >= last - step / 4] = -FAR, FAR
+    rtol = 1e-10 if dtype is np.float64 else 3e-3 if knots[0] > 100 else 1e-6
+    np.testing.assert_allclose(low, want_low, rtol=rtol, atol=rtol)
+    np.testing.assert_allclose(high, want_high, rtol=rtol, atol=rtol)
+    np.testing.assert_allclose(width, want_high - want_low, rtol=rtol, atol=rtol)
+    np.testing.assert_allclose(offset, np.where(np.isnan(x), np.nan, -np.log(step)), rtol=1e-6)
+
+
+@each_type
+@pytest.mark.parametrize(("knots", "scores"), EXACT.values(), ids=EXACT)
+def test_a_value_that_is_not_rounded_is_an_atom_or_one_latent_number(knots, scores, dtype):
+    """Also in float32, where 0.1 is met by the float32 that is nearest to it."""
+    knots, scores = np.array(knots), np.array(scores, float)
+    between = knots[:-1] + np.diff(knots) * 0.375
+    x = np.unique(np.concatenate([knots, between]))
+    low, high, width, offset = cells_of(x, knots, scores, 0.0, dtype)
+    for i, value in enumerate(x):
+        own = scores[knots == value]
+        at = own if len(own) else np.interp([value], knots, scores)
+        ends = at[0] if value > knots[0] else -FAR, at[-1] if value < knots[-1] else FAR
+        np.testing.assert_allclose([low[i], high[i]], ends, rtol=1e-6, atol=1e-7)
+        if ends[0] == ends[1]:
+            after = np.searchsorted(knots, value)  # of a bend, the slope on its left
+            slope = np.diff(scores)[after - 1] / np.diff(knots)[after - 1]
+            assert width[i] == 0
+            np.testing.assert_allclose(offset[i], np.log(slope), rtol=1e-5)
+        else:
+            np.testing.assert_allclose(width[i], ends[1] - ends[0], rtol=1e-6)
+            assert offset[i] == 0
+
+
+def test_at_a_bend_the_width_is_no_rounding_error():
+    rng = np.random.default_rng(0)
+    knots, scores = (np.cumsum(rng.uniform(0.01, 1, 40)) for _ in range(2))
+    low, high, width, _ = cells_of(knots[1:-1], knots, scores, 0.0, np.float64)
+    np.testing.assert_array_equal(width, 0)
+    np.testing.assert_array_equal(low, high)
+
+
+@each_type
+def test_what_is_beyond_the_ends_has_the_tails_density(dtype):
+    """The outermost value itself keeps 1 - s, also in float32, where 0.1 is another number."""
+    knots, scores = EXACT["smooth"]
+    scale, shape, share = 0.5, 0.25, 0.4
+    tails = np.array([[scale, shape, share, scale, shape, share], NO_TAILS[0]])
+    x = np.array([-1.7, -0.7, 0.1, 1.3, 3.3])
+    _, _, _, offset = cells_of(x, knots, scores, 0.0, dtype, tails)
+    _, _, _, bare = cells_of(x, knots, scores, 0.0, dtype)
+    beyond = [np.log(share / scale) - 5 * np.log1p(t / 2) for t in (1.0, 2.0)]
+    kept = np.log1p(-share)
+    want = [beyond[0], kept, bare[2], kept, beyond[1]]
+    np.testing.assert_allclose(offset, want, rtol=1e-5)
+
+
+def test_an_encoder_sees_the_middle_of_a_cell():
+    knots, scores, steps = beside_a_longer_one([0.5, 1.5, 3.5], [-1.0, 0.0, 1.0], 1.0)
+    x = np.stack([[1.0, 2.0, 3.0, np.nan], np.zeros(4)], -1)
+    seen = kernels.cell_scores(x, knots, scores, steps)[:, 0]
+    np.testing.assert_allclose(seen, [-MOST / 2, 0.25, (0.5 + MOST) / 2, np.nan], rtol=1e-12)
