@@ -8,7 +8,7 @@ import pytest
 from npvae import kernels
 from npvae.kernels.marginals import FAR, MOST
 
-STEPPED = {  # the first and the last cell are odd, even, far from 0, and of a step that is no binary
+STEPPED = {  # cells that begin and end at odd numbers, at even ones, and far from 0
     "odd": ([0.5, 1.5, 4.5, 7.5], 1.0),
     "even": ([-0.5, 1.5, 2.5, 6.5], 1.0),
     "far": ([299.985, 300.005, 300.035], 0.01),
