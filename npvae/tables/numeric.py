@@ -95,6 +95,8 @@ class Number(NumericColumn):
         numbers = column.parsed(texts)
         if column.format is PLAIN and (numbers == np.floor(numbers)).all():
             column.decimals = 0
+        elif column.format.magnitudes:
+            column.decimals = None
         elif column.format.exponent or not any("e" in text.lower() for text in texts):
             decimals = max(map(column.format.decimals, texts))
             column.decimals = decimals if decimals <= MOST_DECIMALS else None
@@ -123,6 +125,8 @@ class Number(NumericColumn):
 
     def value(self, number: float) -> float:
         """A float; an int in a column that has no decimals."""
+        if self.format.magnitudes:
+            return self.format.nearest(float(number))
         if self.decimals is None or self.format.exponent:
             return float(number)
         return round(float(number), self.decimals or None)

@@ -25,6 +25,7 @@ from .formats import (
     DateFormat,
     DurationFormat,
     NumberFormat,
+    agree,
     certain,
     dates_as,
     durations_as,
@@ -186,12 +187,24 @@ def _as_numbers(texts: Sequence[str], counts: Array, said: Said) -> NumberFormat
     )
     if said.kind:
         return written
+    if written.magnitudes:
+        return written if _are_sizes(texts, counts, written) else None
     fits = [text for text in texts if _fits(written, text)]
     if len(fits) == len(texts):
         return written if all(holds(written.plain(text)) for text in texts) else None
     if written.unit and all(unit_of(parts) for text in texts if (parts := parts_of(text))):
         return written  # and others of another currency
     return written if len(fits) > max(0 if written.unit else MOST_ODD, len(texts) / 2) else None
+
+
+def _are_sizes(texts: Sequence[str], counts: Array, written: NumberFormat) -> bool:
+    """Whether texts such as 12k and 3.4M are numbers, which are written again as they are."""
+    if not all(_fits(written, text) for text in texts):
+        return False
+    if any(written.write(written.parse(text), None) != text for text in texts):
+        return False
+    few = len(texts) <= min(MOST_LABELS, counts.sum() / 5)
+    return agree(texts, [one.suffix for one in written.magnitudes], written.unit, few)
 
 
 def _are_fractions(texts: Sequence[str]) -> bool:

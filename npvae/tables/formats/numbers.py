@@ -1,7 +1,8 @@
-"""How numbers are written: decimal mark, thousands, currency, percent, signs, exponents."""
+"""How numbers are written: marks, currency, percent, signs, exponents, magnitudes."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -9,6 +10,16 @@ from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from typing import Any, NamedTuple
 from unicodedata import category
+
+from .magnitudes import (
+    METRES,
+    Magnitude,
+    figures_of,
+    magnitudes_from,
+    magnitudes_of,
+    power_of,
+    suffix_of,
+)
 
 BLANKS = " \u00a0\u202f\u2009"
 APOSTROPHES = "'’"
@@ -48,17 +59,32 @@ class Parts(NamedTuple):
     head: str
     body: str
     exponent: str
+    suffix: str
     tail: str
 
 
 def parts_of(text: str) -> Parts | None:
     """The pieces of a text that can be a number; None of another."""
     match = _NUMBER.fullmatch(text) if len(text) <= LONGEST else None
-    if match is None or surroundings(match["head"], match["tail"]) is None:
+    if match is None:
         return None
-    if match["body"].isdigit() and not set(match["tail"]).isdisjoint(_MINUS):
+    head, tail, exponent = match["head"], match["tail"], match["exponent"] or ""
+    suffix = "" if exponent else _suffix(head, tail)
+    if surroundings(head, tail[len(suffix) :]) is None:
+        return None
+    if match["body"].isdigit() and not set(tail).isdisjoint(_MINUS):
         return None  # 2- is a mark, 2.50- money
-    return Parts(match["head"], match["body"], match["exponent"] or "", match["tail"])
+    return Parts(head, match["body"], exponent, suffix, tail[len(suffix) :])
+
+
+def _suffix(head: str, tail: str) -> str:
+    """The magnitude at the beginning of a tail, if no unit is meant, or ""."""
+    suffix = suffix_of(tail)
+    unit = (surroundings(head, tail[len(suffix) :]) or Surroundings("", "")).unit
+    is_money = unit not in UNITS and unit not in PERCENT and unit != ""
+    if suffix == METRES and is_money:
+        return suffix
+    return suffix if (is_money or not unit) and surroundings(head, tail) is None else ""
 
 
 def unit_of(parts: Parts) -> str:
@@ -114,6 +140,8 @@ class NumberFormat:
         That of scientific notation, as 0 has it: "E+00"; or "".
     lakh : bool
         Whether thousands are parted by two figures: 12,34,567.
+    magnitudes : tuple of Magnitude
+        Those of which the numbers are, from the least on, where they are: 870, 12k, 3.4M.
     """
 
     decimal: str = "."
@@ -122,6 +150,7 @@ class NumberFormat:
     negative: str = "-{}"
     exponent: str = ""
     lakh: bool = False
+    magnitudes: tuple[Magnitude, ...] = ()
 
     def parse(self, text: str) -> float:
         """The number that a text stands for; raises ValueError.
@@ -136,13 +165,19 @@ class NumberFormat:
             raise ValueError(text)
         if not _figures(self.decimal, self.group).fullmatch(pieces.body):
             raise ValueError(text)
-        number = float(self._plain(pieces.body) + pieces.exponent)
+        powers = [one.power for one in self.magnitudes] or [0]
+        if power_of(pieces.suffix) not in powers:
+            raise ValueError(text)
+        number = float(self.plain(text))
         return -number if sign == "-" else number
 
     def write(self, number: float, decimals: int | None) -> str:
         """The text of a number, with so many decimals, or as many as it takes."""
         size, exponent = abs(number), ""
-        if self.exponent and decimals is not None:
+        if self.magnitudes:
+            figures, magnitude = figures_of(size, self.magnitudes)
+            exponent = magnitude.suffix
+        elif self.exponent and decimals is not None:
             figures, _, power = f"{size:.{decimals}e}".partition("e")
             exponent = self._power(int(power))
         else:
@@ -165,7 +200,15 @@ class NumberFormat:
     def plain(self, text: str) -> str:
         """A text that `parse` takes, as Python writes it: without unit and sign."""
         pieces = parts_of(text)
-        return self._plain(pieces.body) + pieces.exponent if pieces else text
+        if pieces is None:
+            return text
+        power = power_of(pieces.suffix)
+        return self._plain(pieces.body) + (f"e{power}" if power else pieces.exponent)
+
+    def nearest(self, number: float) -> float:
+        """The number that stands there when a number is written in its magnitude."""
+        figures, magnitude = figures_of(abs(number), self.magnitudes)
+        return math.copysign(float(f"{figures.replace(',', '')}e{magnitude.power}"), number)
 
     @property
     def unit(self) -> str:
@@ -177,7 +220,10 @@ class NumberFormat:
     def config(self) -> dict[str, Any]:
         """The attributes that differ from those of a plain number."""
         default = {f.name: f.default for f in fields(self)}
-        return {name: value for name, value in asdict(self).items() if value != default[name]}
+        config = {name: value for name, value in asdict(self).items() if value != default[name]}
+        if self.magnitudes:
+            config["magnitudes"] = [list(magnitude) for magnitude in self.magnitudes]
+        return config
 
     def _plain(self, body: str) -> str:
         if self.group:
@@ -198,7 +244,8 @@ def number_format(config: dict[str, Any] | None) -> NumberFormat:
     """The format that a config describes; raises TypeError or ValueError."""
     if not config:
         return PLAIN
-    made = NumberFormat(**config)
+    magnitudes = magnitudes_from(config.get("magnitudes", ()))
+    made = NumberFormat(**{**config, "magnitudes": magnitudes})
     marks = len(made.decimal) == 1 and len(made.group) <= 1 and made.decimal != made.group
     templates = all(
         t.count("{}") == 1 and len(t) <= LONGEST for t in (made.positive, made.negative)
@@ -242,7 +289,8 @@ def numbers_as(texts: Sequence[str], counts: Any, decimal: str | None = None) ->
         )
     lakh = bool(group) and any(_LAKH.match(body) for body in bodies)
     exponent = _exponent([parts for parts, _, _ in found], point)
-    made = NumberFormat(point, group, *_templates(templates), exponent, lakh)
+    sizes = ((parts.suffix, len(parts.body.partition(point)[2])) for parts, _, _ in found)
+    made = NumberFormat(point, group, *_templates(templates), exponent, lakh, magnitudes_of(sizes))
     return PLAIN if made == PLAIN else made
 
 
