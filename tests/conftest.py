@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import signal
@@ -82,6 +83,20 @@ def pytest_xdist_auto_num_workers():
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
     return min(cores, MOST_WORKERS) if cores > 1 else 0
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection(session):
+    """Collect without looking for garbage: of all that is made for thousands of tests none is.
+
+    What is there then is never looked at again. That halves the time, and tests have less to wait.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)
