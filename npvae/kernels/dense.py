@@ -85,7 +85,7 @@ def take_columns(x: Array, columns: Sequence[int]) -> Array:
 
 @kernel
 def bias_identity(a: Array, b: Array) -> Array:
-    return a + b[None]
+    return a + b
 
 
 @kernel
@@ -95,7 +95,7 @@ def bias_identity_backward(dh: Array) -> Pair:
 
 @kernel
 def bias_relu(a: Array, b: Array) -> Array:
-    return maximum(a + b[None], 0)
+    return maximum(a + b, 0)
 
 
 @kernel
@@ -106,7 +106,7 @@ def bias_relu_backward(dh: Array, h: Array) -> Pair:
 
 @kernel
 def bias_leaky_relu(a: Array, b: Array, slope: float) -> Array:
-    s = a + b[None]
+    s = a + b
     return positive_part(s) + slope * minimum(s, 0)
 
 
@@ -119,7 +119,7 @@ def bias_leaky_relu_backward(dh: Array, h: Array, slope: float) -> Pair:
 
 @kernel
 def bias_tanh(a: Array, b: Array) -> Array:
-    return np.tanh(a + b[None])
+    return np.tanh(a + b)
 
 
 @kernel
@@ -130,7 +130,7 @@ def bias_tanh_backward(dh: Array, h: Array) -> Pair:
 
 @kernel
 def bias_sigmoid(a: Array, b: Array) -> Array:
-    return sigmoid(a + b[None])
+    return sigmoid(a + b)
 
 
 @kernel
@@ -141,7 +141,7 @@ def bias_sigmoid_backward(dh: Array, h: Array) -> Pair:
 
 @kernel
 def bias_softplus(a: Array, b: Array) -> Array:
-    return softplus(a + b[None])
+    return softplus(a + b)
 
 
 @kernel
@@ -152,7 +152,7 @@ def bias_softplus_backward(dh: Array, h: Array) -> Pair:
 
 @kernel
 def bias_elu(a: Array, b: Array, alpha: float) -> Array:
-    s = a + b[None]
+    s = a + b
     return positive_part(s) + alpha * np.expm1(minimum(s, 0))
 
 
@@ -165,7 +165,7 @@ def bias_elu_backward(dh: Array, h: Array, alpha: float) -> Pair:
 
 @kernel
 def bias_gelu(a: Array, b: Array) -> Pair:
-    s = a + b[None]
+    s = a + b
     return s * normal_cdf(s), s
 
 
@@ -178,7 +178,7 @@ def bias_gelu_backward(dh: Array, s: Array) -> Pair:
 
 @kernel
 def bias_silu(a: Array, b: Array) -> Pair:
-    s = a + b[None]
+    s = a + b
     return s * sigmoid(s), s
 
 

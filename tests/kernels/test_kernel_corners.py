@@ -136,3 +136,26 @@ def test_a_gradient_that_is_not_finite_stays_in_its_place():
                 da, db = kernels.bias_relu_backward(dh, h)
             np.testing.assert_array_equal(da, np.where(h > 0, dh, 0))
             np.testing.assert_array_equal(db, [value, value, 0])
+
+
+@pytest.mark.parametrize("samples", [1, 2])
+def test_at_free_bits_a_kl_has_its_slope_and_below_none(samples):
+    kl, zeros = np.full((samples, 3), 0.5), np.zeros((samples, 3))
+    one = 0.7 / kl.size
+    for free_bits, counted, slope in ((0.25, 0.5, one), (0.5, 0.5, one), (0.75, 0.75, 0.0)):
+        total, d = kernels.kl_loss(np.repeat(kl[..., None], 4, -1), 0.7, free_bits)
+        assert total == 4 * counted
+        np.testing.assert_array_equal(d, np.full((samples, 3, 4), slope))
+        total, d_q, d_p = kernels.sampled_kl_loss(kl, zeros, 0.7, None, free_bits)
+        assert isinstance(total, float)
+        assert total == counted
+        np.testing.assert_array_equal([d_q, -d_p], np.full((2, samples, 3), slope))
+
+
+def test_cutpoints_gradients_are_summed_in_float64():
+    """Of 40,000 equal rows in float32 too, where sums in float32 go astray by 1e-4."""
+    eta, cuts = np.zeros((40_000, 1), np.float32), np.array([-0.5, 0.25, -0.25], np.float32)
+    d = np.tile(np.array([0.1, 1.1, 0.7, 0.4], np.float32), (40_000, 1))
+    _, got = kernels.ordinal_logits_backward(d[None], eta[None], cuts, (4,))
+    wide = (a.astype(np.float64) for a in (d[None], eta[None], cuts))
+    np.testing.assert_allclose(got, kernels.ordinal_logits_backward(*wide, (4,))[1], rtol=1e-5)

@@ -19,6 +19,9 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "kernels.latent.mixture_log_prob": [
             "joint = np.stack([w + gaussian_log_prob(m, z, v) for w, m, v in components], axis=-1)",
         ],
+        "kernels.latent.gaussian_kl_between": [
+            "u, w = ((prior_mu - mu) * np.exp(-0.5 * prior_logvar), logvar - prior_logvar)",
+        ],
     },
     "-0.0 equals 0.0, and nothing divides by it.": {
         "kernels.flows.planar_backward": [
@@ -30,34 +33,10 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "The other way around takes longer and gives the same.": {
-        "kernels.dense.bias_identity": [
-            "return a + b",
-        ],
-        "kernels.dense.bias_relu": [
-            "return maximum(a + b, 0)",
-        ],
-        "kernels.dense.bias_leaky_relu": [
-            "s = a + b",
-        ],
-        "kernels.dense.bias_tanh": [
-            "return np.tanh(a + b)",
-        ],
-        "kernels.dense.bias_sigmoid": [
-            "return sigmoid(a + b)",
-        ],
-        "kernels.dense.bias_softplus": [
-            "return softplus(a + b)",
-        ],
-        "kernels.dense.bias_elu": [
-            "s = a + b",
-        ],
-        "kernels.dense.bias_gelu": [
-            "s = a + b",
-        ],
-        "kernels.dense.bias_silu": [
-            "s = a + b",
-        ],
         "kernels.training.adam": [
+            "if True:",
+        ],
+        "kernels.conv._patches": [
             "if True:",
         ],
     },
@@ -72,6 +51,14 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "kernels.latent._far_inside": [
             "return low + margin <= least and greatest < high - margin",
             "return low + margin < least and greatest <= high - margin",
+            "if True:",
+        ],
+        "kernels.latent.gaussian_heads": [
+            "if False:",
+            "if _far_inside(raw, high, low):",
+            "if _far_inside(-raw, low, high):",
+            "if _far_inside(raw, -low, high):",
+            "if _far_inside(raw, low, -high):",
         ],
     },
     "Both have the same shape and type.": {
@@ -98,6 +85,11 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     "What is computed where the other form holds is thrown away.": {
         "kernels.decoding.beta_mode": [
             "peak = (a - 1) / np.where(inside, a + b - 2, 2)",
+        ],
+        "kernels.marginals.logistic_cells": [
+            "gap = np.where(smooth, 2.0, width).astype(width.dtype) * inverse",
+            "far = np.where(near, 2.0, gap).astype(gap.dtype)",
+            "far = np.where(near, -1.0, gap).astype(gap.dtype)",
         ],
     },
     "It is divided by the sum of numbers whose sign changes with its own.": {
@@ -154,6 +146,85 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     "It is rounded to the type of the rest in the end.": {
         "kernels.flows.planar": [
             "change = -np.log1p((1 - h * h) * m)",
+        ],
+    },
+    "How many numbers are copied at a time changes no value.": {
+        "kernels.conv._PORTION": [
+            "_PORTION = 1000001",
+            "_PORTION = 999999",
+        ],
+    },
+    "An empty piece more changes nothing where the pieces are put together.": {
+        "kernels.conv.unstack_channels": [
+            "images = np.split(y.reshape(len(y), pixels, sum(channels)), np.cumsum(channels), axis=2)",
+            "images = np.split(y.reshape(len(y), pixels, sum(channels)), np.cumsum(channels)[:], axis=2)",
+        ],
+    },
+    "Of two numbers that are equal either is the larger.": {
+        "kernels.images.max_pool": [
+            "np.copyto(y, seen, where=(seen.real >= y.real) | np.isnan(seen))",
+        ],
+    },
+    "It is odd in both numbers, and the two signs cancel.": {
+        "kernels.flows.STRETCH": [
+            "STRETCH = -3.0",
+        ],
+    },
+    "What is the same for all classes drops out, since the mean over them is subtracted.": {
+        "kernels.labels.over_labels_backward": [
+            "dq = unknown[:, None] * (dr + d_of_y[:, None] * (log_q - 1))",
+            "dq = unknown[:, None] * (dr + d_of_y[:, None] * (log_q * 1))",
+            "dq = unknown[:, None] * (dr + d_of_y[:, None] * log_q)",
+            "dq = unknown[:, None] * (dr + d_of_y[:, None] * (log_q + 2))",
+            "dq = unknown[:, None] * (dr + d_of_y[:, None] * (log_q + 0))",
+        ],
+    },
+    "A copy has the same numbers.": {
+        "kernels.latent.gaussian_heads": [
+            "mu, raw = (stats[..., :z_dim], stats[..., z_dim:].copy())",
+            "mu, raw = (stats[..., :z_dim].copy(), stats[..., z_dim:])",
+        ],
+    },
+    "Where there is nothing to do the rest does nothing: it saves the time.": {
+        "kernels.marginals._in_tails": [
+            "if False:",
+        ],
+    },
+    "At the border both forms agree to rounding, as they do for some way on either side.": {
+        "kernels.marginals.NEAR": [
+            "NEAR = 2e-08",
+        ],
+        "kernels.marginals.logistic_cells": [
+            "near = gap.real <= NEAR",
+        ],
+    },
+    "Both forms are exact where real numbers are this near; NumPy's older complex ones were not.": {
+        "kernels.marginals.NEAR": [
+            "NEAR = -1e-08",
+        ],
+    },
+    "It has that type already: NumPy keeps an array's beside a Python number.": {
+        "kernels.marginals.logistic_cells": [
+            "gap = np.where(smooth, 1.0, width) * inverse",
+            "far = np.where(near, 1.0, gap)",
+            "slope = a * below - b * above - np.where(smooth, 1.0, share)",
+        ],
+    },
+    "NumPy infers the length of an axis that is given any negative one.": {
+        "kernels.training.power_means": [
+            "means, slopes = _log_power_means(log_w.reshape(groups, -2, log_w.shape[1]), power)",
+        ],
+    },
+    "The axis has one place, which is its first and its last.": {
+        "kernels.training._log_power_means": [
+            "return (np.take_along_axis(log_w, at, axis=1)[:, -1], shares)",
+            "return (((top + np.log1p(mean)) / power)[:, -1], shares)",
+        ],
+    },
+    "Any finite number serves where every exp(x) is 0, infinite or NaN.": {
+        "kernels.training._log_power_means": [
+            "top = np.where(np.isfinite(top), top, 1)",
+            "top = np.where(np.isfinite(top), top, -1)",
         ],
     },
 }

@@ -30,6 +30,10 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "log_p = log_nb + np.where(x > 0, -zero, softplus(excess)) - softplus(gate)",
             "r_gate = np.where(x > 0, -zero, sigmoid(excess)) - sigmoid(gate)",
         ],
+        "kernels.likelihoods._over_known": [
+            "log_p = np.where(missing, -zero, log_p)",
+            "slopes = tuple((np.where(missing, -zero, slope) for slope in slopes))",
+        ],
     },
     "The sign of an argument does not matter to its size, its type or its finiteness.": {
         "kernels.likelihoods.in_units": [
@@ -56,6 +60,14 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     "Where there is nothing to do the rest does nothing: it saves the time.": {
         "kernels.likelihoods._over_known": [
             "if True:",
+        ],
+        "kernels.likelihoods._n_known": [
+            "return n - np.count_nonzero(missing, axis=1)",
+        ],
+    },
+    "It is unpacked, which any iterable can be.": {
+        "kernels.likelihoods._over_known": [
+            "slopes = (np.where(missing, zero, slope) for slope in slopes)",
         ],
     },
 }
