@@ -38,6 +38,7 @@ def test_each_level_but_the_top_has_a_network_of_its_own(inference):
     model = nv.HierarchicalVAE(3, (5, 4, 3, 2), hidden=(), inference=inference, dtype="float64")
     report = check_gradients(model, methods=("taylor",))
     assert report.ok, str(report)
+    assert [centre.shape for centre in model.centres(np.eye(3))] == [(3, z) for z in (5, 4, 3, 2)]
 
 
 @pytest.mark.smoke(2)

@@ -11,7 +11,7 @@ from npvae.gradcheck import check_gradients
 
 
 def small(**options):
-    options = dict(hidden=(4,), activation="tanh", dtype="float64", labelled=0.25) | options
+    options = dict(hidden=(4, 3), activation="gelu", dtype="float64", labelled=0.25) | options
     model = nv.SemiSupervisedVAE(5, 2, 3, **options)
     model.flat += 0.3 * np.random.default_rng(0).normal(size=model.n_params).astype(model.dtype)
     return model

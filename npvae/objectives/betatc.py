@@ -157,7 +157,7 @@ def decomposed_kl(
 def _mixed(log_terms: Array) -> tuple[Array, Array]:
     """log Σ_i exp of (b, i), in float64, and each one's share of it."""
     top = log_terms.real.max(axis=1, keepdims=True)
-    shares = np.exp(log_terms - np.where(np.isfinite(top), top, 0))
+    shares = np.exp(log_terms - top)
     total = shares.sum(axis=1, keepdims=True, dtype=wide(shares.dtype))
     shares /= total.astype(shares.dtype)
     return (np.log(total) + top)[:, 0], shares
