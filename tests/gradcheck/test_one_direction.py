@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import npvae as nv
-from npvae.core import bind, layout, n_parameters, registered, registered_parts
+from npvae.core import bind, layout, registered, registered_parts
 from npvae.core.trees import leaves
 from npvae.gradcheck.whole_level import fitting, level_of
 
