@@ -20,6 +20,7 @@ from .aligned import Gap, are_words, cells_of, gaps_of
 from .disguises import refuse_disguised
 from .text import encoding_of, is_codec
 
+QUOTES = "\"'"
 DELIMITERS = "\t;|,"
 """The likeliest first: a decimal comma needs another delimiter. Blanks are one where none is."""
 HEAD = 200
@@ -47,6 +48,8 @@ class Layout:
         Whether a first line says what the delimiter is, as Excel writes it: ``sep=;``.
     sheet : str
         Of a workbook.
+    quote : str
+        What cells that hold the delimiter stand between.
     """
 
     encoding: str = "utf-8"
@@ -54,15 +57,18 @@ class Layout:
     line_end: str = "\n"
     sep_line: bool = False
     sheet: str = ""
+    quote: str = '"'
 
     def __post_init__(self) -> None:
         kinds = {f.name: type(f.default) for f in fields(self)}
         if any(type(value) is not kinds[name] for name, value in vars(self).items()):
             raise ConfigError(f"a layout is texts and a flag; got {vars(self)!r:.200}.")
-        if len(self.delimiter) != 1 or self.delimiter in '"\r\n' or self.delimiter.isalnum():
+        if len(self.delimiter) != 1 or self.delimiter in "\"'\r\n" or self.delimiter.isalnum():
             raise ConfigError(f"a delimiter is one mark between cells; got {self.delimiter!r}.")
         if self.line_end not in ("\n", "\r\n", "\r"):
             raise ConfigError(f"lines end with \\n, \\r\\n or \\r; got {self.line_end!r}.")
+        if self.quote not in QUOTES:
+            raise ConfigError(f"cells stand between \" or '; got {self.quote!r:.60}.")
         if not is_codec(self.encoding):
             raise ConfigError(f"encoding is one that Python knows; got {self.encoding!r:.60}.")
 
@@ -130,9 +136,11 @@ def open_rows(
         if boxed := _are_boxed(lines):
             lines = [line for line in lines if not _is_drawn(line)]
             notes.append("lines that are drawn, of dashes alone, are left out")
-        delimiter = sep_line[1] if sep_line else _delimiter(lines[skipped:], whole)
+        quote = _quote(lines[skipped:], sep_line[1] if sep_line else DELIMITERS, whole)
+        delimiter = sep_line[1] if sep_line else _delimiter(lines[skipped:], whole, quote)
         gaps = gaps_of(lines[skipped:]) if not delimiter else []
-        layout = Layout(codec, delimiter or " ", _line_end(sample), bool(sep_line))
+        end = _line_end(sample)
+        layout = Layout(codec, delimiter or " ", end, bool(sep_line), quote=quote)
         cells = next(csv.reader([comment], delimiter=layout.delimiter, skipinitialspace=True), [])
         stream.seek(0)
         text = _lines(islice(stream, skipped, None), boxed)
@@ -140,8 +148,8 @@ def open_rows(
             notes.append(f"blanks part its {len(gaps) + 1} columns, which are aligned")
             rows = _aligned(text, skipped, gaps)
         else:
-            escape = "\\" if '\\"' in sample and _needs_escape(lines[skipped:], delimiter) else None
-            rows = _rows(text, skipped, delimiter, escape, where)
+            look = _dialect(delimiter, _escape(lines[skipped:], delimiter, quote), quote)
+            rows = _rows(text, skipped, look, where)
         yield TextRows(where, rows, layout, cells, notes)
 
 
@@ -153,33 +161,69 @@ def _comments(lines: Sequence[str], start: int) -> tuple[int, str]:
     return start, ""  # a table of #, such as colours
 
 
-def _needs_escape(lines: Sequence[str], delimiter: str) -> bool:
-    """Whether quotes in cells stand behind a backslash, as R and MySQL write them."""
-    widths = []
-    for escape in (None, "\\"):
-        try:
-            rows = list(csv.reader(lines, **_dialect(delimiter, escape)))[:-1]
-        except csv.Error:
-            rows = []
-        widths.append(len({len(row) for row in rows if row}))
-    return widths[0] != 1 and widths[1] == 1
+def _quote(lines: Sequence[str], delimiters: str, whole: bool) -> str:
+    """What cells stand between: an apostrophe where rows are even only so, or a column has it.
+
+    Else it is a part of the text, as in 'tis and O'Brien.
+    """
+    text = "".join(lines)
+    for mark in delimiters:
+        start = f"(?:^|{re.escape(mark)}) *"
+        if not re.search(start + "'", text, re.MULTILINE):
+            continue
+        if re.search(start + '"', text, re.MULTILINE):
+            return '"'
+        for escape in ("\\",) if "\\'" in text else (None,):
+            single = _even(lines, _dialect(mark, escape, "'"), whole)
+            if not single or len(single[0]) < 2:
+                continue
+            double = _even(lines, _dialect(mark, None, '"'), whole)
+            if not double or any(map(_are_quoted, zip(*double[1:], strict=True))):
+                return "'"
+    return '"'
 
 
-def _dialect(delimiter: str, escape: str | None) -> dict[str, Any]:
+def _are_quoted(cells: Sequence[str]) -> bool:
+    """Whether all cells that are not empty stand between apostrophes, and some do."""
+    known = [cell for cell in map(str.strip, cells) if cell]
+    return len(known) > 1 and all(c[0] == c[-1] == "'" and len(c) > 1 for c in known)
+
+
+def _escape(lines: Sequence[str], delimiter: str, quote: str) -> str | None:
+    """A backslash where quotes in cells stand behind one, as R and MySQL write them."""
+    if not any(f"\\{quote}" in line for line in lines):
+        return None
+    without, behind = (
+        _even(lines, _dialect(delimiter, escape, quote), False) for escape in (None, "\\")
+    )
+    return "\\" if behind and not without else None
+
+
+def _even(lines: Sequence[str], look: dict[str, Any], whole: bool) -> list[list[str]]:
+    """The rows, of which the last may be cut off; none where they are of several widths."""
+    rows: list[list[str]] = []
+    try:
+        rows.extend(filter(None, csv.reader(lines, **look)))
+    except csv.Error as error:
+        if whole or "end of data" not in str(error):
+            return []
+    rows = rows if whole else rows[:-1]
+    return rows if len(set(map(len, rows))) == 1 else []
+
+
+def _dialect(delimiter: str, escape: str | None, quote: str) -> dict[str, Any]:
     return {
         "delimiter": delimiter, "escapechar": escape, "doublequote": escape is None,
-        "skipinitialspace": True, "strict": True,
+        "skipinitialspace": True, "strict": True, "quotechar": quote,
     }  # fmt: skip
 
 
-def _rows(
-    lines: Iterator[str], skipped: int, delimiter: str, escape: str | None, where: str
-) -> Iterator[Row]:
+def _rows(lines: Iterator[str], skipped: int, look: dict[str, Any], where: str) -> Iterator[Row]:
     # A limit of the module, for all threads. It guards against quotes that are never closed, which
     # strict=True finds; a cell of a megabyte is a cell.
     csv.field_size_limit(_LONGEST_CELL)
-    bare = (line.strip(" ") for line in lines) if delimiter == " " else lines
-    reader = csv.reader(bare, **_dialect(delimiter, escape))
+    bare = (line.strip(" ") for line in lines) if look["delimiter"] == " " else lines
+    reader = csv.reader(bare, **look)
     width, line = 0, skipped + 1
     try:
         for row in reader:
@@ -222,7 +266,7 @@ def _is_drawn(line: str) -> bool:
     return line[:1] in "-=+|: " and bool(_DRAWN.fullmatch(line.strip()))
 
 
-def _delimiter(lines: Sequence[str], whole: bool) -> str:
+def _delimiter(lines: Sequence[str], whole: bool, quote: str) -> str:
     """The first of `DELIMITERS` that parts all rows alike, or most, or is in the first line.
 
     A blank where it parts words; "" where columns are aligned.
@@ -230,7 +274,7 @@ def _delimiter(lines: Sequence[str], whole: bool) -> str:
     lines = [line for line in lines if line.strip(" \r\n")]
     most, n_rows, named = (0, ","), 0, set[str]()
     for mark in DELIMITERS:
-        rows = list(islice(_parsed(lines, mark), 50))
+        rows = list(islice(_parsed(lines, mark, quote), 50))
         if len(rows) > 1 and not whole and len(rows) < 50:
             rows.pop()  # may be cut off
         if rows and len(rows[0]) > 1 and len({len(row) for row in rows}) == 1:
@@ -249,13 +293,13 @@ def _delimiter(lines: Sequence[str], whole: bool) -> str:
         return " "
     if most[0] > n_rows / 2:
         return most[1]
-    bare = re.sub(r'"[^"]*"', "", lines[0]) if lines else ""
+    bare = re.sub(f"{quote}[^{quote}]*{quote}", "", lines[0]) if lines else ""
     return next((mark for mark in DELIMITERS if mark in bare), ",")
 
 
-def _parsed(lines: Sequence[str], mark: str) -> Iterator[list[str]]:
+def _parsed(lines: Sequence[str], mark: str, quote: str) -> Iterator[list[str]]:
     try:
-        yield from csv.reader(lines, delimiter=mark, skipinitialspace=True)
+        yield from csv.reader(lines, delimiter=mark, skipinitialspace=True, quotechar=quote)
     except csv.Error:  # the reader of the whole file says what is wrong
         return
 

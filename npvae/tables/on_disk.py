@@ -285,7 +285,7 @@ def _as_text(
     delimiter = "\t" if tabs else layout.delimiter
     lines: list[str] = [f"sep={delimiter}\r\n"] if layout.sep_line and not tabs else []
     # With \r\n as its line end the writer puts both of its characters in quotes.
-    look: dict[str, Any] = dict(delimiter=delimiter, lineterminator="\r\n")
+    look: dict[str, Any] = dict(delimiter=delimiter, lineterminator="\r\n", quotechar=layout.quote)
     if names[0].startswith(("#", "\ufeff")):  # else the names are a comment, or lack a letter
         look["quoting"] = csv.QUOTE_ALL
     csv.writer(_Appending(lines), **look).writerow(names)
