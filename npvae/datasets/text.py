@@ -9,6 +9,7 @@ from pathlib import Path
 from unicodedata import name
 
 from ..core.errors import ConfigError, DataError
+from .latin import codecs_of
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -34,16 +35,13 @@ _SCRIPTS = {
     "cp949": ("HANGUL",),
 }
 """The usual codecs of other letters, and how Unicode's names of these begin."""
-_ODD = (
-    (
-        re.compile("[^\\W\\d_][¹³¿±¶¼¾¯£][^\\W\\d_]|[a-zß-ÿ]Ÿ|£[ß-ÿ]|ì[^\\W\\d_]|\\bKè\\b"),
-        "",
-        ("cp1250", "iso-8859-2"),
-    ),
-    (re.compile("[a-zß-ÿ][ðþý]"), "çÇüÜ", ("cp1254",)),
-)
-"""What letters such as those of Łódź, město and ışık look like where they are read as Western, and
-letters one of which such a text has besides, where that is needed to tell."""
+_NAMES = {
+    "cp1252": "Windows' code page 1252",
+    "cp1250": "Windows' code page 1250, of Central Europe",
+    "cp1257": "Windows' code page 1257, of the Baltic states",
+    "iso-8859-2": "Latin-2, of Central Europe",
+    "latin-1": "Latin-1",
+}
 
 
 def encoding_of(
@@ -52,8 +50,8 @@ def encoding_of(
     """The codec that a text file is read with, and what the user should know of it, or "".
 
     A byte order mark decides; without one it is UTF-16 where every other byte is 0, UTF-8 where the
-    whole file is that, and else Latin-1, or Windows' code page 1252 where that has a sign for a
-    byte that Latin-1 has none for.
+    whole file is that, Windows' code page 1250 or the like where words give that away, and else
+    Latin-1, or Windows' code page 1252 where that has a sign for a byte that Latin-1 has none for.
 
     Parameters
     ----------
@@ -84,7 +82,11 @@ def encoding_of(
     if codec is None and not _is_damaged_utf8(data):
         foreign = undefined and sum(byte >= 0x80 for byte in data) >= _ENOUGH
         other = _of_other_letters(data) if foreign or not _is_western(data) else ""
-        choices = ", ".join(filter(None, (other, _of_other_countries(data))))
+        elsewhere, sure = codecs_of(data)
+        meant = next(iter(elsewhere), "")
+        if sure and (not other or _is_western(data)):
+            return meant, _said_of(data, meant)
+        choices = ", ".join(filter(None, (other, _options(elsewhere))))
         if choices:
             raise DataError(
                 f"{where}: text is UTF-8, or in Western letters, and this looks like neither. "
@@ -92,11 +94,15 @@ def encoding_of(
             )
     if codec is None and not _is_damaged_utf8(data) and not undefined:
         codec = "cp1252" if any(0x80 <= byte < 0xA0 for byte in set(data)) else "latin-1"
-        name = "Windows' code page 1252" if codec == "cp1252" else "Latin-1"
-        word = re.search(r"\w*[^\W\x00-\x7f]\w*", data.decode(codec))
-        like = f", such as {word[0][:20]!r}" if word else ""
-        return codec, f"the text is no UTF-8, and was read as {name} (encoding {codec!r}){like}"
+        return codec, _said_of(data, codec)
     raise _undecodable(data, error, codec or "utf-8", where)
+
+
+def _said_of(data: bytes, codec: str) -> str:
+    """What the user should know: how the text was read, with a word that shows it."""
+    word = re.search(r"\w*[^\W\x00-\x7f]\w*", data.decode(codec))
+    like = f", such as {word[0][:20]!r}" if word else ""
+    return f"the text is no UTF-8, and was read as {_NAMES[codec]} (encoding {codec!r}){like}"
 
 
 def is_codec(name: str) -> bool:
@@ -167,18 +173,6 @@ def _of_other_letters(data: bytes) -> str:
                 read[codec] = len(own) / len(signs), word[0] if word else ""
     likely = sorted(read, key=lambda codec: -read[codec][0])
     return _options({codec: read[codec][1] for codec in likely})
-
-
-def _of_other_countries(data: bytes) -> str:
-    """The like of letters that are Latin, and not Western."""
-    text = data.decode("cp1252", "replace")
-    for pattern, beside, codecs_ in _ODD:
-        match = pattern.search(text)
-        if match and (not beside or set(beside) & set(text)):
-            start = max(text.rfind(mark, 0, match.end() - 1) for mark in '\n\r\t;,|" ') + 1
-            word = re.split(r"[\s;,|\"]", text[start:], maxsplit=1)[0].encode("cp1252", "replace")
-            return _options({c: word.decode(c, "replace") for c in (*codecs_, "cp1252")})
-    return ""
 
 
 def _options(words: dict[str, str]) -> str:
