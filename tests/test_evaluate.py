@@ -139,7 +139,8 @@ def test_blocks_of_samples_do_not_show(monkeypatch, block):
 
 def test_chunks_of_rows_do_not_change_the_estimate(monkeypatch):
     model, x = linear_gaussian(), draw(30)
-    monkeypatch.setattr("npvae.data.reader.CHUNK", 4)
+    monkeypatch.setattr(evaluation, "_ROWS", 4)
+    monkeypatch.setattr(evaluation, "_DRAWS", 1)
     chunked = nv.log_likelihood(model, x, 3000)
     assert chunked.shape == (30,)
     np.testing.assert_allclose(chunked, exact(x), atol=0.15)

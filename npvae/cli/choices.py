@@ -8,12 +8,12 @@ from typing import Any
 
 from .. import models  # noqa: F401  (their names and those of parts get registered)
 from ..core.errors import ConfigError
-from ..core.registry import arguments_of, parsed, resolve
+from ..core.registry import arguments_of, parsed, registered, resolve
 from ..datasets import Dataset
 from ..training.length import epochs_of
 from .console import count
 from .inputs import is_table
-from .objective_options import fill, split
+from .objective_options import fill, objective, split
 from .train_options import DIGITS, GROUPS, SETTINGS, Option
 
 Choices = dict[str, Any]
@@ -58,6 +58,7 @@ def choose(options: Namespace, earlier: Choices) -> Choices:
     choices.update({n: v for n, v in _by_source(choices).items() if choices[n] is None})
     fill(choices)
     _check(choices)
+    _check_terms(choices, given)
     return choices
 
 
@@ -78,6 +79,23 @@ def _check_family(model: str, given: Choices) -> None:
         said = "z_dims" if option.name == "z_dim" and "z_dims" in takes else option.name
         if said in described:
             raise ConfigError(f"--model {model} says {said} already; leave {option.typed} out.")
+
+
+def _check_terms(choices: Choices, given: Choices) -> None:
+    """Refuse an objective that asks for more than the family's loss has, and its options."""
+    family = family_of(choices)
+    model, asked = registered("model")[family], objective(choices).needs
+    if not model.has_kl:
+        for name in {"beta", "warmup", "free_bits"} & given.keys():
+            raise ConfigError(
+                f"--model {family} has no KL, which {SETTINGS[name].typed} is about: its loss is "
+                "the reconstruction alone. Leave it out."
+            )
+    if not model.has_density and not {"log_px", "kl"}.issuperset(asked):
+        raise ConfigError(
+            f"--objective {choices['objective']} is made of draws of z and their densities, which "
+            f"--model {family} does not give. Take --objective elbo."
+        )
 
 
 def _same(option: Option, value: Any, before: Any) -> bool:

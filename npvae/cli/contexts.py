@@ -84,7 +84,7 @@ def whole_schema(condition: Any, schema: Any) -> Any:
 def with_context(model: Any, data: Dataset, name: str) -> Dataset:
     """Rows of the source `name` as a model takes them, with their context."""
     data = _with(model.condition, data, name)
-    if model.context_dim and data.context is None and not hasattr(model, "predict"):
+    if model.context_dim and data.context is None and not model.predicts:
         raise ConfigError(
             f"this model is given {model.context_dim} numbers of context for each row, which no "
             "file says; call it in Python, with context=."
@@ -94,7 +94,7 @@ def with_context(model: Any, data: Dataset, name: str) -> Dataset:
 
 def labels_of(model: Any, data: Dataset) -> Any:
     """What goes through latent space with rows: their context, or the labels of a semi model."""
-    if hasattr(model, "predict"):
+    if model.predicts:
         return model.labels(data.x, data.y)
     return data.context
 
@@ -161,7 +161,7 @@ def contexts_of(model: Any, n: int, known: Any, seed: int) -> Any:
 
 def contexts_like(model: Any, n: int, known: Any, seed: int) -> Any:
     """The context of n of the rows of which `known` is the context, at random."""
-    if known is None or hasattr(model, "predict"):
+    if known is None or model.predicts:
         return None
     return known[np.random.default_rng([seed, _STREAM]).integers(len(known), size=n)]
 

@@ -46,7 +46,7 @@ def measured(run: Run, data: Dataset, options: Namespace) -> Figures:
     some = None if context is None else context[::every]
     with contextlib.suppress(ConfigError):  # of a model whose parts can't be told
         figures = {**information(model, x[::every], seed, some), **figures}
-    if hasattr(model, "predict") and data.y is not None:
+    if model.predicts and data.y is not None:
         figures["accuracy"], figures["n_labelled"] = accuracy(model, x, data.y)
     given = labels_of(model, data)
     if run.schema is not None:

@@ -137,7 +137,7 @@ def asked_of(run: Run, options: Namespace) -> tuple[Any, dict[str, str], str]:
             )
         model.condition.index([options.label])  # which refuses a class never seen
         return np.array([options.label]), said, f", of class {options.label}"
-    if hasattr(model, "predict") and (options.given or options.balance):
+    if model.predicts and (options.given or options.balance):
         raise ConfigError("--given and --balance of a run of --model semi need its --class too.")
     if not isinstance(model.condition, Columns):
         context = contexts_of(model, n, None, options.seed)

@@ -44,7 +44,7 @@ def calibrated(found: Calibration | None) -> Iterator[str]:
 def predicted(job: Job) -> Iterator[str]:
     """How many labels of rows are predicted, by a model that does that."""
     rows = job.train if job.valid is None else job.valid
-    if hasattr(job.model, "predict") and rows.y is not None:
+    if job.model.predicts and rows.y is not None:
         share, n = accuracy(job.model, rows.x, rows.y)
         which = "training" if job.valid is None else "validation"
         yield f"{share:.1%} of the labels of {count(n, f'{which} row')}"

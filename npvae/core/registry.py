@@ -51,6 +51,8 @@ class Registered:
     name: ClassVar[str] = ""
     not_in_config: tuple[str, ...] = ()
     """Arguments of the constructor that `config` leaves out."""
+    not_in_text: tuple[str, ...] = ()
+    """Arguments that no text can give: arrays, and what `fit` finds."""
     later: ClassVar[Mapping[str, Any]] = {}
     """Arguments that older files do not know, each with its default, at which `config` leaves it
     out."""
@@ -161,7 +163,8 @@ def resolve(family: str, choice: Any) -> Any:
     if wrong or missing:
         came = f"got {wrong[0]!r}" if wrong else f"{missing[0]!r} is missing"
         hint = _parentheses(arguments, wrong) if isinstance(choice, str) else ""
-        raise ConfigError(f"{family} {name!r} takes {listed(takes)}; {came}.{hint}")
+        told = {a: default for a, default in takes.items() if a not in cls.not_in_text}
+        raise ConfigError(f"{family} {name!r} takes {listed(told)}; {came}.{hint}")
     try:
         return cls(**arguments)
     except TypeError as error:

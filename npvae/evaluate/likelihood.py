@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import kernels as k
 from ..core.checks import warn_of_infinite, whole
 from ..core.errors import ConfigError
 from ..core.public import public
+from ..data.reader import CHUNK, slices
 from ..models import Model
+from ..models.blocks import Batches
+from ..models.observed import in_units
 from .refine import Proposal, can_refine
 
 Array = np.ndarray
@@ -20,6 +22,11 @@ Weights = Callable[[Any], Array]
 
 _BLOCK = 1 << 20
 """Numbers in the largest array of an importance sampling block: few enough to stay in a cache."""
+_ROWS, _DRAWS = 16, 1 << 16
+"""Rows taken at a time, and draws of them all that are worth while: more rows where there are fewer
+of each."""
+_WORTHWHILE = 2e10
+"""Multiply-adds, about a second of NumPy's time, from which on the forward is captured."""
 
 MOST_THREADS = 8
 """Each has blocks of its own: this bounds memory."""
@@ -81,14 +88,18 @@ def log_likelihood(
     rng, again = np.random.default_rng(seed), np.random.default_rng([seed, 1])
     first = "posterior" if proposal == "adaptive" else proposal
     refines = proposal == "adaptive" and n_samples >= 10 * FEW and can_refine(model)
-    found = []
-    with _counting(progress, n_samples * len(model.reader(x))) as count:
-        for xb, cb in model.batches(x, context):
-            estimates = _estimates(first, model, xb, cb, n_samples, rng, count)
+    read, found = Batches(model, x, context), []
+    captured = _captured(model, read, n_samples) if first == "posterior" else None
+    with _counting(progress, n_samples * len(read)) as count:
+        for rows in _chunks(len(read), n_samples):
+            xb, cb = read(rows)
+            sampler = _sampler(first, model, xb, cb, rng, captured)
+            estimates = _estimates(sampler, n_samples, count)
             few = np.flatnonzero(estimates[1] < np.log(FEW)) if refines else ()
             if len(few):
-                rows = xb[few], None if cb is None else cb[few]
-                other = _estimates("refined", model, *rows, n_samples, again, lambda done: None)
+                again_of = xb[few], None if cb is None else cb[few]
+                sampler = _sampler("refined", model, *again_of, again)
+                other = _estimates(sampler, n_samples, lambda done: None)
                 better = other[1] > estimates[1][few]
                 estimates[:, few[better]] = other[:, better]
             found.append(estimates)
@@ -97,27 +108,51 @@ def log_likelihood(
     return (log_p, *_diagnosis(log_effective, n_samples)) if diagnostics else log_p
 
 
-def _estimates(
-    proposal: str,
-    model: Any,
-    x: Array,
-    context: Array | None,
-    n_samples: int,
-    rng: np.random.Generator,
-    count: Callable[[int], Any],
-) -> Array:
+class _Sampler(NamedTuple):
+    """How z of a batch are drawn, and weighed.
+
+    Attributes
+    ----------
+    draw : from n to n draws, or their noise
+    weigh : from these to the logarithms of their weights (n, B)
+    block : how many are weighed at a time
+    work : multiply-adds for each of them
+    """
+
+    draw: Callable[[int], Any]
+    weigh: Weights
+    block: int
+    work: float
+
+
+def _estimates(sampler: _Sampler, n_samples: int, count: Callable[[int], Any]) -> Array:
     """log p(x) of a batch, and the logarithms of its effective sample sizes, (2, B)."""
-    block = max(1, _BLOCK // (len(x) * model.largest_row))
+    block = min(sampler.block, n_samples)
     sizes = [min(block, n_samples - at) for at in range(0, n_samples, block)]
-    draw, weigh = _proposal(proposal, model, x, context, rng)
-    total, squares = np.full((2, len(x)), -np.inf)
-    work = sizes[0] * len(x) * model.flat.size if len(sizes) > 1 else 0
+    total = squares = np.float64(-np.inf)
+    work = block * sampler.work if len(sizes) > 1 else 0
     with np.errstate(invalid="ignore"):  # of what is no finite number
-        for log_w in _in_threads(weigh, (draw(n) for n in sizes), work):
+        for log_w in _in_threads(sampler.weigh, map(sampler.draw, sizes), work):
             total = np.logaddexp(total, np.logaddexp.reduce(log_w, axis=0))
             squares = np.logaddexp(squares, np.logaddexp.reduce(2 * log_w, axis=0))
             count(log_w.size)
         return np.stack([total - np.log(n_samples), 2 * total - squares])
+
+
+def _chunks(n: int, n_samples: int) -> list[slice]:
+    """Slices that cover n rows, of which draws are made together."""
+    rows = -(-_DRAWS // (n_samples * _ROWS)) * _ROWS
+    return slices(n, min(rows, CHUNK))
+
+
+def _captured(model: Any, read: Batches, n_samples: int) -> Any:
+    """What weighs draws from the posterior by compiled code, or None where that does not pay."""
+    work = n_samples * len(read) * model.flat.size
+    if work < _WORTHWHILE:
+        return None
+    from .captured import captured_weights  # which small jobs can do without
+
+    return captured_weights(model, read, work)
 
 
 def _diagnosis(log_effective: Array, n_samples: int) -> tuple[Array, Array]:
@@ -128,11 +163,39 @@ def _diagnosis(log_effective: Array, n_samples: int) -> tuple[Array, Array]:
     return np.sqrt(spread) if n_samples > 1 else np.full(len(effective), np.nan), effective
 
 
-def _proposal(
-    name: str, model: Any, x: Array, context: Array | None, rng: np.random.Generator
+def _sampler(
+    proposal: str,
+    model: Any,
+    x: Array,
+    context: Array | None,
+    rng: np.random.Generator,
+    captured: Any = None,
+) -> _Sampler:
+    """How draws from this proposal are made for a batch."""
+    block, work = max(1, _BLOCK // (len(x) * model.largest_row)), len(x) * model.flat.size
+    if captured is not None:
+        draw, weigh = _noise(model, x, rng), captured.of_rows(x, context)
+        return _Sampler(draw, weigh, captured.block(len(x)), work)
+    return _Sampler(*_by_numpy(proposal, model, x, context, rng), block, work)
+
+
+def _noise(model: Any, x: Array, rng: np.random.Generator) -> Callable[[int], Any]:
+    """The same noise however many draws are made at a time."""
+    if len(model.noise_widths) == 1:
+        return lambda n: model.draw_noise(len(x), n, rng)
+
+    def draw(n: int) -> list[Array]:  # else all noise of a level would come before the next one's
+        each = (model.draw_noise(len(x), 1, rng) for _ in range(n))
+        return [np.concatenate(level) for level in zip(*each, strict=True)]
+
+    return draw
+
+
+def _by_numpy(
+    proposal: str, model: Any, x: Array, context: Array | None, rng: np.random.Generator
 ) -> tuple[Callable[[int], Any], Weights]:
     """How n draws are made, and the logarithms of their weights (n, B)."""
-    if name == "prior":
+    if proposal == "prior":
         z_dim, n_rows = model.z_dim, len(x)
 
         def draw(n: int) -> Array:
@@ -140,14 +203,14 @@ def _proposal(
             return np.asarray(model.draw_z(n * n_rows, rng, contexts)).reshape(n, n_rows, z_dim)
 
         return draw, lambda z: log_px(model, z, x, context)
-    if name == "refined":
+    if proposal == "refined":
         return Proposal.found(model, x, context, rng).draws(x, context, rng)
     if can_refine(model):  # whose posterior need not be encoded for each block anew
         encoded = Proposal(model, model.posteriors(x, context)[0])
         return encoded.draws(x, context, rng)
     needs = ("log_px", "log_pz", "log_qz")
     return (
-        lambda n: model.draw_noise(len(x), n, rng),
+        _noise(model, x, rng),
         lambda eps: model.forward(x, eps, context, needs=needs)[0].log_w,
     )
 
@@ -155,8 +218,7 @@ def _proposal(
 def log_px(model: Any, z: Array, x: Array, context: Array | None) -> Array:
     """log p(x given z), (K, B), for z (K, B, Z) and a batch as `Model.batches` gives it."""
     density = model.likelihood.log_px(model.theta(z, context), x)
-    density = density if model.units is None else k.in_units(density, x, model.units.log_scale)
-    return np.asarray(density)
+    return in_units(model.units, density, x)
 
 
 def _in_threads(weigh: Weights, draws: Iterator[Any], multiply_adds: float) -> Iterator[Array]:

@@ -130,7 +130,7 @@ def accuracy(model: Any, x: Any, y: Any) -> tuple[float, int]:
     DataError
         If a label is none of the model's classes.
     """
-    if not hasattr(model, "predict"):
+    if not model.predicts:
         raise ConfigError(
             f"accuracy is of a model that predicts labels, such as nv.SemiSupervisedVAE; "
             f"{type(model).__name__} predicts none."

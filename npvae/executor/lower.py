@@ -68,7 +68,10 @@ class Lowering(Places):
                 raise NotCapturable(f"output {i} of {call.kernel} is asked for")
 
     def _check_losses(self) -> None:
-        """Look at the losses as soon as they are there, before the way back is taken."""
+        """Look at the losses as soon as they are there, before the way back is taken.
+
+        Where they are no numbers but arrays, they are written down alone.
+        """
         losses = self.graph.losses
         if self.checked or not all(self.is_there(v) for v in losses if isinstance(v, Value)):
             return
@@ -79,10 +82,14 @@ class Lowering(Places):
             else self.constant([value], np.float64)
             for value in losses
         ]
-        checked = dict.fromkeys(CHECKED, 0) | dict(zip(CHECKED, refs, strict=False))
-        self.emit("check", 1, checked, [(ref, 8, 0) for ref in refs[: len(CHECKED)]])
-        for column, ref in enumerate(refs[len(CHECKED) :], len(CHECKED)):
-            self.emit("report", 1, dict(value=ref, column=column), [(ref, 8, 0)])
+        sizes = [value.size if isinstance(value, Value) else 1 for value in losses]
+        n_checked = len(CHECKED) if max(sizes) == 1 else 0
+        if n_checked:
+            checked = dict.fromkeys(CHECKED, 0) | dict(zip(CHECKED, refs, strict=False))
+            self.emit("check", 1, checked, [(ref, 8, 0) for ref in refs[:n_checked]])
+        columns = np.cumsum([0, *sizes])
+        for ref, n, column in list(zip(refs, sizes, columns, strict=False))[n_checked:]:
+            self.emit("report", 1, dict(value=ref, n=n, column=column), [(ref, 8 * n, 0)])
 
     def _add_gradients(self) -> None:
         """Add what was not computed straight into the gradient; a parameter's first is copied."""

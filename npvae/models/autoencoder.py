@@ -51,6 +51,7 @@ class Autoencoder(Observed):
 
     name = "autoencoder"
     has_density = False
+    has_kl = False
 
     def __init__(
         self,

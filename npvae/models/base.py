@@ -20,7 +20,7 @@ from ..data.reader import Reader
 from ..data.tilt import Tilt
 from ..data.units import Units
 from ..levels import Level
-from .blocks import Batches, by_blocks, draws, in_threads
+from .blocks import Batches, by_blocks, draws, in_threads, joined
 from .owner import Owner
 from .tilted import tilted_rows
 
@@ -58,6 +58,8 @@ class Model(Owner, abstract=True):
         What drawn rows are chosen by; `calibrate` finds it.
     has_density : bool
         Whether `forward` gives the densities by which log p(x) is importance-sampled.
+    has_kl : bool, whether its loss has a KL, which an objective's beta weighs
+    predicts : bool, whether its context is a label that it predicts
     """
 
     family = "model"
@@ -73,6 +75,8 @@ class Model(Owner, abstract=True):
     condition: Any = None
     tilt: Tilt | None = None
     has_density = True
+    has_kl = True
+    predicts = False
     _awaited = ("flat", "_params", "levels", "join", "encoder", "decoder")
 
     @abstractmethod
@@ -303,8 +307,8 @@ class Model(Owner, abstract=True):
             return output(self.theta(zb, None if contexts is None else contexts.checked(rows)))
 
         if take == "draw":  # in order, from one stream
-            return _joined([taken(rows) for rows in reader.chunks()])
-        return _joined(by_blocks(self, taken, len(reader)))
+            return joined([taken(rows) for rows in reader.chunks()])
+        return joined(by_blocks(self, taken, len(reader)))
 
     @public
     def reconstruct(self, x: Any, context: Any = None, take: str = "mean", seed: int = 0) -> Array:
@@ -400,7 +404,3 @@ class Model(Owner, abstract=True):
             raise ConfigError(f"take is 'mean', 'draw' or 'mode'; got {take!r}.")
         units = self.units
         return output if units is None else lambda theta: units.restored(output(theta))
-
-
-def _joined(chunks: Sequence[Array]) -> Array:
-    return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)

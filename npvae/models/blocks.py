@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,10 @@ def by_blocks(model: Any, function: Callable[[slice], Any], n: int) -> list[Any]
     if n <= BLOCK:
         return [function(slice(0, n))]
     return list(in_threads(model, function, ((rows,) for rows in slices(n, BLOCK)), n))
+
+
+def joined(chunks: Sequence[Array]) -> Array:
+    return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
 
 
 def in_threads(

@@ -11,7 +11,7 @@ def labels_or_context(model: Any, y: Any, context: Any) -> Any:
     """The context that labels y are; raises `ConfigError` where the model predicts none."""
     if y is None:
         return context
-    if not hasattr(model, "predict"):
+    if not model.predicts:
         raise ConfigError(
             f"y are labels for a model that predicts them; {type(model).__name__} predicts none. "
             "Take nv.SemiSupervisedVAE, or condition=nv.Labels(...) and context=y."

@@ -164,9 +164,12 @@ class Observed(Model, abstract=True):
 def log_px_in(units: Units | None, likelihood: Any, theta: Array, x: Array) -> tuple[Array, Any]:
     """log p(x given theta), (K, B), in the units of x, and the likelihood's cache."""
     log_px, cache = likelihood.forward(theta, x)
-    if units is not None:  # a shift, on which no gradient depends
-        log_px = k.in_units(log_px, x, units.log_scale)
-    return log_px, cache
+    return in_units(units, log_px, x), cache
+
+
+def in_units(units: Units | None, log_px: Array, x: Array) -> Array:
+    """log p of standardised x, (K, B), as that of x: a shift, on which no gradient depends."""
+    return log_px if units is None else k.in_units(log_px, x, units.log_scale)
 
 
 def _missing(missing: Any, likelihood: Any) -> str | None:

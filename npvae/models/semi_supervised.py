@@ -73,6 +73,7 @@ class SemiSupervisedVAE(Observed):
 
     name = "semi"
     has_density = False
+    predicts = True
 
     def __init__(
         self,

@@ -36,7 +36,7 @@ def _in_words(model: Model) -> str:
     words = [f"{model.x_dim:,} columns, z of {widths} dimensions"]
     if model.context_dim:
         labels = hasattr(model.condition, "classes")
-        given = "predicts" if hasattr(model, "predict") else "is given"
+        given = "predicts" if model.predicts else "is given"
         words.append(
             f"{given} one of {model.context_dim} classes"
             if labels

@@ -189,8 +189,12 @@ def test_a_class_of_a_table(folder, npvae, tmp_path):
         ("train T --prior conditional", "--condition label"),
         ("train T --model semi --condition town", "--model semi takes no --condition"),
         ("train T --model autoencoder --prior mixture", "takes no --prior"),
-        ("train T --model semi --objective iwae", "sums the label out"),
-        ("train T --model autoencoder --objective iwae", "has no density"),
+        ("train T --model semi --objective iwae", "--model semi does not give"),
+        ("train T --model autoencoder --objective iwae", "--model autoencoder does not give"),
+        ("train T --model semi:n_classes=3 --objective mmd", "--model semi does not give"),
+        ("train T --model autoencoder --beta 2", "has no KL, which --beta is about"),
+        ("train T --model autoencoder --objective elbo:free_bits=1", "which --free-bits is about"),
+        ("train T --model autoencoder:foo=1", "missing=none, standardise=false; got"),
     ],
 )
 def test_bad_input(

@@ -47,6 +47,12 @@ def addresses(names: Collection[str]) -> dict[str, int]:
     return _addresses
 
 
+def is_there(names: Collection[str]) -> bool:
+    """Whether the machine code of these, and of the loop, need not be made."""
+    missing, kept = {*names, LOOP} - _addresses.keys(), cache.Cache()
+    return all(kept.read(name) is not None for name in missing)
+
+
 def execute() -> Callable[..., int]:
     """The loop, which takes whole numbers, and leaves Python's lock to others while it runs."""
     kind = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * len(PARAMETERS))

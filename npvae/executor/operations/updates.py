@@ -210,11 +210,13 @@ def _only_best(w, first, last, step, largest):
     return best
 
 
-@operation(reads=dict(value="1"), alone=True)
+@operation(reads=dict(value="N"), alone=True)
 @fast
-def report(value, column, losses):
-    """Write down a loss that `check` has no operand for."""
-    doubles(losses, column + 1)[column] = doubles(value, 1)[0]
+def report(value, n, column, losses):
+    """Write down n numbers that `check` has no operand for."""
+    numbers, row = doubles(value, n), doubles(losses, column + n)
+    for j in range(n):
+        row[column + j] = numbers[j]
 
 
 @operation(reads=dict(loss="1", second="1", third="1"), alone=True, ends=True)
