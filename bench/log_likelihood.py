@@ -1,6 +1,6 @@
 """log p(x) of MNIST's test rows by 5,000 importance samples each: npvae beside PyTorch.
 
-    NPVAE_DATA=FOLDER python -m bench.log_likelihood [--rows 40] [--net 784-400-20] [--threads 2]
+    NPVAE_DATA=FOLDER python -m bench.log_likelihood [--rows 100] [--net 784-400-20] [--threads 2]
 
 Both have the same weights, those of one epoch of npvae's training, and all cores; rows are evenly
 spread over the test set, and each program takes its turn at all of them: medians over the rounds,
@@ -79,7 +79,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--net", type=nets.Net.parse, default=nets.NETS["ref"])
-    parser.add_argument("--rows", type=measure.count, default=40)
+    parser.add_argument("--rows", type=measure.count, default=100)
     parser.add_argument("--rounds", type=measure.count, default=5)
     parser.add_argument("--threads", type=measure.count, default=usable_cores())
     args = parser.parse_args()

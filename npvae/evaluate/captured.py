@@ -33,8 +33,8 @@ COLUMNS = 512
 """Samples of all rows together: few enough to stay in a cache, and many for each row's encoding."""
 STEPS = 8
 """At a time: some tens of milliseconds, between which Python may interrupt."""
-WORTH_COMPILING = 1e12
-"""Multiply-adds, about a minute of NumPy's time, for which a compiler is waited for."""
+WORTH_COMPILING = 2e11
+"""Multiply-adds, some seconds of NumPy's time, for which a compiler is waited for."""
 
 
 def captured_weights(model: Model, read: Batches, work: float) -> CapturedWeights | None:

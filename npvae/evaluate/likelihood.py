@@ -26,7 +26,7 @@ _ROWS, _DRAWS = 16, 1 << 16
 """Rows taken at a time, and draws of them all that are worth while: more rows where there are fewer
 of each."""
 _WORTHWHILE = 2e10
-"""Multiply-adds, about a second of NumPy's time, from which on the forward is captured."""
+"""Multiply-adds, a good part of a second, from which on the forward is captured."""
 
 MOST_THREADS = 8
 """Each has blocks of its own: this bounds memory."""

@@ -18,6 +18,7 @@ has products of its own, which do not.
 
 from __future__ import annotations
 
+from .aggregate import *
 from .choice import kernels_in_use, numba_installed, use_kernels
 from .conv import *
 from .decoding import *

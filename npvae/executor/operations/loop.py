@@ -14,6 +14,7 @@ from llvmlite import ir
 
 from . import (  # noqa: F401  (they declare the operations)
     activations,
+    aggregate,
     by_class,
     cells,
     columns,

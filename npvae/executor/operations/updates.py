@@ -18,7 +18,8 @@ _TINY = np.finfo(np.float32).tiny
 
 
 @fast
-def _weight(weights, b):
+def weight_of(weights, b):
+    """A row's weight."""
     return 1.0 if weights == 0 else np.float64(floats(weights, b + 1)[b])
 
 
@@ -31,7 +32,7 @@ def mean_loss(log_px, d_log_px, rec, samples, batch, weights):
         at = 8 * k * batch
         density, d = doubles(log_px + at, batch), doubles(d_log_px + at, batch)
         for b in range(batch):
-            weight = _weight(weights, b)
+            weight = weight_of(weights, b)
             total += weight * density[b]
             d[b] = -weight / n
     doubles(rec, 1)[0] = -total / n
@@ -53,7 +54,7 @@ def kl_loss(kl, d_kl, out, n_features, samples, batch, weights, beta, free_bits,
             for k in range(samples):
                 per_row = floats(kl + 4 * (i * n + k * batch), batch)
                 for b in range(batch):
-                    total += _weight(weights, b) * per_row[b]
+                    total += weight_of(weights, b) * per_row[b]
             mean += total / n
         free = free_bits > 0 and mean < free_bits
         whole += free_bits if free else mean
@@ -62,7 +63,7 @@ def kl_loss(kl, d_kl, out, n_features, samples, batch, weights, beta, free_bits,
             for k in range(samples):
                 d = floats(d_kl + 4 * (i * n + k * batch), batch)
                 for b in range(batch):
-                    d[b] = f32(slope * _weight(weights, b))
+                    d[b] = f32(slope * weight_of(weights, b))
     doubles(out, 1)[0] = whole
 
 
@@ -80,7 +81,7 @@ def sampled_kl_loss(
         at = 8 * k * batch
         qz, pz = doubles(log_qz + at, batch), doubles(log_pz + at, batch)
         for b in range(batch):
-            total += _weight(weights, b) * (qz[b] - pz[b])
+            total += weight_of(weights, b) * (qz[b] - pz[b])
     mean = total / n
     free = free_bits > 0 and mean < free_bits
     doubles(out, 1)[0] = free_bits if free else mean
@@ -89,7 +90,7 @@ def sampled_kl_loss(
         at = 8 * k * batch
         d_qz, d_pz = doubles(d_log_qz + at, batch), doubles(d_log_pz + at, batch)
         for b in range(batch):
-            d_qz[b] = slope * _weight(weights, b) / n
+            d_qz[b] = slope * weight_of(weights, b) / n
             d_pz[b] = -d_qz[b]
 
 
@@ -116,7 +117,7 @@ def iwae(
     d_px, d_qz = doubles(d_log_px, samples * batch), doubles(d_log_qz, samples * batch)
     bound, density = 0.0, 0.0
     for b in range(batch):
-        weight, top = _weight(weights, b), -math.inf
+        weight, top = weight_of(weights, b), -math.inf
         for j in range(b, samples * batch, batch):
             d_px[j] = px[j] + pz[j] - qz[j]
             density += weight * px[j]
@@ -151,7 +152,7 @@ def power_means(
     d_px, d_qz = doubles(d_log_px, n), doubles(d_log_qz, n)
     bound, middle, density = 0.0, 0.0, 0.0
     for b in range(batch):
-        weight = _weight(weights, b)
+        weight = weight_of(weights, b)
         for first in range(b, n, members * batch):
             last = first + members * batch
             for j in range(first, last, batch):

@@ -1,3 +1,3 @@
 """How each kernel's call becomes operations: as declared, or by a rule of the kernel's own."""
 
-from . import declared, dense, densities, images, labels, norms, resize  # noqa: F401
+from . import aggregate, declared, dense, densities, images, labels, norms, resize  # noqa: F401
