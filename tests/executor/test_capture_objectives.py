@@ -26,14 +26,14 @@ WHOLE = {
     "dreg": nv.DReG(3),
     "free bits per level": nv.ELBO(free_bits=0.3, free_bits_per="level"),
     "free bits per group": nv.ELBO(0.5, 2, free_bits=0.2, free_bits_per=2),
+    "betatc": nv.BetaTC(nv.Linear(0, 3, epochs=2), 0.5, n_samples=2),
+    "betatc, stratified": nv.BetaTC(3.0, 0.5, 1.5, "stratified", n_data=50),
 }
 """Captured as a whole."""
 
 PYTHON = {
     "capacity": (nv.ELBO(beta=3, capacity=0.4), 3),
     "rising capacity": (nv.ELBO(beta=3, capacity=nv.Linear(0, 2, epochs=2)), 1),
-    "betatc": (nv.BetaTC(nv.Linear(0, 3, epochs=2), 0.5, n_samples=2), 1),
-    "betatc, stratified": (nv.BetaTC(3.0, 0.5, 1.5, "stratified", n_data=50), 1),
     "mmd": (nv.MMD(5.0, beta=nv.Linear(0, 1, epochs=2)), 1),
     "dip": (nv.DIP(1, 0.5), 1),
     "dip of kind 2": (nv.DIP(2, 0.5, n_samples=2), 1),

@@ -12,6 +12,7 @@ from npvae import kernels
 
 OF_A_WHOLE_BATCH = {
     "mean_loss", "kl_loss", "sampled_kl_loss", "weighted_loss", "iwae", "power_means",
+    "decomposed_kl",
 }  # fmt: skip
 """Means over rows, of which there is none to take of an empty batch: tests/test_objectives.py."""
 
@@ -190,8 +191,8 @@ def test_types(name, dtype):
     """Of the type of what came in, and float64 for a loss or a sum per sample and row, (K, B)."""
     n, doubles = sizes(batch=2, width=3), KERNELS[name].doubles
     outputs = run(name, inputs(KERNELS[name], n, dtype), n)
-    per_row = [(n[samples], n["B"]) for samples in "KL"]
-    wants = [np.float64 if doubles or o.shape in per_row else dtype for o in outputs]
+    summed = [(n[samples], n["B"]) for samples in "KL"] + [(1,)] * KERNELS[name].needs_rows
+    wants = [np.float64 if doubles or o.shape in summed else dtype for o in outputs]
     assert [o.dtype for o in outputs] == wants
 
 

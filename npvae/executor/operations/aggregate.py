@@ -21,16 +21,16 @@ _LOG_2PI = f32(math.log(2 * math.pi))
 _LEAST = -f32(np.inf)
 
 
-@operation(writes=dict(inverse="BF", spread="BF"), reads=dict(logvar="BF"), cost=0.5)
+@operation(reads=dict(logvar="NF"), writes=dict(inverse="NF", spread="NF"), cost=0.5)
 @fast
-def spreads_of(logvar, inverse, spread, lo, hi, batch):
+def spreads_of(logvar, inverse, spread, lo, hi, n):
     """1/std, and the log-density of each row's Gaussian at its centre, in each dimension."""
     for i in range(lo, hi):
-        given = floats(logvar + 4 * i * batch, batch)
-        over, top = floats(inverse + 4 * i * batch, batch), floats(spread + 4 * i * batch, batch)
-        for j in range(batch):
+        given = floats(logvar + 4 * i * n, n)
+        over, top = floats(inverse + 4 * i * n, n), floats(spread + 4 * i * n, n)
+        for j in range(n):
             over[j] = exp(-HALF * given[j])
-        for j in range(batch):
+        for j in range(n):
             top[j] = -HALF * (given[j] + _LOG_2PI)
 
 
@@ -52,10 +52,10 @@ def log_shares(weights, shares, batch, other):
 
 
 @fast
-def _mixed(terms, n, row):
+def _mixed(terms, n):
     """The logarithm of Σ exp(terms), in whose place each one's share of it is left.
 
-    `row` (n,) is of no more use. Four maxima at a time, since each waits for the one before.
+    Four maxima at a time, since each waits for the one before.
     """
     a, b, c, d = terms[0], terms[0], terms[0], terms[0]
     for i in range(0, n - 3, 4):

@@ -21,7 +21,8 @@ def _decomposed_kl(to: Lowering, call: Call) -> None:
     shares, joint, ratio = Ref(Buffer(4 * batch)), Ref(Buffer(8 * n)), Ref(Buffer(4 * n * batch))
     other, *more = _log_shares(batch, given["n_data"])
     emit(to, "spreads_of", dict(logvar=logvar, inverse=inverse, spread=spread))
-    emit(to, "log_shares", dict(weights=weights, shares=shares, batch=batch), (other,))
+    weighed = None if weights is None else to.by_feature(weights)
+    emit(to, "log_shares", dict(weights=weighed, shares=shares, batch=batch), (other,))
     read = dict(z=z, mu=mu, inverse=inverse, spread=spread, shares=shares, weights=weights)
     work = 0.1 * z.size * batch
     emit(
