@@ -35,6 +35,12 @@ def test_logsumexp_of_nothing_but_zeros_gives_no_warning():
     assert nm.logsumexp(np.full(3, -np.inf), 0) == -np.inf
 
 
+@pytest.mark.parametrize("step", [1e-100j, -1e-100j])
+def test_the_minimum_with_a_complex_bound_goes_by_real_parts(step):
+    got = nm.minimum(np.array([1.0, 2.0, 3.0]), np.full(3, 2.0) + step)
+    np.testing.assert_array_equal(got, [1, 2, 2 + step])
+
+
 @pytest.mark.parametrize(("x", "tail"), [(1e200, 0), (-1e200, 2), (np.inf, 0), (-np.inf, 2)])
 def test_erfc_so_far_out_that_the_square_overflows(x, tail):
     x = np.array([x])

@@ -58,7 +58,7 @@ def planar_backward(
 
 def _planar_constants(w: Array, u: Array) -> tuple[Array, Array, Array, Array]:
     """s, |w|², m and c = (m - s) / |w|², in float64: a small w has too small a square for less."""
-    w = w.astype(wide(np.result_type(w, u)))
+    w = w.astype(wide(w.dtype))
     s, square = (w * u).sum(), (w * w).sum()
     m = softplus(s) - 1
     return s, square, m, (m - s) / square
