@@ -79,7 +79,7 @@ class Categorical(Groups):
         return k.one_hot(x, self._columns(x.shape[-1]))
 
     def forward(self, logits: Array, x: Array) -> tuple[Array, Array]:
-        sizes = self._columns(x.shape[-1])
+        sizes = self._columns(x.shape[1])
         return k.categorical(logits, k.one_hot(x, sizes), sizes)
 
     def backward(self, r: Array, d_log_px: Array) -> tuple[Array, None]:
@@ -163,7 +163,7 @@ class OneHot(Groups):
         return np.repeat(np.arange(len(sizes)), sizes)
 
     def forward(self, logits: Array, x: Array) -> tuple[Array, Array]:
-        return k.categorical(logits, x, self._sizes(x.shape[-1]))
+        return k.categorical(logits, x, self._sizes(x.shape[1]))
 
     def backward(self, r: Array, d_log_px: Array) -> tuple[Array, None]:
         return k.scale_rows(d_log_px, r), None

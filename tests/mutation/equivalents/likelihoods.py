@@ -3,14 +3,6 @@
 from __future__ import annotations
 
 EQUIVALENTS: dict[str, dict[str, list[str]]] = {
-    "The array has two axes, so the last one is axis 1.": {
-        "likelihoods.categorical.Categorical.forward": [
-            "sizes = self._columns(x.shape[1])",
-        ],
-        "likelihoods.categorical.OneHot.forward": [
-            "return k.categorical(logits, x, self._sizes(x.shape[1]))",
-        ],
-    },
     "Only the square of the number is used, or its product with one whose sign changes too.": {
         "kernels.likelihoods.gaussian_learnt": [
             "inverse = -np.exp(-log_scale)",
