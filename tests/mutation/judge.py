@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -164,21 +164,20 @@ class Judge:
         gc.freeze()  # else a child's collector touches every page, and each is copied
 
         def jobs() -> Iterator[tuple[list[Mutant], Job]]:
-            for batch in batches:
+            while waiting:
+                batch = waiting.popleft()
                 order = self._order(batch[0], tests[batch[0].target.name])
                 yield batch, partial(_try, mutants=batch, tests=order)
 
-        batches = list(_batches(mutants))
-        while batches:
-            again: list[list[Mutant]] = []
+        waiting = deque(_batches(mutants))
+        while waiting:  # what is to be judged again may come when all others are under way
             for batch, words in in_forks(jobs(), self.workers):
-                verdicts, left = _heard(batch, words)
-                again += left
+                verdicts, again = _heard(batch, words)
+                waiting.extendleft(reversed(again))
                 for verdict in verdicts:
                     target, test = verdict.mutant.target, verdict.killer or ""
                     self._kills.update([(target.name, test), (target.file, test)])
                     yield verdict
-            batches = again
 
     def _order(self, mutant: Mutant, tests: list[Test]) -> list[Test]:
         """What killed others of this function and file first, then the quick and special tests."""
