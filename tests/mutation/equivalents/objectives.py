@@ -47,30 +47,11 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "It is divided by the sum of numbers whose sign changes with its own.": {
-        "objectives.betatc.decomposed_kl": [
-            "log_shares = _log_shares(batch, n_data, -w).astype(logvar.real.dtype)",
-        ],
         "objectives.mmd.mmd_loss": [
             "pairs = -(np.outer(w, w) * (1 - np.eye(batch)))",
             "pairs = np.outer(-w, w) * (1 - np.eye(batch))",
             "pairs = np.outer(w, -w) * (1 - np.eye(batch))",
             "pairs = np.outer(w, w) * (np.eye(batch) - 1)",
-        ],
-    },
-    "Both have the same shape and type.": {
-        "objectives.betatc.decomposed_kl": [
-            "dz, dmu, dlogvar = (np.empty_like(z), np.zeros_like(logvar), np.zeros_like(mu))",
-        ],
-    },
-    "The array has one axis: the last one is axis 0, and it is its own transpose.": {
-        "objectives.betatc.decomposed_kl": [
-            "dz[sample, :, j] = -along @ inverse[:, j].T",
-        ],
-    },
-    "Both operations with 1 give the same.": {
-        "objectives.betatc.decomposed_kl": [
-            "gradients = (alpha * share / ones, -gamma * share * ones, dz, dmu, dlogvar)",
-            "gradients = (alpha * share * ones, -gamma * share / ones, dz, dmu, dlogvar)",
         ],
     },
     "A sum's terms and a product's factors may stand in any order.": {
@@ -85,11 +66,6 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     "The array has two axes, so the last one is axis 1.": {
         "objectives.mmd.mmd_loss": [
             "squares = (points ** 2).sum(1)",
-        ],
-    },
-    "It is rounded to the type of the rest in the end.": {
-        "objectives.betatc.decomposed_kl": [
-            "rows = share[:, None]",
         ],
     },
 }
