@@ -128,7 +128,7 @@ def test_installing_changes_the_function_for_all_who_hold_it_and_can_be_undone()
     target = next(t for t in discover() if t.name == "kernels.dense.bias_tanh")
     assert isinstance(target, Function)
     held, a = kernels.bias_tanh, np.ones((2, 2))
-    mutation = next(m for m in mutations(target.tree) if m.after == "return np.tanh(a - b[None])")
+    mutation = next(m for m in mutations(target.tree) if m.after == "return np.tanh(a - b)")
     try:
         target.install(mutation.tree)
         np.testing.assert_array_equal(held(a, a[0]), 0)
