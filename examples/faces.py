@@ -34,9 +34,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", help="orl_faces.npz")
     parser.add_argument("--out", default="faces-run", help="where pictures and the model go")
-    parser.add_argument("--epochs", type=int, default=300)
-    parser.add_argument("--channels", default="32,64,128", help="of the convolutions")
+    parser.add_argument("--epochs", type=int, default=200)
+    parser.add_argument("--channels", default="16,32,64,128", help="of the convolutions")
     parser.add_argument("--z-dim", type=int, default=32)
+    parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int)
     args = parser.parse_args()
@@ -56,19 +57,19 @@ def main() -> None:
         seed=args.seed,
     )
     flip, shift = nv.Flip(SHAPE), nv.Shift(SHAPE, most=2)
-    stopping = nv.EarlyStopping(patience=60)
     # Without it the first epochs stay at the mean face.
     warm_up = nv.ELBO(beta=nv.Linear(0.0, 1.0, epochs=min(50, args.epochs)))
     nv.fit(
-        model, x[~unseen], objective=warm_up, valid=x[unseen], epochs=args.epochs, batch_size=50,
-        seed=args.seed, threads=args.threads, callbacks=[stopping], progress=True,
+        model, x[~unseen], objective=warm_up, valid=x[unseen], epochs=args.epochs,
+        batch_size=args.batch_size, lr=nv.Cosine(2e-3, 2e-5, args.epochs), seed=args.seed,
+        threads=args.threads, progress=True,
         batch_transform=lambda rows, rng: shift(flip(rows, rng), rng),
     )  # fmt: skip
     bound = model.elbo(x[unseen], n_samples=10)
     error = bound.std(ddof=1) / np.sqrt(len(bound))
     print(
         f"ELBO {bound.mean():.0f} ± {error:.0f} nats per picture of the {PEOPLE // 8} people held "
-        f"out, after {stopping.best_epoch} epochs; {model.n_params:,} parameters"
+        f"out; {model.n_params:,} parameters"
     )
     nv.save(model, out / "model.npz")
     with_prior = nv.fit_prior(model, x[~unseen], n_components=30)

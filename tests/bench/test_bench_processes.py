@@ -15,7 +15,7 @@ from bench import infer, memory, peers, processes, programs, train, worker
 from bench.nets import Net
 from bench.processes import Job, WorkerFailed, attempt, fresh, fresh_interleaved, interleaved
 
-QUALITY = ("mnist_elbo", "semi_supervised", "hierarchical", "flows", "conditional")
+QUALITY = ("mnist_elbo", "conv_quality", "semi_supervised", "hierarchical", "flows", "conditional")
 COMMANDS = (
     "train", "infer", "startup", "memory", "scaling", "families", "operations", *QUALITY,
 )  # fmt: skip
