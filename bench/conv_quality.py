@@ -46,6 +46,7 @@ def main() -> None:
     parser.add_argument("--data", choices=DATA, default="faces")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, help="60 of faces, 10 of digits, unless told")
+    parser.add_argument("--peers", choices=PROGRAMS, nargs="+", default=list(PROGRAMS))
     parser.add_argument("--threads", type=int)
     args = parser.parse_args()
     args.epochs = args.epochs or {"faces": 60, "mnist": 10}[args.data]
@@ -53,11 +54,10 @@ def main() -> None:
         protocol = DATA[args.data](args.epochs)
     except FileNotFoundError as error:
         parser.error(str(error))
-    programs = {"npvae": run_npvae, "torch": run_torch}
-    found: dict[str, list[float]] = {peer: [] for peer in peers.installed(list(programs))}
+    found: dict[str, list[float]] = {peer: [] for peer in peers.installed(args.peers)}
     for seed in range(args.seeds):
         for peer, values in found.items():
-            values.append(programs[peer](protocol, args.epochs, seed, args.threads))
+            values.append(PROGRAMS[peer](protocol, args.epochs, seed, args.threads))
             print(f"seed {seed}  {peer:6} held-out ELBO {values[-1]:.2f}", flush=True)
     for peer, values in found.items():
         print(f"{peer:6} {quality.with_error(values)} nats per picture")
@@ -120,6 +120,8 @@ def run_torch(protocol: Protocol, epochs: int, seed: int, threads: int | None) -
         terms = [twin.terms(torch.from_numpy(protocol.held_out)) for _ in range(DRAWS)]
     return float(np.mean([float((log_px - kl).mean()) for log_px, kl in terms]))
 
+
+PROGRAMS = {"npvae": run_npvae, "torch": run_torch}
 
 if __name__ == "__main__":
     main()

@@ -105,7 +105,9 @@ class ConvVAE(VAE):
     ) -> Any:
         if what == "encoder":
             return self._encoder(n_out)
-        return self._decoder(n_in, n_out)
+        # A logit has far to go from the mean image's: with small weights MNIST's digits stay there
+        # for hundreds of steps, or for good. In units of real pixels small ones generalise better.
+        return self._decoder(n_in, n_out, 1.0 if self.likelihood.unit_interval else gain)
 
     def _encoder(self, n_out: int) -> Sequential:
         if isinstance(self.likelihood, Mixed):
@@ -125,12 +127,8 @@ class ConvVAE(VAE):
             layers = [Beside(Sequential(layers), self.context_dim)]
         return Sequential([*layers, *self._mlp(n_in, n_out, self.hidden).layers])
 
-    def _decoder(self, n_in: int, n_out: int) -> Sequential:
-        """Through the encoder's shapes, from the last to the image's.
-
-        Its last weights are not made small as a dense decoder's are: few of them make a pixel, and
-        MNIST's digits then stay at the mean image for hundreds of steps, or for good (results.md).
-        """
+    def _decoder(self, n_in: int, n_out: int, gain: float) -> Sequential:
+        """Through the encoder's shapes, from the last to the image's."""
         shapes, given = self._shapes(), self._planes(n_out)
         layers: list[Any] = []
         for width in (*self.hidden[::-1], math.prod(shapes[-1])):
@@ -139,7 +137,7 @@ class ConvVAE(VAE):
         for i in reversed(range(1, len(shapes))):
             height, width, channels = shapes[i - 1]
             inner = dict(channels=channels, activation=self.activation)
-            how = inner if i > 1 else dict(channels=given, bias="pixel")
+            how = inner if i > 1 else dict(channels=given, gain=gain, bias="pixel")
             how |= dict(output_padding=(height % 2, width % 2), **self._halving)
             layers.append(ConvTranspose2d(shapes[i], **how))
         channels = self.image_shape[2]
