@@ -85,15 +85,17 @@ def check(twin: Twin, model: nv.ConvVAE, x: np.ndarray) -> None:
         raise AssertionError(f"npvae has a loss of {own}, PyTorch of {(kl - log_px).mean()}")
 
 
-def train(twin: Twin, protocol: Protocol, epochs: int) -> None:
+def train(twin: Twin, protocol: Protocol, epochs: int, rng: np.random.Generator) -> None:
     """As `fit` does it: all rows in an order anew for each epoch, schedules by the step."""
-    x, optimiser = torch.from_numpy(protocol.rows), torch.optim.Adam(twin.parameters(), fused=True)
+    x, optimiser = protocol.rows, torch.optim.Adam(twin.parameters(), fused=True)
     for epoch in range(epochs):
-        order = torch.randperm(len(x))
+        order = rng.permutation(len(x))
         for start in range(0, len(x), protocol.batch):
             now = epoch + start / len(x)
             optimiser.param_groups[0]["lr"] = protocol.lr(now)
             optimiser.zero_grad()
-            log_px, kl = twin.terms(x[order[start : start + protocol.batch]])
+            rows = x[order[start : start + protocol.batch]]
+            rows = protocol.transform(rows, rng) if protocol.transform else rows
+            log_px, kl = twin.terms(torch.from_numpy(rows))
             (protocol.beta(now) * kl - log_px).mean().backward()
             optimiser.step()
