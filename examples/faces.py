@@ -1,6 +1,6 @@
 """Faces by a convolutional VAE: people it has not seen, samples, walks, glasses on and off.
 
-    python examples/faces.py orl_faces.npz [--out faces-run] [--epochs 300]
+    python examples/faces.py orl_faces.npz [--out faces-run] [--epochs 80]
 
 The file holds X, 400 pictures of 112 x 92 bytes, and y, which of 40 people each shows (ORL, AT&T
 Laboratories Cambridge). They are cropped and made 64 x 64. Every eighth person is held out. Each
@@ -34,7 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", help="orl_faces.npz")
     parser.add_argument("--out", default="faces-run", help="where pictures and the model go")
-    parser.add_argument("--epochs", type=int, default=200)
+    parser.add_argument("--epochs", type=int, default=80)
     parser.add_argument("--channels", default="16,32,64,128", help="of the convolutions")
     parser.add_argument("--z-dim", type=int, default=32)
     parser.add_argument("--batch-size", type=int, default=16)
@@ -58,7 +58,7 @@ def main() -> None:
     )
     flip, shift = nv.Flip(SHAPE), nv.Shift(SHAPE, most=2)
     # Without it the first epochs stay at the mean face.
-    warm_up = nv.ELBO(beta=nv.Linear(0.0, 1.0, epochs=min(50, args.epochs)))
+    warm_up = nv.ELBO(beta=nv.Linear(0.0, 1.0, epochs=args.epochs / 4))
     nv.fit(
         model, x[~unseen], objective=warm_up, valid=x[unseen], epochs=args.epochs,
         batch_size=args.batch_size, lr=nv.Cosine(2e-3, 2e-5, args.epochs), seed=args.seed,
@@ -91,7 +91,7 @@ def main() -> None:
     changed = nv.traverse(model, centre, active, values)
     picture("traversal", nv.plots.traversal(changed, SHAPE, active, values))
 
-    picture("glasses", with_glasses(model, x, person, glasses, unseen))
+    picture("glasses", with_glasses(model, x, person, glasses, ~unseen))
     print(f"pictures and the model are in {out}")
 
 
@@ -121,19 +121,29 @@ def wears_glasses(person: np.ndarray) -> np.ndarray:
     return has
 
 
-def with_glasses(
-    model: nv.Model, x: np.ndarray, person: np.ndarray, has: np.ndarray, unseen: np.ndarray
-) -> object:
-    """Rows: people without glasses and with more and more of them, then some who lose theirs.
+def glasses_vector(
+    model: nv.Model, x: np.ndarray, person: np.ndarray, has: np.ndarray
+) -> np.ndarray:
+    """From faces without glasses to those with them, halfway between two such vectors.
 
-    The vector is the mean over people with pictures of both kinds: it is not of who they are.
+    That of all people is of who wears glasses, too; that within people with pictures of both kinds
+    is of few. Mirrored faces are among them, so that the vector has no side.
     """
-    both = [p for p in np.unique(person[~unseen]) if 0 < has[person == p].sum() < 10]
-    vectors = [nv.attribute_vector(model, x[person == p], has[person == p]) for p in both]
-    vector = np.mean(vectors, axis=0)
+    mirrored = x.reshape(-1, *SHAPE)[:, :, ::-1].reshape(x.shape)
+    x, person, has = np.vstack([x, mirrored]), np.tile(person, 2), np.tile(has, 2)
+    both = [p for p in np.unique(person) if has[person == p].any() and not has[person == p].all()]
+    within = [nv.attribute_vector(model, x[person == p], has[person == p]) for p in both]
+    return (np.mean(within, axis=0) + nv.attribute_vector(model, x, has)) / 2
+
+
+def with_glasses(
+    model: nv.Model, x: np.ndarray, person: np.ndarray, has: np.ndarray, seen: np.ndarray
+) -> object:
+    """Rows: people without glasses and with more and more of them, then some who lose theirs."""
+    vector = glasses_vector(model, x[seen], person[seen], has[seen])
     without = [np.flatnonzero(person == p)[0] for p in (1, 5, 33)]
     wearing = [np.flatnonzero(person == p)[0] for p in (2, 14, 27)]
-    steps = np.linspace(0, 2.5, 6)[:, None]
+    steps = np.linspace(0, 3, 6)[:, None]
     rows = []
     for row, sign in [(i, 1) for i in without] + [(i, -1) for i in wearing]:
         z = model.encode(x[[row]])[0] + sign * steps * vector
