@@ -153,7 +153,7 @@ class BernoulliPrior(Prior):
         return math.log(self.p) - math.log1p(-self.p)
 
     def forward(self, z: Array) -> tuple[Array, Any]:
-        logits = np.full(z.shape[1:], self.logit, z.dtype)
+        logits = np.full(z.shape, self.logit, z.dtype)
         logits.flags.writeable = False  # a constant, for a step that is recorded
         return k.bernoulli_code_log_prob(z, logits), (z, logits)
 

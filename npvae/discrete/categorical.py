@@ -184,7 +184,7 @@ class UniformPrior(Prior):
         return _support(self.classes)
 
     def forward(self, z: Array) -> tuple[Array, Any]:
-        log_p = np.full(z.shape[1:], -math.log(self.classes), z.dtype)
+        log_p = np.full(z.shape, -math.log(self.classes), z.dtype)
         log_p.flags.writeable = False  # a constant, for a step that is recorded
         return k.code_log_prob(z, log_p), (z, log_p)
 

@@ -112,14 +112,6 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "self._up.flags.writeable = self._back.flags.writeable = True",
         ],
     },
-    "The bend's slope is even: its bounds are each other's opposite.": {
-        "flows.base.Flowed.forward": [
-            "return ((*params, *pieces[1:]), -cache)",
-        ],
-        "flows.base.Flowed.backward": [
-            "whole = self.base.backward(-cache, dmu, dlogvar)",
-        ],
-    },
     "0 over any number is 0.": {
         "flows.radial.radial_backward": [
             "dd = beta * h[..., None] * dz + (dr / np.where(r == 0, 2, r))[..., None] * d",

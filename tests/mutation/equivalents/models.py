@@ -7,9 +7,11 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "models.vae.VAE.backward": [
             "d_level = d_terms.levels[-1] if d_terms.levels else LevelTerms()",
             "dstats, d_inputs = self.levels[-1].backward(c_level, dz, d_level)",
+            "d_each, d_level = self.levels[-1].expected_backward(c_mean, d_terms.log_px, d_level)",
         ],
         "models.vae.VAE.forward": [
             "(z, level), c_level = self.levels[-1].forward(stats, eps, needs, prior_inputs)",
+            "log_px, c_mean = self.levels[-1].expected(of_each, level)",
         ],
         "models.semi_supervised.SemiSupervisedVAE.forward": [
             "(z, level), c_level = self.levels[-1].forward(stats, eps)",
@@ -67,6 +69,14 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "d_kl.flags.writeable = False -> pass",
             "d_kl.flags.writeable = True",
         ],
+        "discrete.categorical.UniformPrior.forward": [
+            "log_p.flags.writeable = False -> pass",
+            "log_p.flags.writeable = True",
+        ],
+        "discrete.bernoulli.BernoulliPrior.forward": [
+            "logits.flags.writeable = False -> pass",
+            "logits.flags.writeable = True",
+        ],
     },
     "Noise of the other sign is as good.": {
         "gradcheck.whole_level.WholeLevel.forward": [
@@ -92,6 +102,14 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     "The other way around takes longer and gives the same.": {
         "models.vae.VAE.forward": [
             "prior_inputs, c_inputs = self._prior_inputs(context)",
+        ],
+    },
+    "A sum's terms and a product's factors may stand in any order.": {
+        "discrete.categorical.CodeLogProb.forward": [
+            "return (k.code_log_prob(log_q, z), (z, log_q))",
+        ],
+        "discrete.categorical.UniformPrior.forward": [
+            "return (k.code_log_prob(log_p, z), (z, log_p))",
         ],
     },
 }
