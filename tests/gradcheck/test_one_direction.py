@@ -83,6 +83,14 @@ def test_parts(cls, rng):
     check(*cls.example(rng), rng)
 
 
+@pytest.mark.parametrize("shape", [(2, 7), (4, 2, 7)], ids=["rows", "samples"])
+def test_a_flow_that_the_encoder_steers(shape, rng):
+    flow = nv.Planar(amortised=True)
+    flow.build(3)
+    bind(flow, rng.normal(size=7))
+    check(flow, (rng.normal(size=(4, 2, 3)), rng.normal(size=shape)), rng)
+
+
 @pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
 def test_levels(pair, rng):
     check(*level_of(*pair, rng), rng)
