@@ -54,11 +54,11 @@ def _triangle(raw: Array) -> Array:
     return np.triu(raw, 1) + np.diag(np.tanh(np.diag(raw)))
 
 
-def _turned(dr: Array, ds: Array, upper: Array, inner: Array) -> Arrays:
+def _turned(dr: Array, ds: Array, upper: Array, inner: Array) -> list[Array]:
     """The gradients of the triangles as they lie: (5)."""
     slopes = (1 - np.tanh(np.diag(raw)) ** 2 for raw in (upper, inner))
     pairs = zip((dr, ds), slopes, strict=True)
-    return tuple(np.triu(d, 1) + np.diag(np.diag(d) * slope) for d, slope in pairs)
+    return [np.triu(d, 1) + np.diag(np.diag(d) * slope) for d, slope in pairs]
 
 
 def _orthonormal(v: Array, m: int) -> list[Array]:
@@ -72,7 +72,7 @@ def _orthonormal(v: Array, m: int) -> list[Array]:
 
 def _orthonormal_backward(v: Array, steps: list[Array], dq: Array) -> Array:
     """The gradient of v from that of the last step: (6)."""
-    dv = np.zeros_like(v)
+    dv = np.empty_like(v)
     for i in reversed(range(len(v))):
         before, size = steps[i], np.sqrt((v[i] * v[i]).sum())
         u = v[i] / size

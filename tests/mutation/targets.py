@@ -148,11 +148,9 @@ def _modules() -> Iterator[ModuleType]:
 
 def _in_module(module: ModuleType) -> list[Target]:
     tree = ast.parse(inspect.getsource(module))
-    functions = [
-        Function(module, qualname, node)
-        for qualname, node in _functions(tree)
-        if _is_mathematics(module, qualname)
-    ]
+    nodes = dict(_functions(tree))
+    chosen = _with_helpers(nodes, {name for name in nodes if _is_mathematics(module, name)})
+    functions = [Function(module, name, nodes[name]) for name in chosen]
     constants = [
         Constant(module, node.targets[0].id, node)
         for node in tree.body
@@ -162,6 +160,13 @@ def _in_module(module: ModuleType) -> list[Target]:
     ]
     read = [c for c in constants if any(function.reads(c) for function in functions)]
     return sorted([*read, *functions], key=lambda target: target.tree.lineno)
+
+
+def _with_helpers(nodes: dict[str, ast.FunctionDef], chosen: set[str]) -> set[str]:
+    """The functions chosen, and those of their module that they call."""
+    names = {n.id for name in chosen for n in ast.walk(nodes[name]) if isinstance(n, ast.Name)}
+    called = names & set(nodes)
+    return chosen if called <= chosen else _with_helpers(nodes, chosen | called)
 
 
 def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:

@@ -124,11 +124,18 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "flows.sylvester.sylvester_backward": [
             "steps, r, s = (_orthonormal(-v, len(b)), _triangle(upper), _triangle(inner))",
         ],
+        "flows.sylvester._orthonormal": [
+            "u = -(row / np.sqrt((row * row).sum()))",
+        ],
     },
     "The derivative 1 - tanh² is even.": {
         "flows.sylvester.sylvester_backward": [
             "return (dz, _orthonormal_backward(v, steps, dq), *_turned(dr, ds, -upper, inner), da.sum(0))",
             "return (dz, _orthonormal_backward(v, steps, dq), *_turned(dr, ds, upper, -inner), da.sum(0))",
+        ],
+        "flows.sylvester._turned": [
+            "slopes = (1 - np.tanh(-np.diag(raw)) ** 2 for raw in (upper, inner))",
+            "slopes = (1 - np.tanh(np.diag(-raw)) ** 2 for raw in (upper, inner))",
         ],
     },
     "That a draw is p itself is as rare as any one number is.": {
@@ -142,6 +149,26 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
         "layers.masked.MaskedDense.backward": [
             "self.dW += k.masked(self.mask, k.linear_dw(da, rows))",
+        ],
+    },
+    "The axis has length one, so its first entry is its last.": {
+        "flows.planar._rows": [
+            "h = np.tanh((z * w).sum(-1) + b[..., -1])",
+        ],
+    },
+    "The array has one axis: the last one is axis 0, and it is its own transpose.": {
+        "flows.sylvester._orthonormal": [
+            "steps.append(steps[-1] - 2 * np.outer(u, u.T @ steps[-1]))",
+        ],
+        "flows.sylvester._orthonormal_backward": [
+            "du = -2 * (dq @ (before.T @ u).T + before @ (dq.T @ u))",
+            "du = -2 * (dq @ (before.T @ u.T) + before @ (dq.T @ u))",
+            "du = -2 * (dq @ (before.T @ u) + before @ (dq.T @ u).T)",
+            "du = -2 * (dq @ (before.T @ u) + before @ (dq.T @ u.T))",
+            "dv[i] = (du - u * (du @ u)) / size",
+            "dv[i] = (du - u * (u.T @ du)) / size",
+            "dv[i] = (du - u * (u @ du.T)) / size",
+            "dq = dq - 2 * np.outer(u, u.T @ dq)",
         ],
     },
 }

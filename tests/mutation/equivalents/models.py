@@ -77,6 +77,10 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "logits.flags.writeable = False -> pass",
             "logits.flags.writeable = True",
         ],
+        "models.inference._nothing": [
+            "zeros.flags.writeable = False -> pass",
+            "zeros.flags.writeable = True",
+        ],
     },
     "Noise of the other sign is as good.": {
         "gradcheck.whole_level.WholeLevel.forward": [
@@ -110,6 +114,12 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
         "discrete.categorical.UniformPrior.forward": [
             "return (k.code_log_prob(log_p, z), (z, log_p))",
+        ],
+    },
+    "-0.0 equals 0.0, and nothing divides by it.": {
+        "models.inference._nothing": [
+            "return (-zeros, zeros)",
+            "return (zeros, -zeros)",
         ],
     },
 }

@@ -26,6 +26,9 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "optim.Adam.step": [
             "step_size, root, decay = (f for f in self.factors(state.t, lr))",
         ],
+        "objectives.mmd._expected_twice": [
+            "return (weights * (1 + 4 * s / h) ** (-z_dim / 2)).sum()",
+        ],
     },
     "0 over any number is 0.": {
         "objectives.dip.dip_loss": [
@@ -62,10 +65,30 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "pressed_kl = reduce(k.add, map(scaled, kls, each))",
             "loss = k.weighted_loss(rec, beta, pressed_kl)",
         ],
+        "objectives.elbo._times": [
+            "return LevelTerms(kl=scaled(d.kl, factor))",
+            "return LevelTerms(log_pz=scaled(d.log_pz, factor), log_qz=scaled(factor, d.log_qz))",
+            "return LevelTerms(log_pz=scaled(factor, d.log_pz), log_qz=scaled(d.log_qz, factor))",
+        ],
     },
     "The array has two axes, so the last one is axis 1.": {
         "objectives.mmd.mmd_loss": [
             "squares = (points ** 2).sum(1)",
+        ],
+    },
+    "A number stands for an array that is equal to it everywhere.": {
+        "objectives.mmd._nodes": [
+            "return (np.ones(1), 1)",
+        ],
+    },
+    "Another grid that is as fine and as long, or another such substitution, has the same integral.": {
+        "objectives.mmd._nodes": [
+            "t = -np.arange(-3.6, 4.0, step)",
+            "t = np.arange(-7.2, 4.0, step)",
+            "t = np.arange(-4.6, 4.0, step)",
+            "t = np.arange(-3.6, 8.0, step)",
+            "t = np.arange(-3.6, 5.0, step)",
+            "s = np.exp(t - np.expm1(-t))",
         ],
     },
 }
