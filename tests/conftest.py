@@ -34,8 +34,8 @@ def compiled_once(request, tmp_path_factory):
     """Of the processes that run tests one compiles a kernel, and the others find it in the cache.
 
     Without a lock all that meet it at the same time would compile it, which takes far longer than
-    the tests of it. Of many tests the first that needs any has all compiled at once: a process that
-    compiles a single one takes longer to start than to compile.
+    the tests of it. For many tests all are compiled at the beginning: a process that compiles a
+    single one takes longer to start than to compile, and tests start processes that find them.
     """
     if fcntl is None or not hasattr(request.config, "workerinput"):
         yield
@@ -45,13 +45,12 @@ def compiled_once(request, tmp_path_factory):
 
     file = (tmp_path_factory.getbasetemp().parent / "compiling").open("w")
     between_processes, code_of = Lock(file), machine.code_of
-    at_once = [*OPERATIONS, machine.LOOP] if len(request.session.items) > MANY else []
+    if len(request.session.items) > MANY:  # before any test starts a process that needs them
+        with between_processes:
+            code_of([*OPERATIONS, machine.LOOP])
 
     def locked(names):
         with between_processes:
-            if at_once:
-                code_of(at_once)
-                at_once.clear()
             return code_of(names)
 
     with file, pytest.MonkeyPatch.context() as patch:

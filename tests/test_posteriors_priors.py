@@ -80,7 +80,12 @@ def test_prior_density_integrates_to_one(prior, rng):
 
 @pytest.mark.smoke(4)
 @pytest.mark.parametrize(
-    "prior", [name for name in registered("prior") if example("prior", name).support == REAL]
+    "prior",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name == "coupling" else [])  # four flows
+        for name in registered("prior")
+        if example("prior", name).support == REAL
+    ],
 )
 def test_prior_samples_and_density_are_of_one_distribution(prior, rng):
     """E[∇log p] = 0, and E[(∇log p)²] = -E[∇² log p], z drawn by `sample`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -54,7 +56,19 @@ def table():
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """The classifier's checks on mapped memory, which train it for long, are slow."""
+    """Of scikit-learn's checks of several estimators, those of all but one are slow.
+
+    Which one it is goes round from check to check; the classifier, which trains for long, has those
+    that are for classifiers alone.
+    """
+    checks = defaultdict(list)
     for item in items:
-        if "VAEClassifier" in item.name and "readonly_memmap" in item.name:
-            item.add_marker(pytest.mark.slow)
+        callspec = getattr(item, "callspec", None)
+        if callspec is not None and "estimator" in callspec.params:
+            name = callspec.params.get("check", callspec.params.get("name"))
+            checks[getattr(getattr(name, "func", name), "__name__", name)].append(item)
+    for i, same in enumerate(checks.values()):
+        quick = [item for item in same if "VAEClassifier" not in item.callspec.id] or same
+        for item in same:
+            if item is not quick[i % len(quick)]:
+                item.add_marker(pytest.mark.slow)
