@@ -23,6 +23,10 @@ _ROWS = re.compile(
     r"\(?[0-9,]+ rows?( affected| selected| in set.*)?\)?|\[[0-9]+ rows x [0-9]+ columns\]",
     re.IGNORECASE,
 )
+_SUBTOTAL = re.compile(
+    r"(?:sub[ -]?totals?|zwischensummen?|sous[ -]tota(?:l|ux)|subtotale|tussentotaal|小計)\b.*",
+    re.IGNORECASE,
+)
 _RULE = re.compile(r":?[-=+]+:?")
 _LONGEST_TOTAL = 20
 _FEWEST = 3
@@ -52,7 +56,7 @@ def _are_data(cells: Sequence[str]) -> bool:
 
 
 def drop_title(rows: TextRows) -> None:
-    """Leave out rows of fewer cells that stand above one with names."""
+    """Leave out rows of fewer cells that stand above one with names, or of another number."""
     cells = [[cell.strip() for cell in row] for _, row in rows.head]
     widths = Counter(map(len, cells[len(cells) // 2 :]))
     width = max(widths, key=lambda width: (widths[width], width))
@@ -60,7 +64,8 @@ def drop_title(rows: TextRows) -> None:
     full = (i for i, row in enumerate(cells) if len(row) == width and 3 * known[i] >= 2 * width)
     start = next(full, 0)
     below = [row for row in cells[start + 1 :] if len(row) == width]
-    if not start or width < 2 or max(known[:start]) > max(1, 2 * width / 3):
+    apart = all(abs(len(row) - width) > 1 for row in cells[:start])
+    if not start or width < 2 or (max(known[:start]) > max(1, 2 * width / 3) and not apart):
         return
     names = cells[start]
     alone = max(known[:start]) == 1 and width > 2 and not any(map(like_data, names))
@@ -81,26 +86,33 @@ def drop_rule(rows: TextRows) -> None:
 
 
 def drop_units(rows: TextRows, names: Sequence[str]) -> None:
-    """Leave out a row of units below the names."""
+    """Leave out rows of units below the names, and of what is done to their numbers."""
+    while _has_units(rows, names):
+        del rows.head[0]
+
+
+def _has_units(rows: TextRows, names: Sequence[str]) -> bool:
+    """Whether the first row has units, which the notes then say."""
     below = [row for _, row in rows.head if len(row) == len(names)]
     if len(below) <= _FEWEST or below[0] is not rows.head[0][1]:
-        return
+        return False
     units, below = [cell.strip() for cell in below[0]], below[1:]
     found = above_data(units, below)
     columns = [[cell.strip() for cell in column] for column in zip(*below, strict=True)]
     for unit, column in zip(units, columns, strict=True):
         is_value = unit in column or len(unit) > _LONGEST_UNIT or like_data(unit)
         if unit and is_value:
-            return
+            return False
     if len(found) > 1:
         rows.notes.append(_left_out([rows.head[0][0]], f"units such as {found[0]!r}"))
-        del rows.head[0]
+    return len(found) > 1
 
 
 def body(rows: Iterator[Row], names: Sequence[str], width: int, notes: list[str]) -> Iterator[Row]:
     """The rows of data alone, of `width` cells each."""
     held: list[Row] = []  # empty rows, totals and remarks, unless data follow
     again: list[int] = []
+    parts: list[int] = []
     name = next(filter(None, names), "-")
     totals, words = True, not all(map(like_data, names))
     before: Row = (0, [""])
@@ -108,6 +120,8 @@ def body(rows: Iterator[Row], names: Sequence[str], width: int, notes: list[str]
         first = row[0] or next(filter(None, row), "")
         if words and first == name and [cell.strip() for cell in row] == names:
             again.append(line)
+        elif words and _SUBTOTAL.match(first):
+            parts.append(line)
         elif (
             (width > 1 and not first)
             or (totals and _is_total(first))
@@ -123,6 +137,10 @@ def body(rows: Iterator[Row], names: Sequence[str], width: int, notes: list[str]
             yield line, row
         before = line, row
     notes.extend(_left_out([line], "the names again") for line in again[:3])
+    if parts:
+        more = f" and {len(parts) - 3} more" if len(parts) > 3 else ""
+        shown = ", ".join(map(str, parts[:3]))
+        notes.append(f"the subtotals in line {shown}{more} are left out")
     if held:
         what = "a total or a remark" if any(any(row) for _, row in held) else "empty cells"
         notes.append(_left_out([line for line, _ in held], f"{what} below the table"))
@@ -132,7 +150,7 @@ def _is_total(first: str) -> bool:
     """Whether a row's first known cell says so."""
     if len(first) > _LONGEST_TOTAL or first[:1].isdigit():
         return False
-    return bool(_TOTAL.fullmatch(first.strip(" :")) or _ROWS.fullmatch(first.strip()))
+    return bool(_TOTAL.fullmatch(first.partition(":")[0].strip()) or _ROWS.fullmatch(first.strip()))
 
 
 def _is_remark(line: int, row: Sequence[str], before: Row, held: Sequence[Row], width: int) -> bool:

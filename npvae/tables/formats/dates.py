@@ -16,9 +16,11 @@ ORDERS = {"dmy": "day first", "mdy": "month first", "ymd": "year first"}
 """Which part of a date comes first, by its name in the kinds date:dmy, date:mdy and date:ymd."""
 TEXT = re.compile(
     rf"""(?:(?:
-      (?P<y>[0-9]{{4}})(?P<s>[-/.])(?P<m>[0-9]{{1,2}})(?P=s)(?P<d>[0-9]{{1,2}})
+      (?P<y>[0-9]{{4}})(?P<s>[-/]|\.\ ?)(?P<m>[0-9]{{1,2}})(?P=s)(?P<d>[0-9]{{1,2}})
+      (?P<dot>\.(?=\ |$))?
     | (?P<y8>(?:19|20)[0-9]{{2}})(?P<m8>[0-9]{{2}})(?P<d8>[0-9]{{2}})
-    | (?P<a>[0-9]{{1,2}})(?P<t>[-/.])(?P<b>[0-9]{{1,2}})(?P=t)(?P<z>[0-9]{{4}}|[0-9]{{2}})
+    | (?P<a>[0-9]{{1,2}})(?P<t>[-/]|\.\ ?)(?P<b>[0-9]{{1,2}})(?P=t)(?P<z>[0-9]{{4}}|[0-9]{{2}})
+      (?P<dot2>\.(?=\ |$))?
     | (?P<day>[0-9]{{1,2}})(?P<u>[ /-]?|\.\ |\ de\ )(?P<month>[^\W\d_]{{3,10}}\.?)
       (?P<v>[ /-]?|\ de\ )(?P<year>[0-9]{{4}}|[0-9]{{2}})
     | (?P<month2>[^\W\d_]{{3,10}}\.?)\ (?P<day2>[0-9]{{1,2}})(?P<w>,?\ )(?P<year2>[0-9]{{4}})
@@ -68,6 +70,8 @@ def reading(text: str, order: str | None = None, since: int = SINCE) -> Reading 
     if match is None:
         return None
     parts = {name: part for name, part in match.groupdict().items() if part is not None}
+    if ("dot" in parts and parts["s"][0] != ".") or ("dot2" in parts and parts["t"][0] != "."):
+        return None
     try:
         day = _day(parts, order, since)
         ticks, zone = _time(parts) if "hour" in parts else (0, None)
@@ -168,6 +172,8 @@ class DateFormat:
         The first of the hundred years that two figures stand for.
     names : sequence of 12 str, optional
         The months' names, in English by default.
+    other : "dmy" or "mdy", optional
+        The order of dates of figures that stand among those that begin with the year.
     """
 
     def __init__(
@@ -177,8 +183,10 @@ class DateFormat:
         zone: int | None = None,
         since: int = SINCE,
         names: Sequence[str] | None = None,
+        other: str | None = None,
     ) -> None:
         self.pattern, self.origin, self.zone, self.since = pattern, origin, zone, since
+        self.other = other
         self.names = _default_names(pattern) if names is None else tuple(names)
         self._tokens = _TOKEN.findall(pattern)
         letters = "".join(token[0] for token in self._tokens if token[0] != "'")
@@ -194,6 +202,8 @@ class DateFormat:
         orders = (*ORDERS, *_OF_MONTHS)
         if not (self.order in orders if self.has_date else self.has_time) or len(self.names) != 12:
             raise ValueError(f"no date is written as {pattern!r:.60}")
+        if other not in (None, "dmy", "mdy"):
+            raise ValueError(f"no date is written in the order {other!r:.20}")
         if len(pattern) > LONGEST or fraction > 9 or type(zone) not in (int, type(None)):
             raise ValueError(f"no date is written as {pattern!r:.60} in the zone {zone!r:.20}")
         self._zone = None if zone is None else timezone(timedelta(minutes=zone))
@@ -208,6 +218,8 @@ class DateFormat:
             config["since"] = self.since
         if self.names != _default_names(self.pattern):
             config["names"] = list(self.names)
+        if self.other is not None:
+            config["other"] = self.other
         return config
 
     def parse(self, text: str) -> float:
@@ -215,7 +227,7 @@ class DateFormat:
 
         A date may also have its year first, in four figures, and lack the time.
         """
-        order = None if "yyyy" in self._tokens and self.order == "ymd" else self.order
+        order = self.other if "yyyy" in self._tokens and self.order == "ymd" else self.order
         read = reading(text, order, self.since)
         if read is None or (read.day is None) == self.has_date:
             raise ValueError(text)

@@ -49,12 +49,14 @@ def dates_as(texts: Iterable[str], order: str | None = None) -> DateFormat:
     zones = Counter(one.zone for one in timed)
     pattern = _date_pattern(parts, orders[0]) + _time_pattern([one.parts for one in timed])
     zone = zones.most_common(1)[0][0] if zones else None
-    return DateFormat(pattern, origin, zone, since, _names(parts, "MMMM" not in pattern))
+    figures = any(match["z"] for match in matches) and "y" in parts[0] and orders[0] != "ymd"
+    other = orders[0] if figures else None
+    return DateFormat(pattern, origin, zone, since, _names(parts, "MMMM" not in pattern), other)
 
 
 def _style(read: Reading) -> tuple[str, ...]:
     """The marks of a date, and which of its parts come first."""
-    marks = ("s", "t", "u", "v", "w", "e", "f", "g", "i", "j", "k", "y8")
+    marks = ("s", "t", "u", "v", "w", "e", "f", "g", "i", "j", "k", "y8", "dot", "dot2")
     found = (name for name in marks if name in read.parts)
     return tuple(name if name == "y8" else f"{name}{read.parts[name]}" for name in found)
 
@@ -67,7 +69,7 @@ def _orders(matches: Iterable[re.Match[str]]) -> list[str]:
     figures = [match for match in matches if match["z"]]
     if not figures:
         return ["ymd"]
-    if any(match["t"] == "." for match in figures):
+    if any(match["t"][0] == "." for match in figures):
         return ["dmy"]
     first, second = (max(int(match[name]) for match in figures) for name in "ab")
     fits = [order for order, month in (("dmy", second), ("mdy", first)) if month <= 12]
@@ -111,7 +113,8 @@ def _windows(years: set[int]) -> list[tuple[int, int, int]]:
 def _date_pattern(parts: Sequence[dict[str, str]], order: str) -> str:
     of = parts[0]
     if "y" in of:
-        return of["s"].join(["yyyy", _padded("M", parts, "m"), _padded("d", parts, "d")])
+        fields = ["yyyy", _padded("M", parts, "m"), _padded("d", parts, "d")]
+        return of["s"].join(fields) + of.get("dot", "")
     if "y8" in of:
         return "yyyyMMdd"
     if "y3" in of:
@@ -127,9 +130,9 @@ def _date_pattern(parts: Sequence[dict[str, str]], order: str) -> str:
         day, month, year = {"dmy": ("a", "b", "z"), "mdy": ("b", "a", "z")}.get(
             order, ("z", "b", "a")
         )
-        fields = {day: _padded("d", parts, day), month: _padded("M", parts, month)}
-        fields[year] = "y" * len(of[year])
-        return of["t"].join([fields["a"], fields["b"], fields["z"]])
+        found = {day: _padded("d", parts, day), month: _padded("M", parts, month)}
+        found[year] = "y" * len(of[year])
+        return of["t"].join([found["a"], found["b"], found["z"]]) + of.get("dot2", "")
     name = next((name for name in ("month", "month2", "month5") if name in of), None)
     if name is None:
         return ""
