@@ -8,8 +8,11 @@ themselves, neither for Python nor for LLVM, which takes a third of the time.
 from __future__ import annotations
 
 import base64
+import gc
 import json
+import os
 import sys
+import tempfile
 
 from llvmlite import ir
 from numba import types
@@ -25,26 +28,61 @@ ARGUMENTS = ("operands", "constants", "scalars", *EXECUTOR)
 """What the C function of an operation takes; it gives 0 where the steps are to end."""
 
 
-def main() -> None:
-    """Print the machine code of the functions that are named, as JSON."""
-    code = machine_code(sys.argv[1:])
-    json.dump({name: base64.b64encode(made).decode() for name, made in code.items()}, sys.stdout)
+def main(shares: list[list[str]]) -> None:
+    """Print the machine code of the functions that are named, as JSON; a process makes each share.
+
+    All but the first are made by forks of this process, which has Numba imported.
+    """
+    gc.disable()  # which finds little here, and takes a tenth of the time
+    _refresh()
+    others = [_forked(share) for share in shares[1:]]
+    code = _as_text(shares[0])
+    for process, answer in others:
+        if os.waitpid(process, 0)[1] != 0:
+            sys.exit(1)
+        answer.seek(0)
+        code |= json.load(answer)
+    json.dump(code, sys.stdout)
+
+
+def _forked(names):
+    """A process that makes these, by its number, and the file that it writes them to."""
+    answer = tempfile.TemporaryFile("w+")  # noqa: SIM115  (open until both processes end)
+    process = os.fork()
+    if process == 0:
+        status = 1
+        try:
+            json.dump(_as_text(names), answer)
+            answer.flush()
+            status = 0
+        finally:
+            os._exit(status)
+    return process, answer
+
+
+def _as_text(names):
+    return {name: base64.b64encode(made).decode() for name, made in machine_code(names).items()}
 
 
 def machine_code(names: list[str]) -> dict[str, bytes]:
     """The object files of C functions by name: operations' and "execute"."""
     context = cpu_target.target_context
     with global_compiler_lock:
-        cpu_target.typing_context.refresh()
-        context.refresh()
+        _refresh()
         before = context._internal_codegen
-        Compiled.make_anew(no_cpython_wrapper=True)
+        Compiled.make_anew(no_cpython_wrapper=True, pipeline_class=_Frontend)
         context._internal_codegen = _Codegen("npvae")
         try:
             return {name: _object_file(name) for name in names}
         finally:
             context._internal_codegen = before
             Compiled.make_anew()
+
+
+def _refresh():
+    """Have Numba learn all that it can compile."""
+    cpu_target.typing_context.refresh()
+    cpu_target.target_context.refresh()
 
 
 class _Library(codegen.CPUCodeLibrary):
@@ -68,6 +106,29 @@ class _Library(codegen.CPUCodeLibrary):
 
     def get_pointer_to_function(self, name):
         return 0  # nothing is run
+
+
+class _Frontend(compiler.CompilerBase):
+    """Numba's own way from Python to LLVM, without the passes that change nothing here.
+
+    They are for closures, literals, object mode, array expressions and reports on the code, and
+    each is followed by another look at all of it: a quarter of the time.
+    """
+
+    needless = frozenset({
+        "WithLifting", "InlineClosureLikes", "RewriteSemanticConstants", "DeadBranchPrune",
+        "GenericRewrites", "RewriteDynamicRaises", "MakeFunctionToJitFunction", "InlineInlinables",
+        "FindLiterallyCalls", "LiteralUnroll", "LiteralPropagationSubPipelinePass",
+        "InlineOverloads", "NopythonRewrites", "NoPythonSupportedFeatureValidation",
+        "AnnotateTypes", "DumpParforDiagnostics",
+    })  # fmt: skip
+
+    def define_pipelines(self):
+        whole = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
+        needed = compiler.PassManager("operations")
+        needed.passes.extend(p for p in whole.passes if p[0].__name__ not in self.needless)
+        needed.finalize()
+        return [needed]
 
 
 class _Codegen(codegen.JITCPUCodegen):
@@ -100,7 +161,7 @@ def _object_file(name: str) -> bytes:
     flags.no_compile = True
     result = compiler.compile_extra(
         cpu_target.typing_context, cpu_target.target_context, function.py_func,
-        tuple(parameters.values()), None, flags, {},
+        tuple(parameters.values()), None, flags, {}, pipeline_class=_Frontend,
     )  # fmt: skip
     library = result.library
     module = library.create_ir_module(name)
@@ -141,7 +202,3 @@ def _write_entry(module, name, declared, result, parameters):
         write.ret(answer)
     else:
         write.ret(write.zext(answer, LONG) if declared.ends else ir.Constant(LONG, 1))
-
-
-if __name__ == "__main__":
-    main()

@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -84,10 +85,13 @@ def made_here(names: Sequence[str]) -> dict[str, bytes]:
 
 _RUN = """
 import json, sys
-sys.path[:], sys.argv[1:] = json.loads(sys.argv[1])
+sys.path[:], shares = json.loads(sys.argv[1])
+sys.modules["scipy"] = None  # Numba would import it, for products that nobody asks for here
 from npvae.executor.operations.build import main
-main()
+main(shares)
 """
+_FORKS = sys.platform == "linux"
+"""Whether one process imports Numba and then becomes several; elsewhere each imports it."""
 _HEAVY = {"product": 7, "convolve": 6}
 """What takes as long as so many others to compile."""
 _FEW = 12
@@ -99,11 +103,12 @@ def made_apart(names: Sequence[str]) -> dict[str, bytes] | None:
     if getattr(sys, "frozen", False) or "python" not in Path(sys.executable or "").name.lower():
         return None  # a program that has Python in it, and would start itself
     shares = _shares(names, min(2, usable_cores(), 1 + len(names) // _FEW))
+    orders = [shares] if _FORKS else [[share] for share in shares]
     path = [os.path.abspath(folder) for folder in sys.path]
     made: dict[str, bytes] = {}
     try:
         with contextlib.ExitStack() as stack:
-            started = [stack.enter_context(_child([path, share])) for share in shares]
+            started = [stack.enter_context(_child([path, order])) for order in orders]
             for child, answer in started:
                 if child.wait() != 0:
                     return None
@@ -127,18 +132,22 @@ def _shares(names: Sequence[str], n: int) -> list[list[str]]:
 
 @contextlib.contextmanager
 def _child(order: Any) -> Iterator[tuple[subprocess.Popen[bytes], Any]]:
-    """A process that compiles, with the file it writes to; none is left behind."""
+    """A process that compiles, with the file it writes to; none is left behind, nor its forks."""
     command = [sys.executable, "-W", "ignore", "-c", _RUN, json.dumps(order)]
     with tempfile.TemporaryFile() as answer:
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=answer, stderr=subprocess.DEVNULL,
             cwd=Path(__file__).parent,  # where no .numba_config.yaml of the user's is
+            start_new_session=_FORKS,
         )  # fmt: skip
         try:
             yield child, answer
         finally:
-            child.kill()
-            child.wait()
+            if child.poll() is None:
+                if _FORKS:
+                    os.killpg(child.pid, signal.SIGKILL)
+                child.kill()
+                child.wait()
 
 
 def _load(code: dict[str, bytes]) -> None:
