@@ -18,6 +18,7 @@ _NAMES = {
         "Autoencoder", "ConvVAE", "HierarchicalVAE", "Model", "SemiSupervisedVAE", "VAE",
         "registered", "value_and_grad",
     ),
+    "executor.inference": ("CompiledModel", "compiled"),
     "training.fit": ("fit",),
     "training.history": ("History",),
     "training.calibrate": ("calibrate", "fit_prior"),

@@ -74,7 +74,7 @@ class Program:
         graph.forget_examples()
         # The memory that the addresses point to
         self._kept = (graph, worker, update, lowering.constants)
-        self.table, self.constants = _tables(self.operations)
+        self.table, self.constants = tables(self.operations)
         widest = max(
             value.per_feature for call in graph.calls for value in call.outputs if value.ndim
         )
@@ -231,7 +231,7 @@ def _share(operations: list[Operation], most: int) -> int:
     return threads
 
 
-def _tables(operations: list[Operation]) -> tuple[Array, Array]:
+def tables(operations: list[Operation]) -> tuple[Array, Array]:
     """The executor's tables of numbers and of constants."""
     table = np.zeros((len(operations), executor.N_COLUMNS), np.int64)
     constants = np.zeros((len(operations), executor.N_CONSTANTS))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from ..core.objective import names_of, values_of
 from ..core.trees import leaves, refilled
 from ..layers.mode import at_epoch, learning
 from ..models import Model
+from ..objectives import ELBO
 from .graph import Gradient, Graph, NotCapturable, Value
 from .purity import LookCloser, PurityWatch, attributes, first_difference
 from .rehearsal import OBJECTIVE, Rehearsal, randomness_kept
@@ -78,6 +79,30 @@ def watch(on: Rehearsal, batches: list[tuple[Any, ...]], learn: bool = True) -> 
             on.leave_to_python(part, "its calls differ from batch to batch")
         elif len(on.python) == known:
             return
+
+
+def record_function(
+    function: Callable[[Any, Any], Any], model: Model, rows: Array
+) -> tuple[Graph, Any]:
+    """Record what a function does with a model and rows, which its graph calls "x".
+
+    Returns
+    -------
+    (graph, result)
+        What the function gave stands in `graph.losses`, one after the other, and as it gave it in
+        `result`.
+
+    Raises
+    ------
+    NotCapturable
+        If it does more than call kernels.
+    """
+    on = Rehearsal(model.with_gradients(np.zeros_like(model.flat)), ELBO())
+    try:
+        with np.errstate(all="ignore"), learning(None):
+            return _Step(on, None).record_function(function, rows)
+    except _Refused as refused:
+        raise NotCapturable(refused.why) from refused
 
 
 def trace(model: Model, objective: Objective, batch: int) -> Graph:
@@ -143,6 +168,15 @@ class _Step:
         if self.watch is not None:
             self.watch.end()
         return self.graph
+
+    def record_function(
+        self, function: Callable[[Any, Any], Any], rows: Array
+    ) -> tuple[Graph, Any]:
+        given = self._given("x", rows)
+        with kernels.recording(self.graph.call):
+            result = function(self.model, given)
+        self.graph.losses = tuple(leaves(result))
+        return self.graph, result
 
     def _given(self, name: str, array: Any) -> Value:
         self.graph.inputs[name] = Value(self.graph, array, name)

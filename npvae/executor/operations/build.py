@@ -174,20 +174,23 @@ def _object_file(name: str) -> bytes:
 
 def _write_entry(module, name, declared, result, parameters):
     """The C function: it finds the arguments of Numba's in the tables, and calls it."""
-    taken = loop.PARAMETERS if declared is None else ARGUMENTS
+    taken = ("arguments",) if declared is None else ARGUMENTS
     kind = ir.FunctionType(LONG, [LONG] * len(taken))
     write = ir.IRBuilder(ir.Function(module, kind, symbol(name)).append_basic_block())
     given = dict(zip(taken, write.function.args, strict=True))
-    if declared is not None:
-        for table, columns, number in (
+    if declared is None:
+        tables = [("arguments", loop.PARAMETERS, LONG)]
+    else:
+        tables = [
             ("operands", declared.operands, LONG),
             ("constants", declared.constants, ir.DoubleType()),
             ("scalars", SCALARS, ir.DoubleType()),
-        ):
-            first = write.inttoptr(given[table], number.as_pointer())
-            for j, column in enumerate(columns):
-                if column in parameters:
-                    given[column] = write.load(write.gep(first, [ir.Constant(LONG, j)]))
+        ]
+    for table, columns, number in tables:
+        first = write.inttoptr(given[table], number.as_pointer())
+        for j, column in enumerate(columns):
+            if column in parameters:
+                given[column] = write.load(write.gep(first, [ir.Constant(LONG, j)]))
     convention, described = result.target_context.call_conv, result.fndesc
     callee = ir.Function(
         module,

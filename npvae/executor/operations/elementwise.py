@@ -6,7 +6,7 @@ import numpy as np
 
 from .declare import operation
 from .options import doubles, fast, floats, longs, moved, octets
-from .scalars import ONE, ZERO
+from .scalars import ONE, ZERO, sigmoid
 from .squares import fetch, transposed
 
 f32 = np.float32
@@ -43,6 +43,15 @@ def negative(d, out, n):
     x, y = doubles(d, n), doubles(out, n)
     for j in range(n):
         y[j] = -x[j]
+
+
+@operation("sigmoid", reads=dict(x="NF"), writes=dict(p="NF"), over=dict(p="x"), cost=0.3)
+@fast
+def probability(x, p, lo, hi, n):
+    size = (hi - lo) * n
+    numbers = moved(x + 4 * lo * n, p + 4 * lo * n, size)
+    for j in range(size):
+        numbers[j] = sigmoid(numbers[j])
 
 
 @operation()

@@ -54,10 +54,23 @@ def is_there(names: Collection[str]) -> bool:
     return all(kept.read(name) is not None for name in missing)
 
 
+def loop() -> Callable[[int], int]:
+    """The loop, which takes the address of its arguments, as `arguments` puts them together.
+
+    It leaves Python's lock to others while it runs.
+    """
+    return ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(addresses([LOOP])[LOOP])
+
+
+def arguments(*numbers: int) -> Any:
+    """The loop's arguments, whole numbers, and addresses, one after the other in memory."""
+    return (ctypes.c_int64 * len(PARAMETERS))(*numbers)
+
+
 def execute() -> Callable[..., int]:
-    """The loop, which takes whole numbers, and leaves Python's lock to others while it runs."""
-    kind = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * len(PARAMETERS))
-    return kind(addresses([LOOP])[LOOP])
+    """The loop as a function of its arguments."""
+    run = loop()
+    return lambda *numbers: run(ctypes.addressof(arguments(*numbers)))
 
 
 def code_of(names: Sequence[str]) -> dict[str, bytes]:

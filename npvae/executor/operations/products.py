@@ -147,3 +147,19 @@ def product(a, a_row, a_k, b, b_k, c, c_row, n, k, lo, hi, scratch):
                 a + first * a_row + start * a_k, a_row, a_k, b + start * b_k, b_k,
                 c + first * c_row, c_row, m, n, some, add, packs, scratch,
             )  # fmt: skip
+
+
+@operation()
+@fast
+def product_of_rows(a, b, c, k, lo, hi):
+    """Numbers lo to hi of the column C = A B, for a column B and rows of A that are whole.
+
+    The sum runs along a row, whose numbers lie side by side, and not over the columns of a tile,
+    all but one of which would be empty.
+    """
+    column, out = floats(b, k), floats(c, hi)
+    for i in range(lo, hi):
+        row, total = floats(a + 4 * i * k, k), np.float32(0)
+        for j in range(k):
+            total += row[j] * column[j]
+        out[i] = total

@@ -19,8 +19,13 @@ PER_FLOP = 1 / 200
 def _linear(to: Lowering, call: Call) -> None:
     x, weight = call.inputs
     wide, narrow = weight.shape
-    a, b = to.by_row(weight), to.by_feature(x)
-    product(to, a, (narrow, 1), b, to.new(call.outputs[0]), wide, x.per_feature, narrow)
+    a, b, c = to.by_row(weight), to.by_feature(x), to.new(call.outputs[0])
+    if x.per_feature == 1:
+        reads, writes = [(a, 4 * weight.size, 4 * narrow), (b, 4 * narrow, 0)], [(c, 4 * wide, 4)]
+        work = 2.0 * weight.size * PER_FLOP
+        to.emit("product_of_rows", wide, dict(a=a, b=b, c=c, k=narrow), reads, writes, work)
+    else:
+        product(to, a, (narrow, 1), b, c, wide, x.per_feature, narrow)
 
 
 @rule("linear_dx")
