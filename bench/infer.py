@@ -1,9 +1,10 @@
 """How long encode, decode and the ELBO take: of one row, 16, 256 and 10,000, in microseconds.
 
-npvae through its public calls, which check their input, on NumPy arrays and by NumPy alone; ONNX
-Runtime on the same arrays; PyTorch on tensors that are there already, within one inference_mode.
-All have the same random weights, and the sums of their results are compared; each draws the ELBO's
-noise by itself. Each peer has a process, and they take turns; ratios are of medians.
+npvae through its public calls, which check their input, on NumPy arrays, by NumPy alone and
+compiled; ONNX Runtime on the same arrays; PyTorch on tensors that are there already, within one
+inference_mode. All have the same random weights, and the sums of their results are compared; each
+draws the ELBO's noise by itself. Each peer has a process, and they take turns; ratios are of
+medians.
 """
 
 from __future__ import annotations

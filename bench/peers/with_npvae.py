@@ -40,10 +40,19 @@ def train(
     )
 
 
+MOST_ROWS = 256
+"""More are not compiled for: a call of so many is arithmetic, and calls of Python's are little."""
+
+
 def infer(peer: str, net: Net, threads: int, answer: Callable[..., None]) -> None:
     model = model_of(net)
 
-    def call_of(function: Callable[[np.ndarray], Any]) -> Any:
-        return lambda x: lambda: function(x)
+    def call_of(name: str) -> Any:
+        def call(x: np.ndarray) -> Callable[[], Any]:
+            compiled = peer == "npvae_compiled" and name != "elbo" and len(x) <= MOST_ROWS
+            function = getattr(nv.compiled(model, len(x)) if compiled else model, name)
+            return lambda: function(x)
 
-    answer(encode=call_of(model.encode), decode=call_of(model.decode), score=call_of(model.elbo))
+        return call
+
+    answer(encode=call_of("encode"), decode=call_of("decode"), score=call_of("elbo"))

@@ -70,7 +70,12 @@ def arguments(*numbers: int) -> Any:
 def execute() -> Callable[..., int]:
     """The loop as a function of its arguments."""
     run = loop()
-    return lambda *numbers: run(ctypes.addressof(arguments(*numbers)))
+
+    def call(*numbers: int) -> int:
+        given = arguments(*numbers)  # which stays until the loop has ended
+        return run(ctypes.addressof(given))
+
+    return call
 
 
 def code_of(names: Sequence[str]) -> dict[str, bytes]:
