@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import npvae as nv
+from npvae.executor.lower import RULES
 
 pytest.importorskip("numba")
 
@@ -122,14 +123,6 @@ REFUSED = {
     "context": (lambda: nv.VAE(9, 3, hidden=(8,), context_dim=2), "it takes a context"),
     "codes": (lambda: nv.Autoencoder(9, 3, hidden=(8,)), "Autoencoder encodes rows in a way"),
     "own part": (lambda: nv.VAE(9, 3, encoder=Doubled(9, 6)), "Doubled is a part of your own"),
-    "pooling": (
-        lambda: nv.VAE(
-            16, 3, encoder=nv.layers.Sequential(
-                [nv.layers.MaxPool2d((4, 4, 1), 2), nv.layers.Dense(4, 6)]
-            ),
-        ),
-        "Python runs",
-    ),
 }  # fmt: skip
 
 
@@ -138,6 +131,12 @@ def test_what_can_not_be_compiled(name):
     make, why = REFUSED[name]
     with pytest.raises(nv.ConfigError, match=f"can't be compiled: .*{why}.*Call encode and decode"):
         nv.compiled(make())
+
+
+def test_a_kernel_without_an_operation(monkeypatch):
+    monkeypatch.delitem(RULES, "bias_gelu")
+    with pytest.raises(nv.ConfigError, match="Python runs bias_gelu"):
+        nv.compiled(MODELS["real"]())
 
 
 def test_numpy_was_asked_for():
