@@ -62,11 +62,17 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "Both have the same shape and type.": {
+        "kernels.aggregate.decomposed_kl": [
+            "dz, dmu, dlogvar = (np.empty_like(z), np.zeros_like(logvar), np.zeros_like(mu))",
+        ],
         "kernels.latent.mixture_log_prob_backward": [
             "dz, dmu, dlogvar = (np.zeros_like(z), np.empty_like(logvar), np.empty_like(mu))",
         ],
     },
     "The array has one axis: the last one is axis 0, and it is its own transpose.": {
+        "kernels.aggregate.decomposed_kl": [
+            "dz[sample, :, j] = -along @ inverse[:, j].T",
+        ],
         "kernels.flows.planar_backward": [
             "h, own = (np.tanh(z @ w.T + b), np.result_type(w, u))",
             "da = g * (dz @ u_hat.T + 2 * d * h * bend / j)",
@@ -93,6 +99,9 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "It is divided by the sum of numbers whose sign changes with its own.": {
+        "kernels.aggregate.decomposed_kl": [
+            "log_shares = _log_shares(batch, n_data, -w).astype(logvar.real.dtype)",
+        ],
         "kernels.decoding._softmax": [
             "e = -np.exp(logits - logits.max(-1, keepdims=True))",
         ],
@@ -144,6 +153,9 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "It is rounded to the type of the rest in the end.": {
+        "kernels.aggregate.decomposed_kl": [
+            "rows = share[:, None]",
+        ],
         "kernels.flows.planar": [
             "change = -np.log1p((1 - h * h) * m)",
         ],
@@ -225,6 +237,12 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "kernels.training._log_power_means": [
             "top = np.where(np.isfinite(top), top, 1)",
             "top = np.where(np.isfinite(top), top, -1)",
+        ],
+    },
+    "Both operations with 1 give the same.": {
+        "kernels.aggregate.decomposed_kl": [
+            "gradients = (alpha * share / ones, -gamma * share * ones, dz, dmu, dlogvar)",
+            "gradients = (alpha * share * ones, -gamma * share / ones, dz, dmu, dlogvar)",
         ],
     },
 }
