@@ -10,7 +10,6 @@ import pytest
 import npvae as nv
 from npvae import kernels
 from npvae.evaluate import captured
-from npvae.executor.operations import machine
 from npvae.models.blocks import Batches
 
 likelihood = sys.modules[nv.log_likelihood.__module__]
@@ -22,7 +21,6 @@ def small_steps(monkeypatch):
     """Small jobs are captured too, in several steps, unless a test asks for NumPy."""
     monkeypatch.setattr(kernels.choice, "_chosen", None)
     monkeypatch.setattr(likelihood, "_WORTHWHILE", 0)
-    monkeypatch.setattr(captured, "WORTH_COMPILING", 0)
     monkeypatch.setattr(captured, "COLUMNS", 64)
 
 
@@ -42,7 +40,7 @@ def by_numpy(*arguments, **options):
 
 
 def weights_of(model, x, context=None):
-    return captured.captured_weights(model, Batches(model, x, context), 0)
+    return captured.captured_weights(model, Batches(model, x, context))
 
 
 MODELS = {
@@ -129,14 +127,3 @@ def test_what_is_not_captured_is_weighed_by_numpy(monkeypatch):
     monkeypatch.setattr(captured.CapturedWeights, "_run", lambda *given: run(*given) + 1.0)
     assert weights_of(model, x) is None
     np.testing.assert_array_equal(nv.log_likelihood(model, x, 9), by_numpy(model, x, 9))
-
-
-def test_a_small_job_waits_for_no_compiler(monkeypatch):
-    model = nv.VAE(D, 2, hidden=(6,))
-    monkeypatch.setattr(captured, "WORTH_COMPILING", 1)
-    assert (
-        weights_of(model, rows()) is not None
-    )  # it was compiled before, in this process or another
-    monkeypatch.setattr(machine, "_addresses", {})
-    monkeypatch.setattr(machine.cache.Cache, "read", lambda *_: None)
-    assert weights_of(model, rows()) is None

@@ -33,20 +33,15 @@ COLUMNS = 512
 """Samples of all rows together: few enough to stay in a cache, and many for each row's encoding."""
 STEPS = 8
 """At a time: some tens of milliseconds, between which Python may interrupt."""
-WORTH_COMPILING = 2e11
-"""Multiply-adds, some seconds of NumPy's time, for which a compiler is waited for."""
 
 
-def captured_weights(model: Model, read: Batches, work: float) -> CapturedWeights | None:
-    """What weighs samples of the rows that `read` gives, or None where Python has to.
-
-    `work` is how many multiply-adds there will be in all.
-    """
+def captured_weights(model: Model, read: Batches) -> CapturedWeights | None:
+    """What weighs samples of the rows that `read` gives, or None where Python has to."""
     if why_eager(model, Adam()) is not None:
         return None
     try:
         with blas_threads(1, matters=False), randomness_kept():
-            return CapturedWeights(model, read, work >= WORTH_COMPILING)
+            return CapturedWeights(model, read)
     except NotCapturable:
         return None
 
@@ -77,17 +72,14 @@ class CapturedWeights:
     ----------
     model : Model
     read : Batches
-    compiles : bool
-        Whether code is compiled that no run has compiled before.
 
     Raises
     ------
     NotCapturable
-        If Python has to run a part of the model, or the program differs from what Python makes, or
-        is not compiled.
+        If Python has to run a part of the model, or the program differs from what Python makes.
     """
 
-    def __init__(self, model: Model, read: Batches, compiles: bool = True) -> None:
+    def __init__(self, model: Model, read: Batches) -> None:
         self.worker = model.with_gradients(np.zeros_like(model.flat))
         self.n_rows = min(ROWS, len(read))
         self.n_samples = COLUMNS // self.n_rows
@@ -103,8 +95,6 @@ class CapturedWeights:
         self._programs = [self._program()]
         if self._programs[0].python_calls:
             raise NotCapturable("Python would copy what it is given and gives")
-        if not (compiles or self._programs[0].is_compiled):
-            raise NotCapturable("to compile it would take longer than to do without")
         self._compare(*self._example(read, slice(len(read) - self.n_rows, len(read)), 2))
 
     def _example(self, read: Batches, rows: slice, n_samples: int) -> tuple[Any, ...]:

@@ -25,8 +25,9 @@ _BLOCK = 1 << 20
 _ROWS, _DRAWS = 16, 1 << 16
 """Rows taken at a time, and draws of them all that are worth while: more rows where there are fewer
 of each."""
-_WORTHWHILE = 2e10
-"""Multiply-adds, a good part of a second, from which on the forward is captured."""
+_WORTHWHILE = 2e11
+"""Multiply-adds, some seconds of NumPy's time, from which on the forward is captured. Whether it is
+compiled already makes no difference, since the results' bits must not depend on that."""
 
 MOST_THREADS = 8
 """Each has blocks of its own: this bounds memory."""
@@ -53,7 +54,8 @@ def log_likelihood(
         log p(x) ≈ log 1/K Σ_k w_k,   w_k = p(x given z_k) p(z_k) / r(z_k),   z_k ~ r
 
     A lower bound in expectation that rises to log p(x) with K = n_samples. With `progress` a bar
-    shows on a terminal. Memory does not grow with K; all usable cores are used.
+    shows on a terminal. Memory does not grow with K; all usable cores are used, and where there is
+    much to do compiled code, as in training.
 
     With `diagnostics` three arrays (N,) come: log p(x); its standard error, which by the delta
     method is that of the mean of w over the mean, √((K/E - 1)/(K - 1)); and E = (Σw)²/Σw², the
@@ -147,12 +149,11 @@ def _chunks(n: int, n_samples: int) -> list[slice]:
 
 def _captured(model: Any, read: Batches, n_samples: int) -> Any:
     """What weighs draws from the posterior by compiled code, or None where that does not pay."""
-    work = n_samples * len(read) * model.flat.size
-    if work < _WORTHWHILE:
+    if n_samples * len(read) * model.flat.size < _WORTHWHILE:
         return None
     from .captured import captured_weights  # which small jobs can do without
 
-    return captured_weights(model, read, work)
+    return captured_weights(model, read)
 
 
 def _diagnosis(log_effective: Array, n_samples: int) -> tuple[Array, Array]:

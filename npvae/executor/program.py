@@ -134,11 +134,6 @@ class Program:
         self.table[:, executor.ADDRESS] = [addresses[name] for name in names]
         self._loop = machine.execute()
 
-    @property
-    def is_compiled(self) -> bool:
-        """Whether this or an earlier process has compiled all of it."""
-        return machine.is_there({operation.name for operation in self.operations})
-
     def _find_sources(self) -> None:
         """Put the sources' addresses in the table: staged rows lie elsewhere each time."""
         for i, operation in enumerate(self.operations):

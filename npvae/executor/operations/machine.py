@@ -48,12 +48,6 @@ def addresses(names: Collection[str]) -> dict[str, int]:
     return _addresses
 
 
-def is_there(names: Collection[str]) -> bool:
-    """Whether the machine code of these, and of the loop, need not be made."""
-    missing, kept = {*names, LOOP} - _addresses.keys(), cache.Cache()
-    return all(kept.read(name) is not None for name in missing)
-
-
 def loop() -> Callable[[int], int]:
     """The loop, which takes the address of its arguments, as `arguments` puts them together.
 
