@@ -86,7 +86,7 @@ def drop_rule(rows: TextRows) -> None:
 
 
 def drop_units(rows: TextRows, names: Sequence[str]) -> None:
-    """Leave out rows of units below the names, and of what is done to their numbers."""
+    """Leave out rows below the names that tell more of them: units, statistics, questions asked."""
     while _has_units(rows, names):
         del rows.head[0]
 
@@ -99,6 +99,9 @@ def _has_units(rows: TextRows, names: Sequence[str]) -> bool:
     units, below = [cell.strip() for cell in below[0]], below[1:]
     found = above_data(units, below)
     columns = [[cell.strip() for cell in column] for column in zip(*below, strict=True)]
+    if _are_words(units, columns):
+        rows.notes.append(_left_out([rows.head[0][0]], f"more names such as {found[0]!r}"))
+        return True
     for unit, column in zip(units, columns, strict=True):
         is_value = unit in column or len(unit) > _LONGEST_UNIT or like_data(unit)
         if unit and is_value:
@@ -106,6 +109,23 @@ def _has_units(rows: TextRows, names: Sequence[str]) -> bool:
     if len(found) > 1:
         rows.notes.append(_left_out([rows.head[0][0]], f"units such as {found[0]!r}"))
     return len(found) > 1
+
+
+def _are_words(cells: Sequence[str], columns: Sequence[Sequence[str]]) -> bool:
+    """Whether a row of text alone stands above several columns of data, and none comes again.
+
+    So surveys write the questions below the names. It is longer than a unit somewhere.
+    """
+    pairs = list(zip(cells, columns, strict=True))
+    data = [cell for cell, column in pairs if any(column) and _are_data(column)]
+    return (
+        len(data) > 1
+        and all(data)
+        and len(set(data)) == len(data)
+        and not any(map(like_data, filter(None, cells)))
+        and not any(cell in column for cell, column in pairs if cell)
+        and any(len(cell) > _LONGEST_UNIT for cell in cells)
+    )
 
 
 def body(rows: Iterator[Row], names: Sequence[str], width: int, notes: list[str]) -> Iterator[Row]:

@@ -64,12 +64,17 @@ SCALES = tuple(
 )
 FEWEST = 3
 """Two labels have the same likelihood with an order and without."""
-_BELOW = re.compile(r"(?:<|≤|<=|under|below|up to|unter|bis|moins de)\s*([0-9.]+)")
-_ABOVE = re.compile(
-    r"(?:>|≥|>=|over|above|über|ab|plus de)\s*([0-9.]+)|"
-    r"([0-9.]+)\s*(?:\+|and (?:over|older|more)|or more|und (?:älter|mehr)|et plus)"
+_BELOW = re.compile(
+    r"(?:<|≤|<=|under|below|up to|(?:less|fewer|younger) than|unter|bis|moins de)\s*([0-9.]+)"
 )
-_YEARS = re.compile(r"(?:years?|yrs|jahren?|jahre|ans?)(?: old)?$")
+_ABOVE = re.compile(
+    r"(?:>|≥|>=|over|above|(?:more|older) than|über|ab|plus de)\s*([0-9.]+)|"
+    r"([0-9.]+)\s*(?:\+|(?:and|or) (?:over|above|older|more)|und (?:älter|mehr)|et plus)"
+)
+_MONEY = re.compile(r"\s*[$€£¥]\s*")
+_THOUSANDS = re.compile(r"(?<=[0-9]),(?=[0-9]{3}\b)")
+_K = re.compile(r"(?<![0-9.])([0-9]+)k\b")
+_YEARS = re.compile(r"(?:years?|yrs|jahren?|jahre|ans?)(?: old)?(?= or |$)")
 _INTERVAL = re.compile(r"[\[(]\s*(-?[0-9.]+|-inf),\s*(-?[0-9.]+|inf)\s*[\])]")
 _NUMBERED = re.compile(r"([0-9])\s*(?:[-–=:.)]|\.\s)\s*(?=[^\W\d_])")
 _RANGE = re.compile(r"([0-9.]+)\s*(?:-|–|—|to|bis|à)\s*([0-9.]+)")
@@ -97,7 +102,8 @@ def order_of(labels: Iterable[str]) -> list[str] | None:
 
 def _ends(label: str) -> tuple[float, float] | None:
     """Where a range of numbers begins and ends; None of other text."""
-    text = _YEARS.sub("", label).strip()
+    text = _THOUSANDS.sub("", _MONEY.sub(" ", _YEARS.sub("", label)))
+    text = _K.sub(r"\g<1>000", text).strip()
     try:
         if match := _RANGE.fullmatch(text) or _INTERVAL.fullmatch(text):
             low, high = float(match[1]), float(match[2])

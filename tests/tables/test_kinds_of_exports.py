@@ -97,3 +97,26 @@ def test_subtotals_among_the_rows(read):
     np.testing.assert_array_equal(table.x[:, 1], np.array(X, float))
     assert "the subtotals in line 14, 27, 40 and 1 more are left out" in table.notes
     assert "line 54, a total or a remark below the table, is left out" in table.notes
+
+
+def test_questions_below_the_names_of_a_survey(read):
+    answers = ["agree", "disagree", "agree", "neither agree nor disagree"]
+    rows = [
+        f"{d} 09:00:00,{90 + i},{answers[i % 4]},{x}"
+        for i, (d, x) in enumerate(zip(DAYS, X, strict=True))
+    ]
+    table = read(
+        ["Start,Duration,Q1,Q2",
+         'Start Date,Duration (in seconds),"Are you happy, on the whole?",How many kilometres?',
+         ",".join(f'"{{""ImportId"":""{name}""}}"' for name in "sdqr"),
+         *rows]
+    )  # fmt: skip
+    assert table.columns == ["Start", "Q1", "Q2"]
+    np.testing.assert_array_equal(table.x[:, 2], np.array(X, float))
+    assert "line 2, more names such as 'Start Date', is left out" in table.notes
+
+
+def test_a_row_that_is_not_known_is_a_row(read):
+    rows = [f"{'ab'[i % 2]},{x},{x}" for i, x in enumerate(X)]
+    with pytest.raises(nv.DataError, match="line 2, column 'u': every known cell must hold a num"):
+        read(["kind,u,v", "a,not measured,not taken at all", *rows])

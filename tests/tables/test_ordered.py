@@ -29,6 +29,17 @@ def test_scales(scale):
         (["XL", "S", "M"], ["S", "M", "XL"]),
         (["3 = high", "1 = low", "2 = medium"], ["1 = low", "2 = medium", "3 = high"]),
         (["(0, 1.5]", "(-2, 0]", "(1.5, inf]"], ["(-2, 0]", "(0, 1.5]", "(1.5, inf]"]),
+        (["45 or older", "18 - 24", "25 - 44"], ["18 - 24", "25 - 44", "45 or older"]),
+        (
+            ["65 years or older", "Younger than 18", "18-64"],
+            ["Younger than 18", "18-64", "65 years or older"],
+        ),
+        (
+            ["$100,000 or more", "Less than $25,000", "$25,000 - $99,999"],
+            ["Less than $25,000", "$25,000 - $99,999", "$100,000 or more"],
+        ),
+        (["€1k-€5k", "under €1k", "more than €5k"], ["under €1k", "€1k-€5k", "more than €5k"]),
+        (["1,5-2", "3-4", "5-6"], None),
         (["1 - Paris", "2 - Lyon", "3 - Lille"], None),
         (["low", "high"], None),
         (["red", "low", "high"], None),
