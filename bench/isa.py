@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 
@@ -29,6 +31,10 @@ def hold_to(name: str) -> None:
         found = np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", [])
         newer = [feature for feature in found if feature.startswith(("AVX512", "X86_V4"))]
         os.environ["NPY_DISABLE_CPU_FEATURES"] = " ".join(newer)
+        # PyTorch's compiler takes code of another instruction set from its cache, and trains to NaN
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(
+            Path(tempfile.gettempdir(), "torchinductor_avx2")
+        )
 
 
 _ASK = """
