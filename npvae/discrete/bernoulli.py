@@ -91,7 +91,7 @@ class BernoulliCode(Code):
     support = ZEROS_AND_ONES
     usual_prior = "bernoulli"
 
-    def __init__(self, estimator: str = "relaxed", temperature: Any = 2 / 3) -> None:
+    def __init__(self, estimator: str = "relaxed", temperature: Any = 0.5) -> None:
         self._describe(estimator, temperature)
         self.relax, self.log_prob = BinaryConcrete(self.temperature), BernoulliCodeLogProb()
 

@@ -107,7 +107,7 @@ class CategoricalCode(Code):
         n: int = 1,
         classes: int = 10,
         estimator: str = "relaxed",
-        temperature: Any = 2 / 3,
+        temperature: Any = 0.5,
     ) -> None:
         self.n = whole("n, the number of categorical variables,", n)
         self.classes = whole("classes", classes, least=2)

@@ -144,6 +144,42 @@ def gaussian_kl_between(mu, logvar, prior_mu, prior_logvar):
     return jnp.einsum("n,n...->...", weights / weights.sum(), log_ratio)
 
 
+def by_class(a, classes):
+    return a.reshape(*a.shape[:-1], -1, classes)
+
+
+def class_log_probs(logits, classes):
+    return nn.log_softmax(by_class(logits, classes)).reshape(logits.shape)
+
+
+def gumbel_softmax(log_q, eps, classes, temperature):
+    """By products: q^(1/τ) over E^(1/τ), E = -log Φ(eps) exponentially distributed."""
+    e = by_class(-norm.logcdf(eps), classes) ** (1 / temperature)
+    powers = nn.softmax(by_class(log_q / temperature, classes)) / e
+    return (powers / powers.sum(-1, keepdims=True)).reshape(eps.shape)
+
+
+def binary_concrete(logits, eps, temperature):
+    noise = norm.logcdf(eps) - norm.logcdf(-eps)
+    return nn.sigmoid((logits + noise) / temperature)
+
+
+def bernoulli_log_prob(z, logits):
+    """Of z between 0 and 1 too."""
+    return (z * nn.log_sigmoid(logits) + (1 - z) * nn.log_sigmoid(-logits)).sum(-1)
+
+
+def categorical_kl(log_q, classes):
+    """KL of a measure that need not add up to 1: Σ q log(q/p) - q + p."""
+    q = by_class(jnp.exp(log_q), classes)
+    return (q * (by_class(log_q, classes) + np.log(classes)) - q + 1 / classes).sum(-1)[None]
+
+
+def bernoulli_kl(logits, p):
+    ones, zeros = nn.log_sigmoid(logits), nn.log_sigmoid(-logits)
+    return (jnp.exp(ones) * (ones - np.log(p)) + jnp.exp(zeros) * (zeros - np.log1p(-p)))[None]
+
+
 def planar(z, w, u, b):
     """Along û, which is u with its part along w bounded."""
     s = jnp.dot(w, u)

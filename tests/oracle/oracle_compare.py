@@ -98,12 +98,13 @@ def losses_and_gradients(
     x: Array,
     eps: Array,
     context: Array | None = None,
+    terms_of: Callable[..., dict[str, Any]] = vae,
 ) -> dict[str, tuple[float, dict[str, Array]]]:
     """A witness's losses of a VAE by name, each with its gradient by parameter name."""
     data = [w.array(a) for a in (x, eps, context) if a is not None]
 
     def function(p: dict[str, Any]) -> dict[str, Any]:
-        terms = vae(w, model, p, *data)
+        terms = terms_of(w, model, p, *data)
         return {name: loss(w, terms) for name, loss in losses.items()}
 
     values, pull = differentiate(w, function, model.params, {})

@@ -6,9 +6,10 @@ in both witnesses (`torch_witness.py` and `jax_witness.py`: the `w` below).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,11 +17,13 @@ import numpy as np
 import npvae as nv
 from npvae import layers, levels, posteriors, priors
 from npvae.core import bind, n_parameters, resolve
+from npvae.discrete.bernoulli import BernoulliCodeLogProb, BernoulliKL, BinaryConcrete
+from npvae.discrete.categorical import CategoricalKL, CodeLogProb, GumbelSoftmax
 from npvae.models.inference import PrecisionWeighted
 
 Array = np.ndarray
 
-B, D, H, Z, C, M = 5, 7, 6, 4, 3, 4
+B, D, H, Z, C, M, V = 5, 7, 6, 4, 3, 4, 2
 
 
 class Draw:
@@ -337,6 +340,31 @@ def vae(
         "mu": mu,
         "logvar": logvar,
     }
+
+
+def codes(w: Any, model: Any, p: dict[str, Any], x: Any, eps: Any) -> dict[str, Any]:
+    """log p(x given z) and the KL of a VAE of codes: at a relaxed z, or its mean over all codes."""
+    posterior, activation = model.posterior, model.activation.name
+    stats = mlp(w, activation, under("encoder.", p), x)
+    if posterior.name == "categorical":
+        classes = posterior.classes
+        param = w.class_log_probs(stats, classes)
+        kl = w.categorical_kl(param, classes)
+        every = product(np.eye(classes), repeat=posterior.n)
+        z = w.gumbel_softmax(param, eps, classes, posterior.temperature)
+    else:
+        param, kl = stats, w.bernoulli_kl(stats, model.prior.p)
+        every = product(np.eye(2)[:, :1], repeat=model.z_dim)
+        z = w.binary_concrete(stats, eps, posterior.temperature)
+    if posterior.estimator == "exact":
+        z = np.array([np.concatenate(code) for code in every])[:, None]
+        z = w.array(np.repeat(z, len(x), axis=1))
+        log_q = PARTS[f"posterior_step.{posterior.log_prob.name}"].witness(w, None, p, z, param)
+    theta = mlp(w, activation, under("decoder.", p), z)
+    log_px = w.bernoulli(theta, x)
+    if posterior.estimator == "exact":
+        log_px = (w.exp(log_q) * log_px).sum(0)[None]
+    return {"log_px": log_px, "kl": kl}
 
 
 FEATURES = {
@@ -725,6 +753,51 @@ PARTS = {
     "flow.planar": Entry(
         lambda draw: (flowed(draw).flows[0], (draw.numbers(draw.K, B, Z, far=3),)),
         lambda w, part, p, z: w.planar(z, p["w"], p["u"], p["b"]),
+    ),
+    "posterior.categorical": Entry(
+        lambda draw: (nv.CategoricalCode(V, C), (draw.numbers(B, V * C),)),
+        lambda w, part, p, stats: w.class_log_probs(stats, C),
+    ),
+    "posterior.bernoulli": Entry(
+        lambda draw: (nv.BernoulliCode(), (draw.numbers(B, Z),)), lambda w, part, p, stats: stats
+    ),
+    "posterior_step.gumbel_softmax": Entry(
+        lambda draw: (
+            GumbelSoftmax(C, 0.7), (draw.numbers(B, V * C, far=9), draw.noise(draw.K, B, V * C))
+        ),
+        lambda w, part, p, log_q, eps: w.gumbel_softmax(log_q, eps, C, 0.7),
+    ),
+    "posterior_step.binary_concrete": Entry(
+        lambda draw: (BinaryConcrete(0.7), (draw.numbers(B, Z, far=9), draw.noise(draw.K, B, Z))),
+        lambda w, part, p, logits, eps: w.binary_concrete(logits, eps, 0.7),
+    ),
+    "posterior_step.code_log_prob": Entry(
+        lambda draw: (CodeLogProb(), (draw.inside(draw.K, B, Z), draw.numbers(B, Z))),
+        lambda w, part, p, z, log_q: (z * log_q).sum(-1),
+    ),
+    "posterior_step.bernoulli_code_log_prob": Entry(
+        lambda draw: (BernoulliCodeLogProb(), (draw.inside(draw.K, B, Z), draw.numbers(B, Z))),
+        lambda w, part, p, z, logits: w.bernoulli_log_prob(z, logits),
+    ),
+    "prior.uniform": Entry(
+        lambda draw: (nv.UniformPrior(C), (draw.inside(draw.K, B, V * C),)),
+        lambda w, part, p, z: -np.log(C) * z.sum(-1),
+    ),
+    "prior.bernoulli": Entry(
+        lambda draw: (nv.BernoulliPrior(0.3), (draw.inside(draw.K, B, Z),)),
+        lambda w, part, p, z: (z * np.log(0.3) + (1 - z) * np.log(0.7)).sum(-1),
+    ),
+    "kl.categorical_uniform": Entry(
+        lambda draw: (CategoricalKL(C), (draw.gentle(B, V * C),)),
+        lambda w, part, p, log_q: w.categorical_kl(log_q, C),
+    ),
+    "kl.bernoulli_bernoulli": Entry(
+        lambda draw: (BernoulliKL(math.log(0.3 / 0.7)), (draw.numbers(B, Z, far=20),)),
+        lambda w, part, p, logits: w.bernoulli_kl(logits, 0.3),
+    ),
+    "level_step.mean": Entry(
+        lambda draw: (levels.Mean(), (draw.numbers(M, B), -abs(draw.numbers(M, B, far=20)))),
+        lambda w, part, p, log_px, log_q: (w.exp(log_q) * log_px).sum(0)[None],
     ),
     "posterior_step.reparameterise": Entry(
         lambda draw: (

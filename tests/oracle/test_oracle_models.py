@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch_witness
 from oracle_compare import assert_agree, losses_and_gradients
-from oracle_parts import PARTS, B, C, Draw, H, Z
+from oracle_parts import PARTS, B, C, Draw, H, Z, codes
 
 import npvae as nv
 
@@ -93,9 +93,33 @@ def test_a_prior_of_the_context(witness, use_kernels):
     check(witness, use_kernels, OBJECTIVES, prior="conditional", context_dim=3)
 
 
+@each_witness
+@pytest.mark.parametrize("estimator", ["relaxed", "exact"])
+@pytest.mark.parametrize("posterior", ["categorical:n=2,classes=3", "bernoulli"])
+def test_codes(posterior, estimator, witness, use_kernels):
+    rng = np.random.default_rng(0)
+    of_classes = "classes" in posterior
+    model = nv.VAE(
+        4, None if of_classes else 3, hidden=(H, 5), activation="tanh", dtype="float64",
+        posterior=posterior + (",estimator=" if of_classes else ":estimator=") + estimator,
+        prior=None if of_classes else "bernoulli:p=0.3",
+    )  # fmt: skip
+    model.flat[:] = rng.normal(0, 0.6, model.n_params)
+    x, eps = rng.random((B, 4)), model.draw_noise(B, 3, rng)
+    losses = {"beta": OBJECTIVES["beta"][1]}
+    expected = losses_and_gradients(witness, model, losses, x, eps, None, codes)["beta"]
+    for kernels in ("numpy", "numba"):
+        use_kernels(kernels)
+        loss, gradients = nv.value_and_grad(model, OBJECTIVES["beta"][0], x, eps)
+        assert loss == pytest.approx(expected[0], rel=RTOL)
+        assert_agree(gradients, expected[1], RTOL)
+
+
 def test_every_prior_has_its_model():
     """Of "flow" it is "coupling", which is made of the same flows."""
-    assert set(PRIORS) == {"standard", "mixture", "vamp", "conditional", "coupling", "flow"}
+    of_codes = {"uniform", "bernoulli"}
+    others = {"standard", "mixture", "vamp", "conditional", "coupling", "flow"}
+    assert set(PRIORS) == others | of_codes
 
 
 def test_free_bits_hold_some_dimensions_and_not_others():

@@ -16,6 +16,8 @@ from oracle_compare import arguments as arguments_of
 import npvae as nv
 from npvae import levels, posteriors, priors
 from npvae.core import bind, n_parameters
+from npvae.discrete.bernoulli import BernoulliCodeLogProb, BernoulliKL, BinaryConcrete
+from npvae.discrete.categorical import CategoricalKL, CodeLogProb, GumbelSoftmax
 from npvae.models.inference import PrecisionWeighted
 
 RTOL = 1e-12
@@ -73,6 +75,10 @@ def kl_by_integration(prior_mu=0, prior_logvar=0):
     log_ratio = log_normal(at, mu, sp.log(sigma**2)) - log_normal(at, prior_mu, prior_logvar)
     integrand = sp.expand(sp.expand_log(log_ratio, force=True) * sp.exp(log_normal(t, 0, 0)))
     return sp.integrate(integrand, (t, -sp.oo, sp.oo)).subs(sigma, sp.exp(logvar / 2))
+
+
+def kl_of_ones(q, p):
+    return q * sp.log(q / p) + (1 - q) * sp.log((1 - q) / (1 - p))
 
 
 def log_bernoulli(p):
@@ -247,6 +253,19 @@ FORMULAS = {
     "prior.conditional": Formula(
         priors.Conditional(), log_normal(z, mu, logvar), ((z,), (mu,), (logvar,))
     ),
+    "posterior_step.code_log_prob": Formula(CodeLogProb(), z * mu, ((z,), (mu,))),
+    "posterior_step.bernoulli_code_log_prob": Formula(
+        BernoulliCodeLogProb(), z * mu - sp.log(1 + sp.exp(mu)), ((z,), (mu,))
+    ),
+    "prior.uniform": Formula(nv.UniformPrior(3), -sp.log(3) * z, ((z,),)),
+    "prior.bernoulli": Formula(
+        nv.BernoulliPrior(0.25),
+        z * sp.log(sp.Rational(1, 4)) + (1 - z) * sp.log(sp.Rational(3, 4)),
+        ((z,),),
+    ),
+    "kl.bernoulli_bernoulli": Formula(
+        BernoulliKL(np.log(1 / 3)), kl_of_ones(logistic(mu), sp.Rational(1, 4)), ((mu,),)
+    ),
     "kl.gaussian_standard": Formula(levels.GaussianKL(), kl_by_integration(), ((mu,), (logvar,))),
     "kl.gaussian_conditional": Formula(
         levels.ConditionalKL(),
@@ -260,10 +279,13 @@ BELOW = {
     "prior.vamp",
     "prior_step.pseudo_inputs",
     "posterior_step.precision_weighted",
+    "posterior_step.gumbel_softmax",
+    "posterior_step.binary_concrete",
+    "kl.categorical_uniform",
 }
 """Not entry by entry: `test_vamp_prior`, `test_pseudo_inputs_are_passed_on`,
-`test_product_of_gaussians`; of flows there is more than an entry in each number, and PyTorch's and
-JAX's Jacobians are what proves them."""
+`test_product_of_gaussians`, `test_relaxed_codes`, `test_kl_of_classes`; of flows there is more than
+an entry in each number, and PyTorch's and JAX's Jacobians are what proves them."""
 BY_ROW = {x, share, count, label, mu, logvar}
 """What all samples share; the rest has a leading axis of them."""
 
@@ -409,3 +431,45 @@ def test_product_of_gaussians():
         for symbol, d in zip(given, part.backward(cache, *cotangents), strict=True):
             slopes = evaluated(sp.diff(f, symbol), points)
             assert_allclose(d.ravel(), slopes, 1e-10, atol=1e-14, err_msg=str(symbol))
+
+
+def test_relaxed_codes():
+    """In symbols, with noise of u = Φ(eps): classes by their Gumbel noise, ones by the logistic."""
+    u, v = sp.symbols("u v", positive=True)
+    half = sp.Rational(1, 2)
+    gumbel = [-sp.log(-sp.log(u)), -sp.log(-sp.log(v))]
+    weights = [sp.exp((a + g) / half) for a, g in zip(classes[:2], gumbel, strict=True)]
+    ones = logistic((mu + sp.log(u) - sp.log(1 - u)) / half)
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        given, eps = rng.normal(0, 2, 2), rng.normal(size=2)
+        uniform = [sp.N(sp.erfc(-sp.Rational(e) / sp.sqrt(2)) / 2, 60) for e in eps.tolist()]
+        point = list(zip((*classes[:2], mu, u, v), [*given, given[0], *uniform], strict=True))
+        point = [(symbol, sp.Rational(n) if isinstance(n, float) else n) for symbol, n in point]
+        part = GumbelSoftmax(2, 0.5)
+        out, cache = part.forward(given[None], eps[None, None])
+        share = weights[0] / sum(weights)
+        assert_allclose(out[0, 0, 0], float(sp.N(share.subs(point), 50)), RTOL)
+        d, none = part.backward(cache, np.array([[[1.0, 0.0]]]))
+        slopes = [float(sp.N(sp.diff(share, a).subs(point), 50)) for a in classes[:2]]
+        assert_allclose(d[0], slopes, 1e-11, atol=1e-300)
+        assert none is None
+        part = BinaryConcrete(0.5)
+        out, cache = part.forward(given[:1, None], eps[:1, None, None])
+        assert_allclose(out.ravel(), float(sp.N(ones.subs(point), 50)), RTOL)
+        d, none = part.backward(cache, np.ones((1, 1, 1)))
+        slope = float(sp.N(sp.diff(ones, mu).subs(point), 50))
+        assert_allclose(d.ravel(), slope, 1e-9, atol=1e-16)
+        assert none is None
+
+
+def test_kl_of_classes():
+    """With q and p of measures: Σ q log(q/p) - q + p."""
+    f = sum(sp.exp(a) * (a + sp.log(3)) - sp.exp(a) + sp.Rational(1, 3) for a in classes)
+    points = {symbol: np.random.default_rng(i).normal(-1, 1, N) for i, symbol in enumerate(classes)}
+    part = CategoricalKL(3)
+    kl, cache = part.forward(np.stack(list(points.values()), axis=-1))
+    assert_allclose(kl.ravel(), evaluated(f, points), RTOL)
+    d = part.backward(cache, np.ones_like(kl))
+    for i, symbol in enumerate(classes):
+        assert_allclose(d[:, i], evaluated(sp.diff(f, symbol), points), RTOL, atol=1e-14)

@@ -9,6 +9,7 @@ import math
 
 import torch
 from torch.distributions import (
+    Bernoulli,
     Beta,
     Categorical,
     ContinuousBernoulli,
@@ -132,6 +133,44 @@ def gaussian_kl(mu, logvar):
 def gaussian_kl_between(mu, logvar, prior_mu, prior_logvar):
     kl = kl_divergence(posterior(mu, logvar), posterior(prior_mu, prior_logvar))
     return kl if kl.ndim == 3 else kl[None]
+
+
+def by_class(a, classes):
+    return a.reshape(*a.shape[:-1], -1, classes)
+
+
+def class_log_probs(logits, classes):
+    return functional.log_softmax(by_class(logits, classes), -1).reshape(logits.shape)
+
+
+def gumbel_softmax(log_q, eps, classes, temperature):
+    noise = -torch.log(-torch.special.log_ndtr(eps))
+    return functional.softmax(by_class((log_q + noise) / temperature, classes), -1).reshape(
+        eps.shape
+    )
+
+
+def binary_concrete(logits, eps, temperature):
+    noise = torch.special.log_ndtr(eps) - torch.special.log_ndtr(-eps)
+    return torch.sigmoid((logits + noise) / temperature)
+
+
+def bernoulli_log_prob(z, logits):
+    """Of z between 0 and 1 too."""
+    return -functional.binary_cross_entropy_with_logits(
+        logits.expand(z.shape), z, reduction="none"
+    ).sum(-1)
+
+
+def categorical_kl(log_q, classes):
+    """KL of a measure that need not add up to 1: Σ q log(q/p) - q + p."""
+    q, p = by_class(torch.exp(log_q), classes), 1 / classes
+    return (q * torch.log(q / p) - q + p).sum(-1)[None]
+
+
+def bernoulli_kl(logits, p):
+    q, prior = Bernoulli(logits=logits), Bernoulli(torch.full_like(logits, p))
+    return kl_divergence(q, prior)[None]
 
 
 def planar(z, w, u, b):

@@ -90,18 +90,18 @@ def _elu_slope(h, c):
 
 
 @exact
-def _normal_cdf(s):
+def normal_cdf(s):
     return HALF * f32(math.erfc(-s * _ROOT_HALF))
 
 
 @exact
 def _gelu(s, c):
-    return s * _normal_cdf(s)
+    return s * normal_cdf(s)
 
 
 @exact
 def _gelu_slope(s, c):
-    return _normal_cdf(s) + s * exp_negative(-HALF * (s * s + _LOG_2PI))
+    return normal_cdf(s) + s * exp_negative(-HALF * (s * s + _LOG_2PI))
 
 
 @exact

@@ -17,6 +17,7 @@ from . import (  # noqa: F401  (they declare the operations)
     aggregate,
     by_class,
     cells,
+    codes,
     columns,
     conditional,
     convolve,
