@@ -22,6 +22,8 @@ from npvae.executor.program import Program
 
 EAGER = {"adam", "centred_backward"}
 """Kernels that have no compiled operation of a call's: Adam ends a step."""
+OF_OUTPUTS = {"sigmoid"}
+"""Kernels of what people see, by `nv.compiled`, that have one; they are in no step."""
 NATIVE = [name for name in KERNELS if name not in EAGER]
 ODD = {
     f"{name}-{odd}": (name, n)
@@ -129,7 +131,7 @@ def check_operations(name, arrays, n, threads):
 
 
 def test_every_kernel_has_a_rule():
-    assert set(RULES) == set(NATIVE)
+    assert set(RULES) - OF_OUTPUTS == set(NATIVE)
 
 
 @pytest.mark.smoke
