@@ -159,6 +159,9 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "kernels.flows.planar": [
             "change = -np.log1p((1 - h * h) * m)",
         ],
+        "kernels.aggregate._mixed": [
+            "shares /= total",
+        ],
     },
     "How many numbers are copied at a time changes no value.": {
         "kernels.conv._PORTION": [
@@ -243,6 +246,21 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "kernels.aggregate.decomposed_kl": [
             "gradients = (alpha * share / ones, -gamma * share * ones, dz, dmu, dlogvar)",
             "gradients = (alpha * share * ones, -gamma * share / ones, dz, dmu, dlogvar)",
+        ],
+    },
+    "The axis has length one, so its first entry is its last.": {
+        "kernels.aggregate._mixed": [
+            "return ((np.log(total) + top)[:, -1], shares)",
+        ],
+    },
+    "All rows are gone through, from the end instead of from the start.": {
+        "kernels.aggregate._log_shares": [
+            "at = -np.arange(batch)",
+        ],
+    },
+    "All of it is multiplied by the weights of the rows, which are all 0.": {
+        "kernels.aggregate._log_shares": [
+            "return np.log(shares * (weights / mean if mean else 2.0))",
         ],
     },
 }
