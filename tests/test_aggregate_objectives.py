@@ -245,7 +245,7 @@ def test_dip_of_variances_of_1_has_finite_gradients(rng):
 
 
 @pytest.mark.parametrize(
-    "made", [nv.BetaTC, nv.MMD, nv.DIP], ids=lambda made: made.__name__
+    "made", [nv.BetaTC, nv.MMD, nv.DIP, nv.STL], ids=lambda made: made.__name__
 )  # fmt: skip
 def test_beta_may_have_a_schedule(made, rng):
     terms = terms_of(rng)

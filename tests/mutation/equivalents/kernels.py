@@ -155,6 +155,7 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     "It is rounded to the type of the rest in the end.": {
         "kernels.aggregate.decomposed_kl": [
             "rows = share[:, None]",
+            "log_shares = _log_shares(batch, n_data, w)",
         ],
         "kernels.flows.planar": [
             "change = -np.log1p((1 - h * h) * m)",
