@@ -82,6 +82,7 @@ def test_activation_values(name, rng):
     b = np.array([0.5, -2.0, 0.0])
     h, _ = resolve("activation", name).forward(a, b)
     np.testing.assert_allclose(h, f(a + b), rtol=1e-12, atol=2e-16)
+    assert h.shape == a.shape
 
 
 @each_activation
