@@ -74,7 +74,7 @@ def exact_log_p(model, x):
     return stats.multivariate_normal(mean, covariance).logpdf(x)
 
 
-@pytest.mark.smoke(2)
+@pytest.mark.smoke(1)
 @each_inference
 def test_log_p_of_a_linear_gaussian_hierarchy(inference):
     model, _ = model_and_rows(inference, hidden=(), likelihood="gaussian")

@@ -60,6 +60,7 @@ def test_the_first_level_s_weight_is_the_first():
     assert [losses.kl_1, losses.kl_2] == pytest.approx(kls)
 
 
+@pytest.mark.smoke(1)
 @pytest.mark.parametrize("inference", ["top_down", "bottom_up", "chain"])
 def test_gradients_with_a_weight_for_each_level(inference):
     model = nv.HierarchicalVAE(6, (3, 2), hidden=(5,), activation="tanh", inference=inference,

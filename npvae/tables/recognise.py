@@ -112,6 +112,7 @@ def notes_of(table: Mapping[str, Cells], formats: Mapping[str, Format]) -> list[
         text = max(table[names[0]].known()[0][:100], key=len)
         number = written.parse(text)
         value = f"{number:.15g}" if isinstance(written, NumberFormat) else written.moment(number)
+        value = f"the duration {value}" if isinstance(written, DurationFormat) else value
         more = f" and {len(names) - 3} more columns" if len(names) > 3 else ""
         notes.append(f"{text!r} is read as {value} in {', '.join(map(repr, names[:3]))}{more}")
     return notes

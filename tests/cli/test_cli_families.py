@@ -107,6 +107,7 @@ def test_what_is_modelled_is_given_beside_the_condition(by_town, npvae, refused,
     assert "no label 'Berlin'" in refused(f"sample {by_town} --given town=Berlin")
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("name", ["by_town", "by_digit", "semi", "autoencoder"])
 @pytest.mark.parametrize(
     "line",

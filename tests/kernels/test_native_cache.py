@@ -229,6 +229,7 @@ raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 # What compiles
 
 
+@pytest.mark.slow
 def test_code_is_the_same_wherever_it_is_compiled():
     """In one process or in two, or in this one, where what tests called is compiled already."""
     names = ["bias_relu", "fill"]

@@ -149,8 +149,8 @@ class DurationFormat:
     ----------
     pattern : str
         Such as "H:mm:ss", "d' days 'HH:mm:ss", "H'h 'm'm'" or "'P'd'D'H'H'm'M's'S'": two letters
-        where a figure has a 0 before it, S for parts of a second, and of "'day|days '" the first
-        word behind 1.
+        where a figure has a 0 before it, S for parts of a second, + before all where it is written,
+        and of "'day|days '" the first word behind 1.
     short : str
         The units, of "wdhms", that are left out where they are 0: of a clock those before others.
     negative : str
@@ -160,8 +160,9 @@ class DurationFormat:
 
     def __init__(self, pattern: str, short: str = "", negative: str = "-") -> None:
         self.pattern, self.short, self.negative = pattern, short, negative
-        start = re.match(r"(?:'[^']*')?", pattern)
-        self._before = start[0].strip("'") if start else ""
+        start = re.match(r"\+?(?:'[^']*')?", pattern)
+        self._plus = "+" if pattern[:1] == "+" else ""
+        self._before = start[0].strip("'+") if start else ""
         found = list(_PIECE.finditer(pattern, start.end() if start else 0))
         joined = (start[0] if start else "") + "".join(match[0] for match in found)
         self._pieces = [(m[1], m[2] or "", len(m[3] or ""), _read(m[4])) for m in found]
@@ -199,9 +200,9 @@ class DurationFormat:
 
     def write(self, number: float) -> str:
         """The text of a number of days."""
-        ticks, sign, later = self._ticks(number), "", ""
+        ticks, sign, later = self._ticks(number), self._plus, ""
         if ticks < 0 and self.negative in ("+", ","):
-            later = "+" if self.negative == "+" else ""
+            sign, later = "", "+" if self.negative == "+" else ""
         elif ticks < 0:
             ticks, sign, later = -ticks, "-", "-" if self.negative == "--" else ""
         counts = []
@@ -281,7 +282,8 @@ def durations_as(texts: Iterable[str], two: str | None = None) -> DurationFormat
     if style == "clock":  # seconds that are 0 are written where others are
         some = [units[units.index(own[0]) :] for own in some]
     short = "".join(unit for unit in units if any(unit not in own for own in some))
-    pattern = "'P'" if style == "iso" else ""
+    pattern = "+" if any(one.sign == "+" for one in found) else ""
+    pattern += "'P'" if style == "iso" else ""
     for i, unit in enumerate(units):
         of_unit = [piece for piece in pieces if piece.unit == unit]
         pattern += _token(unit, of_unit, style) + _behind(of_unit, i == len(units) - 1)
