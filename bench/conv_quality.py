@@ -123,7 +123,8 @@ def run_torch(protocol: Protocol, epochs: int, seed: int, threads: int | None) -
     conv_twin.check(twin, model, protocol.rows[: protocol.batch])
     conv_twin.train(twin, protocol, epochs, np.random.default_rng(seed))
     with torch.no_grad():
-        terms = [twin.terms(torch.from_numpy(protocol.held_out)) for _ in range(DRAWS)]
+        held_out = torch.from_numpy(twin.standardised(protocol.held_out))
+        terms = [twin.terms(held_out) for _ in range(DRAWS)]
     return float(np.mean([float((log_px - kl).mean()) for log_px, kl in terms]))
 
 

@@ -146,6 +146,12 @@ def test_the_output_starts_at_the_mean():
     np.testing.assert_allclose(bias, np.log(p / (1 - p)), rtol=1e-5)
 
 
+def test_the_last_weights_are_small_for_real_pixels_alone():
+    grey, real = (model(likelihood=name) for name in ("bernoulli", "gaussian"))
+    last, small = grey.decoder.layers[-1].W, real.decoder.layers[-1].W
+    np.testing.assert_allclose(small, 0.1 * last, rtol=1e-6)
+
+
 def test_large_pixels_are_standardised_by_one_mean_and_scale():
     one = model(likelihood="gaussian_learnt_scale")
     one.start_from(np.full(48, 200.0), 20, 200 + 50 * rng.normal(size=(20, 48)))

@@ -32,8 +32,11 @@ class Twin(nn.Module):
             self.register_parameter(_own(name), nn.Parameter(torch.tensor(value)))
         units = model.units
         mean, scale = (units.mean, units.scale) if units else (np.zeros(1), np.ones(1))
-        self.mean, self.scale = (torch.tensor(a, dtype=torch.float32) for a in (mean, scale))
+        self.mean, self.scale = mean, scale
         self.log_scales = float(np.log(scale).sum())
+
+    def standardised(self, rows: np.ndarray) -> np.ndarray:
+        return ((rows - self.mean) / self.scale).astype(np.float32)
 
     def through(self, network: str, rows: torch.Tensor) -> torch.Tensor:
         for i, layer in enumerate(getattr(self.model[0], network).layers):
@@ -58,8 +61,7 @@ class Twin(nn.Module):
     def terms(
         self, x: torch.Tensor, eps: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """log p(x given z) and the KL of each row."""
-        x = (x - self.mean) / self.scale
+        """log p(x given z) and the KL of each row, standardised."""
         mu, logvar = self.through("encoder", x).chunk(2, 1)
         eps = torch.randn_like(mu) if eps is None else eps
         theta = self.through("decoder", mu + eps * torch.exp(0.5 * logvar))
@@ -80,14 +82,16 @@ def check(twin: Twin, model: nv.ConvVAE, x: np.ndarray) -> None:
     eps = model.draw_noise(len(x), 1, np.random.default_rng(0))
     own = nv.value_and_grad(model, nv.ELBO(), x, eps)[0]
     with torch.no_grad():
-        log_px, kl = twin.terms(torch.from_numpy(x), torch.from_numpy(np.asarray(eps)[0]))
+        rows = torch.from_numpy(twin.standardised(x))
+        log_px, kl = twin.terms(rows, torch.from_numpy(np.asarray(eps)[0]))
     if not math.isclose(own, float((kl - log_px).mean()), rel_tol=AGREE):
         raise AssertionError(f"npvae has a loss of {own}, PyTorch of {(kl - log_px).mean()}")
 
 
 def train(twin: Twin, protocol: Protocol, epochs: int, rng: np.random.Generator) -> None:
     """As `fit` does it: all rows in an order anew for each epoch, schedules by the step."""
-    x, optimiser = protocol.rows, torch.optim.Adam(twin.parameters(), fused=True)
+    x = twin.standardised(protocol.rows)
+    optimiser = torch.optim.Adam(twin.parameters(), fused=True)
     for epoch in range(epochs):
         order = rng.permutation(len(x))
         for start in range(0, len(x), protocol.batch):
