@@ -5,8 +5,8 @@ orders of their own: what PyTorch makes of the first batch is checked to be what
 
 faces: the ORL set at 64 x 64 in grey values of [0, 1], standardised by pixel, a Gaussian with a
 learnt scale, channels 16, 32, 64, 128, 32 latents, batches of 16, beta rising in the first quarter,
-pictures shifted and mirrored at each visit. Every eighth person is held out, and the ELBO is that
-of their pictures.
+standardised faces shifted and mirrored at each visit. Every eighth person is held out, and the ELBO
+is that of their pictures.
 
 mnist: channels 32, 64, 20 latents, batches of 128, Bernoulli; the ELBO is that of the test images.
 
