@@ -8,8 +8,9 @@ from typing import Any
 
 from .. import models  # noqa: F401  (their names and those of parts get registered)
 from ..core.errors import ConfigError
-from ..core.registry import arguments_of, parsed, registered, resolve
+from ..core.registry import arguments_of, parsed, registered, resolve, text
 from ..datasets import Dataset
+from ..posteriors import REAL
 from ..training.length import epochs_of
 from .console import count
 from .inputs import is_table
@@ -55,6 +56,7 @@ def choose(options: Namespace, earlier: Choices) -> Choices:
     _check_family(choices["model"] or "vae", given)
     if choices["likelihood"] is None and is_table(choices["data"]) and not options.image_shape:
         choices["likelihood"] = MIXED
+    _fill_by_posterior(choices)
     choices.update({n: v for n, v in _by_source(choices).items() if choices[n] is None})
     fill(choices)
     _check(choices)
@@ -65,6 +67,13 @@ def choose(options: Namespace, earlier: Choices) -> Choices:
 def family_of(choices: Choices) -> str:
     """The name that --model begins with."""
     return str(parsed(choices["model"] or "vae")["name"])
+
+
+def _fill_by_posterior(choices: Choices) -> None:
+    """What a posterior of codes decides: the latent dimensions, and a prior over codes."""
+    posterior = resolve("posterior", choices["posterior"] or "gaussian")
+    if posterior.support != REAL:
+        fill_in(choices, z_dim=posterior.own_z_dim, prior=text(posterior.usual_prior))
 
 
 def _check_family(model: str, given: Choices) -> None:
@@ -95,6 +104,12 @@ def _check_terms(choices: Choices, given: Choices) -> None:
         raise ConfigError(
             f"--objective {choices['objective']} is made of draws of z and their densities, which "
             f"--model {family} does not give. Take --objective elbo."
+        )
+    posterior = resolve("posterior", choices["posterior"] or "gaussian")
+    if posterior.relaxes and not {"log_px", "kl"}.issuperset(asked):
+        raise ConfigError(
+            f"--objective {choices['objective']} is made of draws of z and their densities, which "
+            f"--posterior {choices['posterior']} does not give in training. Take --objective elbo."
         )
 
 

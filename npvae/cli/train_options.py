@@ -142,12 +142,14 @@ GROUPS = {
                "values in [0, 1] and for images of bytes; otherwise gaussian)",
                family="likelihood"),
         Option("posterior", "NAME", str,
-               "how z given a row is distributed: gaussian (the default), or a Gaussian that goes "
-               "through n flows, such as planar:n=8", default="gaussian", family="posterior"),
+               "how z given a row is distributed: gaussian (the default); a Gaussian that goes "
+               "through n flows, such as planar:n=8; or codes, such as "
+               "categorical:n=10,classes=8 (10 variables of 8 classes each) or bernoulli (zeros "
+               "and ones)", default="gaussian", family="posterior"),
         Option("prior", "NAME", str,
                "how z is distributed: standard, mixture or vamp, such as vamp:n_components=50; or "
                "conditional, made of what --condition says (default: for a table a mixture, "
-               "otherwise standard)", family="prior"),
+               "otherwise standard; of codes uniform or bernoulli)", family="prior"),
     ],
     "objective": [
         Option("objective", "NAME", str,

@@ -104,7 +104,7 @@ def _collapsed(model: Model, x: Any, context: Any) -> Iterator[Finding]:
             "raise beta from 0 (beta=nv.Linear(0, 1, epochs)), or give free_bits",
             "--warmup, or --free-bits",
         )
-    elif units.sum() < len(units) / 2:
+    elif units.sum() < len(units) / 2 and model.levels[0].posterior.own_z_dim is None:
         yield Finding(
             f"{units.sum()} of {len(units)} latent dimensions are in use",
             f"z_dim={max(1, int(units.sum()))} does as well; to have more in use, raise beta from "
@@ -187,7 +187,7 @@ def _residuals(model: Any, x: Any, context: Any) -> tuple[Array, Array]:
 
 
 def _at_the_bound(model: Model, x: Any, context: Any) -> Iterator[Finding]:
-    if not model.levels:
+    if not model.levels or any(level.posterior.relaxes for level in model.levels):
         return
     encoded = model.encode(x, context)
     logvars = [pair[1] for pair in (encoded if isinstance(encoded, list) else [encoded])]

@@ -163,20 +163,32 @@ def _with_others(name: str, cls: Any, family: str, seed: int) -> dict[str, Repor
     for other, part in registered(family).items():
         if config.get(family) in (None, other):
             continue
-        chosen = part.example(rng)[0]
-        changed = {**config, family: chosen.config}
-        if family == "posterior":
-            changed.update(prior=None, z_dim=chosen.own_z_dim or config["z_dim"])
-        elif chosen.support != REAL:
-            continue  # it goes with another posterior, and is tried there
-        model = cls(**changed)
-        for title, objective in _objectives().items():
-            if title not in COMMON:
-                continue
-            if model.levels[0].kl is not None or not getattr(objective, "free_bits", 0):
-                key = f"{name} under {title}, {family} {other}"
-                reports[key] = check_gradients(model, objective=objective, seed=seed)
+        for title, changed in _changes(family, other, part.example(rng)[0], config).items():
+            model = cls(**{**config, **changed})
+            for goal, objective in _objectives().items():
+                if goal in COMMON and _is_for(objective, model.levels[0]):
+                    key = f"{name} under {goal}, {family} {title}"
+                    reports[key] = check_gradients(model, objective=objective, seed=seed)
     return reports
+
+
+def _changes(family: str, name: str, part: Any, config: Any) -> dict[str, dict[str, Any]]:
+    """By title, the arguments with which a model has this prior or posterior."""
+    if family == "prior":  # one over codes goes with their posterior, and is tried there
+        return {name: {"prior": part.config}} if part.support == REAL else {}
+    whole = {"prior": None, "z_dim": part.own_z_dim or config["z_dim"]}
+    found = {name: {**whole, "posterior": part.config}}
+    if part.relaxes:
+        summed = {"name": name, **part.arguments, "estimator": "exact"}
+        found[f"{name}, exact"] = {**whole, "posterior": summed}
+    return found
+
+
+def _is_for(objective: Any, level: Any) -> bool:
+    """Whether an objective takes what the level gives where gradients are asked for."""
+    if level.posterior.relaxes and "log_qz" in objective.needs:
+        return False
+    return level.kl is not None or not getattr(objective, "free_bits", 0)
 
 
 def _objectives() -> dict[str, Any]:

@@ -15,6 +15,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from .. import models
 from ..core import Part, clone, resolve
 from ..core.threads import usable_cores
+from ..posteriors import REAL
 from ..tables import Schema
 from ..tables.frames import frame_of, library_named, library_of
 from ..tables.on_disk import of_frame
@@ -156,11 +157,16 @@ class VAEEstimator(TableEstimator):
 
     def _new_model(self, x: Array, seed: int) -> models.VAE:
         """A model for rows x (N, D)."""
+        posterior = resolve("posterior", self.posterior)
+        real = posterior.support == REAL  # else it is of codes, and has a prior of its own
+        size = self._size(x)
+        if self.z_dim is None and posterior.own_z_dim:
+            size["z_dim"] = posterior.own_z_dim
         return models.VAE(
-            **self._size(x),
+            **size,
             activation=self.activation,
             posterior=self.posterior,
-            prior=usual(*x.shape)["prior"] if self.prior is None else self.prior,
+            prior=usual(*x.shape)["prior"] if self.prior is None and real else self.prior,
             seed=seed,
             **self._likelihood_for(x.shape[1]),
         )

@@ -208,3 +208,41 @@ def test_bad_input(
     words = [str(names.get(word, word)) for word in line.split()]
     quiet = ["--quiet"] if words[0] == "train" else []
     assert why in refused(" ".join([*words, *quiet]))
+
+
+def test_codes(npvae, folder, tmp_path):
+    """Their dimensions and their prior come of the posterior; every command takes the run."""
+    codes = trained(folder, "codes", "--epochs 3 --posterior categorical:n=3,classes=4")
+    config = nv.load(codes / "model.npz").config
+    assert config["z_dim"] == 12
+    assert config["prior"] == {"name": "uniform", "classes": 4}
+    for line in (
+        f"evaluate {codes} --data digits --samples 20",
+        f"sample {codes} -n 4 --out {tmp_path / 's.npy'}",
+        f"latent {codes} --data digits --out {tmp_path / 'z.csv'}",
+        f"latent {codes} --data digits --out {tmp_path / 'z.png'}",
+        f"reconstruct {codes} --data digits --out {tmp_path / 'r.npy'}",
+        f"interpolate {codes} --data digits --pairs 2 --out {tmp_path / 'i.npy'}",
+        f"traverse {codes} --out {tmp_path / 't.npy'}",
+        f"info {codes}",
+    ):
+        answer = npvae(line)
+        assert answer.code == 0, answer.err
+    z = np.array([list(map(float, row.values()))[:12] for row in table(tmp_path / "z.csv")])
+    np.testing.assert_allclose(z.reshape(-1, 3, 4).sum(-1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--posterior categorical --z-dim 4", "has 10 latent dimensions; got z_dim 4"),
+        ("--posterior bernoulli --prior mixture", "posterior and prior are over the same z"),
+        ("--posterior bernoulli --objective iwae", "Take --objective elbo"),
+        ("--posterior categorical:classes=1", "2 or more"),
+    ],
+)
+def test_what_codes_do_not_go_with(npvae, tmp_path, line, said):
+    answer = npvae(f"train {line} --epochs 1 --hidden 4 --no-plots --out {tmp_path / 'run'}")
+    assert answer.code == 2
+    assert answer.err.startswith("npvae: error: ")
+    assert said in answer.err

@@ -175,3 +175,11 @@ def test_npvae_does_not_load_scikit_learn_and_says_when_it_is_missing():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == 'npvae.sklearn needs scikit-learn: pip install "npvae[sklearn]"\n'
+
+
+def test_codes_bring_their_dimensions_and_their_prior(rows):
+    vae = small(posterior="categorical:n=2,classes=3", max_iter=2).fit(rows)
+    assert vae.model_.z_dim == 6
+    assert vae.model_.prior.name == "uniform"
+    shares = vae.transform(rows).reshape(-1, 2, 3)
+    np.testing.assert_allclose(shares.sum(-1), 1, rtol=1e-5)
