@@ -18,7 +18,7 @@ import numpy as np
 import npvae as nv
 from npvae.core.files import check_folder, make_folder
 
-HELD_OUT, VARIABLES, CLASSES, CLUSTERS = 297, 10, 8, 30
+HELD_OUT, VARIABLES, CLASSES, CLUSTERS, SHOWN = 297, 10, 8, 30, 5
 
 
 def main() -> None:
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def draw_changes(model: nv.VAE, x: np.ndarray, path: str) -> None:
-    """The variables that change the digit most, one a row, each through its classes."""
+    """The variables that change a digit most, one a row, each through its classes."""
     digit = x[:1]
     code = model.encode(digit).reshape(VARIABLES, CLASSES).argmax(-1)
     changed = np.tile(code, (VARIABLES, CLASSES, 1))
@@ -67,7 +67,7 @@ def draw_changes(model: nv.VAE, x: np.ndarray, path: str) -> None:
         changed[v, :, v] = range(CLASSES)
     z = np.eye(CLASSES)[changed].reshape(-1, VARIABLES * CLASSES)
     images = model.decode(z).reshape(VARIABLES, CLASSES, 64)
-    order = images.var(axis=1).sum(-1).argsort()[::-1]
+    order = images.var(axis=1).sum(-1).argsort()[::-1][:SHOWN]
     title = "One digit's code; in each row another of its variables goes through its classes"
     grid = nv.plots.image_grid(images[order].reshape(-1, 64), (8, 8), CLASSES, title=title)
     nv.plots.save(grid, path)
