@@ -9,7 +9,7 @@ import math
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy import stats
+from scipy import special, stats
 
 import npvae as nv
 from npvae.core.numerics import log_softmax
@@ -114,6 +114,17 @@ def test_relaxed_codes_lie_where_their_distributions_say(temperature):
     for share in (z[:, 0, 1], one[:, 0, 0]):
         noise = temperature * np.log(share / (1 - share)) - logit
         assert stats.kstest(noise, stats.logistic.cdf).pvalue > 1e-3
+
+
+def test_relaxed_codes_are_the_formulas():
+    rng = np.random.default_rng(3)
+    a, eps = rng.normal(size=(2, 6)), rng.normal(size=(4, 2, 6))
+    u, log_q = stats.norm.cdf(eps), log_softmax(a.reshape(4, 3).T).T.reshape(2, 6)
+    z, _ = BinaryConcrete(0.7).forward(a, eps)
+    assert_allclose(z, special.expit((a + special.logit(u)) / 0.7), rtol=1e-10)
+    z, _ = GumbelSoftmax(3, 0.7).forward(log_q, eps)
+    wanted = special.softmax(((log_q - np.log(-np.log(u))) / 0.7).reshape(4, 2, 2, 3), axis=-1)
+    assert_allclose(z, wanted.reshape(4, 2, 6), rtol=1e-10)
 
 
 def test_noise_is_gumbel_far_into_its_tails():

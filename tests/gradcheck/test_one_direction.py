@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import npvae as nv
-from npvae.core import bind, layout, registered, registered_parts
+from npvae.core import bind, layout, n_parameters, registered, registered_parts
 from npvae.core.trees import leaves
 from npvae.gradcheck.whole_level import fitting, level_of
 
@@ -63,6 +63,7 @@ def check(part, inputs, rng):
     weights = [rng.normal(size=np.shape(x)) for x in leaves(outputs)]
     d_inputs = part.backward(cache, *weights)
     d_inputs = d_inputs if isinstance(d_inputs, tuple) else (d_inputs,)
+    assert not inputs or d_inputs[0] is not None
     d_inputs = [
         np.zeros(x.shape) if d is None else d for d, x in zip(d_inputs, inputs, strict=True)
     ]
@@ -81,6 +82,14 @@ def check(part, inputs, rng):
 @pytest.mark.parametrize("cls", PARTS.values(), ids=PARTS)
 def test_parts(cls, rng):
     check(*cls.example(rng), rng)
+
+
+@pytest.mark.parametrize("name", [name for name in PARTS if name.startswith("layer.")])
+def test_layers_give_no_gradient_that_nobody_asks_for(name, rng):
+    layer, (x,) = PARTS[name].example(rng)
+    bind(layer, np.zeros(n_parameters(layer)), prefix="d")
+    y, cache = layer.forward(x)
+    assert layer.backward(cache, y, wrt_input=False) is None
 
 
 @pytest.mark.parametrize("shape", [(2, 7), (4, 2, 7)], ids=["rows", "samples"])
