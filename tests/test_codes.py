@@ -122,6 +122,9 @@ def test_relaxed_codes_are_the_formulas():
     u, log_q = stats.norm.cdf(eps), log_softmax(a.reshape(4, 3).T).T.reshape(2, 6)
     z, _ = BinaryConcrete(0.7).forward(a, eps)
     assert_allclose(z, special.expit((a + special.logit(u)) / 0.7), rtol=1e-10)
+    with relaxing():
+        (drawn, _), _ = BernoulliCode(temperature=0.7).draw((a,), eps, density=False)
+    assert_array_equal(drawn, z)
     z, _ = GumbelSoftmax(3, 0.7).forward(log_q, eps)
     wanted = special.softmax(((log_q - np.log(-np.log(u))) / 0.7).reshape(4, 2, 2, 3), axis=-1)
     assert_allclose(z, wanted.reshape(4, 2, 6), rtol=1e-10)
