@@ -100,8 +100,10 @@ def notes_of(table: Mapping[str, Cells], formats: Mapping[str, Format]) -> list[
     for name, written in formats.items():
         if isinstance(written, NumberFormat) and written is not PLAIN:
             alike.setdefault(str(written.config), []).append(name)
-        elif isinstance(written, DateFormat) and not _ISO.fullmatch(written.pattern):
-            alike.setdefault(written.pattern, []).append(name)
+        elif isinstance(written, DateFormat) and (
+            written.other or not _ISO.fullmatch(written.pattern)
+        ):
+            alike.setdefault(f"{written.pattern} {written.other}", []).append(name)
         elif isinstance(written, DurationFormat) and not written.pattern.startswith(_OF_PANDAS):
             alike.setdefault(str(written.config), []).append(name)
     notes = []
@@ -109,7 +111,10 @@ def notes_of(table: Mapping[str, Cells], formats: Mapping[str, Format]) -> list[
         written = formats[names[0]]
         if written is None:
             continue
-        text = max(table[names[0]].known()[0][:100], key=len)
+        texts = table[names[0]].known()[0]
+        if isinstance(written, DateFormat) and written.other:
+            texts = [text for text in texts if not text[:4].isdigit()]
+        text = max(texts[:100], key=len)
         number = written.parse(text)
         value = f"{number:.15g}" if isinstance(written, NumberFormat) else written.moment(number)
         value = f"the duration {value}" if isinstance(written, DurationFormat) else value

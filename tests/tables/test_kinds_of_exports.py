@@ -60,6 +60,7 @@ def test_dates_in_two_writings(read, share, pattern):
     column = table.schema.columns[0]
     assert (column.kind, column.format.pattern) == ("date", pattern)
     assert [row["day"] for row in table.schema.rows(table.x)] == DAYS
+    assert any("'01/" in note and "is read as 2024-01-" in note for note in table.notes)
     assert tables.Schema.of(table.schema.config) == table.schema
     assert column.number("02/13/2024") == column.number("2024-02-13")
 
