@@ -20,6 +20,7 @@ from ..data.reader import Reader
 from ..data.tilt import Tilt
 from ..data.units import Units
 from ..levels import Level
+from . import noise
 from .blocks import Batches, by_blocks, draws, in_threads, joined
 from .owner import Owner
 from .tilted import tilted_rows
@@ -220,39 +221,11 @@ class Model(Owner, abstract=True):
 
         With several latent levels it is a list of one array for each level, cut from one draw.
         """
-        size = n_samples * batch
-        widths, dtype = self.noise_widths, self.flat.real.dtype
-        try:
-            flat = rng.standard_normal(size * sum(widths), dtype=dtype)
-        except ValueError as error:  # more numbers than NumPy can count
-            raise MemoryError(f"{n_samples} samples of {batch} rows are too many") from error
-        ends = size * np.cumsum(widths)[:-1]
-        levels = [
-            level.reshape(n_samples, batch, width)
-            for level, width in zip(np.split(flat, ends), widths, strict=True)
-        ]
-        return levels[0] if len(levels) == 1 else levels
+        return noise.drawn(self.noise_widths, batch, n_samples, rng, self.flat.real.dtype)
 
     def check_noise(self, eps: Any, batch: int) -> Any:
         """`eps` in the model's type; raises `DataError` if it is not as `draw_noise` gives it."""
-        widths = self.noise_widths
-        if len(widths) == 1:
-            return self._checked_noise(eps, batch, widths[0])
-        if not isinstance(eps, (list, tuple)) or len(eps) != len(widths):
-            raise DataError(
-                f"eps is a list of {len(widths)} arrays, one for each latent level; got "
-                f"{type(eps).__name__}. Draw it with model.draw_noise(batch, n_samples, rng)."
-            )
-        return [self._checked_noise(e, batch, z) for e, z in zip(eps, widths, strict=True)]
-
-    def _checked_noise(self, eps: Any, batch: int, z_dim: int) -> Array:
-        eps = as_array(eps, "eps")
-        if eps.ndim != 3 or eps.shape[1:] != (batch, z_dim) or len(eps) == 0:
-            raise DataError(
-                f"eps needs shape (K, {batch}, {z_dim}) for this batch and model; got "
-                f"{eps.shape}. Draw it with model.draw_noise(batch, n_samples, rng)."
-            )
-        return eps.astype(self.flat.real.dtype, copy=False)
+        return noise.checked(eps, self.noise_widths, batch, self.flat.real.dtype)
 
     @public
     def encode(self, x: Any, context: Any = None) -> Any:
