@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.signal import correlate
 
+from npvae import kernels
 from npvae.core import bind, n_parameters
 from npvae.core.errors import ConfigError
 from npvae.gradcheck import check_gradients
@@ -59,8 +60,8 @@ def test_values_are_the_formulas(window, rng):
 def test_values_are_scipys(rng):
     part = layer(Conv2d, rng, (9, 7, 2), 3, (4, 3), activation="tanh")
     image = rng.normal(size=(9, 7, 2))
-    kernels = [correlate(image, weight, mode="valid")[..., 0] for weight in part.W]
-    wanted = np.tanh(np.stack(kernels, axis=-1) + part.b)
+    filtered = [correlate(image, weight, mode="valid")[..., 0] for weight in part.W]
+    wanted = np.tanh(np.stack(filtered, axis=-1) + part.b)
     np.testing.assert_allclose(part.forward(image.reshape(1, -1))[0][0], wanted.ravel(), rtol=1e-12)
 
 
@@ -87,6 +88,22 @@ def test_the_transpose_is_the_adjoint(window, rng):
 def test_gradients_before_an_activation_that_is_not_odd(rng):
     part = layer(Conv2d, rng, (3, 3, 2), 2, 2, activation="gelu")
     assert check_gradients(part, (rng.normal(size=(2, part.n_in)),), methods=["complex"]).ok
+
+
+@each_window
+def test_its_kernels_are_one_form_by_each_of_its_factors(window, rng):
+    """Σ dy · weight · patches(x), which is dx · x and dweight · weight; each of its factor's shape."""
+    part = layer(Conv2d, rng, (7, 8, 4), 6 if window.get("groups", 1) < 3 else 8, **window)
+    options = part.stride, part.padding, part.dilation, part.groups
+    x = rng.normal(size=(3, 7, 8, 4))
+    y = kernels.conv2d(x, part.W, *options)
+    dy = rng.normal(size=y.shape)
+    dx = kernels.conv2d_dx(dy, part.W, (7, 8), *options)
+    dw = kernels.conv2d_dw(dy, x, part.kernel, *options)
+    assert y.shape == (3, *part.out_shape)
+    assert dx.shape == x.shape
+    assert dw.shape == part.W.shape
+    np.testing.assert_allclose([(dx * x).sum(), (dw * part.W).sum()], (dy * y).sum(), rtol=1e-10)
 
 
 def test_many_rows_are_the_rows_one_by_one(rng, monkeypatch):

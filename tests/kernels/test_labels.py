@@ -71,9 +71,10 @@ def test_gradients_are_the_complex_steps(rng):
             np.testing.assert_allclose(ours[i][place], slope, rtol=1e-10, atol=1e-13)
 
 
-def test_gradients_have_the_type_of_what_they_are_of(rng):
-    """Those that come in are float64, as objectives make them."""
+def test_what_comes_out_has_the_type_of_what_it_is_of(rng):
+    """Gradients that come in are float64, as objectives make them."""
     arrays = [a.astype(np.float32) for a in drawn(rng)]
+    assert kernels.over_labels(*arrays, KNOWN.astype(np.float32), ALPHA)[1].dtype == np.float32
     d_x, d_kl = rng.normal(size=(K, B)), rng.normal(size=(K, B, Z + 1))
     _, d_each_kl, d_logits = kernels.over_labels_backward(d_x, d_kl, *arrays, KNOWN, ALPHA)
     assert d_each_kl.dtype == d_logits.dtype == np.float32
