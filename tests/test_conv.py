@@ -92,7 +92,7 @@ def test_gradients_before_an_activation_that_is_not_odd(rng):
 
 @each_window
 def test_its_kernels_are_one_form_by_each_of_its_factors(window, rng):
-    """Σ dy · weight · patches(x), which is dx · x and dweight · weight; each of its factor's shape."""
+    """Σ dy · weight · patches(x) is dx · x and dweight · weight, each of its factor's shape."""
     part = layer(Conv2d, rng, (7, 8, 4), 6 if window.get("groups", 1) < 3 else 8, **window)
     options = part.stride, part.padding, part.dilation, part.groups
     x = rng.normal(size=(3, 7, 8, 4))
@@ -175,6 +175,14 @@ def test_stacked_is_one_image_of_several(rng):
     np.testing.assert_array_equal(back.forward(y)[0], rows)
     np.testing.assert_array_equal(there.backward(None, y), rows)
     assert there.backward(None, y, wrt_input=False) is None
+
+
+def test_three_images_are_stacked_and_unstacked(rng):
+    images = [rng.normal(size=(5, 4, n)) for n in (1, 2, 3)]
+    rows = np.hstack([image.reshape(5, -1) for image in images])
+    stacked = np.concatenate(images, axis=-1).reshape(5, -1)
+    np.testing.assert_array_equal(kernels.stack_channels(rows, 4, (1, 2, 3)), stacked)
+    np.testing.assert_array_equal(kernels.unstack_channels(stacked, 4, (1, 2, 3)), rows)
 
 
 def test_beside_leaves_the_rest(rng):

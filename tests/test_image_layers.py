@@ -7,6 +7,7 @@ import pytest
 from scipy import ndimage
 
 import npvae as nv
+from npvae import kernels
 from npvae.core.errors import ConfigError
 from npvae.layers import (
     AveragePool2d,
@@ -76,6 +77,18 @@ def test_of_any_ties_the_first_gets_the_gradient():
     np.testing.assert_array_equal(dx.reshape(2, 4), [[0, 5, 7, 0], [0, 0, 0, 0]])
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_resampling_is_by_two_matrices(dtype, rng):
+    """They are float64; the images' type stays."""
+    x = rng.normal(size=(2, 3, 4, 6)).astype(dtype)
+    down, along = rng.normal(size=(5, 3)), rng.normal(size=(7, 4))
+    y = kernels.resample(x, down, along)
+    np.testing.assert_allclose(
+        y, np.einsum("ih,jw,rhwc->rijc", down, along, x), rtol=1e-4, atol=1e-5
+    )
+    assert y.dtype == dtype
+
+
 def test_nearest_repeats_pixels(rng):
     x = rng.normal(size=(2, 3, 4, 2))
     y = Upsample2d((3, 4, 2), (2, 3)).forward(x.reshape(2, -1))[0]
@@ -107,8 +120,8 @@ def test_residual_adds(rng):
 def test_a_model_of_them_trains_captured_as_eagerly(rng):
     x = rng.random((40, 64), dtype=np.float32)
     flats = []
-    for kernels in ("numpy", "numba"):
-        nv.use_kernels(kernels)
+    for own in ("numpy", "numba"):
+        nv.use_kernels(own)
         try:
             encoder = Sequential([
                 Conv2d((8, 8, 1), 4, 3, padding=1, activation="relu"), MaxPool2d((8, 8, 4)),

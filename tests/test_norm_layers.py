@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import npvae as nv
+from npvae import kernels
 from npvae.core import bind, n_parameters
 from npvae.core.errors import ConfigError
 from npvae.gradcheck import check_gradients
@@ -36,6 +37,14 @@ def test_sets_have_mean_0_and_variance_1(kind, arguments, axes):
     u = part.forward(rng.normal(3, 20, size=(5, 24)))[0].reshape(5, 2, 3, 4)
     np.testing.assert_allclose(u.mean(axes), 0, atol=1e-12)
     np.testing.assert_allclose(u.var(axes), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_of_one_number_or_none_there_is_nothing_to_bring_to_0(rows):
+    with np.errstate(all="raise"):
+        u, inverse = kernels.normalised(np.full((rows, 3), 5.0), (0,), 1e-4)
+    np.testing.assert_array_equal(u, np.zeros((rows, 3)))
+    np.testing.assert_allclose(inverse, np.full((1, 3), 100.0), rtol=1e-12)
 
 
 def test_gain_and_shift_are_by_channel():
