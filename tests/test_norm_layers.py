@@ -112,12 +112,12 @@ def test_statistics_are_those_of_training_rows_after_each_epoch(tmp_path):
 )
 def test_captured_steps_are_eager_ones_and_resumed_runs_unbroken(make, tmp_path):
     bounds = []  # not the weights: a bias before BatchNorm changes nothing, and follows rounding
-    for kernels in ("numpy", "numba"):
-        nv.use_kernels(kernels)
+    for own in ("numpy", "numba"):
+        nv.use_kernels(own)
         try:
             whole, half, again = make(), make(), make()
             nv.fit(whole, X, epochs=4, valid=X[:9], **OPTIONS)
-            file = tmp_path / f"{kernels}.npz"
+            file = tmp_path / f"{own}.npz"
             nv.fit(half, X, epochs=2, checkpoint=file, **OPTIONS)
             nv.fit(again, X, epochs=4, checkpoint=file, resume=True, **OPTIONS)
             np.testing.assert_array_equal(again.flat, whole.flat)

@@ -157,5 +157,23 @@ def test_cutpoints_gradients_are_summed_in_float64():
     eta, cuts = np.zeros((40_000, 1), np.float32), np.array([-0.5, 0.25, -0.25], np.float32)
     d = np.tile(np.array([0.1, 1.1, 0.7, 0.4], np.float32), (40_000, 1))
     _, got = kernels.ordinal_logits_backward(d[None], eta[None], cuts, (4,))
+    assert got.dtype == np.float32
     wide = (a.astype(np.float64) for a in (d[None], eta[None], cuts))
     np.testing.assert_allclose(got, kernels.ordinal_logits_backward(*wide, (4,))[1], rtol=1e-5)
+
+
+def test_ordered_classes_are_the_intervals_between_cutpoints():
+    eta, cuts = np.array([[0.3, -1.0]]), np.array([-0.5, 0.25, -0.75, 1.0])
+    points = [np.array([-0.5, -0.5 + np.exp(0.25), -0.5 + np.exp(0.25) + np.exp(-0.75)]), [1.0]]
+    upto = [np.concatenate([[0], expit(p - e), [1]]) for p, e in zip(points, eta[0], strict=True)]
+    wanted = np.log(np.concatenate([np.diff(u) for u in upto]))
+    np.testing.assert_allclose(kernels.ordinal_logits(eta, cuts, (4, 2))[0], wanted, rtol=1e-12)
+
+
+def test_a_planar_flow_of_infinite_slope_has_no_gradient():
+    one = np.ones((1, 1, 1))
+    with np.errstate(all="ignore"):
+        _, dw, du, _ = kernels.planar_backward(
+            one, one[0], one, *1e200 * np.ones((2, 1)), one[0, 0]
+        )
+    assert np.isnan([dw, du]).all()
