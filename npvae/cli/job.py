@@ -22,7 +22,7 @@ from ..plots import Shape
 from ..tables import Table
 from ..tables import read as read_table
 from ..tables.distributions import fitted_to
-from ..training.calibrate import Calibration, calibrate
+from ..training.calibrate import Calibration, calibrate, check_prior_can_be_fitted, fit_prior
 from ..training.callbacks import EarlyStopping
 from ..training.fit import train
 from ..training.history import History
@@ -87,6 +87,8 @@ class Job:
         valid = None if self.valid is None else (self.valid.x, self.valid.context)
         with _plain_interrupts():
             history = train(self.model, settings, self.train.x, valid, self.train.context)
+            if n := self.choices["fit_prior"]:
+                self.model = fit_prior(self.model, self.train.x, held_out, n, self.choices["seed"])
             if isinstance(self.train, Table) and not self.model.context_dim and self.model.levels:
                 self.calibration = calibrate(self.model, self.train.x, held_out)
         checkpoint.save(self.model, self.folder / MODEL)
@@ -208,6 +210,8 @@ def _prepare(options: Namespace, place: RunFolder) -> Job:
     if family_of(choices) == "conv":
         arguments = _image_options(data, choices, shape)
     model = _model(choices, {**arguments, **asked})
+    if choices["fit_prior"]:
+        check_prior_can_be_fitted(model)
     image_shape = image_shape_of(data, model.likelihood, shape)
     if image_shape and shape is None and data.image_shape is None:
         size = " x ".join(map(str, image_shape))

@@ -11,6 +11,7 @@ from ..evaluate import accuracy, columns_alone
 from ..evaluate.course import last_tenth, losses_of, risen, still_falling
 from ..evaluate.report import of_the_model, of_the_warm_up
 from ..objectives import ELBO
+from ..priors import Mixture
 from ..training.calibrate import Calibration
 from ..training.length import epochs_of
 from .console import count
@@ -39,6 +40,16 @@ def calibrated(found: Calibration | None) -> Iterator[str]:
             f"chosen so that {count(found.moments, 'mean')} of columns and of their products are "
             f"those of the data; one counts as {found.effective:.2f} independent ones"
         )
+
+
+def with_prior(job: Job) -> Iterator[str]:
+    """What became of --fit-prior."""
+    if not job.choices["fit_prior"]:
+        return
+    if isinstance(job.model.prior, Mixture):
+        yield f"from {count(job.model.prior.n_components, 'Gaussian')}, fitted to the rows' z"
+    else:
+        yield "from the prior as it was: by fitted Gaussians z of held-out rows were no likelier"
 
 
 def predicted(job: Job) -> Iterator[str]:

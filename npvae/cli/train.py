@@ -22,7 +22,14 @@ from .inputs import draw, take
 from .job import Job, prepared
 from .next_commands import next_commands
 from .objective_options import in_words
-from .outcome import calibrated, how_it_ended, predicted, what_is_wrong, worse_than_none
+from .outcome import (
+    calibrated,
+    how_it_ended,
+    predicted,
+    what_is_wrong,
+    with_prior,
+    worse_than_none,
+)
 from .tabular import TableGallery, gallery_of, label_of, listing
 from .takeover import CHECKPOINT, CONFIG, HISTORY, MODEL, ROWS
 
@@ -173,7 +180,8 @@ def _outcome(job: Job, history: History, kept: dict[str, Any], seconds: float) -
     listed = [_listed(name, what) for name, what in files]
     said = chain(how_it_ended(job, history.records), what_is_wrong(job, history.records))
     notes = [f"note       {note}" for note in said]
-    notes += [f"drawn rows {what}" for what in calibrated(job.calibration)]
+    said = chain(with_prior(job), calibrated(job.calibration))
+    notes += [f"drawn rows {what}" for what in said]
     notes += [f"accuracy   {what}" for what in predicted(job)]
     return "\n".join([f"{line} nats per example.", *notes, f"Written to {job.folder}:", *listed])
 

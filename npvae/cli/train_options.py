@@ -190,6 +190,10 @@ GROUPS = {
                "model (default: a tenth of the epochs, where --epochs is not given and rows are "
                "held out; otherwise train to the end); a run that stopped goes on with --resume "
                "and more patience", free=True),
+        Option("fit_prior", "N", whole(1),
+               "after training, take a mixture of N Gaussians for the prior, fitted to where the "
+               "rows have their z, so that new examples are drawn from there; if z of held-out "
+               "rows are likelier by it"),
         Option("seed", "N", whole(0),
                "of the rows held out, the initial weights, the order and the noise: the same seed, "
                "threads and machine give the same model (default: 0)", default=0),

@@ -113,7 +113,7 @@ def fit_prior(
     Source: Dempster, Laird & Rubin 1977; of the aggregate posterior as the best prior, Hoffman &
     Johnson 2016.
     """
-    _check_plain(model)
+    check_prior_can_be_fitted(model)
     n = whole("n_components", n_components)
     rng = np.random.default_rng([whole("seed", seed, least=0), 0])
     z, held_out, before = _points(model, as_array(x, "x"), valid, rng)
@@ -128,7 +128,8 @@ def fit_prior(
     return made
 
 
-def _check_plain(model: Model) -> None:
+def check_prior_can_be_fitted(model: Model) -> None:
+    """Raise `ConfigError` for a model that `fit_prior` does not take."""
     if model.context_dim or len(model.levels) != 1 or getattr(model, "prior", None) is None:
         raise ConfigError(
             "a prior is fitted for a model with one latent level, a prior of its own and no "

@@ -144,3 +144,28 @@ def test_a_run_that_ends_far_above_its_columns_fails(npvae, tmp_path):
     assert npvae(*line)[::2] == (0, "")
     few = npvae(*line, "--lr", 3.0, "--holdout", 0.05)  # four rows: those of training decide
     assert few.code == 1
+
+
+# A prior that is fitted after training
+
+
+def test_a_prior_is_fitted_after_training(npvae, refused, tmp_path):
+    """Rows of two clusters: one Gaussian draws between them, two do not."""
+    rng = np.random.default_rng(0)
+    x = np.where(rng.random((400, 1)) < 0.3, -3.0, 3.0) + 0.3 * rng.normal(size=(400, 4))
+    np.save(tmp_path / "x.npy", x)
+    out = tmp_path / "run"
+    line = "train --no-plots --likelihood gaussian --hidden 16 --z-dim 1 --epochs 30 --data"
+    told = npvae(line, tmp_path / "x.npy", "--out", out, "--lr", 0.003, "--fit-prior", 4)
+    assert "drawn rows from 4 Gaussians, fitted to the rows' z" in told.out
+    first = nv.load(out)
+    assert isinstance(first.prior, nv.Mixture)
+    assert first.prior.n_components == 4
+    assert (np.abs(first.sample(1000)[:, 0]) < 1.5).mean() < 0.05
+    resumed = npvae("train --no-plots --resume --epochs 31 --out", out)
+    assert resumed.code == 0
+    assert nv.load(out).prior.n_components == 4
+    assert len(history(out)) == 31
+    many = ("--model", "hierarchical", "--out", tmp_path / "b", "--fit-prior", 2)
+    assert "2 levels" in refused(line, tmp_path / "x.npy", *many)
+    assert not (tmp_path / "b").exists()
