@@ -48,7 +48,8 @@ def test_a_run_folder_is_complete(trained):
             "prior": "standard",
             "objective": "elbo", "n_samples": 1, "beta": 1.0, "warmup": 0.0, "free_bits": 0.0,
             "epochs": 3, "batch_size": 300, "lr": 0.002, "weight_decay": 0.0, "clip_norm": None,
-            "binarise": False, "hide": 0.0, "patience": None, "fit_prior": None, "seed": 0, "threads": None,
+            "binarise": False, "hide": 0.0, "patience": None, "fit_prior": None, "seed": 0,
+            "threads": None,
         },
     }  # fmt: skip
 
