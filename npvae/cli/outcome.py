@@ -46,8 +46,9 @@ def with_prior(job: Job) -> Iterator[str]:
     """What became of --fit-prior."""
     if not job.choices["fit_prior"]:
         return
-    if isinstance(job.model.prior, Mixture):
-        yield f"from {count(job.model.prior.n_components, 'Gaussian')}, fitted to the rows' z"
+    prior = getattr(job.model, "prior", None)
+    if isinstance(prior, Mixture):
+        yield f"from {count(prior.n_components, 'Gaussian')}, fitted to the rows' z"
     else:
         yield "from the prior as it was: by fitted Gaussians z of held-out rows were no likelier"
 
