@@ -290,7 +290,8 @@ class Model(Owner, abstract=True):
         Of codes it is the likeliest one.
         """
         params = self._encoded(x, context)[0]
-        return self.decode(self.levels[0].posterior.likeliest(params), context, take, seed)
+        z = self.levels[0].posterior.likeliest(params) if self.levels else params[0]
+        return self.decode(z, context, take, seed)
 
     @public
     def sample(self, n: int, seed: int = 0, context: Any = None, take: str = "mean") -> Array:
