@@ -19,21 +19,22 @@ EXACT = {
     "smooth": ([-0.7, 0.1, 0.4, 1.3], [-2.0, -0.3, 0.9, 1.7]),
     "two knots": ([0.1, 0.4], [-1.0, 1.0]),
 }
-NO_TAILS = np.tile([1.0, 1.0, 0.0, 1.0, 1.0, 0.0], (2, 1))
+NO_TAILS = np.tile([1.0, 1.0, 0.0, 1.0, 1.0, 0.0], (3, 1))
 each_type = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
 def beside_a_longer_one(knots, scores, step):
-    """The column, and one with more knots: what fills up the shorter one is not used."""
+    """The column, and two with more knots: what fills up the shorter one is not used."""
     n = max(len(knots), 5) + 2
-    filled = np.full((2, 2, n), np.inf)
+    filled = np.full((2, 3, n), np.inf)
     filled[0, 0, : len(knots)], filled[1, 0, : len(knots)] = knots, scores
     filled[:, 1] = np.linspace(-2.0, 2.0, n)
-    return filled[0], filled[1], np.array([step, 0.0])
+    filled[:, 2] = 3 * filled[:, 1]
+    return filled[0], filled[1], np.array([step, 0.0, 0.0])
 
 
 def cells_of(x, knots, scores, step, dtype, tails=NO_TAILS):
-    x = np.stack([x, np.linspace(-1, 1, len(x))], -1).astype(dtype)
+    x = np.stack([x, *2 * [np.linspace(-1, 1, len(x))]], -1).astype(dtype)
     found = kernels.cells(x, *beside_a_longer_one(knots, scores, step), tails)
     assert {part.dtype for part in found} == {np.dtype(dtype)}
     return [part[:, 0] for part in found]
@@ -95,7 +96,7 @@ def test_what_is_beyond_the_ends_has_the_tails_density(dtype):
     """The outermost value itself keeps 1 - s, also in float32, where 0.1 is another number."""
     knots, scores = EXACT["smooth"]
     scale, shape, share = 0.5, 0.25, 0.4
-    tails = np.array([[scale, shape, share, scale, shape, share], NO_TAILS[0]])
+    tails = np.array([[scale, shape, share, scale, shape, share], *NO_TAILS[1:]])
     x = np.array([-1.7, -0.7, 0.1, 1.3, 3.3])
     _, _, _, offset = cells_of(x, knots, scores, 0.0, dtype, tails)
     _, _, _, bare = cells_of(x, knots, scores, 0.0, dtype)
@@ -107,6 +108,18 @@ def test_what_is_beyond_the_ends_has_the_tails_density(dtype):
 
 def test_an_encoder_sees_the_middle_of_a_cell():
     knots, scores, steps = beside_a_longer_one([0.5, 1.5, 3.5], [-1.0, 0.0, 1.0], 1.0)
-    x = np.stack([[1.0, 2.0, 3.0, np.nan], np.zeros(4)], -1)
-    seen = kernels.cell_scores(x, knots, scores, steps)[:, 0]
-    np.testing.assert_allclose(seen, [-MOST / 2, 0.25, (0.5 + MOST) / 2, np.nan], rtol=1e-12)
+    x = np.stack([[1.0, 2.0, 3.0, np.nan], *np.zeros((2, 4))], -1).astype(np.float32)
+    seen = kernels.cell_scores(x, knots, scores, steps)
+    assert seen.dtype == np.float32
+    seen = seen[:, 0]
+    np.testing.assert_allclose(seen, [-MOST / 2, 0.25, (0.5 + MOST) / 2, np.nan], rtol=1e-6)
+
+
+def test_narrow_cells_have_the_slope_of_their_width():
+    """g / (exp(g) - 1) = 1 - g/2 + ..., on either side of where the formula changes."""
+    width = np.array([1e-10, 5e-9, 2e-8, 1e-6])[None]
+    low, zeros = np.full((1, 4), 0.3), np.zeros((1, 4))
+    _, _, slope = kernels.logistic_cells(zeros[None], low, low + width, width, zeros, zeros[0])
+    a, b = low, low + width
+    wanted = a / (1 + np.exp(-a)) - b / (1 + np.exp(b)) - (1 - width / 2)
+    np.testing.assert_allclose(slope[0], wanted, rtol=1e-12)

@@ -97,6 +97,13 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "far = np.where(near, 2.0, gap).astype(gap.dtype)",
             "far = np.where(near, -1.0, gap).astype(gap.dtype)",
         ],
+        "kernels.marginals._on_line": [
+            "slope = rise / np.where(run > 0, run, 2.0)",
+        ],
+        "kernels.marginals._in_tails": [
+            "log_p = np.log(np.where(share > 0, share, 2.0) / scale)",
+            "log_p = log_p - (1 + 1 / shape) * np.log1p(shape / scale * np.where(beyond, distance, 1.0))",
+        ],
     },
     "It is divided by the sum of numbers whose sign changes with its own.": {
         "kernels.aggregate.decomposed_kl": [
@@ -126,6 +133,11 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
         "kernels.decoding.from_scores": [
             "line = np.rint(np.clip(knots[j, 0] + step / 2, line, knots[j, n - 1] - step / 2) / step)",
+        ],
+        "kernels.marginals._cells": [
+            "inside = np.clip(knots[:, 0] + half, x, knots[column, last] - half)",
+            "low, slope = _on_line(left, np.clip(0, below - 1, last - 1), column, knots, scores)",
+            "high, _ = _on_line(right, np.clip(0, upto - 1, last - 1), column, knots, scores)",
         ],
     },
     "It is rounded to the same cell.": {
@@ -262,6 +274,19 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     "All of it is multiplied by the weights of the rows, which are all 0.": {
         "kernels.aggregate._log_shares": [
             "return np.log(shares * (weights / mean if mean else 2.0))",
+        ],
+    },
+    "No value lies above the last knot, so the bound is not met.": {
+        "kernels.marginals._cells": [
+            "low, slope = _on_line(left, np.clip(below - 1, 0, last + 1), column, knots, scores)",
+            "low, slope = _on_line(left, np.clip(below - 1, 0, last * 1), column, knots, scores)",
+            "low, slope = _on_line(left, np.clip(below - 1, 0, last), column, knots, scores)",
+            "low, slope = _on_line(left, np.clip(below - 1, 0, last - 0), column, knots, scores)",
+        ],
+    },
+    "NaN has no sign that matters.": {
+        "kernels.marginals._cells": [
+            "low, high, offset = (np.where(np.isnan(x), -np.nan, part) for part in (low, high, offset))",
         ],
     },
 }
