@@ -14,6 +14,7 @@ import npvae as nv
 from npvae.core import LevelTerms, Terms, resolve
 from npvae.core.schedules import Linear
 from npvae.gradcheck import check_gradients
+from npvae.kernels import aggregate
 from npvae.objectives import mmd
 
 K, B, Z = 2, 5, 3
@@ -132,6 +133,22 @@ def test_the_parts_are_those_of_a_gaussian_whose_answer_is_known():
     assert losses.tc == pytest.approx(tc, abs=0.03)
     assert losses.dkl == pytest.approx(dkl, abs=0.03)
     assert losses.mi == pytest.approx(mi, abs=0.03)
+
+
+def test_densities_far_from_1_are_mixed_in_float64():
+    log_p, shares = aggregate._mixed(np.float32([[1000, 1000], [-1000, -1000]]))
+    np.testing.assert_allclose(log_p, [1000 + math.log(2), -1000 + math.log(2)], atol=1e-6)
+    np.testing.assert_array_equal(shares, 0.5)
+
+
+def test_rows_that_all_have_weight_0_are_mixed_evenly():
+    np.testing.assert_allclose(np.exp(aggregate._log_shares(2, None, np.zeros(2))), 0.5)
+
+
+def test_imq_is_a_mean_of_gaussians():
+    s, weights = mmd._nodes("imq")
+    for r2 in (0.0, 0.3, 4.0):
+        assert weights @ np.exp(-s * r2) == pytest.approx(1 / (1 + r2), rel=1e-13)
 
 
 def mmd_by_loops(z, scales, kernel, weights):

@@ -116,6 +116,13 @@ def test_of_one_sample_the_score_alone_is_missing():
     np.testing.assert_array_equal(d_level.log_qz, wanted.levels[0].log_qz)
 
 
+def test_the_scale_is_the_share_of_the_weight():
+    log_px, log_pz, log_qz = np.random.default_rng(0).normal(size=(3, 5, 4))
+    _, d_terms = nv.DReG(5)(Terms(log_px, [LevelTerms(log_pz=log_pz, log_qz=log_qz)]))
+    w = np.exp(log_px + log_pz - log_qz)
+    np.testing.assert_allclose(d_terms.levels[0].dz_scale, w / w.sum(0), rtol=1e-12)
+
+
 def test_weights_of_rows_count_once():
     """A row of weight 2 has twice the gradient, not four times."""
     model, x = model_and_row()

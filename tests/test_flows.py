@@ -322,6 +322,15 @@ def test_a_radial_flow_begins_as_the_identity_and_is_invertible(rng):
     assert all(np.isfinite(d).all() for d in gradients)  # at z_0 as well
 
 
+def test_a_radial_flow_is_the_formula(rng):
+    flow = allocated(Flowed(["radial"]), 3, rng).flows[0]
+    z = rng.normal(size=(2, 5, 3))
+    alpha = np.exp(flow.a)
+    beta, d = np.logaddexp(0, flow.b) - alpha, z - flow.z_0
+    wanted = z + beta * d / (alpha + np.linalg.norm(d, axis=-1, keepdims=True))
+    np.testing.assert_allclose(flow.forward(z)[0][0], wanted, rtol=1e-12)
+
+
 def test_sylvester_s_directions_are_at_right_angles(rng):
     """So f moves z within their span, and what is at right angles to all stays."""
     flow = allocated(Flowed(["sylvester:m=2,reflections=3"]), 5, rng).flows[0]

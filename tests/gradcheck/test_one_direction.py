@@ -62,6 +62,8 @@ def check(part, inputs, rng):
     outputs, cache = part.forward(*inputs)
     weights = [rng.normal(size=np.shape(x)) for x in leaves(outputs)]
     d_inputs = part.backward(cache, *weights)
+    after = np.concatenate([[], *(np.ravel(getattr(s.part, s.attribute)) for s in slots)])
+    np.testing.assert_array_equal(after, values)
     d_inputs = d_inputs if isinstance(d_inputs, tuple) else (d_inputs,)
     assert not inputs or d_inputs[0] is not None
     d_inputs = [

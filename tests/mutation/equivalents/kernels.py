@@ -271,11 +271,6 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "at = -np.arange(batch)",
         ],
     },
-    "All of it is multiplied by the weights of the rows, which are all 0.": {
-        "kernels.aggregate._log_shares": [
-            "return np.log(shares * (weights / mean if mean else 2.0))",
-        ],
-    },
     "No value lies above the last knot, so the bound is not met.": {
         "kernels.marginals._cells": [
             "low, slope = _on_line(left, np.clip(below - 1, 0, last + 1), column, knots, scores)",

@@ -79,6 +79,7 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     "A number stands for an array that is equal to it everywhere.": {
         "objectives.mmd._nodes": [
             "return (np.ones(1), 1)",
+            "return (1, np.ones(1))",
         ],
     },
     "Another grid that is as fine and as long, or another such substitution, has the same integral.": {
