@@ -170,10 +170,29 @@ def test_ordered_classes_are_the_intervals_between_cutpoints():
     np.testing.assert_allclose(kernels.ordinal_logits(eta, cuts, (4, 2))[0], wanted, rtol=1e-12)
 
 
-def test_a_planar_flow_of_infinite_slope_has_no_gradient():
+@pytest.mark.parametrize("u", [np.inf, -np.inf])
+def test_a_planar_flow_of_infinite_slope_has_no_gradient(u):
     one = np.ones((1, 1, 1))
     with np.errstate(all="ignore"):
-        _, dw, du, _ = kernels.planar_backward(
-            one, one[0], one, *1e200 * np.ones((2, 1)), one[0, 0]
+        _, dw, du, db = kernels.planar_backward(
+            one, one[0], one, one[0, 0], u * one[0, 0], one[0, 0]
         )
     assert np.isnan([dw, du]).all()
+    assert db.shape == (1,)
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-25])
+def test_a_planar_flow_moves_along_w_by_softplus(size):
+    """f(z) - z = h û with û·w = log(1 + exp(w·u)) - 1, also where float32 has no |w|²."""
+    w, u = np.array([size, -size], np.float32), np.array([0.5, 2.0], np.float32)
+    z, b = np.zeros((1, 1, 2), np.float32), np.array([0.75], np.float32)
+    f, _ = kernels.planar(z, w, u, b)
+    along = f[0, 0].astype(np.float64) @ w.astype(np.float64) / np.tanh(0.75)
+    np.testing.assert_allclose(along, np.log1p(np.exp(-1.5 * size)) - 1, rtol=1e-5)
+
+
+def test_a_dimension_is_stretched_by_exp_3_at_most():
+    raw = np.array([[[-1e3, 0.0, 1e3]]])
+    y, change = kernels.stretched(np.ones_like(raw), np.zeros_like(raw), raw)
+    np.testing.assert_allclose(y, [[np.exp([-3.0, 0.0, 3.0])]], rtol=1e-14)
+    np.testing.assert_array_equal(change, [[0.0]])
