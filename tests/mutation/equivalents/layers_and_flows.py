@@ -150,6 +150,33 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "layers.masked.MaskedDense.backward": [
             "self.dW += k.masked(self.mask, k.linear_dw(da, rows))",
         ],
+        "layers.activation.Identity.forward": [
+            "return (k.bias_identity(b, a), None)",
+        ],
+        "layers.activation.ReLU.forward": [
+            "h = k.bias_relu(b, a)",
+        ],
+        "layers.activation.LeakyReLU.forward": [
+            "h = k.bias_leaky_relu(b, a, self.slope)",
+        ],
+        "layers.activation.Tanh.forward": [
+            "h = k.bias_tanh(b, a)",
+        ],
+        "layers.activation.Sigmoid.forward": [
+            "h = k.bias_sigmoid(b, a)",
+        ],
+        "layers.activation.Softplus.forward": [
+            "h = k.bias_softplus(b, a)",
+        ],
+        "layers.activation.ELU.forward": [
+            "h = k.bias_elu(b, a, self.alpha)",
+        ],
+        "layers.activation.GELU.forward": [
+            "return k.bias_gelu(b, a)",
+        ],
+        "layers.activation.SiLU.forward": [
+            "return k.bias_silu(b, a)",
+        ],
     },
     "The axis has length one, so its first entry is its last.": {
         "flows.planar._rows": [
