@@ -13,6 +13,7 @@ from npvae.core.errors import ConfigError, DataError
 from npvae.gradcheck import check_gradients
 from npvae.layers import INITIALISERS, Concat, Dense, Layer, Sequential, mlp
 from npvae.layers.init import fans
+from npvae.layers.masked import MaskedDense
 
 
 def logistic(s):
@@ -241,6 +242,15 @@ def test_dense_adds_to_its_gradients(rng):
     assert layer.backward(cache, dh, wrt_input=False) is None
     for name, view in views.items():
         np.testing.assert_array_equal(view, 2 * once[name])
+
+
+def test_a_masked_layer_gives_the_gradient_of_its_input_where_it_is_asked_for(rng):
+    layer = MaskedDense(np.tril(np.ones((3, 3)))).allocate(rng)
+    gradients(layer)
+    x = rng.normal(size=(4, 3))
+    y, cache = layer.forward(x)
+    np.testing.assert_allclose(layer.backward(cache, y), y @ (layer.W * layer.mask), rtol=1e-12)
+    assert layer.backward(cache, y, wrt_input=False) is None
 
 
 def test_nothing_that_backward_needs_lives_on_the_layer(rng):

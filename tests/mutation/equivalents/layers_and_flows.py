@@ -33,6 +33,7 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
         "layers.conv.Window.backward": [
             "da = da.reshape(-2, *self.out_shape)",
+            "da, db = self.activation.backward(saved, dh.reshape(-2, self.b.size))",
         ],
         "layers.masked.MaskedDense.forward": [
             "rows, weight = (x.reshape(-2, self.n_in), k.masked(self.W, self.mask))",
@@ -146,6 +147,7 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     "A sum's terms and a product's factors may stand in any order.": {
         "layers.masked.MaskedDense.forward": [
             "rows, weight = (x.reshape(-1, self.n_in), k.masked(self.mask, self.W))",
+            "h, saved = self.activation.forward(self.b, k.linear(rows, weight))",
         ],
         "layers.masked.MaskedDense.backward": [
             "self.dW += k.masked(self.mask, k.linear_dw(da, rows))",
