@@ -47,6 +47,13 @@ def test_of_one_number_or_none_there_is_nothing_to_bring_to_0(rows):
     np.testing.assert_allclose(inverse, np.full((1, 3), 100.0), rtol=1e-12)
 
 
+@pytest.mark.parametrize("kind", [LayerNorm, GroupNorm])
+def test_eps_is_added_to_the_variance(kind):
+    x = rng.normal(size=(5, 6))
+    u = kind(6, eps=0.5).allocate(rng).forward(x)[0]
+    np.testing.assert_allclose(u.var(1), x.var(1) / (x.var(1) + 0.5), rtol=1e-12)
+
+
 def test_gain_and_shift_are_by_channel():
     part = layer(LayerNorm, (2, 1, 3), "relu")
     plain = LayerNorm((2, 1, 3)).allocate(rng)

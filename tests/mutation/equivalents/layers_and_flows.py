@@ -149,6 +149,12 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "rows, weight = (x.reshape(-1, self.n_in), k.masked(self.mask, self.W))",
             "h, saved = self.activation.forward(self.b, k.linear(rows, weight))",
         ],
+        "layers.norm.Norm.forward": [
+            "h, saved = self.activation.forward(k.scaled(self.g, u), self.b)",
+        ],
+        "layers.norm.BatchNorm._normalised": [
+            "u, inverse = k.centred(rows, self.mean, self.eps, self.variance)",
+        ],
         "layers.masked.MaskedDense.backward": [
             "self.dW += k.masked(self.mask, k.linear_dw(da, rows))",
         ],
