@@ -151,6 +151,13 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
         "layers.norm.Norm.forward": [
             "h, saved = self.activation.forward(k.scaled(self.g, u), self.b)",
+            "h, saved = self.activation.forward(self.b, k.scaled(u, self.g))",
+        ],
+        "layers.conv.Window.forward": [
+            "h, saved = self.activation.forward(self.b, a)",
+        ],
+        "layers.dense.Dense.forward": [
+            "h, saved = self.activation.forward(self.b, k.linear(rows, self.W))",
         ],
         "layers.norm.BatchNorm._normalised": [
             "u, inverse = k.centred(rows, self.mean, self.eps, self.variance)",
