@@ -196,3 +196,23 @@ def test_a_dimension_is_stretched_by_exp_3_at_most():
     y, change = kernels.stretched(np.ones_like(raw), np.zeros_like(raw), raw)
     np.testing.assert_allclose(y, [[np.exp([-3.0, 0.0, 3.0])]], rtol=1e-14)
     np.testing.assert_array_equal(change, [[0.0]])
+
+
+def test_posteriors_of_each_sample_are_those_of_the_samples_one_by_one():
+    """As a level has them that stands below another: (K, B, Z) where others have (B, Z)."""
+    rng = np.random.default_rng(0)
+    stats, (mu, logvar, dmu, eps) = rng.normal(size=(3, 4, 10)), rng.normal(size=(4, 3, 4, 5))
+    heads = kernels.gaussian_heads(stats, -1.5, 2.0)
+    back = kernels.gaussian_heads_backward(dmu, eps, stats, -1.5, 2.0)
+    kl, moved = kernels.gaussian_kl(mu, logvar), kernels.reparameterise_backward(dmu, mu, eps)
+    for s in range(3):
+        np.testing.assert_array_equal(
+            np.stack(heads)[:, s], kernels.gaussian_heads(stats[s], -1.5, 2.0)
+        )
+        np.testing.assert_array_equal(
+            back[s], kernels.gaussian_heads_backward(dmu[s], eps[s], stats[s], -1.5, 2.0)
+        )
+        np.testing.assert_array_equal(kl[s], kernels.gaussian_kl(mu[s], logvar[s])[0])
+        alone = kernels.reparameterise_backward(dmu[s : s + 1], mu[s], eps[s : s + 1])
+        np.testing.assert_allclose(np.stack(moved)[:2, s], alone[:2], rtol=1e-14)
+    assert kl.shape == (3, 4, 5)
