@@ -484,10 +484,11 @@ def noise(x: Array) -> Array:
 
 
 def gumbel_terms(log_q: Array, eps: Array, classes: int, temperature: float) -> tuple[Array]:
-    """exp magnifies the rounding of (log q + g) / temperature."""
+    """exp magnifies the rounding of (log q + g) / temperature; a denormal share may be 0."""
     size = of_classes(np.abs(log_q) + np.abs(np.log(-np.log(ndtr(eps)))))
     z = kernels.gumbel_softmax(log_q, eps, classes, temperature)
-    return (z * (1 + 2 * size / temperature),)
+    normal = np.finfo(np.float32)
+    return (np.maximum(z * (1 + 2 * size / temperature), normal.tiny / normal.eps),)
 
 
 def gumbel_backward_terms(

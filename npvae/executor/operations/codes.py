@@ -158,11 +158,11 @@ def likeliest_class(z, hot, lo, hi, n, classes, scratch):
     top, taken = floats(scratch, n), floats(scratch + 4 * n, n)
     for v in range(lo, hi):
         for j in range(n):
-            top[j], taken[j] = -ONE, ZERO
+            taken[j] = ZERO
         for i in range(v * classes, (v + 1) * classes):
             share = floats(z + 4 * i * n, n)
             for j in range(n):
-                top[j] = top[j] if share[j] <= top[j] else share[j]
+                top[j] = share[j] if i == v * classes or not share[j] <= top[j] else top[j]
         for i in range(v * classes, (v + 1) * classes):
             share, out = floats(z + 4 * i * n, n), floats(hot + 4 * i * n, n)
             for j in range(n):
