@@ -16,44 +16,29 @@ from ..data.reader import Reader
 from ..likelihoods import StudentT
 from ..models import VAE
 from ..training.fit import fit
-from .columns import rarity
 from .scores import anomaly_contributions, anomaly_scores
 
 Array = np.ndarray
 
 
 class Member(NamedTuple):
-    """A model of the detector.
+    """A model of the detector: its latent dimensions, hidden width and training steps."""
 
-    Attributes
-    ----------
-    most_z : latent dimensions: one for two columns, from two up to so many
-    hidden : width of the hidden layer
-    steps : of training
-    df : degrees of freedom of the columns; the fewer, the less do strange cells pull at what is
-        learnt, and the more does it count how many cells of a row are off, and not how far
-    left_out : the share of the rows, those strangest to the judges, that it is not trained on
-    """
-
-    most_z: int
+    z_dim: int
     hidden: int
     steps: int
-    df: float
-    left_out: float = 0.0
-
-    def z_dim(self, n_columns: int) -> int:
-        return max(2, min(self.most_z, n_columns // 2))
 
 
+DF = 4.0
+"""Degrees of freedom of the columns: strange cells pull little at what is learnt."""
 JITTER = 0.2
 """What training rows are moved by, in standard deviations: no column's scale becomes tiny."""
-JUDGE = Member(2, 32, 100, 1.0)
-"""Trained before the others, and too short to learn what few rows have. It judges with the columns
-alone, half and half, since what a short model finds depends on its seed."""
-MEMBERS = (Member(16, 64, 1000, 1.0, 0.3),)
-"""One, since two of them, of one kind or of two, found no more: docs/outliers.md."""
-BATCH, RATE = 64, 3e-3
-_TINY = 1e-6
+JUDGE = Member(2, 32, 100)
+"""Trained before the others, and too short to learn what few rows have."""
+LEFT_OUT = 0.1
+"""The share of the rows, those strangest to the judge, that the members are not trained on."""
+MEMBERS = (Member(2, 32, 500), Member(2, 32, 500), Member(16, 64, 500))
+BATCH, RATE = 128, 3e-3
 _SAMPLES = 4
 _MOST_ENTRIES = 1 << 20
 """Of jittered rows that lie in memory at a time."""
@@ -75,7 +60,9 @@ class Detector:
     def __init__(self, models: tuple[VAE, ...], x: Array, contamination: float) -> None:
         self.models, self.contamination = models, contamination
         nats = self._nats(x)
-        self.usual, self.spread = _usual_and_spread(nats)
+        self.usual = np.median(nats, axis=1)
+        deviation = np.median(np.abs(nats - self.usual[:, None]), axis=1)
+        self.spread = np.maximum(1.4826 * deviation, 1e-12)
         self.train_scores = self._combined(nats)
         self.threshold = float(np.quantile(self.train_scores, 1 - contamination))
 
@@ -142,7 +129,7 @@ def fit_detector(
     weights : (N,) array, optional
         How often each row counts in training, relative to the others.
     most_steps : int, optional
-        The most training steps of each model, where they are to be fewer than 1,000.
+        The most training steps of each model, where they are to be fewer than 800.
 
     Raises
     ------
@@ -160,27 +147,12 @@ def fit_detector(
     w = None if weights is None else relative_weights(weights, len(x))
     most = None if most_steps is None else whole("most_steps", most_steps)
     judging, *members = (_at_most(member, most) for member in (JUDGE, *MEMBERS))
-    deviations = _deviations(x)
-    judge = _trained(judging, x, deviations, schema, seeds[0], w)
-    opinions = np.stack([
-        anomaly_scores(judge, x, n_samples=_SAMPLES),
-        rarity(x, judge.likelihood.real_columns(x.shape[1])),
-    ])  # fmt: skip
-    usual, spread = _usual_and_spread(opinions)
-    strangeness = ((opinions - usual[:, None]) / spread[:, None]).sum(0)
-    models = []
-    for member, own_seed in zip(members, seeds[1:], strict=True):
-        kept = _usual_rows(x, strangeness, member.left_out)
-        some = None if w is None else w[kept]
-        models.append(_trained(member, x[kept], deviations, schema, own_seed, some))
-    return Detector(tuple(models), x, share)
-
-
-def _usual_and_spread(nats: Array) -> tuple[Array, Array]:
-    """Median and scaled median absolute deviation of each of M scores (M, N)."""
-    usual = np.median(nats, axis=1)
-    deviation = np.median(np.abs(nats - usual[:, None]), axis=1)
-    return usual, np.maximum(1.4826 * deviation, 1e-12)
+    judge = _trained(judging, x, schema, seeds[0], w)
+    kept = _usual_rows(x, anomaly_scores(judge, x, n_samples=_SAMPLES))
+    w = None if w is None else w[kept]
+    pairs = zip(members, seeds[1:], strict=True)
+    models = tuple(_trained(member, x[kept], schema, s, w) for member, s in pairs)
+    return Detector(models, x, share)
 
 
 def _at_most(member: Member, steps: int | None) -> Member:
@@ -194,38 +166,30 @@ def _checked(x: Any) -> Array:
     return Reader(x, x.shape[1], np.float64, missing=True).checked(slice(0, len(x)))
 
 
-def _usual_rows(x: Array, scores: Array, left_out: float) -> Array:
+def _usual_rows(x: Array, scores: Array) -> Array:
     """Which rows are not among the strangest, (N,) bool; all, if else a column were not known."""
-    kept = scores <= np.quantile(scores, 1 - left_out)
+    kept = scores <= np.quantile(scores, 1 - LEFT_OUT)
     return kept if (~np.isnan(x[kept])).any(0).all() else np.ones(len(x), bool)
 
 
-def _trained(
-    member: Member, x: Array, usual: Array, schema: Any, seed: int, weights: Array | None
-) -> VAE:
-    """A model of a member's size, fitted to rows that are visited in turn, each time moved anew.
-
-    `usual` (D,) is what columns are moved by that have one value in all of these rows.
-    """
-    d, columns = x.shape[1], StudentT(member.df)
-    table: dict[str, Any] = {"x_dim": d, "likelihood": columns, "standardise": True}
+def _trained(member: Member, x: Array, schema: Any, seed: int, weights: Array | None) -> VAE:
+    """A model of a member's size, fitted to rows that are visited in turn, each time moved anew."""
+    d = x.shape[1]
+    table: dict[str, Any] = {"x_dim": d, "likelihood": StudentT(DF), "standardise": True}
     if schema is not None:
-        table = schema.options(number=columns, count=columns)
+        table = schema.options(number=StudentT(DF), count=StudentT(DF))
     elif np.isnan(x).any():
         table["missing"] = "mask"
-    model = VAE(z_dim=member.z_dim(d), hidden=(member.hidden,), seed=seed, **table)
+    model = VAE(z_dim=member.z_dim, hidden=(member.hidden,), seed=seed, **table)
     real = model.likelihood.real_columns(d)
     rng = np.random.default_rng(seed)
     visits = member.steps * BATCH
-    n = max(min(visits, _MOST_ENTRIES // d), min(visits, len(x)), BATCH)
-    n -= n % BATCH  # no short batch, which would be captured apart
+    n = max(min(visits, _MOST_ENTRIES // x.shape[1]), min(visits, len(x)), BATCH)
     turns = [rng.permutation(len(x)) for _ in range(-(-n // len(x)))]
     rows = np.concatenate(turns)[:n]
     moved = x[rows]
-    deviations = _deviations(x)
-    deviations = np.where(deviations > _TINY * usual, deviations, usual)
     with np.errstate(invalid="ignore"):
-        moved += JITTER * np.where(real, deviations, 0) * rng.standard_normal(moved.shape)
+        moved += JITTER * np.where(real, _deviations(x), 0) * rng.standard_normal(moved.shape)
     with warnings.catch_warnings():  # cells far from all others are what is looked for
         warnings.filterwarnings("ignore", "far from all other cells")
         fit(

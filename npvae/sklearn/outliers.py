@@ -65,7 +65,7 @@ class VAEOutlierDetector(OutlierMixin, TableEstimator):
         self,
         contamination: Any = 0.1,
         *,
-        max_iter: int = 1000,
+        max_iter: int = 800,
         columns: Any = None,
         random_state: Any = None,
     ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
 
 import npvae as nv
 from npvae.outliers import detector as module
@@ -32,7 +31,7 @@ def test_rows_that_break_a_relation_are_found(fitted):
     detector, x = fitted
     scores = detector.scores(x)
     assert scores.dtype == np.float64
-    assert roc_auc_score(np.arange(len(x)) >= len(x) - 12, scores) > 0.93
+    assert (scores[-12:] > np.quantile(scores[:-12], 0.98)).mean() > 0.9
 
 
 def test_a_rows_score_is_its_own(fitted):
@@ -100,8 +99,8 @@ def test_what_is_left_out_may_not_be_all_that_a_column_knows():
     x = np.full((20, 2), np.nan)
     x[:, 0] = np.arange(20)
     x[19, 1] = 1.0
-    assert module._usual_rows(x, np.arange(20.0), 0.1).all()
-    assert module._usual_rows(x[:, :1], np.arange(20.0), 0.1).sum() == 18
+    assert module._usual_rows(x, np.arange(20.0)).all()
+    assert module._usual_rows(x[:, :1], np.arange(20.0)).sum() == 18
 
 
 @pytest.mark.parametrize(
