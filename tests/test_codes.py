@@ -130,6 +130,13 @@ def test_relaxed_codes_are_the_formulas():
     assert_allclose(z, wanted.reshape(4, 2, 6), rtol=1e-10)
 
 
+def test_every_code_is_of_the_model_s_type():
+    posterior = CategoricalCode(2, 3, "exact")
+    posterior.build(6)
+    (z, _), _ = posterior.every((np.zeros((4, 6), np.float32),))
+    assert z.dtype == np.float32
+
+
 def test_noise_is_gumbel_far_into_its_tails():
     eps = np.array([-6.0, -3.0, 0.0, 3.0, 5.5])
     for dtype, rtol in ((np.float64, 1e-12), (np.float32, 2e-5)):

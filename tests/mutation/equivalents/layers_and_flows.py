@@ -30,6 +30,7 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
         "layers.conv.Window.forward": [
             "images = x.reshape(-2, *self.in_shape)",
+            "a = self._through(images).reshape(-2, self.b.size)",
         ],
         "layers.conv.Window.backward": [
             "da = da.reshape(-2, *self.out_shape)",

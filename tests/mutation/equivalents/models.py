@@ -81,6 +81,10 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "zeros.flags.writeable = False -> pass",
             "zeros.flags.writeable = True",
         ],
+        "discrete.codes.Code.every": [
+            "codes.flags.writeable = False -> pass",
+            "codes.flags.writeable = True",
+        ],
     },
     "Noise of the other sign is as good.": {
         "gradcheck.whole_level.WholeLevel.forward": [
@@ -120,6 +124,12 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "models.inference._nothing": [
             "return (-zeros, zeros)",
             "return (zeros, -zeros)",
+        ],
+    },
+    "A posterior of codes has one parameter, so the first is the last.": {
+        "discrete.codes.Code.every": [
+            "codes = self._codes.astype(params[-1].dtype)",
+            "z = k.for_every_row(codes, params[-1].shape[-2])",
         ],
     },
 }
