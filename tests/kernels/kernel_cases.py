@@ -483,12 +483,17 @@ def noise(x: Array) -> Array:
     return np.clip(x, -4, 4)
 
 
+def shares(scale: Array) -> Array:
+    """The scale of a share of one, which may be 0 where float32 has but a denormal number."""
+    normal = np.finfo(np.float32)
+    return np.maximum(scale, normal.tiny / normal.eps)
+
+
 def gumbel_terms(log_q: Array, eps: Array, classes: int, temperature: float) -> tuple[Array]:
-    """exp magnifies the rounding of (log q + g) / temperature; a denormal share may be 0."""
+    """exp magnifies the rounding of (log q + g) / temperature."""
     size = of_classes(np.abs(log_q) + np.abs(np.log(-np.log(ndtr(eps)))))
     z = kernels.gumbel_softmax(log_q, eps, classes, temperature)
-    normal = np.finfo(np.float32)
-    return (np.maximum(z * (1 + 2 * size / temperature), normal.tiny / normal.eps),)
+    return (shares(z * (1 + 2 * size / temperature)),)
 
 
 def gumbel_backward_terms(
@@ -506,7 +511,7 @@ def categorical_kl_terms(log_q: Array, classes: int) -> tuple[Array]:
 
 def concrete_terms(logits: Array, eps: Array, temperature: float) -> tuple[Array]:
     size = np.abs(logits) + np.abs(np.log(ndtr(eps))) + np.abs(np.log(ndtr(-eps)))
-    return (kernels.binary_concrete(logits, eps, temperature) * (1 + size / temperature),)
+    return (shares(kernels.binary_concrete(logits, eps, temperature) * (1 + size / temperature)),)
 
 
 def magnitudes(kernel: Callable[..., Array]) -> Callable[..., tuple[Array]]:
