@@ -91,15 +91,17 @@ class CompiledModel:
         if model.units is None:
             with contextlib.suppress(NotCapturable):  # then it is made of theta, by NumPy
                 self._mean = Forward(_mean, model, (rows, model.z_dim))
-        widths = [len(level) for level in self._posteriors.form]
-        self._starts = [sum(widths[:i]) for i in range(len(widths))]
+        ends = np.cumsum([len(level) for level in self._posteriors.form]).tolist()
+        self._levels = [
+            (level.posterior.encoded, slice(start, end))
+            for level, start, end in zip(model.levels, [0, *ends], ends, strict=False)
+        ]
 
     def encode(self, x: Any) -> Any:
-        """Mean and log-variance of q(z given x), as `Model.encode`; x (rows, D)."""
-        found = self._posteriors(self._checked(x))
-        if len(self._starts) == 1:
-            return found[0], found[1]
-        return [(found[start], found[start + 1]) for start in self._starts]
+        """What `Model.encode` gives, such as mean and log-variance of q(z given x); x (rows, D)."""
+        found = tuple(self._posteriors(self._checked(x)))
+        levels = [encoded(found[its]) for encoded, its in self._levels]
+        return levels[0] if len(levels) == 1 else levels
 
     def decode(self, z: Any, take: str = "mean", seed: int = 0) -> Array:
         """The mean of p(x given z), a draw or the mode, as `Model.decode`; z (rows, Z)."""

@@ -61,6 +61,14 @@ def test_the_model_s_own_results(name, rows):
     np.testing.assert_allclose(mean, other, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("posterior", ["bernoulli", "categorical:n=2,classes=4"])
+def test_codes_are_encoded_as_their_probabilities(posterior):
+    model = stirred(nv.VAE(9, 8, hidden=(8,), posterior=posterior))
+    x = rows_for(model, 3)
+    found = nv.compiled(model, 3).encode(x)
+    np.testing.assert_allclose(found, model.encode(x), rtol=1e-4, atol=1e-5)
+
+
 def test_a_draw_and_the_mode():
     model = stirred(MODELS["vae"]())
     quick, z = nv.compiled(model), np.ones((1, 3), np.float32)
