@@ -100,17 +100,19 @@ def _check_terms(choices: Choices, given: Choices) -> None:
                 f"--model {family} has no KL, which {SETTINGS[name].typed} is about: its loss is "
                 "the reconstruction alone. Leave it out."
             )
-    if not model.has_density and not {"log_px", "kl"}.issuperset(asked):
-        raise ConfigError(
-            f"--objective {choices['objective']} is made of draws of z and their densities, which "
-            f"--model {family} does not give. Take --objective elbo."
-        )
     posterior = resolve("posterior", choices["posterior"] or "gaussian")
-    if posterior.relaxes and not {"log_px", "kl"}.issuperset(asked):
-        raise ConfigError(
-            f"--objective {choices['objective']} is made of draws of z and their densities, which "
-            f"--posterior {choices['posterior']} does not give in training. Take --objective elbo."
-        )
+    if {"log_px", "kl"}.issuperset(asked):
+        return
+    if not model.has_density:
+        which = f"--model {family} does not give"
+    elif posterior.relaxes:
+        which = f"--posterior {choices['posterior']} does not give in training"
+    else:
+        return
+    raise ConfigError(
+        f"--objective {choices['objective']} is made of draws of z and their densities, "
+        f"which {which}. Take --objective elbo."
+    )
 
 
 def _same(option: Option, value: Any, before: Any) -> bool:

@@ -173,13 +173,13 @@ def _quote(lines: Sequence[str], delimiters: str, whole: bool) -> str:
             continue
         if re.search(start + '"', text, re.MULTILINE):
             return '"'
-        for escape in ("\\",) if "\\'" in text else (None,):
-            single = _even(lines, _dialect(mark, escape, "'"), whole)
-            if not single or len(single[0]) < 2:
-                continue
-            double = _even(lines, _dialect(mark, None, '"'), whole)
-            if not double or any(map(_are_quoted, zip(*double[1:], strict=True))):
-                return "'"
+        escape = "\\" if "\\'" in text else None
+        single = _even(lines, _dialect(mark, escape, "'"), whole)
+        if not single or len(single[0]) < 2:
+            continue
+        double = _even(lines, _dialect(mark, None, '"'), whole)
+        if not double or any(map(_are_quoted, zip(*double[1:], strict=True))):
+            return "'"
     return '"'
 
 

@@ -95,9 +95,6 @@ class BernoulliCode(Code):
         self._describe(estimator, temperature)
         self.relax, self.log_prob = BinaryConcrete(self.temperature), BernoulliCodeLogProb()
 
-    def n_outputs(self, z_dim: int) -> int:
-        return z_dim
-
     def forward(self, stats: Array) -> tuple[Params, Any]:
         return (stats,), None
 
@@ -113,11 +110,8 @@ class BernoulliCode(Code):
     def all_codes(self, z_dim: int) -> Array:
         return np.array(list(product((0.0, 1.0), repeat=z_dim)))
 
-    def encoded(self, params: Params) -> Array:
-        """q of a one, (B, Z)."""
-        return self.centre(params)
-
     def centre(self, params: Params) -> Array:
+        """q of a one, (B, Z)."""
         return sigmoid(params[0])
 
     def likeliest(self, params: Params) -> Array:

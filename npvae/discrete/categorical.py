@@ -127,9 +127,6 @@ class CategoricalCode(Code):
     def usual_prior(self) -> Any:
         return {"name": "uniform", "classes": self.classes}
 
-    def n_outputs(self, z_dim: int) -> int:
-        return z_dim
-
     def forward(self, stats: Array) -> tuple[Params, Any]:
         log_q = k.class_log_probs(stats, self.classes)
         return (log_q,), log_q
@@ -147,11 +144,8 @@ class CategoricalCode(Code):
         chosen = np.array(list(product(range(self.classes), repeat=self.n)))
         return np.eye(self.classes)[chosen].reshape(len(chosen), -1)
 
-    def encoded(self, params: Params) -> Array:
-        """q of each class, (B, Z)."""
-        return self.centre(params)
-
     def centre(self, params: Params) -> Array:
+        """q of each class, (B, Z)."""
         return np.exp(params[0])
 
     def likeliest(self, params: Params) -> Array:

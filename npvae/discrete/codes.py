@@ -112,6 +112,13 @@ class Code(Posterior, abstract=True):
             )
         self._codes = self.all_codes(z_dim)
 
+    def n_outputs(self, z_dim: int) -> int:
+        return z_dim
+
+    def encoded(self, params: Params) -> Array:
+        """The probabilities of ones, (B, Z), which are the posterior's mean."""
+        return self.centre(params)
+
     @abstractmethod
     def n_codes(self, z_dim: int) -> int:
         """How many different z there are."""

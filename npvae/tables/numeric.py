@@ -199,13 +199,30 @@ class Count(NumericColumn):
 
 
 class _Days(Column):
-    """Base of the kinds that are numbers of days, and whose format says what these stand for."""
+    """Base of the kinds that are numbers of days, and whose format says what these stand for.
 
+    `formats` is that format's class, `examples` what people are shown of it.
+    """
+
+    formats: type
+    examples: str
     format: Any
 
     def __init__(self, name: str, marginal: Any) -> None:
         super().__init__(name)
         self.marginal = None if marginal is None else Marginal.of(marginal)
+
+    @classmethod
+    def of(cls, name: str, texts: Sequence[str], counts: Array, written: Any = None) -> Column:
+        if not isinstance(written, cls.formats):
+            raise Unfit(
+                f"{cls.kind}s are written such as {cls.examples}",
+                f"Take it as text with {say(f'{name}=category')}, or leave it out with "
+                f"{quote(f'{name}=skip')}.",
+            )
+        column = cls(name, **written.config)  # type: ignore[attr-defined]
+        column.parsed(texts)
+        return column
 
     def parse(self, text: str) -> float:
         try:
@@ -236,6 +253,8 @@ class Date(_Days):
 
     kind = "date"
     modelled_as = "number"
+    formats = DateFormat
+    examples = "2024-12-31, 31.12.2024, 12/31/2024 or 2024-12-31 23:59"
 
     def __init__(
         self,
@@ -249,18 +268,6 @@ class Date(_Days):
         super().__init__(name, marginal)
         self.format = DateFormat(pattern, origin, *arguments, **written)
 
-    @classmethod
-    def of(cls, name: str, texts: Sequence[str], counts: Array, written: Any = None) -> Column:
-        if not isinstance(written, DateFormat):
-            raise Unfit(
-                "dates are written such as 2024-12-31, 31.12.2024, 12/31/2024 or 2024-12-31 23:59",
-                f"Take it as text with {say(f'{name}=category')}, or leave it out with "
-                f"{quote(f'{name}=skip')}.",
-            )
-        column = cls(name, **written.config)
-        column.parsed(texts)
-        return column
-
     def number(self, value: Any) -> float:
         return self.parse(value.isoformat() if isinstance(value, (date, time)) else str(value))
 
@@ -273,24 +280,14 @@ class Duration(_Days):
 
     kind = "duration"
     modelled_as = "number"
+    formats = DurationFormat
+    examples = "36:15:00, 1 day 02:00:00, 2h 30m or PT36H15M"
 
     def __init__(
         self, name: str, pattern: str, *arguments: Any, marginal: Any = None, **written: Any
     ) -> None:
         super().__init__(name, marginal)
         self.format = DurationFormat(pattern, *arguments, **written)
-
-    @classmethod
-    def of(cls, name: str, texts: Sequence[str], counts: Array, written: Any = None) -> Column:
-        if not isinstance(written, DurationFormat):
-            raise Unfit(
-                "durations are written such as 36:15:00, 1 day 02:00:00, 2h 30m or PT36H15M",
-                f"Take it as text with {say(f'{name}=category')}, or leave it out with "
-                f"{quote(f'{name}=skip')}.",
-            )
-        column = cls(name, **written.config)
-        column.parsed(texts)
-        return column
 
     def number(self, value: Any) -> float:
         return value / timedelta(1) if isinstance(value, timedelta) else super().number(value)

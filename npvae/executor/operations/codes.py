@@ -29,12 +29,18 @@ def _divergence(t):
 
 
 @fast
-def _shifted(a, top, classes, stride, n):
-    """Of `classes` rows of n, the first at `a`: the largest in each place, taken from all."""
+def _largest(a, top, classes, stride, n):
+    """Of `classes` rows of n, the first at `a`: the largest in each place."""
     for c in range(classes):
         row = floats(a + c * stride, n)
         for j in range(n):
             top[j] = row[j] if c == 0 or not row[j] <= top[j] else top[j]
+
+
+@fast
+def _shifted(a, top, classes, stride, n):
+    """The largest in each place, as `_largest` has it, is taken from all."""
+    _largest(a, top, classes, stride, n)
     for c in range(classes):
         row = floats(a + c * stride, n)
         for j in range(n):
@@ -159,10 +165,7 @@ def likeliest_class(z, hot, lo, hi, n, classes, scratch):
     for v in range(lo, hi):
         for j in range(n):
             taken[j] = ZERO
-        for i in range(v * classes, (v + 1) * classes):
-            share = floats(z + 4 * i * n, n)
-            for j in range(n):
-                top[j] = share[j] if i == v * classes or not share[j] <= top[j] else top[j]
+        _largest(z + 4 * v * classes * n, top, classes, 4 * n, n)
         for i in range(v * classes, (v + 1) * classes):
             share, out = floats(z + 4 * i * n, n), floats(hot + 4 * i * n, n)
             for j in range(n):
