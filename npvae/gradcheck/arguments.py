@@ -45,6 +45,10 @@ class Arguments:
         leaves = constants | values
         return {name: _refilled(tree, name, leaves) for name, tree in self.trees.items()}
 
+    def copied(self, values: Values) -> dict[str, Any]:
+        """The same of copies, which a function may change."""
+        return self.at({n: x.copy() for n, x in values.items()})
+
     def gradients(self, problem: Problem, given: Any, lone_is_first: bool = False) -> Values:
         """The gradient of each leaf; leaves of which none was claimed are not in it.
 

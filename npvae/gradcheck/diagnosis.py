@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .formulas import formulas
-from .locate import Step, changed_in_place, walk, wrong_step
+from .locate import Step, changed_in_place, crowded, walk, wrong_step
 from .measure import Measure, Numeric, Point
 from .outputs import explain_outputs
 from .repair import Mended, Repairs, frozen, function_with, unwrapped
-from .slips import Evidence, explained, lengths_of, place, plain, slips, zeros
+from .slips import NO_SLIP, Evidence, explained, lengths_of, place, plain, slips, zeros
 
 Array = np.ndarray
 
@@ -45,7 +45,9 @@ def diagnose(measure: Measure, argument: str, result: Numeric, own: Array, at: P
     if key not in measure.memo:  # by another method
         case = Case(measure, argument, at, first, _elsewhere(measure, argument))
         violations = list(measure.problem.violations)
-        measure.memo[key] = _diagnosis(case)
+        text = _diagnosis(case)
+        more = crowded(measure.problem.functions) if NO_SLIP in text else ""
+        measure.memo[key] = text + more
         measure.problem.violations[:] = violations  # without those of changed functions
     return str(measure.memo[key])
 
@@ -59,7 +61,9 @@ def _diagnosis(case: Case) -> str:
     step = wrong_step(measure, argument, first.numeric, at)
     if step is None or step.is_last:
         text = _reason(case, step)
-        return f"{text} ({step.d.source})" if step and "line " not in text else text
+        if step and "line " not in text:
+            text = f"{text} ({step.d.source})"
+        return text
     key = "step", step.number
     if key not in measure.memo:
         measure.memo[key] = f"{step}: {_reason_of_step(case, step)}"

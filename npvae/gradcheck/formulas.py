@@ -107,14 +107,24 @@ def _matrices(d: str, D: Array, f: str, F: Array) -> Iterator[Formula]:
 
 
 def _softmax(d: str, f: str, F: Array) -> Iterator[Formula]:
+    """The gradients of softmax and of its logarithm, of which the outputs f are."""
     for axis in range(F.ndim):
-        if F.shape[axis] > 1 and np.allclose(F.sum(axis), 1):
+        if F.shape[axis] < 2:
+            continue
+        if np.allclose(F.sum(axis), 1):
             text = f"{f} * ({d} - ({d} * {f}).sum({axis}, keepdims=True)), softmax's whole Jacobian"
 
             def apply(D: Array, F: Array, axis: int = axis) -> Array:
                 return F * (D - (D * F).sum(axis, keepdims=True))
 
             yield Formula((d, f), apply, text)
+        elif (F <= 0).all() and np.allclose(np.exp(F).sum(axis), 1):
+            text = f"{d} - exp({f}) * {d}.sum({axis}, keepdims=True), log-softmax's whole Jacobian"
+
+            def log_apply(D: Array, F: Array, axis: int = axis) -> Array:
+                return D - np.exp(F) * D.sum(axis, keepdims=True)
+
+            yield Formula((d, f), log_apply, text)
 
 
 def _sums(n: str, x: Array, shape: tuple[int, ...]) -> Iterator[Formula]:

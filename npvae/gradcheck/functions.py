@@ -27,7 +27,7 @@ from .problem import (
 def of_pair(first: Any, second: Any, inputs: Any, rng: np.random.Generator) -> Problem:
     """(forward, backward) where `first` returns outputs and a cache; (f, grad_f) where a number."""
     arguments = Arguments(first, inputs)
-    result = first(*arguments.at(arguments.values).values())
+    result = first(*arguments.copied(arguments.values).values())
     if isinstance(result, tuple) and len(result) > 1:
         return _of_cached(first, Backward(second, result), arguments, rng)
     if np.size(result) != 1:
@@ -41,7 +41,7 @@ def of_pair(first: Any, second: Any, inputs: Any, rng: np.random.Generator) -> P
 def of_function(f: Any, inputs: Any) -> Problem:
     """One function that returns (loss, gradients)."""
     arguments = Arguments(f, inputs)
-    result = f(*arguments.at(arguments.values).values())
+    result = f(*arguments.copied(arguments.values).values())
     if not (isinstance(result, tuple) and len(result) == 2 and np.size(result[0]) == 1):
         raise ConfigError(
             f"a function by itself returns (loss, gradients), the loss a number; got "
@@ -68,8 +68,8 @@ def _of_number(
 
     outputs = Outputs(forward, gradient, [np.ones(())])
     problem = Problem(
-        name_of(named), arguments.values, outputs.loss, outputs.gradient, False,
-        functions=(named, named if lone_is_first else grad_f),
+        name_of(named), arguments.values, _on_copies(outputs.loss), _on_copies(outputs.gradient),
+        False, functions=(named, named if lone_is_first else grad_f),
     )  # fmt: skip
     forward_is_clean(problem, forward, arguments.values)
     return only_claimed(problem)
@@ -93,12 +93,13 @@ def _of_cached(
         return d
 
     outputs = Outputs(lambda values: run(values)[0], gradient, [])
-    here = outputs.forward(arguments.values)
-    weights = [np.ones(o.shape) for o in here] if backward.alone else random_weights(here, rng)
+    here = _on_copies(outputs.forward)(arguments.values)
+    is_loss = backward.alone or backward.of_loss
+    weights = [np.ones(o.shape) for o in here] if is_loss else random_weights(here, rng)
     outputs = outputs._replace(weights=weights)
     problem = Problem(
-        name_of(first), arguments.values, outputs.loss, outputs.gradient, False, outputs=outputs,
-        functions=(first, backward.function),
+        name_of(first), arguments.values, _on_copies(outputs.loss), _on_copies(outputs.gradient),
+        False, outputs=outputs, functions=(first, backward.function),
     )  # fmt: skip
     forward_is_clean(problem, outputs.forward, arguments.values)
     _cache_is_kept(problem, run, backward, weights)
@@ -112,6 +113,8 @@ class Backward:
     ----------
     alone : bool
         Whether it takes no d_outputs: the forward ends in the loss.
+    of_loss : bool
+        Whether the gradient of the loss may be left out, and is 1 then.
     """
 
     def __init__(self, function: Callable[..., Any], result: tuple[Any, ...]) -> None:
@@ -119,6 +122,8 @@ class Backward:
         names = [p.name for p in positional(function)]
         due = [p for p in positional(function) if p.default is inspect.Parameter.empty]
         self.cache_last = len(names) > 1 and names[-1] == "cache"
+        given = [p.default for p in positional(function) if p not in due]
+        self.of_loss = np.size(result[0]) == 1 and given in ([1], [None])
         self.alone = len(due) == len(names) == 1 and not takes_any_number(function)
         if self.alone and np.size(result[0]) != 1:
             raise ConfigError(
@@ -137,7 +142,7 @@ class Backward:
 
 def _cache_is_kept(problem: Problem, run: Any, backward: Backward, weights: list[Array]) -> None:
     """A backward that destroys its cache is right but once."""
-    _, cache, _ = run(problem.values)
+    _, cache, _ = _on_copies(run)(problem.values)
     before = {n: x.copy() for n, x in arrays_of(cache, "cache").items()}
     first = copy.deepcopy(backward(cache, [w.copy() for w in weights]))
     changed = [n for n, x in arrays_of(cache, "cache").items() if not same(x, before.get(n, x))]
@@ -160,6 +165,11 @@ def only_claimed(problem: Problem) -> Problem:
             problem.note(name, "taken as a constant, as no gradient is given", "n/a")
             del problem.values[name]
     return problem
+
+
+def _on_copies(function: Callable[[Values], Any]) -> Callable[[Values], Any]:
+    """The function, but that what it changes of its arguments is a copy."""
+    return lambda values: function({n: x.copy() for n, x in values.items()})
 
 
 def name_of(function: Any) -> str:

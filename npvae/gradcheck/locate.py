@@ -7,8 +7,11 @@ that is not marks the step with the slip, however many gradients are wrong becau
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
-from collections.abc import Callable, Iterator
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -17,6 +20,7 @@ import numpy as np
 from .arguments import spellings
 from .measure import Measure, Point, scale
 from .methods import central
+from .repair import unwrapped
 from .slips import Evidence, lengths_of
 from .variables import Change, Tracer, Variable
 
@@ -216,6 +220,24 @@ def changed_in_place(measure: Measure, argument: str, evidence: Evidence, at: Po
             what = " and ".join(labels)
             needed = "needed as it was" if len(labels) == 1 else "which are needed as they were"
             return f"{v.source}, changes {what} in place, {needed}: work on a copy"
+    return ""
+
+
+def crowded(functions: Iterable[Any]) -> str:
+    """A word on the last line of several statements, the values between which nobody sees."""
+    for function in reversed(list(functions)):
+        try:
+            lines, first = inspect.getsourcelines(unwrapped(function))
+            tree = ast.parse(textwrap.dedent("".join(lines)))
+        except (OSError, TypeError, SyntaxError):
+            continue
+        numbers = [s.lineno for s in ast.walk(tree) if isinstance(s, ast.stmt)]
+        numbers = [n for n in numbers if numbers.count(n) > 1]
+        if numbers:
+            return (
+                f"; line {first + max(numbers) - 1} has several statements: with a line for each, "
+                "what each gives is looked at"
+            )
     return ""
 
 

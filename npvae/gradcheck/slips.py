@@ -20,6 +20,9 @@ FACTORS = (
 )
 
 
+NO_SLIP = "none of the usual slips"
+
+
 @dataclass(frozen=True)
 class Evidence:
     """A wrong gradient at one point, and what an explanation may be made of."""
@@ -93,6 +96,9 @@ def slips(e: Evidence) -> Iterator[Slip]:
     for name in e.others:
         yield Slip(f"it is the gradient of {name}: the two are swapped", _gradient_of(name))
         yield Slip(f"it is a copy of the gradient of {name}", _all_if_copy(name))
+    for name, d in e.arrays.items():
+        if name.startswith("d_outputs") and d.size == 1:
+            yield Slip(f"backward leaves {name} out: multiply by it", _times(float(d.sum())))
     factor = ratio(e.analytic, e.numeric, e.known)
     off = f"it is off by a constant factor: multiply by {factor:.7g}"
     yield Slip(off, _times(factor), fitted=True)
@@ -178,10 +184,7 @@ def place(e: Evidence, other: Evidence | None = None) -> str:
     bad = e.known & (np.abs(e.analytic - e.numeric) > e.tolerance)
     dead = e.known & (e.analytic == 0) & (np.abs(e.numeric) <= e.tolerance)
     if not (e.known & ~bad & ~dead).any():
-        return (
-            "none of the usual slips (sign, factor, transpose, mean or sum, dropped term) explains "
-            "it"
-        )
+        return f"{NO_SLIP} (sign, factor, transpose, mean or sum, dropped term) explains it"
     where = f"it is wrong in {bad.sum()} of {e.known.sum()} checked entries{_pattern(bad, e.known)}"
     lack = _lacking(e)
     if lack is not None and other is not None and lack == _lacking(other):

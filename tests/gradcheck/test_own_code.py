@@ -122,6 +122,44 @@ def test_a_backward_that_starts_from_the_loss():
         check_gradients((affine, lambda cache: cache), AFFINE_INPUTS)
 
 
+def test_a_gradient_of_the_loss_that_is_1_by_default_may_be_left_out():
+    def forward(x):
+        return (x**3).sum(), x
+
+    def with_default(x, d=1.0):
+        return 3 * x**2
+
+    def without(x, d):
+        dx = 3 * x**2
+        return dx
+
+    assert check_gradients((forward, with_default), [X]).ok
+    report = check_gradients((forward, without), [X])
+    assert not report.ok
+    assert "backward leaves d_outputs[0] out: multiply by it" in str(report)
+
+
+def clipped(x):
+    x[x < 0] = 0
+    return x**2, x
+
+
+def clipped_at_once(x):
+    np.maximum(x, 0, out=x)
+    return x.copy(), x
+
+
+@pytest.mark.parametrize(
+    ("forward", "backward"),
+    [(clipped, lambda x, d: 2 * x * d), (clipped_at_once, lambda x, d: d * (x > 0))],
+)
+def test_a_forward_that_changes_its_input_twice_to_the_same_is_told(forward, backward):
+    report = check_gradients((forward, backward), [X.copy()])
+    assert "forward changes its caller's array" in str(report)
+    assert not report.ok
+    assert str(report).endswith("1 of 4 checks FAIL")  # its gradient is right
+
+
 def test_several_outputs_and_then_the_cache():
     def forward(x):
         return np.sin(x), np.cos(x), x
@@ -147,6 +185,33 @@ def test_a_backward_that_destroys_its_cache_is_told():
     report = check_gradients((softmax, backward), X)
     assert report.ok, str(report)
     assert "contract (cache[0]): backward changes it, so that a second backward" in str(report)
+
+
+def log_softmax(x):
+    y = x - np.log(np.exp(x).sum(1, keepdims=True))
+    return y, y
+
+
+def test_the_diagonal_of_log_softmax_is_named():
+    report = check_gradients((log_softmax, lambda y, d: d * (1 - np.exp(y))), X)
+    assert "d_outputs[0] - exp(outputs[0]) * d_outputs[0].sum(1, keepdims=True)" in str(report)
+    assert "log-softmax's whole Jacobian" in str(report)
+
+
+def two_layers(x, W, V):
+    a = x @ W
+    h = np.tanh(a)
+    return h @ V, {"x": x, "W": W, "V": V, "a": a, "h": h}
+
+
+def test_a_line_of_several_statements_is_pointed_at():
+    def backward(c, d):
+        dV = c["h"].T @ d; dh = d @ c["V"].T; da = dh * (1 - c["h"])  # noqa: E702  # fmt: skip
+        return da @ c["W"].T, c["x"].T @ da, dV
+
+    inputs = X, PARAMS["W"].T, RNG.normal(size=(3, 2))
+    report = str(check_gradients((two_layers, backward), inputs))
+    assert "has several statements: with a line for each" in report
 
 
 class Affine:
