@@ -29,6 +29,16 @@ def interruptible():
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.fixture
+def kernels():
+    """use_kernels; a test runs on NumPy unless it says otherwise, and what it chose is put back."""
+    import npvae as nv
+
+    nv.use_kernels("numpy")
+    yield nv.use_kernels
+    nv.use_kernels(None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def compiled_once(request, tmp_path_factory):
     """Of the processes that run tests one compiles a kernel, and the others find it in the cache.

@@ -14,11 +14,7 @@ BYTES = np.random.default_rng(1).integers(0, 256, (40, 5)).astype("uint8")
 OPTIONS = dict(epochs=3, batch_size=9, lr=3e-3, seed=4, binarise=True)
 
 
-@pytest.fixture(autouse=True)
-def _on_numpy():
-    nv.use_kernels("numpy")
-    yield
-    nv.use_kernels(None)
+pytestmark = pytest.mark.usefixtures("kernels")
 
 
 @pytest.fixture

@@ -18,11 +18,7 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def numpy_kernels():
-    nv.use_kernels("numpy")
-    yield
-    nv.use_kernels(None)
+pytestmark = pytest.mark.usefixtures("kernels")
 
 
 @pytest.mark.parametrize("valid", [True, False])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import subprocess
 import sys
 import zipfile
 
 import numpy as np
 import pytest
+from resumed import X, assert_same, small
 
 import npvae as nv
 from npvae.core.schedules import Cosine, Linear
@@ -17,27 +17,17 @@ from npvae.models import storage as files
 from npvae.training import rows
 
 # Runs are cut short here, and a schedule with them.
-pytestmark = pytest.mark.filterwarnings("ignore:beta reaches its end after")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:beta reaches its end after"),
+    pytest.mark.usefixtures("kernels"),
+]
 
-X = np.random.default_rng(0).integers(0, 256, (40, 5)).astype("uint8")
 OTHER = "params/encoder.layers.0.W.npy"
-
-
-@pytest.fixture(autouse=True)
-def kernels():
-    """use_kernels; the tests run on NumPy unless they say otherwise, and put it back."""
-    nv.use_kernels("numpy")
-    yield nv.use_kernels
-    nv.use_kernels(None)
 
 
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "model.npz"
-
-
-def small(**options):
-    return nv.VAE(**{"x_dim": 5, "z_dim": 2, "hidden": (4,), **options})
 
 
 def run(epochs, path=None, model=None, **options):
@@ -52,13 +42,6 @@ def run(epochs, path=None, model=None, **options):
     history = nv.fit(model, X, epochs=epochs, checkpoint=path, **{**settings, **options})
     records = [{k: v for k, v in r.items() if k != "seconds"} for r in history.records]
     return model, records, stopping
-
-
-def assert_same(one, other):
-    np.testing.assert_array_equal(one[0].flat, other[0].flat)
-    assert one[1] == other[1]
-    assert (one[2].best_loss, one[2].best_epoch) == (other[2].best_loss, other[2].best_epoch)
-    assert one[0].scale == other[0].scale
 
 
 @pytest.mark.smoke
@@ -156,56 +139,6 @@ def last_weights(epochs):
     seen = []
     run(epochs, callbacks=[nv.EarlyStopping(50, 0.001), lambda m, r: seen.append(m.flat.copy())])
     return seen[-1]
-
-
-class Script:
-    """Gives every epoch the validation loss that the test wants."""
-
-    def __init__(self, losses):
-        self.losses = losses
-
-    def __call__(self, model, record):
-        record["valid_loss"] = self.losses[record["epoch"] - 1]
-
-
-def stopping_run(path, epochs, patience):
-    model, stopping = small(), nv.EarlyStopping(patience)
-    script = Script([9, 5, 4, 6, 7, 3, 8, 8])
-    history = nv.fit(
-        model, X, epochs=epochs, batch_size=9, valid=X[:10], callbacks=[script, stopping],
-        checkpoint=path, resume=path is not None,
-    )  # fmt: skip
-    return model, [r["epoch"] for r in history.records], stopping
-
-
-@pytest.mark.parametrize("first", [1, 3, 4])
-def test_early_stopping_remembers_the_best_weights_and_how_long_it_waited(path, first):
-    expected = stopping_run(None, 8, patience=2)
-    assert expected[1] == [1, 2, 3, 4, 5]
-    assert expected[2].best_epoch == 3
-    stopping_run(path, first, patience=2)
-    assert_same(stopping_run(path, 8, patience=2), expected)
-
-
-def test_a_run_that_was_stopped_early_stays_stopped_until_it_is_given_more_patience(path):
-    expected = stopping_run(path, 8, patience=2)
-    assert_same(stopping_run(path, 8, patience=2), expected)
-    patient = stopping_run(path, 8, patience=4)
-    assert patient[1] == [1, 2, 3, 4, 5, 6, 7, 8]
-    assert_same(patient, stopping_run(None, 8, patience=4))
-
-
-def test_early_stopping_that_has_seen_only_nan_resumes(path):
-    def part(epochs):
-        script = Script([math.nan] * 5)
-        return nv.fit(
-            small(), X, epochs=epochs, valid=X, callbacks=[script, nv.EarlyStopping(3)],
-            checkpoint=path, resume=True,
-        )  # fmt: skip
-
-    part(2)
-    assert len(part(5).records) == 3
-    assert len(part(5).records) == 3
 
 
 def test_the_checkpoint_is_a_model_file_of_the_last_epoch(path):

@@ -13,13 +13,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 import npvae as nv
 import npvae.core.threads
 
-
-@pytest.fixture(autouse=True)
-def kernels():
-    """use_kernels; the tests run on NumPy unless they say otherwise, and put it back."""
-    nv.use_kernels("numpy")
-    yield nv.use_kernels
-    nv.use_kernels(None)
+pytestmark = pytest.mark.usefixtures("kernels")
 
 
 X = np.random.default_rng(0).random((20, 5))

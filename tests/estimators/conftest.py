@@ -8,17 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import npvae as nv
-
 pytest.importorskip("sklearn", "1.6")
 
 
 @pytest.fixture(autouse=True)
-def uncompiled():
+def uncompiled(kernels):
     """Nets are tiny here, and compiling costs more than training them."""
-    nv.use_kernels("numpy")
-    yield
-    nv.use_kernels(None)
 
 
 @pytest.fixture

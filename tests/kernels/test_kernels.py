@@ -6,7 +6,7 @@ import inspect
 
 import numpy as np
 import pytest
-from kernel_cases import KERNELS, VALUES, inputs, sizes, strided
+from kernel_cases import KERNELS, ROOMS, VALUES, inputs, sizes, strided
 
 from npvae import kernels
 
@@ -77,7 +77,13 @@ def own_kernels():
 def test_every_kernel_is_tested_here():
     given_out = {n for n, f in own_kernels().items() if f.__module__ == kernels.decoding.__name__}
     of_steps = own_kernels().keys() - given_out  # the others: test_decoding.py
-    assert of_steps == KERNELS.keys(), "give the new kernel an entry in KERNELS"
+    assert of_steps == KERNELS.keys(), "give the new kernel an entry in kernel_cases"
+
+
+def test_every_entry_is_in_the_module_of_its_kernel():
+    rooms = {room: set(cases) for room, cases in ROOMS.items()}
+    own = {name: f.__module__.rpartition(".")[2] for name, f in own_kernels().items()}
+    assert rooms == {room: {n for n in KERNELS if own[n] == room} for room in rooms}
 
 
 @each_kernel

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from kernel_cases import KERNELS, VALUES, inputs, poisson_terms, sizes
-from kernel_cases import negative_binomial_terms as nb_terms
+from kernel_cases import KERNELS, VALUES, inputs, sizes
+from kernel_cases.likelihoods import negative_binomial_terms as nb_terms
+from kernel_cases.likelihoods import poisson_terms
 from test_kernels import ODD_SIZES, check, in_float64, run
 from test_missing_entries import DENSITIES, N, given, with_gaps
 

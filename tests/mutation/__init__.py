@@ -8,6 +8,8 @@ the reason, in `equivalents`.
 
 * `mutator.py` makes the changes, on Python's syntax tree
 * `targets.py` finds what is to be changed, and puts a changed function in place of the old one
-* `judge.py` runs the tests on each change, in a fork of a process that has collected them
+* `collect.py` has pytest collect the tests, once
+* `judge.py` runs them on each change, in a fork of that process (`forks.py`)
+* `kept.py` keeps the verdicts, for the next run to go on from
 * `report.py` writes the result, which is kept in `docs/mutation.md`
 """

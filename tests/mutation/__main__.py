@@ -9,8 +9,9 @@ import sys
 import time
 from pathlib import Path
 
+from .collect import with_tests
 from .equivalents import entries, reason
-from .judge import PATIENCE, Judge, Mutant, Verdict, with_tests
+from .judge import PATIENCE, Judge, Mutant, Verdict
 from .kept import Kept
 from .mutator import mutations
 from .report import Report

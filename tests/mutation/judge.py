@@ -1,11 +1,11 @@
 """Running the tests on a mutant, in a fork of one process that has collected them all.
 
-Collecting takes seconds and most mutants die within a fraction of one, so pytest is started once:
-in the place of its test loop this plugin forks a child for a few mutants, which installs a changed
-function and runs the tests that reach it, the likeliest killers and the quickest first, until one
-fails; then it installs the function as it was, and that test must pass again. The parent never runs
-a test, and what survives is tried once more in a child of its own, so nothing that a test has kept
-can hide a change.
+Collecting takes seconds and most mutants die within a fraction of one, so pytest is started once
+(`collect.py`). In the place of its test loop a child is forked for a few mutants. It installs a
+changed function and runs the tests that reach it, the likeliest killers and the quickest first,
+until one fails; then it installs the function as it was, and that test must pass again. The parent
+never runs a test, and what survives is tried once more in a child of its own, so nothing that a
+test has kept can hide a change.
 """
 
 from __future__ import annotations
@@ -13,31 +13,20 @@ from __future__ import annotations
 import builtins
 import contextlib
 import gc
-import multiprocessing
-import os
 import signal
 import sys
-import tempfile
 import time
-import warnings
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate, groupby
-from multiprocessing.connection import Connection, wait
-from pathlib import Path
+from multiprocessing.connection import Connection
 from typing import Any
 
-import pytest
-
+from .forks import Job, in_forks
 from .mutator import Mutation
 from .targets import REACHED, Constant, Function, Target
-
-LEFT_OUT = ("mutation", "oracle", "cli", "executor", "bench", "plots", "datasets")
-"""Folders of tests that judge nothing: these here; the frameworks' witnesses, since the result is
-to be that of the suite that everybody can run; the compiled step's, which take long and have
-eager code for their measure; and what reaches no mathematics or only runs it."""
 
 STUCK = 600.0
 """Seconds of the clock after which a test is held to wait for ever. All other limits are seconds
@@ -58,8 +47,6 @@ BATCH = 25
 """How many mutants share a fork, which costs more than most of them."""
 
 NOT_INSTALLED = "(the changed source raises when it is defined)"
-
-Job = Callable[[Connection], None]
 
 
 @dataclass
@@ -209,78 +196,10 @@ class Judge:
                     shares.append(share[len(results) + 1 :])
 
 
-def with_tests(
-    paths: list[str], chosen: list[str], targets: list[Target], work: Callable[[Judge], None]
-) -> None:
-    """Collect the tests in `paths` that these options choose; `work` is pytest's loop over them."""
-    plugin = _Plugin(targets, work)
-    for target in targets:
-        target.watch()
-    with tempfile.TemporaryDirectory() as scratch:
-        os.environ["PYTEST_DEBUG_TEMPROOT"] = scratch
-        os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = scratch
-        options = ["-o", "addopts=", *chosen, "--tb=native", "-p", "no:cacheprovider", "-s"]
-        options += ["--continue-on-collection-errors"]
-        options += [f"--ignore={Path(__file__).parents[1] / folder}" for folder in LEFT_OUT]
-        pytest.main([*options, *paths], plugins=[plugin])
-    if plugin.error is not None:
-        raise plugin.error
-
-
-def _never_shrink() -> None:
-    """Hypothesis need not look for the simplest example of a failure."""
-    try:
-        from hypothesis import Phase, settings
-    except ImportError:
-        return
-    phases = (Phase.explicit, Phase.generate)
-    settings.register_profile("mutation", derandomize=True, database=None, phases=phases)
-    settings.load_profile("mutation")
-
-
-def _explain_nothing() -> None:
-    """That a gradient is wrong is enough; to find out why takes far longer than to notice."""
-    from npvae.gradcheck import check
-
-    check.diagnose = lambda *_: ""
-
-
 def _warm_up() -> None:
     """What the operations import, forks inherit."""
     with contextlib.suppress(ImportError):
         from npvae.executor.operations import loop  # noqa: F401
-
-
-class _Plugin:
-    """Stands in for pytest's loop over the tests, and for its reports."""
-
-    def __init__(self, targets: list[Target], work: Callable[[Judge], None]) -> None:
-        self.targets, self.work = targets, work
-        self.error: BaseException | None = None
-        self.early: set[tuple[str, str]] = set()
-        self.collecting = ""
-        setattr(builtins, REACHED, lambda name: self.early.add((self.collecting, name)))
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_configure(self, config: Any) -> None:
-        config.pluginmanager.unregister(name="terminalreporter")
-        _never_shrink()
-
-    def pytest_collectstart(self, collector: Any) -> None:
-        self.collecting = str(collector.path)
-
-    def pytest_collectreport(self, report: Any) -> None:
-        if report.failed:
-            print(f"can't be collected, so it judges nothing: {report.nodeid}", flush=True)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self, session: Any) -> bool:
-        setattr(builtins, REACHED, lambda name: None)
-        try:
-            self.work(Judge(session.items, self.targets, self.early))
-        except BaseException as error:
-            self.error = error
-        return True
 
 
 class _Outcome:
@@ -406,48 +325,3 @@ def _fails(test: Test, following: Test | None, limit: float) -> bool:
         signal.setitimer(timer, 0)
     plugins.unregister(outcome)
     return outcome.failed
-
-
-def in_forks(jobs: Iterable[tuple[Any, Job]], workers: int) -> Iterator[tuple[Any, list[Any]]]:
-    """Run each job in a fork of this process, and yield all that it sent before it ended.
-
-    A job is a label and a function of the connection; a job that dies has sent what it has sent.
-    """
-    waiting = iter(jobs)
-    running: dict[Any, tuple[Any, Any, list[Any]]] = {}
-    while True:
-        while len(running) < workers and (job := next(waiting, None)) is not None:
-            label, function = job
-            receiver, process = _fork(function)
-            running[receiver] = label, process, []
-        if not running:
-            return
-        for receiver in list[Any](wait(list(running))):
-            label, process, words = running[receiver]
-            try:
-                words.append(receiver.recv())
-            except EOFError:
-                del running[receiver]
-                process.join()
-                yield label, words
-
-
-def _fork(function: Job) -> tuple[Any, Any]:
-    context = multiprocessing.get_context("fork")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_in_child, args=(function, sender))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of forks beside threads: BLAS sees to its own
-        process.start()
-    sender.close()
-    return receiver, process
-
-
-def _in_child(function: Job, sender: Connection) -> None:
-    sink = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(sink, 1)
-    os.dup2(sink, 2)
-    try:
-        function(sender)
-    finally:
-        os._exit(0)  # without what the tests may have left to be done at exit

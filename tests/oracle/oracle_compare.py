@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from oracle_parts import Z, vae
+from oracle_parts import Z
+from oracle_parts.models import vae
 
 import npvae as nv
 from npvae.core import bind, layout, n_parameters

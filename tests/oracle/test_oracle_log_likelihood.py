@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch_witness
-from oracle_parts import vae
+from oracle_parts.models import vae
 from torch.distributions import LowRankMultivariateNormal
 
 import npvae as nv

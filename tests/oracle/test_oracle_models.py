@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch_witness
 from oracle_compare import assert_agree, losses_and_gradients
-from oracle_parts import PARTS, B, C, Draw, H, Z, codes
+from oracle_parts import PARTS, B, C, Draw, H, Z
+from oracle_parts.models import codes
 
 import npvae as nv
 

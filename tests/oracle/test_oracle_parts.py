@@ -16,7 +16,7 @@ from oracle_compare import (
     forward,
     parameters_of,
 )
-from oracle_parts import PARTS, Draw
+from oracle_parts import PARTS, ROOMS, Draw
 
 from npvae.core import registered_parts
 
@@ -26,6 +26,12 @@ RTOL = 1e-10
 def test_every_registered_part_has_a_witness():
     own = {n for n, cls in registered_parts().items() if cls.__module__.startswith("npvae.")}
     assert own == set(PARTS)
+
+
+def test_every_entry_is_in_the_module_of_its_parts_room():
+    rooms = {name: cls.__module__.split(".")[1] for name, cls in registered_parts().items()}
+    for room, entries in ROOMS.items():
+        assert {rooms[name] for name in entries} == {room}
 
 
 @pytest.mark.parametrize("witness", [torch_witness, jax_witness], ids=["torch", "jax"])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch_witness
-from oracle_parts import vae
+from oracle_parts.models import vae
 from torch.nn.utils import clip_grad_norm_
 
 import npvae as nv

@@ -16,11 +16,7 @@ pl = pytest.importorskip("polars")
 N = 60
 
 
-@pytest.fixture(autouse=True)
-def uncompiled():
-    nv.use_kernels("numpy")
-    yield
-    nv.use_kernels(None)
+pytestmark = pytest.mark.usefixtures("kernels")
 
 
 @pytest.fixture
