@@ -29,7 +29,7 @@ PEERS = [peer for peer in CONVOLVING if peer not in ("numpy", "jax_step")]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = measure.options(__doc__, CONVOLVING, rounds=5, peers=PEERS)
+    parser = measure.options(__doc__, CONVOLVING, rounds=5, peers=PEERS, without=["plot"])
     parser.add_argument(
         "--nets", type=_nets, default=list(IMAGES), metavar="A,B", help=f"of {', '.join(IMAGES)}"
     )

@@ -9,7 +9,7 @@ import os
 import platform
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -85,17 +85,27 @@ def options(
     rounds: int,
     peers: Sequence[str] = (),
     threads: Sequence[int] = (),
+    without: Collection[str] = (),
 ) -> argparse.ArgumentParser:
-    """A parser with what all commands take, and their defaults; a command may add its own."""
+    """A parser with what commands take, but for those `without`, and their defaults.
+
+    A command may add its own.
+    """
     peers = list(peers or peers_known)
     threads = list(threads or sorted({1, usable_cores()}))
     known = "\n".join(f"  {name:14} {text}" for name, text in peers_known.items())
     parser = argparse.ArgumentParser(
         description=doc.strip(),
-        epilog=f"peers:\n{known}",
+        epilog=None if "peers" in without else f"peers:\n{known}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add = parser.add_argument
+
+    def add(flag: str, **described: Any) -> None:
+        if flag[2:] in without:
+            parser.set_defaults(**{flag[2:]: None})
+        else:
+            parser.add_argument(flag, **described)
+
     add("--quick", action="store_true", help="a smoke test of a minute: its figures mean nothing")
     add("--json", type=Path, metavar="FILE", help="write the figures there as well")
     add("--plot", type=Path, metavar="FILE", help=f"draw them: {', '.join(PICTURES)}")

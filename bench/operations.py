@@ -20,7 +20,9 @@ PEAKS = 5
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = measure.options(__doc__, {"npvae": "the compiled loop"}, rounds=EPOCHS, threads=[1])
+    parser = measure.options(
+        __doc__, peak.LOOP, rounds=EPOCHS, threads=[1], without=["peers", "plot", "threads"]
+    )
     parser.add_argument("--nets", default="ref", metavar="A,B", help=f"of {', '.join(NETS)}")
     parser.add_argument("--all", action="store_true", help="each operation, not sums of the like")
     measure.add_data(parser)

@@ -17,13 +17,14 @@ from typing import Any
 
 from . import measure
 
+LOOP = {"npvae": "the compiled loop"}
 SUMS = 12
 TURNS = 1_000_000
 SECONDS = 0.3
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = measure.options(__doc__, {"npvae": "the compiled loop"}, rounds=5)
+    parser = measure.options(__doc__, LOOP, rounds=5, without=["peers", "plot"])
     args = measure.read(parser, argv)
     facts = measure.print_header(__doc__, args)
     results = [

@@ -125,7 +125,18 @@ def plain(value: Any) -> Any:
 
 
 def registered(family: str | None = None) -> dict[str, type[Any]]:
-    """All that is registered, by ``family.name``, or one family's by name."""
+    """All that is registered, by ``family.name``, or one family's by name.
+
+    Parameters
+    ----------
+    family : str, optional
+        Such as "likelihood"; by default all of them.
+
+    Returns
+    -------
+    dict
+        Of classes, by name.
+    """
     if family is not None:
         return dict(_registry.get(family, {}))
     return {f"{f}.{n}": cls for f, known in sorted(_registry.items()) for n, cls in known.items()}

@@ -173,8 +173,14 @@ def drawn_rows_report(
         Such rows as it was not trained on.
     n : int
         Rows to draw.
+    seed : int
+        Of the draws, and of what compares them.
     context : optional
         Of a conditional model, for each of the n rows, or one for all.
+
+    Returns
+    -------
+    DrawnRows
 
     Raises
     ------

@@ -29,6 +29,21 @@ def rate_distortion(
 
     In nats per example; their sum is -ELBO. The rate is at least the mutual information of x and z
     under q.
+
+    Parameters
+    ----------
+    model : Model
+    x : (N, D) array
+    n_samples : int
+        Draws of z per row.
+    seed : int
+        Of the draws.
+    context : (N, C) array, or labels, optional
+
+    Returns
+    -------
+    rate, distortion : float
+
     Source: Alemi et al. 2018, section 2.
     """
     log_px, kl = model.elbo_terms(x, n_samples, seed, context)
@@ -42,6 +57,18 @@ def kl_by_dimension(model: Model, x: Any, seed: int = 0, context: Any = None) ->
 
     Where posterior and prior of a level have no closed form together, only its whole KL is known,
     by one draw for each row: then its array is (1,).
+
+    Parameters
+    ----------
+    model : Model
+    x : (N, D) array
+    seed : int
+        Of the draws.
+    context : (N, C) array, or labels, optional
+
+    Returns
+    -------
+    list of (Z,) arrays
     """
     rng = np.random.default_rng(whole("seed", seed, least=0))
     sums: list[Any] = [0.0] * len(model.levels)
@@ -64,6 +91,16 @@ def information(
 
     I(x; z) is the mean of log q(z given x) - log q(z), with z drawn of each row's posterior and
     q(z) = 1/N Σ_j q(z given x_j) over the N rows.
+
+    Parameters
+    ----------
+    model : Model
+    x : (N, D) array
+    seed : int
+        Of the draws.
+    context : (N, C) array, or labels, optional
+    n_samples : int
+        Draws of z per row.
 
     Returns
     -------

@@ -75,6 +75,11 @@ def log_likelihood(
         below 10, of which that with the greater E is taken (q(z given x) alone where `refine` is
         not for the model); or p(z), naive Monte Carlo, which fails in more than a few dimensions.
 
+    Returns
+    -------
+    (N,) array
+        With `diagnostics` three of them.
+
     Raises
     ------
     DataError

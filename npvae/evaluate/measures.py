@@ -22,6 +22,18 @@ def active_units(model: Model, x: Any, threshold: float = 0.01, context: Any = N
 
     A dimension is active where the variance over x of E[z given x] is above `threshold`. With
     several latent levels, Z counts the dimensions of all; those of the level next to x come first.
+
+    Parameters
+    ----------
+    model : Model
+    x : (N, D) array
+    threshold : float
+    context : (N, C) array, or labels, optional
+
+    Returns
+    -------
+    (Z,) array of bool
+
     Source: Burda et al. 2016, section 5.2.
     """
     threshold = number("threshold", threshold, least=0)
@@ -33,11 +45,22 @@ def active_units(model: Model, x: Any, threshold: float = 0.01, context: Any = N
 def reconstruction_error(model: Model, x: Any, context: Any = None) -> dict[str, float]:
     """How far the known entries of x lie from what is decoded at the posteriors' centres.
 
+    Parameters
+    ----------
+    model : Model
+    x : (N, D) array
+    context : (N, C) array, or labels, optional
+
     Returns
     -------
     dict
         ``rmse``, the root of the mean squared error, and ``mae``, the mean absolute error, over all
         entries, in units of x: for bytes that the model divides by 255, of what it makes of them.
+
+    Raises
+    ------
+    DataError
+        If x is not such data as the model takes.
     """
     reader, made = model.reader(x), model.reconstruct(x, context)
     sums, known = np.zeros(2), 0
@@ -63,6 +86,18 @@ def metrics(
 
     Rows that the model was trained on flatter it: give it others.
 
+    Parameters
+    ----------
+    model : Model
+    x : (N, D) array
+    n_samples : int
+        K, the importance samples of each row.
+    seed : int
+        Of the noise.
+    context : (N, C) array, or labels, optional
+    progress : bool
+        Whether a bar shows on a terminal how far it is.
+
     Returns
     -------
     dict
@@ -74,6 +109,11 @@ def metrics(
         `log_likelihood` has refined their posterior (``proposal="adaptive"``). What is
         importance-sampled is None of a model without densities (an autoencoder, or one that sums
         out a label). ``active_units`` counts the latent dimensions in use, of ``z_dim``.
+
+    Raises
+    ------
+    DataError
+        If x is not such data as the model takes.
     """
     log_px, kl = model.elbo_terms(x, seed=seed, context=context)
     rec = -log_px
@@ -124,6 +164,11 @@ def accuracy(model: Any, x: Any, y: Any) -> tuple[float, int]:
     x : (N, D) array
     y : (N,) array
         Labels, -1 (or None, NaN, "") where one is not known; without any the share is NaN.
+
+    Returns
+    -------
+    share : float
+    n_known : int
 
     Raises
     ------

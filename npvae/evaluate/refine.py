@@ -60,6 +60,10 @@ def refine(
         Of the noise.
     context : (N, C) array, optional
 
+    Returns
+    -------
+    mu, logvar : (N, Z) arrays
+
     Raises
     ------
     ConfigError
@@ -200,6 +204,19 @@ def inference_gap(
     context: Any = None,
 ) -> dict[str, float]:
     """What the ELBO is below log p(x), and why: means over the rows, in nats.
+
+    Parameters
+    ----------
+    model : Model
+        Of one latent level with the Gaussian posterior.
+    x : (N, D) array
+    n_samples : int
+        The importance samples of each row.
+    steps : int
+        Of `refine`.
+    seed : int
+        Of the noise.
+    context : (N, C) array, or labels, optional
 
     Returns
     -------

@@ -51,6 +51,10 @@ def report(
         since which they rise, and of a warm-up that did not end.
     seed : int
         Of the bounds' noise and of the rows.
+
+    Returns
+    -------
+    list of str
     """
     records = [] if history is None else history.records
     found = [*of_the_model(model, x, valid, seed), *of_the_warm_up(records)]

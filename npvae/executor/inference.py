@@ -41,6 +41,10 @@ def compiled(model: Model, rows: int = 1) -> CompiledModel:
         The weights are shared, not copied.
     rows : int
 
+    Returns
+    -------
+    CompiledModel
+
     Raises
     ------
     ConfigError

@@ -51,6 +51,13 @@ def value_and_grad(
         Nats per example: the mean over the batch.
     gradients : dict
         ``{name: array}``, of the shapes of ``model.params``.
+
+    Raises
+    ------
+    DataError
+        If x, eps, a context, weights or labels have another form than the model takes.
+    ConfigError
+        If the objective and the model do not fit.
     """
     from ..core.objective import names_of, values_of  # which inference does without
     from ..objectives import as_objective

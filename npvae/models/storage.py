@@ -58,6 +58,11 @@ def save(model: Model, path: Any) -> None:
 
     Equal models give equal bytes.
 
+    Parameters
+    ----------
+    model : Model
+    path : str or path
+
     Raises
     ------
     WriteError
@@ -74,6 +79,14 @@ def load(source: Any) -> Any:
     """Read a model from a path, from bytes or from a binary file object.
 
     The path is that of the file, or of a folder that holds a ``model.npz``, as a run folder does.
+
+    Parameters
+    ----------
+    source : str, path, bytes or binary file
+
+    Returns
+    -------
+    Model
 
     Raises
     ------

@@ -155,6 +155,10 @@ def attribute_vector(model: Any, x: Any, has: Any, context: Any = None) -> Array
         Which rows have the attribute.
     context : (N, C) array, or labels, optional
 
+    Returns
+    -------
+    (Z,) array
+
     Source: Larsen et al. 2016, section 4.2.
     """
     has = as_array(has, "has")

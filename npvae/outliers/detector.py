@@ -131,6 +131,10 @@ def fit_detector(
     most_steps : int, optional
         The most training steps of each model, where they are to be fewer than 800.
 
+    Returns
+    -------
+    Detector
+
     Raises
     ------
     DataError

@@ -54,6 +54,10 @@ def anomaly_scores(
     seed : int
         Of the noise vectors.
 
+    Returns
+    -------
+    (N,) array
+
     Raises
     ------
     DataError
@@ -107,6 +111,10 @@ def anomaly_contributions(
     context, reference_context : (N, C) and (M, C) arrays, optional
     n_samples, seed : int
         How many noise vectors, and their seed.
+
+    Returns
+    -------
+    (N, D) array
 
     Raises
     ------

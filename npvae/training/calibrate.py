@@ -77,6 +77,11 @@ def calibrate(model: Model, x: Any, valid: Any = None, seed: int = 0) -> Calibra
         Rows that were held out; without them, a tenth of x judges the prior.
     seed : int
         Of the draws.
+
+    Returns
+    -------
+    Calibration
+        What it did, in figures.
     """
     if model.context_dim:
         raise ConfigError("what a conditional model draws is not calibrated; leave it as it is.")
@@ -109,6 +114,10 @@ def fit_prior(
     n_components : int
     seed : int
         Of the draws from the posteriors, and of the components' starts.
+
+    Returns
+    -------
+    Model
 
     Source: Dempster, Laird & Rubin 1977; of the aggregate posterior as the best prior, Hoffman &
     Johnson 2016.

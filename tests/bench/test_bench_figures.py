@@ -329,6 +329,15 @@ def test_options_have_defaults_that_depend_on_each_other(monkeypatch):
     assert (args.rounds, args.threads, args.peers) == (3, [2, 1], ["numpy"])
 
 
+def test_what_a_command_has_no_use_for_it_does_not_take(capsys):
+    parser = measure.options("A test.", {"npvae": "this"}, rounds=5, without=["plot", "peers"])
+    args = measure.read(parser, [])
+    assert (args.plot, args.peers) == (None, ["npvae"])
+    with pytest.raises(SystemExit):
+        measure.read(parser, ["--plot", "a.png"])
+    assert "unrecognized arguments: --plot" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
