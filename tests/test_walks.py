@@ -96,6 +96,19 @@ def test_an_attribute_vector_is_the_difference_of_mean_codes(model, context):
     np.testing.assert_allclose(nv.attribute_vector(model, X, ~has, context), -way)
 
 
+def test_within_groups_it_leaves_out_what_groups_differ_in():
+    """Codes are those of a linear encoder: group 0 has the attribute more often, and lies apart."""
+    model = nv.VAE(6, 3, hidden=(), likelihood="gaussian", dtype="float64")
+    group = np.repeat(["a", "b", "c"], [4, 4, 2])
+    has = np.array([1, 1, 1, 0, 0, 0, 0, 1, 1, 1], bool)  # of c all: it says nothing
+    own, apart = RNG.normal(size=(2, 6))
+    x = np.where(group[:, None] == "a", apart, 0) + has[:, None] * own
+    expected = np.subtract(*model.centres(np.stack([own, np.zeros(6)]))[0])
+    way = nv.attribute_vector(model, x, has, within=group)
+    np.testing.assert_allclose(way, expected, rtol=1e-10)
+    assert np.abs(nv.attribute_vector(model, x, has) - expected).max() > 0.1
+
+
 def test_of_several_levels_the_one_next_to_x_is_walked_through():
     model = BottomUp(6, (3, 2), hidden=(4,))
     x = (X[:4] < 0.5).astype(float)
@@ -117,6 +130,8 @@ def test_of_several_levels_the_one_next_to_x_is_walked_through():
         (lambda m: nv.attribute_vector(m, X, np.ones(12)), "12 with it"),
         (lambda m: nv.attribute_vector(m, X, np.arange(12)), "whether it has the attribute"),
         (lambda m: nv.attribute_vector(m, X, [True, False]), r"shape \(2,\)"),
+        (lambda m: nv.attribute_vector(m, X, X[:, 0] > 0.5, within=[1, 2]), r"shape \(2,\)"),
+        (lambda m: nv.attribute_vector(m, X, X[:, 0] > 0.5, within=range(12)), "none of 12 has"),
     ],
 )
 def test_what_makes_no_walk_is_refused(call, said):

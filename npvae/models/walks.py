@@ -141,7 +141,9 @@ def along(z: Array, dims: int | Sequence[int], values: Array) -> Array:
 
 
 @public
-def attribute_vector(model: Any, x: Any, has: Any, context: Any = None) -> Array:
+def attribute_vector(
+    model: Any, x: Any, has: Any, context: Any = None, within: Any = None
+) -> Array:
     """The way in latent space from rows that lack an attribute to those that have it, (Z,).
 
     It is the difference of their mean centres: added to a row's latent vector, it gives the row the
@@ -154,6 +156,15 @@ def attribute_vector(model: Any, x: Any, has: Any, context: Any = None) -> Array
     has : (N,) booleans, or ones and zeros
         Which rows have the attribute.
     context : (N, C) array, or labels, optional
+    within : (N,) labels, optional
+        The group of each row, such as the person that a picture shows. The vector is then the mean
+        over groups that have rows of both kinds of the difference within the group: so it holds
+        the attribute, and not what else those who have it have in common.
+
+    Raises
+    ------
+    DataError
+        If all rows have the attribute or none has; with groups, if that is so within each.
 
     Returns
     -------
@@ -169,6 +180,25 @@ def attribute_vector(model: Any, x: Any, has: Any, context: Any = None) -> Array
             f"has says of each of the {len(centres)} rows whether it has the attribute, some with "
             f"and some without; got {has.dtype} of shape {has.shape}, {int(flags.sum())} with it."
         )
+    if within is None:
+        return _difference(centres, flags)
+    groups = np.asarray(within)
+    if groups.shape != flags.shape:
+        raise DataError(
+            f"within has a label for each of the {len(centres)} rows, (N,); got shape "
+            f"{groups.shape}."
+        )
+    members = [groups == group for group in np.unique(groups)]
+    mixed = [group for group in members if flags[group].any() and not flags[group].all()]
+    if not mixed:
+        raise DataError(
+            f"within is of groups of which some have rows with the attribute and rows without it; "
+            f"none of {len(members)} has both. Leave it out, or take larger groups."
+        )
+    return np.mean([_difference(centres[group], flags[group]) for group in mixed], axis=0)
+
+
+def _difference(centres: Array, flags: Array) -> Array:
     return centres[flags].mean(0) - centres[~flags].mean(0)
 
 
