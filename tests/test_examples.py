@@ -82,3 +82,46 @@ def test_naive_monte_carlo_says_less_than_the_encoders_draws(monkeypatch, capsys
     }
     assert len(said) == 5
     assert said["prior", "100"] < said["posterior", "100"]
+
+
+@pytest.fixture(scope="module")
+def strokes():
+    return runpy.run_path(str(EXAMPLES / "strokes.py"))
+
+
+@pytest.mark.parametrize("width", [2, 3, 5])
+def test_a_bars_thickness_is_its_width(strokes, width):
+    """Its ends belong to the outline as well: 2 · area / outline is w l / (w + l)."""
+    image = np.zeros((1, 28, 28))
+    image[0, 4:24, 10 : 10 + width] = 1
+    expected = 20 * width / (20 + width)
+    assert strokes["thickness"](image.reshape(1, -1))[0] == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("degrees", [-30, 0, 20])
+def test_a_sheared_bars_slant_is_its_angle(strokes, degrees):
+    down, across = np.mgrid[:28, :28]
+    centre = 13.5 + (13.5 - down) * np.tan(np.radians(degrees))
+    image = np.clip(2.5 - np.abs(across - centre), 0, 1) * (abs(down - 13.5) < 9)
+    assert strokes["slant"](image.reshape(1, -1))[0] == pytest.approx(degrees, abs=0.5)
+
+
+def test_above_the_median_is_half_of_each_group(strokes):
+    values, group = np.arange(40.0), np.repeat([0, 1], 20)
+    above = strokes["above_median"](values, group)
+    assert above.reshape(2, 20).sum(1).tolist() == [10, 10]
+    assert above[10:20].all()
+
+
+def test_faces_are_cut_where_they_lie_alike():
+    """Pictures of one face, moved by known pixels: their squares move as it does."""
+    example = runpy.run_path(str(EXAMPLES / "faces.py"))
+    rng = np.random.default_rng(0)
+    scene = example["smooth"](rng.random((1, 140, 120)), 5)[0]
+    starts = 14 + rng.integers(-3, 4, (12, 2)) * np.array([2, 1])
+    images = np.stack([scene[i : i + 112, j : j + 92] for i, j in starts])
+    squares = example["windows"](images, np.arange(12) > 1)
+    places = squares[:, :2] + squares[:, 2:] / 2 + starts
+    assert np.ptp(places, axis=0).max() <= 3
+    whole = example["faces"](images, np.tile([10, 0, 92], (12, 1)), 92).reshape(12, 92, 92)
+    np.testing.assert_allclose(whole, images[:, 10:102], atol=1e-6)
