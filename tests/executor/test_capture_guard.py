@@ -146,3 +146,28 @@ def test_a_batch_whose_loss_overflows_is_no_difference(attempts):
     with pytest.raises(nv.NonFiniteLoss):
         nv.fit(network(likelihood="gaussian"), x, **OPTIONS)
     assert attempts[0] is not None
+
+
+def test_a_unit_on_the_other_side_of_its_kink_is_no_mistake():
+    """Entries that jump at a parameter of 1 have both their values; the others have one."""
+    flat, jump = np.ones(50, np.float32), np.float32(0.3)
+
+    def gradient():
+        return np.where(np.arange(50) < 20, jump * (flat > 1), 2.0).astype(np.float32)
+
+    least, most = steps._gradients_beside(gradient(), gradient, flat)
+    np.testing.assert_array_equal(least, [0] * 20 + [2] * 30)
+    np.testing.assert_array_equal(most, [jump] * 20 + [2] * 30)
+    np.testing.assert_array_equal(flat, 1)
+
+
+def test_a_gradient_that_varies_by_itself_is_not_looked_at_again():
+    asked, first = [], np.zeros(3)
+
+    def gradient():
+        asked.append(len(asked))
+        return first + len(asked)
+
+    least, most = steps._gradients_beside(first, gradient, np.ones(3))
+    assert len(asked) == 1
+    np.testing.assert_array_equal([least, most], [first, first])
