@@ -37,6 +37,13 @@ def test_labels_are_expected_by_their_probabilities(make):
     np.testing.assert_allclose(likelihood.expected(theta[0, 1]), want[0, 1], rtol=1e-12)
 
 
+def test_one_number_of_classes_is_that_of_each_column():
+    logits = np.random.default_rng(0).normal(size=(2, 5, 12))
+    e = np.exp(logits.reshape(2, 5, 3, 4))
+    want = (e / e.sum(-1, keepdims=True)).reshape(logits.shape)
+    np.testing.assert_allclose(nv.Categorical(4).expected(logits), want, rtol=1e-12)
+
+
 def test_the_likeliest_label_of_an_average_is_guessed():
     shares = np.array([[0.2, 0.5, 0.3, 0.6, 0.4, 0.1, 0.2, 0.3, 0.4]])
     likelihood = nv.Categorical(SIZES)

@@ -83,7 +83,7 @@ def code_log_prob(z: Array, log_q: Array) -> Array:
 @kernel
 def code_log_prob_backward(d: Array, z: Array, log_q: Array) -> Pair:
     d = d[..., None].astype(np.result_type(z, log_q))
-    return np.broadcast_to(d * log_q, z.shape), _summed(d * z, log_q.ndim)
+    return d * log_q, _summed(d * z, log_q.ndim)
 
 
 @kernel
@@ -127,7 +127,7 @@ def bernoulli_code_log_prob(z: Array, logits: Array) -> Array:
 @kernel
 def bernoulli_code_log_prob_backward(d: Array, z: Array, logits: Array) -> Pair:
     d = d[..., None].astype(np.result_type(z, logits))
-    return np.broadcast_to(d * logits, z.shape), _summed(d * (z - sigmoid(logits)), logits.ndim)
+    return d * logits, _summed(d * (z - sigmoid(logits)), logits.ndim)
 
 
 @kernel

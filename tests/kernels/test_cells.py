@@ -107,6 +107,25 @@ def test_what_is_beyond_the_ends_has_the_tails_density(dtype):
     np.testing.assert_allclose(offset, want, rtol=1e-5)
 
 
+@pytest.mark.parametrize("step", [1e-4, 0.1, 7.0])
+def test_values_in_other_units_have_the_same_cells(step):
+    """x in steps: only the density is another one, by the step, and so the tails' scale."""
+    knots = np.array([-1.5, -0.5, 0.5, 1.5, 3.5, 6.5])
+    scores = np.cumsum(0.3 + np.arange(6) % 3) - 2
+    x = np.arange(-4.0, 12.0)
+    found = []
+    for unit in (1.0, step):
+        tail = [2 * unit, 0.25, 0.4]
+        tails = np.array([NO_TAILS[0], [*tail, *tail], NO_TAILS[0]])
+        found.append(cells_of(x * unit, knots * unit, scores, unit, np.float64, tails))
+    (*cells, offset), (*in_units, in_units_offset) = found
+    np.testing.assert_allclose(in_units, cells, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(in_units_offset, offset - np.log(step), rtol=1e-9, atol=1e-9)
+    beyond = np.maximum(-1 - x, x - 6)
+    density = np.log(0.4 / 2) - 5 * np.log1p(0.125 * beyond)
+    np.testing.assert_allclose(offset[beyond > 0], density[beyond > 0], rtol=1e-12)
+
+
 def test_an_encoder_sees_the_middle_of_a_cell():
     knots, scores, steps = beside_a_longer_one([0.5, 1.5, 3.5], [-1.0, 0.0, 1.0], 1.0)
     x = np.stack([np.zeros(4), [1.0, 2.0, 3.0, np.nan], np.zeros(4)], -1).astype(np.float32)

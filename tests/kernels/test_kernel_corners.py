@@ -44,6 +44,15 @@ def test_elu_with_an_alpha_of_its_own(alpha):
     )
 
 
+@pytest.mark.parametrize(("name", "setting"), [("leaky_relu", 0.2), ("elu", 0.6)])
+def test_an_infinite_gradient_leaves_the_others_as_they_are(name, setting):
+    h = np.array([[2.0, -0.3, 0.7, -0.4, 1.0, -0.5]])
+    dh = np.array([[1.5, 2.5, np.inf, -np.inf, 0.5, 3.0]])
+    slope = setting if name == "leaky_relu" else h + setting
+    da, _ = getattr(kernels, f"bias_{name}_backward")(dh, h, setting)
+    np.testing.assert_array_equal(da, np.where(h > 0, dh, slope * dh))
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_activations_of_huge_sums_give_no_warning(dtype):
     a = np.array([[-1e30, -1e4, 0.0, 1e4, 1e30]], dtype)
@@ -216,3 +225,10 @@ def test_posteriors_of_each_sample_are_those_of_the_samples_one_by_one():
         alone = kernels.reparameterise_backward(dmu[s : s + 1], mu[s], eps[s : s + 1])
         np.testing.assert_allclose(np.stack(moved)[:2, s], alone[:2], rtol=1e-14)
     assert kl.shape == (3, 4, 5)
+
+
+def test_samples_that_are_all_impossible_have_no_mean_and_give_no_warning_of_a_division():
+    log_w, zero = np.full((3, 1), -np.inf), np.zeros((3, 1))
+    with np.errstate(divide="raise", invalid="ignore"):
+        loss, *_ = kernels.power_means(log_w, zero, zero, 0.5, 1, 0.0)
+    assert loss == np.inf

@@ -190,7 +190,6 @@ def test_sums_that_users_see_are_taken_in_float64(name, axis):
         np.testing.assert_allclose(whole[i], pieces[0][i] + pieces[1][i], rtol=1e-12)
 
 
-@pytest.mark.smoke
 @each_kernel
 @each_dtype
 def test_types(name, dtype):

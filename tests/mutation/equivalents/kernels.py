@@ -51,14 +51,6 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "kernels.latent._far_inside": [
             "return low + margin <= least and greatest < high - margin",
             "return low + margin < least and greatest <= high - margin",
-            "if True:",
-        ],
-        "kernels.latent.gaussian_heads": [
-            "if False:",
-            "if _far_inside(raw, high, low):",
-            "if _far_inside(-raw, low, high):",
-            "if _far_inside(raw, -low, high):",
-            "if _far_inside(raw, low, -high):",
         ],
     },
     "Both have the same shape and type.": {
@@ -96,6 +88,7 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "gap = np.where(smooth, 2.0, width).astype(width.dtype) * inverse",
             "far = np.where(near, 2.0, gap).astype(gap.dtype)",
             "far = np.where(near, -1.0, gap).astype(gap.dtype)",
+            "far = gap.astype(gap.dtype)",
         ],
         "kernels.marginals._on_line": [
             "slope = rise / np.where(run > 0, run, 2.0)",
@@ -140,6 +133,29 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "high, _ = _on_line(right, np.clip(0, upto - 1, last - 1), column, knots, scores)",
         ],
     },
+    "The right end of a cell lies above the first knot, so the bound is not met.": {
+        "kernels.marginals._cells": [
+            "high, _ = _on_line(right, np.clip(upto - 1, -1, last - 1), column, knots, scores)",
+            "high, _ = _on_line(right, np.clip(last - 1, 0, upto - 1), column, knots, scores)",
+        ],
+    },
+    "An x that is rounded is as far from the end, to the digits of its own type.": {
+        "kernels.marginals._in_tails": [
+            "end = end.astype(x.dtype).astype(np.float64)",
+        ],
+    },
+    "The loss is the mean over rows and groups in the end, whichever is taken first.": {
+        "kernels.training.power_means": [
+            "rows = means",
+            "rows = share * log_w + (1 - share) * rows",
+        ],
+        "kernels.training._log_power_means": [
+            "return (log_w, np.full(log_w.shape, 1 / log_w.shape[1]))",
+            "return (log_w.mean(0), np.full(log_w.shape, 1 / log_w.shape[1]))",
+            "return (np.take_along_axis(log_w, at, axis=1), shares)",
+            "return ((top + np.log1p(mean)) / power, shares)",
+        ],
+    },
     "It is rounded to the same cell.": {
         "kernels.decoding.from_scores": [
             "line = np.rint(np.clip(line, knots[j, 0] + step / 3, knots[j, n - 1] - step / 2) / step)",
@@ -155,13 +171,6 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     "A product's factors may stand in any order.": {
         "kernels.flows.planar_backward": [
             "dc = w @ du",
-        ],
-        "kernels.dense.bias_elu_backward": [
-            "da = kept(right, dh) + kept(dh * (h + alpha), ~right)",
-        ],
-        "kernels.dense.bias_leaky_relu_backward": [
-            "da = kept(right, dh) + kept(slope * dh, ~right)",
-            "da = kept(dh, right) + kept(~right, slope * dh)",
         ],
     },
     "It is rounded to the type of the rest in the end.": {
@@ -207,12 +216,6 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "dq = unknown[:, None] * (dr + d_of_y[:, None] * (log_q + 0))",
         ],
     },
-    "A copy has the same numbers.": {
-        "kernels.latent.gaussian_heads": [
-            "mu, raw = (stats[..., :z_dim], stats[..., z_dim:].copy())",
-            "mu, raw = (stats[..., :z_dim].copy(), stats[..., z_dim:])",
-        ],
-    },
     "Where there is nothing to do the rest does nothing: it saves the time.": {
         "kernels.marginals._in_tails": [
             "if False:",
@@ -237,10 +240,26 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "far = np.where(near, 1.0, gap)",
             "slope = a * below - b * above - np.where(smooth, 1.0, share)",
         ],
+        "kernels.marginals._in_tails": [
+            "end = np.where(steps == 0, end.astype(x.dtype), end)",
+        ],
     },
     "NumPy infers the length of an axis that is given any negative one.": {
         "kernels.training.power_means": [
             "means, slopes = _log_power_means(log_w.reshape(groups, -2, log_w.shape[1]), power)",
+        ],
+    },
+    "At 0 both are log 2.": {
+        "kernels.discrete._exponential": [
+            "return np.where(eps <= 0, -np.log(tail), -np.log1p(-tail))",
+        ],
+    },
+    "The 0 is there for what 0 times NaN makes of it, and 0 - 0 is 0 as well.": {
+        "kernels.discrete.likeliest_class": [
+            "return hot.reshape(z.shape) - 0 * z",
+        ],
+        "kernels.discrete.likelier_side": [
+            "return (z.real > 0.5) - 0 * z",
         ],
     },
     "The axis has one place, which is its first and its last.": {

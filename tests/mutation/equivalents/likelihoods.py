@@ -41,12 +41,9 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "return (scale_rows(d, r), (d * slope).sum(keepdims=False).reshape(1).astype(r.dtype))",
         ],
     },
-    "NumPy's number instead of Python's: equal, and float32 is rounded no sooner for it.": {
-        "kernels.likelihoods.LOG_2": [
-            "LOG_2 = np.log(2)",
-        ],
-        "kernels.likelihoods.student_t": [
-            "log_p = shift - 0.5 * LOG_2PI - log_scale - 0.5 * (df + 1) * np.log1p(square / df)",
+    "NumPy makes the array of the numbers itself.": {
+        "kernels.likelihoods._groups": [
+            "widths = sizes",
         ],
     },
     "Where there is nothing to do the rest does nothing: it saves the time.": {
