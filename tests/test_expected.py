@@ -65,9 +65,10 @@ def test_groups_of_a_table_keep_their_order_until_the_guess():
     mixed.declare(3)
     theta = np.random.default_rng(1).normal(size=(4, 6, mixed.n_outputs(3)))
     expected = mixed.expected(theta)
-    for part, wanted in ((expected[..., :3], theta[..., :3]), (expected[..., 3:5], theta[..., 3:5])):
-        e = np.exp(wanted)
-        np.testing.assert_allclose(part, e / e.sum(-1, keepdims=True), rtol=1e-12)
+    for part in (slice(0, 3), slice(3, 5)):
+        e = np.exp(theta[..., part])
+        shares = e / e.sum(-1, keepdims=True)
+        np.testing.assert_allclose(expected[..., part], shares, rtol=1e-12)
     np.testing.assert_array_equal(expected[..., 5], numbers.mean(theta[..., 5:])[..., 0])
     guess = mixed.guess(expected[0])
     np.testing.assert_array_equal(guess[:, 2], theta[0, :, :3].argmax(-1))
