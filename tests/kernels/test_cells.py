@@ -107,12 +107,14 @@ def test_what_is_beyond_the_ends_has_the_tails_density(dtype):
     np.testing.assert_allclose(offset, want, rtol=1e-5)
 
 
+@pytest.mark.parametrize("first", [-1.0, 3.0, 12.0])
 @pytest.mark.parametrize("step", [1e-4, 0.1, 7.0])
-def test_values_in_other_units_have_the_same_cells(step):
+def test_values_in_other_units_have_the_same_cells(step, first):
     """x in steps: only the density is another one, by the step, and so the tails' scale."""
-    knots = np.array([-1.5, -0.5, 0.5, 1.5, 3.5, 6.5])
-    scores = np.cumsum(0.3 + np.arange(6) % 3) - 2
-    x = np.arange(-4.0, 12.0)
+    last = 59
+    knots = np.arange(first - 0.5, last + 1)  # rounding moves some ends of cells off their knots
+    scores = np.cumsum(0.3 + np.arange(len(knots)) % 3) - 2
+    x = np.arange(first - 3, last + 7)
     found = []
     for unit in (1.0, step):
         tail = [2 * unit, 0.25, 0.4]
@@ -121,9 +123,11 @@ def test_values_in_other_units_have_the_same_cells(step):
     (*cells, offset), (*in_units, in_units_offset) = found
     np.testing.assert_allclose(in_units, cells, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(in_units_offset, offset - np.log(step), rtol=1e-9, atol=1e-9)
-    beyond = np.maximum(-1 - x, x - 6)
+    beyond = np.maximum(0, np.maximum(first - x, x - last))
     density = np.log(0.4 / 2) - 5 * np.log1p(0.125 * beyond)
     np.testing.assert_allclose(offset[beyond > 0], density[beyond > 0], rtol=1e-12)
+    np.testing.assert_array_equal(cells[0] == -FAR, x <= first)
+    np.testing.assert_array_equal(cells[1] == FAR, x >= last)
 
 
 def test_an_encoder_sees_the_middle_of_a_cell():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.special import expit
+from scipy.special import expit, logsumexp
 
 from npvae import kernels
 
@@ -227,8 +227,32 @@ def test_posteriors_of_each_sample_are_those_of_the_samples_one_by_one():
     assert kl.shape == (3, 4, 5)
 
 
+def test_of_a_variable_that_serves_all_samples_gradients_are_summed_over_them():
+    """Either of two Gaussians may be (B, Z), and the other of each sample, (K, B, Z)."""
+    rng = np.random.default_rng(0)
+    d_mean, d_spread, *each = rng.normal(size=(6, 3, 4, 5))
+    of_each = kernels.precision_weighted_backward(d_mean, d_spread, *each)
+    for shared in ((0, 1), (2, 3)):
+        some = [a[0] if i in shared else a for i, a in enumerate(each)]
+        found = kernels.precision_weighted_backward(d_mean, d_spread, *some)
+        repeated = [np.stack([a] * 3) if a.ndim == 2 else a for a in some]
+        wanted = kernels.precision_weighted_backward(d_mean, d_spread, *repeated)
+        for i, (got, want) in enumerate(zip(found, wanted, strict=True)):
+            np.testing.assert_allclose(got, want.sum(0) if i in shared else want, rtol=1e-12)
+    assert [d.shape for d in of_each] == [(3, 4, 5)] * 4
+
+
 def test_samples_that_are_all_impossible_have_no_mean_and_give_no_warning_of_a_division():
     log_w, zero = np.full((3, 1), -np.inf), np.zeros((3, 1))
     with np.errstate(divide="raise", invalid="ignore"):
         loss, *_ = kernels.power_means(log_w, zero, zero, 0.5, 1, 0.0)
     assert loss == np.inf
+
+
+@pytest.mark.parametrize("power", [0.5, -0.5])
+def test_power_means_of_samples_and_rows_that_are_far_apart(power):
+    log_w = np.array([[0.0, -9000.0], [-4000.0, -5000.0], [-1.0, -9001.0]])
+    zero = np.zeros_like(log_w)
+    loss, *_ = kernels.power_means(log_w, zero, zero, power, 1, 0.0)
+    means = (logsumexp(power * log_w, axis=0) - np.log(3)) / power
+    np.testing.assert_allclose(loss, -means.mean(), rtol=1e-13)

@@ -139,6 +139,11 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
             "high, _ = _on_line(right, np.clip(last - 1, 0, upto - 1), column, knots, scores)",
         ],
     },
+    "Of the ends of cells rounding is far smaller, and the next knot is a step away.": {
+        "kernels.marginals._cells": [
+            "half, near = (0.5 * steps, 0.0002 * steps)",
+        ],
+    },
     "An x that is rounded is as far from the end, to the digits of its own type.": {
         "kernels.marginals._in_tails": [
             "end = end.astype(x.dtype).astype(np.float64)",
@@ -242,6 +247,10 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
         "kernels.marginals._in_tails": [
             "end = np.where(steps == 0, end.astype(x.dtype), end)",
+            "distance = sign * (x - end)",
+        ],
+        "kernels.marginals._cells": [
+            "knots = np.where(exact[:, None], knots.astype(x.dtype), knots)",
         ],
     },
     "NumPy infers the length of an axis that is given any negative one.": {
