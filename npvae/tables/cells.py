@@ -114,20 +114,21 @@ class Cells:
 
     def _unknown(self) -> dict[str, int]:
         """The texts that are missing, each with its place among the texts."""
-        missing = _SPELLINGS if self.missing is None else {"", *self.missing}
+        missing = SPELLINGS if self.missing is None else {"", *self.missing}
         return {text: self._numbers[text] for text in missing if text in self._numbers}
 
 
-_SPELLINGS = frozenset(
+SPELLINGS = frozenset(
     "".join(letters)
     for word in MISSING
     for letters in product(*({char, char.upper()} for char in word))
 )
+"""`MISSING`, in capitals or not."""
 
 
 def is_missing(text: str, missing: Sequence[str] | None = None) -> bool:
     """Whether a cell says that its value is not known: it is empty, or among these."""
-    return text in _SPELLINGS if missing is None else not text or text in missing
+    return text in SPELLINGS if missing is None else not text or text in missing
 
 
 def refusal(place: str, unfit: Unfit) -> DataError:

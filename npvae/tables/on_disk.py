@@ -19,8 +19,9 @@ from ..core.public import public
 from ..datasets import Dataset
 from ..datasets.delimited import as_labels, label_position
 from ..datasets.readers import existing, readable
-from .cells import Cells, is_missing, no_formula
-from .column import Column, Constant, say_missing
+from . import unknown
+from .cells import Cells, no_formula
+from .column import Constant
 from .frames import WHERE, array_of, cells_of, column_cells, library_of, series_of, values_of
 from .infer import infer
 from .kinds import LABEL, said_of
@@ -325,10 +326,11 @@ def _infer(
     for name, cells in table.items():
         is_said = missing is None and name in said and said[name].kind == "category"
         cells.missing = [] if is_said else missing
+    unknown.keep_steps({name: cells for name, cells in table.items() if name not in said})
     formats = formats_of(table, said, found.layout.delimiter, where)
     columns, skipped, notes = infer(table, said, formats, found.nameless, where)
     found.notes += notes_of(table, formats) + notes
-    found.notes += _labels_like_missing(columns)
+    found.notes += unknown.notes_of(table, columns, said)
     if all(column.kind == "constant" for column in columns):
         why = "; ".join(f"{name!r}: {reason}" for name, reason in skipped.items())
         raise DataError(
@@ -337,16 +339,6 @@ def _infer(
             "--columns name=kind."
         )
     return Schema(columns, label, skipped, missing, found.layout.config), label
-
-
-def _labels_like_missing(columns: Iterable[Column]) -> Iterator[str]:
-    """Labels that would be missing cells if their column was not said to be a category."""
-    for column in columns:
-        for label in filter(is_missing, column.labels):
-            yield (
-                f"{label!r} is a label of {column.name!r}, as its kind was said; "
-                f"{say_missing(label)} takes it for not known"
-            )
 
 
 def _check_columns(table: Mapping[str, Cells], schema: Schema, where: str) -> None:

@@ -216,7 +216,7 @@ class Schema:
                         "Give None where it is not known."
                     )
                 value = row[c.name]
-                if not _is_unknown(value, self.missing):
+                if not _is_unknown(value, c, self.missing):
                     try:
                         x[i, j] = c.number(value)
                     except Unfit as unfit:
@@ -237,5 +237,8 @@ class Schema:
         return values
 
 
-def _is_unknown(value: Any, missing: Sequence[str] | None) -> bool:
-    return value is None or value != value or is_missing(str(value).strip(), missing)
+def _is_unknown(value: Any, column: Column, missing: Sequence[str] | None) -> bool:
+    if value is None or value != value:
+        return True
+    text = str(value).strip()
+    return is_missing(text, missing) and text not in column.labels

@@ -150,7 +150,7 @@ def exam(at, rng):
     points = np.round(rng.normal(0, 1200, N), 1)
     text = [f"{at.number(abs(v), 1)}{'-' if v < 0 else ''}" for v in points]
     f.add("points", "number", text, points)
-    f.add("mark", "category", m := rng.choice(["A", "A-", "B+", "B"], N), m)
+    f.add("mark", "ordered", m := rng.choice(["A", "A-", "B+", "B"], N), m)
     minutes = rng.integers(480, 700, N)
     f.add("handed in", "date", [f"{m // 60}:{m % 60:02d}" for m in minutes], minutes / 1440)
     f.add("passed", "flag", rng.choice(["TRUE", "FALSE"], N))

@@ -30,6 +30,7 @@ def kinds(path, **options):
         ("flag", ["0", "1.0", "nan"] * 3),
         ("category", ["m", "f"] * 3),
         ("category", ["yes", "no", "maybe"] * 3),
+        ("ordered", ["yes", "no", "partly"] * 3),
         ("category", ["1", "2", "3a"] * 3),
         ("category", ["001", "002", "007"] * 3),
         ("category", ["1", "2", "3"] * 10),

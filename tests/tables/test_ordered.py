@@ -2,20 +2,86 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 import npvae as nv
 from npvae import tables
-from npvae.tables.scales import SCALES, order_of
+from npvae.tables.answers import DEGREES, NEUTRAL, POLES, SCALES
+from npvae.tables.scales import order_of, words_of
 
 N = 300
 
 
-@pytest.mark.parametrize("scale", SCALES, ids=lambda scale: scale[0])
+@pytest.mark.parametrize("scale", SCALES, ids=lambda scale: scale[0][0])
 def test_scales(scale):
-    assert order_of(reversed(scale)) == list(scale)
-    assert len(set(scale)) == len(scale)
+    """In each of their wordings, none of which stands at two steps."""
+    for i in range(max(map(len, scale))):
+        labels = [step[i % len(step)] for step in scale]
+        assert order_of(reversed(labels)) == labels
+    words = [words_of(word) for step in scale for word in step]
+    assert len(set(words)) == len(words)
+
+
+def test_words_of_scales_mean_one_thing():
+    assert not NEUTRAL & POLES.keys()
+    assert not POLES.keys() & DEGREES.keys() - {"much", "no", "stark"}
+
+
+ANSWERS = """
+completely disagree < somewhat disagree < neither agree nor disagree < somewhat agree < fully agree
+not at all satisfied < not very satisfied < fairly satisfied < very satisfied
+not important < slightly important < moderately important < important < very important
+very unhappy < unhappy < so-so < happy < very happy
+much worse < slightly worse < about the same < slightly better < much better
+low risk < medium risk < high risk
+Risk: low < Risk: moderate < Risk: very high
+strongly_disagree < disagree < agree < strongly_agree
+Strongly Disagree (1) < Disagree (2) < Neutral (3) < Agree (4) < Strongly Agree (5)
+stimme überhaupt nicht zu < stimme eher nicht zu < teils/teils < stimme eher zu < stimme zu
+trifft gar nicht zu < trifft nicht zu < weder noch < trifft zu < trifft völlig zu
+sehr unzufrieden < eher unzufrieden < eher zufrieden < sehr zufrieden
+pas du tout d'accord < plutôt pas d'accord < plutôt d’accord < tout à fait d'accord
+très insatisfaite < insatisfaite < ni satisfaite ni insatisfaite < satisfaite < très satisfaite
+totalmente en desacuerdo < en desacuerdo < de acuerdo < totalmente de acuerdo
+molto basso < basso < medio < alto < molto alto
+zeer slecht < slecht < goed < zeer goed
+低 < 中 < 高
+Stage I < Stage IIa < Stage IIb < Stage III < Stage IV
+NYHA II < NYHA III < NYHA IV
+priority 1 < priority 2 < priority 10
+1 - not at all < 2 < 3 < 4 < 5 - very much
+bis 17 < 18 bis 34 < 35 und älter
+<1h < 1-2h < >2h
+10-19 kg < 20-29 kg < 30-39 kg
+0 < 1-2 < 3-5 < 6+
+none < 1-2 children < 3 or more children
+0 < 1 < 2 < 3+
+B- < B < A < A+
+BB+ < BBB- < A < AAA
+"""
+
+
+@pytest.mark.parametrize("line", ANSWERS.strip().split("\n"))
+def test_answers_of_other_wordings(line):
+    labels = line.split(" < ") if "<1h" not in line else ["<1h", "1-2h", ">2h"]
+    assert order_of(sorted(labels)) == labels
+
+
+NAMES = """
+red, low, high | A, B, C | A, B, AB, O | I, II, III | Q1, Q2, Q3, Q4 | store 1, store 2, store 3
+agree, yes, red | strongly agree, very agree, agree | mostly agree, somewhat agree, agree
+low, lo, high | 1, 2, Paris | 1, 2, 4 | 1-2 cats, 3-4 dogs, 5-6 cats
+stage 1, grade 2, stage 3 | stage I, stage 1, stage II | never married, married, divorced
+Mo, Tu, We | 1 - low, 2 - low, 3 - high
+"""
+
+
+@pytest.mark.parametrize("names", re.split(r"\s*[|\n]\s*", NAMES.strip()))
+def test_names_have_no_order(names):
+    assert order_of(names.split(", ")) is None
 
 
 @pytest.mark.parametrize(
