@@ -17,8 +17,9 @@ decides:
    than a float64 holds. They may have decimal commas, thousands parted by commas, points, blanks or
    apostrophes, parentheses for minus, and one currency, unit or percent sign.
 
-   * with such a sign, or all written in one way with k, M, bn or the like behind them (3.4M, $12k)
-     where these are no codes (5M and 10M): a **number**;
+   * with such a sign, or with cells such as <0.5 and 80+ beyond all others, or all written in one
+     way with k, M, bn or the like behind them (3.4M, $12k) where these are no codes (5M and 10M): a
+     **number**;
    * in ten rows or more, each greater than that in the row before by 1: the rows' numbers, which
      are left out;
    * at most ten different whole numbers above 0, or two that are no counts, each found in five
@@ -235,7 +236,7 @@ def _kind(texts: Sequence[str], counts: Array, written: Format, many: bool) -> t
     if isinstance(written, DurationFormat):
         return Duration
     if isinstance(written, NumberFormat):
-        if written.unit or written.magnitudes:
+        if written.unit or written.magnitudes or written.low or written.high:
             return Number
         if are_versions(texts, counts):
             return Category

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from shlex import quote
 
@@ -26,6 +27,7 @@ from .formats import (
     DurationFormat,
     NumberFormat,
     agree,
+    beyond,
     certain,
     dates_as,
     durations_as,
@@ -36,6 +38,7 @@ from .formats import (
     unit_of,
 )
 from .kinds import Said
+from .limited import LIMIT_RULE, limits_of, with_limits
 from .numeric import LARGEST_NUMBER
 
 Array = np.ndarray
@@ -98,7 +101,7 @@ def notes_of(table: Mapping[str, Cells], formats: Mapping[str, Format]) -> list[
     """What is said of cells that are not plain numbers or ISO dates: how one of them is read."""
     alike: dict[str, list[str]] = {}
     for name, written in formats.items():
-        if isinstance(written, NumberFormat) and written is not PLAIN:
+        if isinstance(written, NumberFormat) and replace(written, low=None, high=None) != PLAIN:
             alike.setdefault(str(written.config), []).append(name)
         elif isinstance(written, DateFormat) and (
             written.other or not _ISO.fullmatch(written.pattern)
@@ -106,7 +109,11 @@ def notes_of(table: Mapping[str, Cells], formats: Mapping[str, Format]) -> list[
             alike.setdefault(f"{written.pattern} {written.other}", []).append(name)
         elif isinstance(written, DurationFormat) and not written.pattern.startswith(_OF_PANDAS):
             alike.setdefault(str(written.config), []).append(name)
-    notes = []
+    notes = [
+        f"{limits} in {name!r}"
+        for name, written in formats.items()
+        if isinstance(written, NumberFormat) and (limits := limits_of(written))
+    ]
     for names in alike.values():
         written = formats[names[0]]
         if written is None:
@@ -176,6 +183,18 @@ def _check(
 
 def _as_numbers(texts: Sequence[str], counts: Array, said: Said) -> NumberFormat | None:
     """The format of most of these texts; None where they are no numbers, or codes."""
+    limits = {text: found for text in texts if (found := beyond(text))}
+    others = np.array([text not in limits for text in texts])
+    if limits and (said.kind or others.sum() > MOST_ODD):
+        rest = [text for text in texts if text not in limits]
+        written = _as_figures(rest, counts[others], said) if rest else None
+        if written and (limited := with_limits(written, rest, limits)):
+            return limited
+    return _as_figures(texts, counts, said)
+
+
+def _as_figures(texts: Sequence[str], counts: Array, said: Said) -> NumberFormat | None:
+    """The same of texts of which none is a limit."""
     decimal = _DECIMAL.get(said.how)
     plain = are_plain(texts)
     if decimal != "," and (plain or all(map(is_number, texts))):
@@ -283,6 +302,8 @@ def _mended(
             f"leave it out with {quote(f'{name}=skip')}."
         )
         return f"a column of numbers has one unit, and this has {written.unit!r}", fix
+    if beyond(odd[0]):
+        return LIMIT_RULE, fix
     like = "" if written is PLAIN else f", such as {written.write(1234.5, 2)}"
     return f"every known cell must hold a number{like}", fix
 

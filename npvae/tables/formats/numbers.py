@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from unicodedata import category
 
+from .limits import Limit, limit_from, same_text
 from .magnitudes import (
     METRES,
     Magnitude,
@@ -142,6 +143,8 @@ class NumberFormat:
         Whether thousands are parted by two figures: 12,34,567.
     magnitudes : tuple of Magnitude
         Those of which the numbers are, from the least on, where they are: 870, 12k, 3.4M.
+    low, high : Limit, optional
+        What stands for all numbers below or above the others: <0.5, >100.
     """
 
     decimal: str = "."
@@ -151,12 +154,17 @@ class NumberFormat:
     exponent: str = ""
     lakh: bool = False
     magnitudes: tuple[Magnitude, ...] = ()
+    low: Limit | None = None
+    high: Limit | None = None
 
     def parse(self, text: str) -> float:
         """The number that a text stands for; raises ValueError.
 
         A sign and a currency may stand elsewhere, or not at all; the marks may not.
         """
+        for limit in (self.low, self.high):
+            if limit and same_text(text) == same_text(limit.text):
+                return limit.number
         pieces = parts_of(text)
         if pieces is None:
             raise ValueError(text)
@@ -173,6 +181,11 @@ class NumberFormat:
 
     def write(self, number: float, decimals: int | None) -> str:
         """The text of a number, with so many decimals, or as many as it takes."""
+        half = 0.0 if decimals is None else 0.5 * 10.0**-decimals
+        if self.low and number <= self.low.number + half:
+            return self.low.text
+        if self.high and number >= self.high.number - half:
+            return self.high.text
         size, exponent = abs(number), ""
         if self.magnitudes:
             figures, magnitude = figures_of(size, self.magnitudes)
@@ -221,6 +234,9 @@ class NumberFormat:
         """The attributes that differ from those of a plain number."""
         default = {f.name: f.default for f in fields(self)}
         config = {name: value for name, value in asdict(self).items() if value != default[name]}
+        for name in ("low", "high"):
+            if name in config:
+                config[name] = list(config[name])
         if self.magnitudes:
             config["magnitudes"] = [list(magnitude) for magnitude in self.magnitudes]
         return config
@@ -245,7 +261,8 @@ def number_format(config: dict[str, Any] | None) -> NumberFormat:
     if not config:
         return PLAIN
     magnitudes = magnitudes_from(config.get("magnitudes", ()))
-    made = NumberFormat(**{**config, "magnitudes": magnitudes})
+    low, high = limit_from(config.get("low")), limit_from(config.get("high"))
+    made = NumberFormat(**{**config, "magnitudes": magnitudes, "low": low, "high": high})
     marks = len(made.decimal) == 1 and len(made.group) <= 1 and made.decimal != made.group
     templates = all(
         t.count("{}") == 1 and len(t) <= LONGEST for t in (made.positive, made.negative)
@@ -304,7 +321,7 @@ def _marks(bodies: Sequence[str], decimal: str | None) -> tuple[str, str]:
             fits[point, group] = sum(pattern.fullmatch(body) is not None for body in bodies)
     most = max(fits.values())
     best = [marks for marks, n in fits.items() if n == most]
-    if "," in seen and len({point for point, _ in best}) > 1:
+    if most and "," in seen and len({point for point, _ in best}) > 1:
         raise Ambiguous("decimal-comma", "decimal-point")
     point, group = best[0]
     marks = Counter(char for body in bodies for char in body if char in _alike(group))
