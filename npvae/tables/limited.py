@@ -49,7 +49,7 @@ def with_limits(
         return None
     figures = [*texts, *(one.limit for one in limits.values())]
     decimals = max(map(written.decimals, figures))
-    ends = {}
+    ends: dict[str, Limit | None] = {"low": None, "high": None}
     for name, above in (("low", False), ("high", True)):
         here = {text: limit for text, limit in found.items() if limits[text].above == above}
         if not here:
@@ -61,4 +61,4 @@ def with_limits(
         apart = any(limits[text].strict for text in here) or limit in numbers
         number = round(limit + sign * 10.0**-decimals, decimals) if apart else limit
         ends[name] = Limit(text, number)
-    return replace(written, **ends)
+    return replace(written, low=ends["low"], high=ends["high"])

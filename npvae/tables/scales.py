@@ -70,7 +70,7 @@ def _steps(keys: list[str]) -> dict[str, float] | None:
     bare = {key: words_of(_NUMBER_BEHIND.sub("", _NUMBERED.sub("", key, count=1))) for key in keys}
     for names in (bare, _without_common(bare)):
         for steps in _STEPS:
-            places = {key: steps.get(name, -1) for key, name in names.items()}
+            places = {key: float(steps.get(name, -1)) for key, name in names.items()}
             if min(places.values()) >= 0 and len(set(places.values())) == len(keys):
                 letters = all(len(name) == 1 for name in names.values())
                 return None if letters and "a" in steps else places
