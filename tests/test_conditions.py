@@ -61,7 +61,7 @@ def test_a_model_takes_labels_wherever_it_takes_a_context(tmp_path):
     x = rng.random((60, 4)).astype("float32")
     rows = nv.Labels(["a", "b", "c"]).rows(labels)
     named = nv.VAE(4, 2, hidden=(5,), condition=nv.Labels(["a", "b", "c"]))
-    plain = nv.VAE(4, 2, hidden=(5,), context_dim=3)
+    plain = nv.VAE(4, 2, hidden=(5,), context_dim=3, parameters=named.params)
     options = dict(epochs=2, batch_size=16)
     nv.fit(named, x, context=labels, valid=(x[:9], labels[:9]), **options)
     nv.fit(plain, x, context=rows, valid=(x[:9], rows[:9]), **options)

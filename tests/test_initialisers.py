@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from npvae.core import resolve
 from npvae.core.errors import ConfigError
-from npvae.layers import INITIALISERS, Dense
+from npvae.layers import INITIALISERS, Conv2d, Dense, mlp
 from npvae.layers.init import fans
+from npvae.layers.masked import MaskedDense
 
 
 @pytest.fixture
@@ -80,8 +82,50 @@ def test_an_unknown_initialiser_is_refused():
 
 
 def test_gain_multiplies_the_first_weights():
-    plain, tenth = Dense(4, 3), Dense(4, 3, gain=0.1)
-    for layer in (plain, tenth):
+    plain, tenth, by_input = Dense(4, 3), Dense(4, 3, gain=0.1), Dense(4, 3, gain=[1, 2, 0, 0.5])
+    for layer in (plain, tenth, by_input):
         layer.allocate(np.random.default_rng(0))
     np.testing.assert_allclose(tenth.W, 0.1 * plain.W, rtol=1e-15)
+    np.testing.assert_allclose(by_input.W, [1, 2, 0, 0.5] * plain.W, rtol=1e-15)
     assert not plain.b.any()
+    assert resolve("layer", by_input.config).gain == [1, 2, 0, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("gain", "message"),
+    [
+        ([1, 2], "a number, or one for each of its 4 inputs; got 2"),
+        ([1, 2, 3, "x"], "each of Dense's gains is a finite number; got 'x'"),
+        (np.inf, "Dense's gain is a finite number; got inf"),
+    ],
+)
+def test_a_gain_that_is_refused(gain, message):
+    with pytest.raises(ConfigError, match=message):
+        Dense(4, 3, gain=gain)
+
+
+def test_gains_of_several_layers():
+    """Of a network's first layer, its last, or of both where they are one."""
+    for hidden, first, last in (((5, 6), [2, 3], 0.5), ((), [1, 1.5], [1, 1.5])):
+        network = mlp(2, hidden, 3, "tanh", out_gain=0.5, in_gain=[2, 3])
+        assert [network.layers[0].gain, network.layers[-1].gain] == [first, last]
+        assert all(layer.gain == 1 for layer in network.layers[1:-1])
+
+
+# f'(0) of activations that are straight there; of others 1, which leaves weights as they are drawn.
+SLOPES = {"identity": 1, "tanh": 1, "sigmoid": 1 / 4, "softplus": 1 / 2, "relu": 1, "gelu": 1}
+
+
+@pytest.mark.parametrize("name", SLOPES)
+def test_initial_weights_make_up_for_an_activation_that_is_straight_with_another_slope(name):
+    """So that what is small keeps its size from layer to layer, as Glorot's variances mean it."""
+    layers = [
+        (Dense(4, 3), Dense(4, 3, name)),
+        (Conv2d((4, 4, 2), 3, 3), Conv2d((4, 4, 2), 3, 3, activation=name)),
+        (MaskedDense(np.ones((3, 4))), MaskedDense(np.ones((3, 4)), name)),
+    ]
+    expected = 1 / SLOPES[name]
+    for plain, curved in layers:
+        for layer in (plain, curved):
+            layer.allocate(np.random.default_rng(0))
+        np.testing.assert_allclose(curved.W, expected * plain.W, rtol=1e-15)

@@ -24,9 +24,17 @@ Array = np.ndarray
 
 
 class Activation(Part, abstract=True):
-    """Base of the activations."""
+    """Base of the activations.
+
+    Attributes
+    ----------
+    gain : float
+        What a layer's initial weights are multiplied by. Glorot's variances are those for a slope
+        of 1 where s is small; an activation that is straight there with another has its inverse.
+    """
 
     family = "activation"
+    gain = 1.0
 
     @property
     def config(self) -> Any:
@@ -112,6 +120,8 @@ class Sigmoid(Activation):
     Derivation: f' = exp(-s) / (1 + exp(-s))² = h (1 - h).
     """
 
+    gain = 4.0  # 1 / f'(0)
+
     def forward(self, a: Array, b: Array) -> tuple[Array, Array]:
         h = k.bias_sigmoid(a, b)
         return h, h
@@ -127,6 +137,8 @@ class Softplus(Activation):
     f' = 1 - exp(-h) = -expm1(-h), which keeps its digits where h is small.
     Source: Dugas et al. 2001.
     """
+
+    gain = 2.0  # 1 / f'(0)
 
     def forward(self, a: Array, b: Array) -> tuple[Array, Array]:
         h = k.bias_softplus(a, b)

@@ -117,14 +117,19 @@ def mlp(
     activation: Any,
     init: str = "glorot_uniform",
     out_gain: float = 1.0,
+    in_gain: Any = 1.0,
 ) -> Sequential:
     """Dense layers: the hidden ones with the activation, and a last one without.
 
-    The last one's initial weights are multiplied by `out_gain`.
+    The first one's initial weights are multiplied by `in_gain`, a number or one for each input, and
+    the last one's by `out_gain`.
     """
-    widths = [n_in, *hidden]
-    layers = [Dense(a, b, activation, init) for a, b in pairwise(widths)]
-    return Sequential([*layers, Dense(widths[-1], n_out, "identity", init, out_gain)])
+    widths = [n_in, *hidden, n_out]
+    activations = [*([activation] * len(hidden)), "identity"]
+    gains: list[Any] = [*([1.0] * len(hidden)), out_gain]
+    gains[0] = np.multiply(in_gain, gains[0])
+    sizes = zip(pairwise(widths), activations, gains, strict=True)
+    return Sequential([Dense(a, b, f, init, gain) for (a, b), f, gain in sizes])
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -39,7 +39,7 @@ class Window(Layer, abstract=True):
     init : str
         The weight's initialiser (see `init.py`). Biases start at 0.
     gain : float
-        What the initial weights are multiplied by.
+        What the initial weights are multiplied by, besides the activation's own gain.
     bias : {"channel", "pixel"}
         Whether all pixels of a channel share a bias, or each has its own: where something stands
         in an image is then known from the start, as for an output that begins at the mean image.
@@ -94,7 +94,8 @@ class Window(Layer, abstract=True):
 
     def _declare(self, n_out: int, n_in: int, fans: tuple[int, ...], spread: float = 1.0) -> None:
         """The weight (n_out, kernel, n_in / groups), drawn like one of the shape `fans`."""
-        draw, gain, shape = initialiser(self.init), spread * self.gain, (n_out, *self.kernel, n_in)
+        draw, shape = initialiser(self.init), (n_out, *self.kernel, n_in)
+        gain = spread * self.gain * self.activation.gain
         turned = fans != shape
 
         def first(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 from .. import kernels as k
 from ..core import Part, resolve
 from ..core.checks import number, whole
+from ..core.errors import ConfigError
 from .activation import Identity
 from .init import initialiser, zeros
 from .layer import Layer
@@ -34,8 +35,9 @@ class Dense(Layer):
     activation : str or Activation
     init : str
         The weight's initialiser (see `init.py`). Biases start at 0.
-    gain : float
-        What the initial weights are multiplied by.
+    gain : float or sequence of float
+        What the initial weights are multiplied by, besides the activation's own gain: all of them,
+        or those of each input (I,).
     """
 
     W: Array
@@ -49,14 +51,15 @@ class Dense(Layer):
         n_out: int,
         activation: Any = "identity",
         init: str = "glorot_uniform",
-        gain: float = 1.0,
+        gain: Any = 1.0,
     ) -> None:
         self.in_shape = (whole("Dense's n_in", n_in),)
         self.out_shape = (whole("Dense's n_out", n_out),)
         self.activation = resolve("activation", activation)
-        draw, gain = initialiser(init), number("Dense's gain", gain)
-        self.init, self.gain = init, gain
-        self.parameter("W", (n_out, n_in), lambda rng, shape: gain * draw(rng, shape))
+        draw = initialiser(init)
+        self.init, self.gain = init, _gain(gain, n_in)
+        factor = self.activation.gain * np.asarray(self.gain)
+        self.parameter("W", (n_out, n_in), lambda rng, shape: factor * draw(rng, shape))
         self.parameter("b", (n_out,), zeros)
 
     @property
@@ -83,3 +86,13 @@ class Dense(Layer):
         part.allocate(rng)
         part.b += rng.normal(size=3)
         return part, (rng.normal(size=(2, 5, 4)),)
+
+
+def _gain(given: Any, n_in: int) -> float | list[float]:
+    if not isinstance(given, (list, tuple, np.ndarray)):
+        return number("Dense's gain", given)
+    if len(given) != n_in:
+        raise ConfigError(
+            f"Dense's gain is a number, or one for each of its {n_in} inputs; got {len(given)}."
+        )
+    return [number("each of Dense's gains", one) for one in given]

@@ -87,9 +87,8 @@ class Autoencoder(Observed):
         self._n_inputs = self._build_input(inputs)
         self.encoder = self._mlp(self._n_inputs, self.z_dim, self.hidden)
         n_theta = self.likelihood.n_outputs(self.x_dim)
-        self.decoder = self._mlp(
-            self.z_dim + self.context_dim, n_theta, self.hidden[::-1], OUT_GAIN
-        )
+        n_z = self.z_dim + self.context_dim
+        self.decoder = self._mlp(n_z, n_theta, self.hidden[::-1], OUT_GAIN, self._gain_of_z)
         self.levels = []
         self._own(self._dtype, self.seed, parameters)
 

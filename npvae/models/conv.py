@@ -131,9 +131,10 @@ class ConvVAE(VAE):
         """Through the encoder's shapes, from the last to the image's."""
         shapes, given = self._shapes(), self._planes(n_out)
         layers: list[Any] = []
+        heard: Any = self._gain_of_z
         for width in (*self.hidden[::-1], math.prod(shapes[-1])):
-            layers.append(Dense(n_in, width, self.activation, self.init))
-            n_in = width
+            layers.append(Dense(n_in, width, self.activation, self.init, heard))
+            n_in, heard = width, 1.0
         for i in reversed(range(1, len(shapes))):
             height, width, channels = shapes[i - 1]
             inner = dict(channels=channels, activation=self.activation)

@@ -95,7 +95,8 @@ class HierarchicalVAE(Observed):
         self.posterior = make(n_inputs, self.z_dims, self.hidden, self.activation, self.init)
         self.levels = self.posterior.levels
         n_theta = self.likelihood.n_outputs(self.x_dim)
-        self.decoder = self._mlp(self.z_dim + self.context_dim, n_theta, back, OUT_GAIN)
+        n_z = self.z_dim + self.context_dim
+        self.decoder = self._mlp(n_z, n_theta, back, OUT_GAIN, self._gain_of_z)
         self._own(self._dtype, self.seed, parameters)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -12,7 +13,7 @@ from .. import kernels as k
 from ..core import clone, initialise, resolve
 from ..core.checks import number, whole
 from ..core.errors import ConfigError
-from ..data.conditions import as_condition
+from ..data.conditions import Labels, as_condition
 from ..data.units import Units
 from ..layers import Concat, mlp
 from .base import Model
@@ -99,8 +100,23 @@ class Observed(Model, abstract=True):
         self.inputs = None if inputs is None else Units.given(inputs, n_own, "inputs")
         return n_own + self.context_dim
 
-    def _mlp(self, n_in: int, n_out: int, hidden: Sequence[int], gain: float = 1.0) -> Any:
-        return mlp(n_in, hidden, n_out, self.activation, self.init, gain)
+    def _mlp(
+        self, n_in: int, n_out: int, hidden: Sequence[int], gain: float = 1.0, in_gain: Any = 1.0
+    ) -> Any:
+        return mlp(n_in, hidden, n_out, self.activation, self.init, gain, in_gain)
+
+    @property
+    def _gain_of_z(self) -> Array:
+        """Of a decoder's first weights, (Z + C,): a label starts as loud as all of z.
+
+        A label is one 1 among zeros, z as many numbers as it has. With weights drawn alike the
+        decoder hears little of the label, so that z tells the class too, and a z drawn from p(z)
+        then contradicts the label.
+        """
+        gain = np.ones(self.z_dim + self.context_dim)
+        if isinstance(self.condition, Labels):
+            gain[self.z_dim :] = math.sqrt(self.z_dim)
+        return gain
 
     def _log_px(self, theta: Array, x: Array) -> tuple[Array, Any]:
         return log_px_in(self.units, self.likelihood, theta, x)

@@ -113,7 +113,8 @@ class SemiSupervisedVAE(Observed):
         n_classes, n_theta = self.context_dim, self.likelihood.n_outputs(self.x_dim)
         self.classifier = self._mlp(n_inputs, n_classes, self.hidden)
         self.encoder = ByClass(self._mlp(n_inputs + n_classes, 2 * self.z_dim, self.hidden))
-        self.decoder = self._mlp(self.z_dim + n_classes, n_theta, self.hidden[::-1], OUT_GAIN)
+        back = self.hidden[::-1]
+        self.decoder = self._mlp(self.z_dim + n_classes, n_theta, back, OUT_GAIN, self._gain_of_z)
         self.levels = [Level(DiagonalGaussian(), StandardNormal())]
         self._own(self._dtype, self.seed, parameters)
 
