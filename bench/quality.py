@@ -33,14 +33,28 @@ def add_training(parser: argparse.ArgumentParser, epochs: int) -> None:
     add("--threads", type=int)
 
 
+def numbers(text: str) -> list[int]:
+    """Of an option such as 100,1000."""
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"numbers such as 100,1000; got {text!r}") from None
+
+
 def fit(
-    model: nv.Model, x: Array, args: Any, seed: int, warm_up: bool = False, context: Any = None
+    model: nv.Model,
+    x: Array,
+    args: Any,
+    seed: int,
+    warm_up: bool = False,
+    context: Any = None,
+    callbacks: Sequence[Any] = (),
 ) -> None:
     """Adam at 1e-3, falling along a cosine; with `warm_up` beta rises in a fifth of the epochs."""
     beta = nv.Linear(0, 1, max(1, args.epochs // 5)) if warm_up else 1.0
     nv.fit(
         model, x, context=context, objective=nv.ELBO(beta=beta), epochs=args.epochs,
-        lr=cosine(1e-3, args.epochs), seed=seed, threads=args.threads,
+        lr=cosine(1e-3, args.epochs), seed=seed, threads=args.threads, callbacks=callbacks,
     )  # fmt: skip
 
 

@@ -13,7 +13,6 @@ the paper's whatever that share is. The labelled rows are drawn with as many of 
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -65,7 +64,12 @@ def m2_on_features(given: Features, y: Array, rows: Array, args: Any, width: int
 
     draw()
     model = nv.SemiSupervisedVAE(
-        z.shape[1], LATENT, 10, hidden=(width,), likelihood="gaussian_heteroscedastic", seed=seed
+        z.shape[1],
+        args.z_dim,
+        10,
+        hidden=(width,),
+        likelihood="gaussian_heteroscedastic",
+        seed=seed,
     )
     fit(model, z, y[rows], args.passes, args, seed, [draw])
     return model
@@ -90,7 +94,7 @@ def classifier(x: Array, y: Array, width: int, seed: int) -> Any:
 def main() -> None:
     parser = quality.options(__doc__)
     add = parser.add_argument
-    add("--labels", type=_numbers, default=[100, 1000], help="100,1000 by default")
+    add("--labels", type=quality.numbers, default=[100, 1000], help="100,1000 by default")
     add("--draws", type=int, default=3, help="of the labelled rows")
     add("--images", type=int, default=TRAINED, help="training images; 50,000 as in the paper")
     add("--m1-epochs", type=int, default=50)
@@ -98,6 +102,7 @@ def main() -> None:
     add("--passes-alone", type=int, default=100, help="of M2 on images; 0 leaves it out")
     add("--batch", type=int, default=200)
     add("--lr", type=float, default=1e-3)
+    add("--z-dim", type=int, default=LATENT, help="of M2; 50 as in the paper")
     add("--threads", type=int)
     add("--m1", help="a file with M1, which is written if it is not there")
     args = parser.parse_args()
@@ -154,16 +159,9 @@ def trained_m1(x: Array, args: Any) -> nv.VAE:
 
 
 def m2_on_images(x: Array, y: Array, rows: Array, args: Any, seed: int) -> Any:
-    model = nv.SemiSupervisedVAE(784, LATENT, 10, hidden=(500,), seed=seed)
+    model = nv.SemiSupervisedVAE(784, args.z_dim, 10, hidden=(500,), seed=seed)
     fit(model, x[rows], y[rows], args.passes_alone, args, seed)
     return model
-
-
-def _numbers(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"numbers such as 100,1000; got {text!r}") from None
 
 
 if __name__ == "__main__":

@@ -55,6 +55,34 @@ def test_a_label_that_is_no_class_is_named():
         nv.Labels(3).rows([[0, 1], [1, 1]])
 
 
+@pytest.mark.parametrize(
+    ("family", "n_z", "n_x"),
+    [
+        (lambda **given: nv.VAE(9, 4, hidden=(5,), **given), 4, 9),
+        (lambda **given: nv.Autoencoder(9, 4, hidden=(5,), **given), 4, 9),
+        (lambda **given: nv.HierarchicalVAE(9, (4, 2), hidden=(5,), **given), 4, None),
+        (lambda **given: nv.ConvVAE((4, 4), 3, channels=(2,), **given), 3, 8),
+        (lambda **given: nv.ConvVAE((4, 4), 3, channels=(2,), hidden=(6,), **given), 3, 8),
+    ],
+)
+def test_a_label_starts_as_loud_as_all_that_stands_beside_it(family, n_z, n_x):
+    """By √n the weights of a unit vector are as those of n numbers of variance 1 together."""
+    named, plain = family(condition=nv.Labels(3)), family(context_dim=3)
+
+    def first_weights(network):
+        return next(layer.W for layer in network.layers if layer.name == "dense")
+
+    networks = ["decoder"] if n_x is None else ["decoder", "encoder"]
+    for what, n in zip(networks, (n_z, n_x), strict=False):
+        ours, theirs = (first_weights(getattr(model, what)) for model in (named, plain))
+        np.testing.assert_array_equal(ours[:, :n], theirs[:, :n])
+        np.testing.assert_allclose(ours[:, n:], np.sqrt(n) * theirs[:, n:], rtol=1e-6)
+    semi = nv.SemiSupervisedVAE(100, 25, 3, hidden=(400,))
+    for network, n in ((semi.encoder, 100), (semi.decoder, 25)):
+        W = network.layers[0].W
+        assert np.square(W[:, n:]).mean() == pytest.approx(n * np.square(W[:, :n]).mean(), rel=0.1)
+
+
 def test_a_model_takes_labels_wherever_it_takes_a_context(tmp_path):
     rng = np.random.default_rng(0)
     labels = np.array(["a", "b", "c"])[rng.integers(3, size=60)]

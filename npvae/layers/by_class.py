@@ -47,7 +47,10 @@ class ByClass(Sequential, abstract=True):
     def __init__(self, network: Sequential) -> None:
         first, *others = network.layers
         super().__init__(
-            [DenseByClass(first.n_in, first.n_out, first.activation, first.init), *others]
+            [
+                DenseByClass(first.n_in, first.n_out, first.activation, first.init, first.gain),
+                *others,
+            ]
         )
 
     def each(self, x: Array, copies: int) -> tuple[Array, Any]:

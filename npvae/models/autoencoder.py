@@ -85,10 +85,11 @@ class Autoencoder(Observed):
 
     def _build(self, inputs: Any, parameters: Mapping[str, Array] | None) -> None:
         self._n_inputs = self._build_input(inputs)
-        self.encoder = self._mlp(self._n_inputs, self.z_dim, self.hidden)
+        heard = self._heard(self._n_inputs)
+        self.encoder = self._mlp(self._n_inputs, self.z_dim, self.hidden, in_gain=heard)
         n_theta = self.likelihood.n_outputs(self.x_dim)
         n_z = self.z_dim + self.context_dim
-        self.decoder = self._mlp(n_z, n_theta, self.hidden[::-1], OUT_GAIN, self._gain_of_z)
+        self.decoder = self._mlp(n_z, n_theta, self.hidden[::-1], OUT_GAIN, self._heard(n_z))
         self.levels = []
         self._own(self._dtype, self.seed, parameters)
 

@@ -125,13 +125,15 @@ class ConvVAE(VAE):
         n_in = math.prod(shape) + self.context_dim
         if self.context_dim:
             layers = [Beside(Sequential(layers), self.context_dim)]
-        return Sequential([*layers, *self._mlp(n_in, n_out, self.hidden).layers])
+        return Sequential(
+            [*layers, *self._mlp(n_in, n_out, self.hidden, 1.0, self._heard(n_in)).layers]
+        )
 
     def _decoder(self, n_in: int, n_out: int, gain: float) -> Sequential:
         """Through the encoder's shapes, from the last to the image's."""
         shapes, given = self._shapes(), self._planes(n_out)
         layers: list[Any] = []
-        heard: Any = self._gain_of_z
+        heard: Any = self._heard(n_in)
         for width in (*self.hidden[::-1], math.prod(shapes[-1])):
             layers.append(Dense(n_in, width, self.activation, self.init, heard))
             n_in, heard = width, 1.0

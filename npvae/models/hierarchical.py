@@ -96,7 +96,7 @@ class HierarchicalVAE(Observed):
         self.levels = self.posterior.levels
         n_theta = self.likelihood.n_outputs(self.x_dim)
         n_z = self.z_dim + self.context_dim
-        self.decoder = self._mlp(n_z, n_theta, back, OUT_GAIN, self._gain_of_z)
+        self.decoder = self._mlp(n_z, n_theta, back, OUT_GAIN, self._heard(n_z))
         self._own(self._dtype, self.seed, parameters)
 
     @property

@@ -105,17 +105,16 @@ class Observed(Model, abstract=True):
     ) -> Any:
         return mlp(n_in, hidden, n_out, self.activation, self.init, gain, in_gain)
 
-    @property
-    def _gain_of_z(self) -> Array:
-        """Of a decoder's first weights, (Z + C,): a label starts as loud as all of z.
+    def _heard(self, n_in: int) -> Array:
+        """The gain of first weights, (n_in,), of which a context is the last: labels start loud.
 
-        A label is one 1 among zeros, z as many numbers as it has. With weights drawn alike the
-        decoder hears little of the label, so that z tells the class too, and a z drawn from p(z)
-        then contradicts the label.
+        A label is one 1 among zeros, and x or z beside it are many numbers: with weights drawn
+        alike little is heard of it. Then z tells the class too, and a z drawn from p(z) contradicts
+        the label. So a label starts as loud as all n numbers beside it: √n (docs/training.md).
         """
-        gain = np.ones(self.z_dim + self.context_dim)
+        gain, beside = np.ones(n_in), n_in - self.context_dim
         if isinstance(self.condition, Labels):
-            gain[self.z_dim :] = math.sqrt(self.z_dim)
+            gain[beside:] = math.sqrt(beside)
         return gain
 
     def _log_px(self, theta: Array, x: Array) -> tuple[Array, Any]:

@@ -112,9 +112,10 @@ class SemiSupervisedVAE(Observed):
         n_inputs = self._build_input(inputs) - self.context_dim
         n_classes, n_theta = self.context_dim, self.likelihood.n_outputs(self.x_dim)
         self.classifier = self._mlp(n_inputs, n_classes, self.hidden)
-        self.encoder = ByClass(self._mlp(n_inputs + n_classes, 2 * self.z_dim, self.hidden))
-        back = self.hidden[::-1]
-        self.decoder = self._mlp(self.z_dim + n_classes, n_theta, back, OUT_GAIN, self._gain_of_z)
+        n_in, n_z = n_inputs + n_classes, self.z_dim + n_classes
+        heard = self._heard(n_in)
+        self.encoder = ByClass(self._mlp(n_in, 2 * self.z_dim, self.hidden, in_gain=heard))
+        self.decoder = self._mlp(n_z, n_theta, self.hidden[::-1], OUT_GAIN, self._heard(n_z))
         self.levels = [Level(DiagonalGaussian(), StandardNormal())]
         self._own(self._dtype, self.seed, parameters)
 

@@ -266,8 +266,7 @@ class VAE(Observed):
         self, what: str, n_in: int, n_out: int, hidden: Sequence[int], gain: float
     ) -> Any:
         """The network that the model has where none was given: here, of dense layers."""
-        in_gain = self._gain_of_z if what == "decoder" else 1.0
-        return self._mlp(n_in, n_out, hidden, gain, in_gain)
+        return self._mlp(n_in, n_out, hidden, gain, self._heard(n_in))
 
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
