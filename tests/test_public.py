@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 
 import numpy as np
 import pytest
@@ -85,6 +86,24 @@ def test_signatures_and_docstrings_are_those_of_the_functions():
     assert list(inspect.signature(nv.VAE).parameters)[:2] == ["x_dim", "z_dim"]
     assert list(inspect.signature(nv.fit).parameters)[:2] == ["model", "x"]
     assert "Train a model in place" in nv.fit.__doc__
+
+
+FUNCTIONS = {
+    f"{module.__name__}.{name}": function
+    for module in (nv, nv.datasets, nv.gradcheck, nv.layers, nv.plots, nv.tables)
+    for name in module.__all__
+    if inspect.isfunction(function := getattr(module, name))
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_docstring_says_what_its_function_takes_and_gives(name):
+    signature, doc = inspect.signature(FUNCTIONS[name]), inspect.getdoc(FUNCTIONS[name])
+    assert [a for a in signature.parameters if not re.search(rf"\b{a}\b", doc)] == []
+    if signature.parameters:
+        assert "\nParameters\n----------\n" in doc
+    if signature.parameters and signature.return_annotation != "None":
+        assert "\nReturns\n-------\n" in doc
 
 
 PUBLIC = [nv.VAE, nv.fit, nv.ELBO, nv.Adam, nv.VAE.sample, nv.log_likelihood, nv.check_gradients]

@@ -55,6 +55,12 @@ def read(path: str | os.PathLike[str], split: str | None = None) -> Dataset:
 def load(path: str | os.PathLike[str], split: str | None = None) -> Array | tuple[Array, Array]:
     """Read x, or ``(x, y)`` where the source has labels; otherwise like `read`.
 
+    Parameters
+    ----------
+    path : str or path
+    split : {"train", "test"}, optional
+        As in `read`.
+
     Returns
     -------
     x : array (N, D)
@@ -73,6 +79,14 @@ def load(path: str | os.PathLike[str], split: str | None = None) -> Array | tupl
 
 def has_test_split(path: str | os.PathLike[str]) -> bool:
     """Whether ``read(path, split="test")`` has something to read.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Returns
+    -------
+    bool
 
     Raises
     ------

@@ -123,6 +123,21 @@ def mlp(
 
     The first one's initial weights are multiplied by `in_gain`, a number or one for each input, and
     the last one's by `out_gain`.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+    hidden : sequence of int
+        The hidden layers' widths.
+    activation : str or Activation
+    init : str
+        The weights' initialiser.
+    in_gain : float or (n_in,) array
+    out_gain : float
+
+    Returns
+    -------
+    Sequential
     """
     widths = [n_in, *hidden, n_out]
     activations = [*([activation] * len(hidden)), "identity"]

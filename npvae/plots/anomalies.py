@@ -34,13 +34,20 @@ def anomalies(
 
     Parameters
     ----------
+    scores : (N,) array
+    threshold : float
     rows : sequence of (name, [(column, nats), ...])
         The strangest first; of many the first 8 are drawn.
     images : (3, M, H, W) or (3, M, H, W, 3) array, optional
         In place of columns: the strangest images, what was expected, and where they are strange,
         each in [0, 1].
+    title : str
     unit : str
         What scores count.
+
+    Returns
+    -------
+    Figure
     """
     scores = np.asarray(scores, float)
     if scores.ndim != 1 or not scores.size:

@@ -43,6 +43,18 @@ def column_bars(
     """A horizontal bar for each column's value (D,), the least on top; of many, the least `most`.
 
     A NaN, of a column of which nothing is known, has no bar.
+
+    Parameters
+    ----------
+    values : (D,) array
+    names : sequence of D str
+        The columns' names.
+    title, xlabel : str
+    most : int
+
+    Returns
+    -------
+    Figure
     """
     values = np.asarray(values, float)
     if values.ndim != 1 or not values.size or np.isinf(values).any():
@@ -85,10 +97,17 @@ def columns_reconstructed(
 
     Parameters
     ----------
+    x, x_hat : (N, D) arrays
+    names : sequence of D str
     labels : sequence of D sequences of str, optional
         What the numbers 0, 1, ... of a column stand for; empty for a column of plain numbers.
+    title : str
     formats : sequence of D functions, optional
         How a number of a column is written; None for a column of plain numbers.
+
+    Returns
+    -------
+    Figure
     """
     x, x_hat = np.asarray(x, float), np.asarray(x_hat, float)
     if x.ndim != 2 or x.shape != x_hat.shape or not x.size:

@@ -27,6 +27,15 @@ def loss_curves(records: Any, kept: int | None = None) -> Figure:
     ``records`` is a `History` or its records; what starts with ``valid_`` may be None, NaN or
     absent. Where the highest twentieth of the epochs would squeeze the others into a tenth of the
     height, the axis ends below it and says so. The lowest value is always in view.
+
+    Parameters
+    ----------
+    records : History or list of dict
+    kept : int, optional
+
+    Returns
+    -------
+    Figure
     """
     records = getattr(records, "records", records)
     names = (losses_in(records[0]) if records else []) or LOSSES

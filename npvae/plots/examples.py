@@ -46,6 +46,19 @@ def reconstructions(
     Images: a row of inputs above the row of reconstructions. Other data, ``image_shape`` None:
     a panel for each of five examples at most, with the columns' ``names`` (D); above 60 features,
     reconstruction against input.
+
+    Parameters
+    ----------
+    x, x_hat : (N, D) arrays
+    image_shape : (height, width), (height, width, channels) or None
+    n : int
+    value_range : (float, float)
+        What is drawn black, and what white.
+    names : sequence of D str, optional
+
+    Returns
+    -------
+    Figure
     """
     x, x_hat = np.asarray(x), np.asarray(x_hat)
     if x.ndim != 2 or x.shape != x_hat.shape or not x.size or n < 1:
@@ -78,6 +91,20 @@ def interpolation(
     ``image_shape`` None, other data with the columns' ``names`` (D): lines, as `walks` draws them;
     of more than 36 columns a heat map for each pair, steps downward, where ``label`` says what the
     colours are.
+
+    Parameters
+    ----------
+    decoded : (pairs, steps, D) array
+    image_shape : (height, width), (height, width, channels) or None
+    value_range : (float, float)
+        What is drawn black, and what white.
+    names : sequence of D str, optional
+    label : str
+    ends : (pairs, 2, D) array, optional
+
+    Returns
+    -------
+    Figure
     """
     decoded, ends = as_walks(decoded, ends)
     _, steps, d = decoded.shape
@@ -117,6 +144,21 @@ def traversal(
 
     Images: a row for each dimension, the values from left to right. Other data, ``image_shape``
     None: a panel for each column and a line for each dimension, as `walks` draws them.
+
+    Parameters
+    ----------
+    decoded : (I, V, D) array
+    image_shape : (height, width), (height, width, channels) or None
+    dims : sequence of I ints
+    values : (V,) array
+    value_range : (float, float)
+        What is drawn black, and what white.
+    names, labels, formats : optional
+        As in `walks`.
+
+    Returns
+    -------
+    Figure
     """
     decoded, values = np.asarray(decoded), np.asarray(values)
     if decoded.ndim != 3 or decoded.shape[:2] != (len(dims), len(values)) or len(values) < 2:

@@ -22,7 +22,17 @@ _LEAST_SIDE = 16
 
 
 def guess_image_shape(d: int) -> tuple[int, int] | None:
-    """(s, s) where d = s² is at least 16, else None: rows of 784 are probably 28 × 28 images."""
+    """(s, s) where d = s² is at least 16, else None: rows of 784 are probably 28 × 28 images.
+
+    Parameters
+    ----------
+    d : int
+        How many numbers a row has.
+
+    Returns
+    -------
+    (int, int) or None
+    """
     side = round(d**0.5)
     return (side, side) if side >= 4 and side * side == d else None
 
@@ -39,6 +49,20 @@ def image_grid(
     """Images (n, D) as a tight grid, row by row; about square where ``columns`` is None.
 
     With ``data`` (N, D) as many of its images, or all, stand on the left in a grid of their own.
+
+    Parameters
+    ----------
+    images : (n, D) array
+    image_shape : (height, width) or (height, width, channels)
+    columns : int, optional
+    value_range : (float, float)
+        What is drawn black, and what white.
+    title : str
+    data : (N, D) array, optional
+
+    Returns
+    -------
+    Figure
     """
     tiles = as_tiles("images", images, image_shape, value_range)
     if columns is None:
@@ -64,6 +88,18 @@ def manifold(
     The n × n points are the standard normal's quantiles (i + 1/2) / n, so that each image stands
     for an equal share of the prior. z[0] grows rightward, z[1] upward; ticks say at which z an
     image was decoded.
+
+    Parameters
+    ----------
+    decode : callable
+    image_shape : (height, width) or (height, width, channels)
+    n : int
+    value_range : (float, float)
+        What is drawn black, and what white.
+
+    Returns
+    -------
+    Figure
     """
     normal = NormalDist()
     z = np.array([normal.inv_cdf((i + 0.5) / n) for i in range(n)])

@@ -37,6 +37,8 @@ def walks(
 
     Parameters
     ----------
+    decoded : (pairs, steps, D) array
+    names : sequence of D str, optional
     ends : (pairs, 2, D) array, optional
         The two rows that each walk goes between; they are drawn as circles at its ends, a missing
         value not at all.
@@ -48,6 +50,10 @@ def walks(
         What each walk is called; "pair 1" and so on where it is not said.
     at : (steps,) array, optional
         The numbers that the steps are drawn over, in place of "start" and "end".
+
+    Returns
+    -------
+    Figure
     """
     decoded, ends = as_walks(decoded, ends)
     pairs, _, d = decoded.shape

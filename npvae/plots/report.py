@@ -27,6 +27,10 @@ def drawn_rows(report: Any) -> Figure:
     ----------
     report : DrawnRows
         As `nv.drawn_rows_report` gives it.
+
+    Returns
+    -------
+    Figure
     """
     worst = report.worst_columns(_MOST_BARS)
     figure = new_figure(9.6, 1.4 + 0.19 * max(9, len(worst)))

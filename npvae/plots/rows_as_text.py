@@ -51,6 +51,8 @@ def columns(
 
     Parameters
     ----------
+    x : (N, D) array, optional
+    samples : (n, D) array
     names : sequence of D str, optional
         The columns' names; by default they are numbered from 0.
     label : str
@@ -62,6 +64,10 @@ def columns(
         Of the histograms.
     formats : sequence of D functions, optional
         How a number of a column is written; None for a column of plain numbers.
+
+    Returns
+    -------
+    Figure
     """
     samples = _table("samples", samples)
     d = samples.shape[1]

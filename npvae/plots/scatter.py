@@ -39,6 +39,16 @@ def latent(
     strings or booleans, or whole numbers that count up from 0 or 1; other whole numbers up to 20.
     Above 20 classes the colours come again with another mark. NaN is "unknown". Other labels get a
     colour bar, of their values or, for more strings, their alphabetical rank.
+
+    Parameters
+    ----------
+    mu : (N, Z) array
+    labels : (N,) array, optional
+    rows, label : str
+
+    Returns
+    -------
+    Figure
     """
     mu = np.asarray(mu, dtype=float)
     if mu.ndim != 2 or not mu.size or not np.isfinite(mu).all():

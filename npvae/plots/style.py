@@ -75,7 +75,13 @@ def house_style() -> Iterator[None]:
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a .png, .svg or .pdf, whole or not at all, and always the same bytes."""
+    """Write a .png, .svg or .pdf, whole or not at all, and always the same bytes.
+
+    Parameters
+    ----------
+    figure : Figure
+    path : str or path
+    """
     path = Path(path)
     kind = path.suffix[1:].lower()
     if kind not in METADATA:
@@ -124,7 +130,18 @@ def _families() -> list[str]:
 
 
 def new_figure(width: float, height: float, layout: Any = "constrained") -> Figure:
-    """An empty figure of this size in inches, which a notebook shows."""
+    """An empty figure of this size in inches, which a notebook shows.
+
+    Parameters
+    ----------
+    width, height : float
+    layout : str or None
+        As matplotlib's.
+
+    Returns
+    -------
+    Figure
+    """
     from matplotlib.figure import Figure
 
     figure: Any = Figure(figsize=(width, height), layout=layout)

@@ -22,6 +22,16 @@ def guess(model: Any, z: Any, context: Any = None) -> Array:
 
     The mean of p(x given z) for numbers and counts; for a category, ordered or not, the likeliest
     label, since a mean is none; and for a flag its probability.
+
+    Parameters
+    ----------
+    model : Model, with a schema
+    z : (N, Z) array
+    context : (N, C) array, optional
+
+    Returns
+    -------
+    (N, D) array
     """
     guesses = np.array(model.decode(z, context))
     labels = model.schema.where("category", "ordered")
@@ -48,14 +58,21 @@ def nats_saved(
 
     Parameters
     ----------
+    model : Model, with a schema
     x : (N, D) array
     reference : (M, D) array, optional
         The rows that the columns' distributions are fitted to, such as those of training; by
         default x.
+    seed : int
+        Of the draws of z.
     progress : bool
         Whether a bar shows on a terminal.
     context : (N, C) array, optional
         Of the rows x, for a model that has one.
+
+    Returns
+    -------
+    (D,) array
     """
     x = as_array(x, "x").astype(np.float64)
     reference = x if reference is None else as_array(reference, "reference").astype(np.float64)
@@ -76,6 +93,18 @@ def column_nats(model: Any, x: Any, seed: int = 0, context: Any = None) -> Array
     """-log p(x_j given z) of each entry, (N, D), in nats, at one draw of z from q(z given x).
 
     NaN where x is.
+
+    Parameters
+    ----------
+    model : Model, with a schema
+    x : (N, D) array
+    seed : int
+        Of the draws.
+    context : (N, C) array, optional
+
+    Returns
+    -------
+    (N, D) array
     """
     rng = np.random.default_rng(seed)
     log_scale = 0.0 if model.units is None else np.array(model.units.log_scale)

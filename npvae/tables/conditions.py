@@ -120,6 +120,15 @@ class Columns(Condition):
 def parted(schema: Schema, names: Sequence[str]) -> tuple[Schema, Schema]:
     """The schemas of x and of a context that takes the columns of these names out of it.
 
+    Parameters
+    ----------
+    schema : Schema
+    names : sequence of str
+
+    Returns
+    -------
+    schema, context : Schema
+
     Raises
     ------
     ConfigError

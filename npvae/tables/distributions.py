@@ -78,6 +78,15 @@ def fitted_to(schema: Schema, x: Array) -> Schema:
     """A schema whose marginals are fitted to some rows x (N, D) of its table alone.
 
     What columns are and what their values are multiples of stays.
+
+    Parameters
+    ----------
+    schema : Schema
+    x : (N, D) array
+
+    Returns
+    -------
+    Schema
     """
     schema = Schema.of(schema.config)
     many = len(schema.columns) > MANY_COLUMNS

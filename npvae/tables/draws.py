@@ -60,6 +60,10 @@ def sample(
         Of a conditional model, for each of the n rows, or one for all; where columns are given or
         balanced, one for all.
 
+    Returns
+    -------
+    (n, D) array
+
     Raises
     ------
     DataError

@@ -97,6 +97,10 @@ def read(
     sheet : str, optional
         The sheet of an ``.xlsx``; by default that of the schema, or the first that has rows.
 
+    Returns
+    -------
+    Table
+
     Raises
     ------
     DataError

@@ -25,7 +25,7 @@ RTOL = 1e-10
 
 def test_every_registered_part_has_a_witness():
     own = {n for n, cls in registered_parts().items() if cls.__module__.startswith("npvae.")}
-    assert own == set(PARTS)
+    assert own == set(PARTS), "give the new part an entry in oracle_parts"
 
 
 def test_every_entry_is_in_the_module_of_its_parts_room():
