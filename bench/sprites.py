@@ -6,7 +6,8 @@
 10,000 sprites of 32 x 32 pixels, whose factors are known; a dense VAE, 1024-400-400-10, ReLU,
 batches of 256, Adam at 1e-3. Both objectives have the same initial weights and the same rows in the
 same order, so differences are taken seed by seed. The scores are of the posterior means of 5,000
-other sprites: `nv.disentanglement`, which needs scikit-learn. A run is a line of JSON as it ends.
+other sprites: `nv.disentanglement`, which needs scikit-learn. A run is a line of JSON as it ends, and
+one that the file has is not run again.
 """
 
 from __future__ import annotations
@@ -78,10 +79,14 @@ def main() -> None:
     parser.add_argument("--show", type=Path, metavar="FILE", help="only show what is there")
     args = parser.parse_args()
     if args.show is None:
+        lines = args.out.read_text().splitlines() if args.out.exists() else []
+        done = [tuple(map(json.loads(line).get, ("run", "seed", "epochs"))) for line in lines]
         for seed in range(args.seeds):
             for name, objective in (
                 ("ELBO", nv.ELBO()), (f"BetaTC({args.beta:g})", nv.BetaTC(args.beta)),
             ):  # fmt: skip
+                if (name, seed, args.epochs) in done:
+                    continue
                 result = run(name, objective, seed, args.epochs, args.rows)
                 with args.out.open("a") as file:
                     file.write(json.dumps(result) + "\n")
