@@ -6,8 +6,8 @@
 10,000 sprites of 32 x 32 pixels, whose factors are known; a dense VAE, 1024-400-400-10, ReLU,
 batches of 256, Adam at 1e-3. Both objectives have the same initial weights and the same rows in the
 same order, so differences are taken seed by seed. The scores are of the posterior means of 5,000
-other sprites: `nv.disentanglement`, which needs scikit-learn. A run is a line of JSON as it ends, and
-one that the file has is not run again.
+other sprites: `nv.disentanglement`, which needs scikit-learn. A run is a line of JSON as it ends,
+and one that the file has is not run again.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def test_the_change_is_that_of_the_jacobian(name, rng):
     assert (sign == sign[0, 0]).all(), "f folds space"
 
 
-@pytest.mark.parametrize("name", [*FLOWS, "planar:amortised=true"])
+@pytest.mark.parametrize("name", [*FLOWS, "planar:amortised=true", "radial:amortised=true"])
 def test_types(name, rng):
     """z and its gradient are of the model's type, and the change of log q, a sum, of float64."""
     posterior = Flowed([name])

@@ -10,6 +10,7 @@ import pytest
 from scipy import special, stats
 
 import npvae as nv
+from npvae.evaluate.row_noise import RowKeys, streams
 from npvae.gradcheck.linear_gaussian import (
     LinearGaussian,
     encode_posterior,
@@ -37,7 +38,7 @@ def test_diagnostics_by_hand(rng):
     model = encoded(rng, 0.4)
     x = LinearGaussian.of(model).sample(6, rng)
     log_p, error, effective = nv.log_likelihood(model, x, 50, seed=9, diagnostics=True)
-    eps = model.draw_noise(6, 50, np.random.default_rng(9))
+    eps = model.draw_noise(6, 50, streams(RowKeys(9)(x, None)))
     log_w = model.forward(x, eps, needs=("log_px", "log_pz", "log_qz"))[0].log_w
     w = np.exp(log_w - log_w.max(0))
     np.testing.assert_allclose(log_p, special.logsumexp(log_w, 0) - math.log(50), rtol=1e-12)
@@ -93,6 +94,20 @@ def test_other_proposals_come_to_the_same(proposal, rng):
     log_p, error, _ = nv.log_likelihood(model, x, 20_000, diagnostics=True, proposal=proposal)
     assert (error < 0.2).all()
     assert (np.abs(log_p - LinearGaussian.of(model).log_px(x)) < 4 * error + 1e-4).all()
+
+
+@pytest.mark.parametrize("prior", ["mixture:n_components=3", "vamp:n_components=3", "conditional"])
+def test_rows_are_refined_under_every_prior(prior, rng):
+    x = rng.normal(size=(6, 5))
+    given = {"context": rng.normal(size=(6, 2))} if prior == "conditional" else {}
+    model = nv.VAE(5, 2, likelihood="gaussian", prior=prior, context_dim=2 * len(given))
+    fitted = nv.refine(model, x, steps=40, **given)
+    assert all(np.isfinite(each).all() for each in fitted)
+    plain, better = (
+        nv.log_likelihood(model, x, 400, diagnostics=True, proposal=proposal, **given)
+        for proposal in ("posterior", "refined")
+    )
+    assert better[2].mean() > plain[2].mean()
 
 
 def test_naive_monte_carlo_fails_in_many_dimensions(rng):

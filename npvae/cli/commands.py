@@ -48,6 +48,13 @@ def evaluate(commands: Any) -> None:
         help="importance samples per row (default: 5000)",
     )
     parser.add_argument(
+        "--gap-rows",
+        type=whole(1),
+        metavar="N",
+        help="also split the log-likelihood's lead over the ELBO into what the encoder and what a "
+        "Gaussian posterior loses, for N rows evenly spread; each gets a Gaussian of its own",
+    )
+    parser.add_argument(
         "--rows-drawn",
         type=whole(1),
         metavar="N",

@@ -13,6 +13,7 @@ from ..core.errors import ConfigError, DataError
 from ..datasets import Dataset
 from ..evaluate import (
     accuracy,
+    inference_gap,
     information,
     kl_by_dimension,
     label_accuracy,
@@ -38,7 +39,8 @@ _MOST_SHOWN = 8
 def measured(run: Run, data: Dataset, options: Namespace) -> Figures:
     """All figures of a model on these rows, by the names that --json has."""
     model, x, context, seed = run.model, data.x, data.context, options.seed
-    figures = metrics(model, x, options.samples, seed, context, progress=True)
+    gap = _gap(model, data, options)  # first: of some models it is refused
+    figures = {**metrics(model, x, options.samples, seed, context, progress=True), **gap}
     if model.has_density or not model.levels:
         by_dimension = kl_by_dimension(model, x, seed, context)
         figures["kl_by_dimension"] = [kl.tolist() for kl in by_dimension]
@@ -59,6 +61,16 @@ def measured(run: Run, data: Dataset, options: Namespace) -> Figures:
             codes = np.concatenate(model.centres(x, given), axis=1)
             figures["label_accuracy"] = label_accuracy(codes, data.y, seed)
     return figures
+
+
+def _gap(model: Any, data: Dataset, options: Namespace) -> Figures:
+    """The inference gap of so many rows, evenly spread, if it is asked for."""
+    if options.gap_rows is None:
+        return {}
+    rows = np.linspace(0, len(data.x) - 1, min(options.gap_rows, len(data.x))).astype(int)
+    some = None if data.context is None else data.context[rows]
+    gap = inference_gap(model, data.x[rows], options.samples, seed=options.seed, context=some)
+    return {"inference_gap": {"n": len(rows), **gap}}
 
 
 def lines(model: Any, figures: Figures) -> Iterator[Line]:
@@ -101,6 +113,13 @@ def _bounds(figures: Figures) -> Iterator[Line]:
     likelihood += f"; of the sampling {sampling:.2g}" if sampling is not None else ""
     yield "log-likelihood", f"{figures['log_likelihood']:.2f}", likelihood
     yield "effective", f"{figures['effective_samples']:.0f}", _effective(figures)
+    if "inference_gap" in figures:
+        gap = figures["inference_gap"]
+        what = (
+            f"log-likelihood - ELBO of {count(gap['n'], 'row')}: {gap['amortisation']:.2f} is the "
+        )
+        what += f"encoder's, {gap['approximation']:.2f} that posteriors are no Gaussians"
+        yield "gap", f"{gap['gap']:.2f}", what
 
 
 def _effective(figures: Figures) -> str:

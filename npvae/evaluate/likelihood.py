@@ -16,9 +16,11 @@ from ..models import Model
 from ..models.blocks import Batches
 from ..models.observed import in_units
 from .refine import Proposal, can_refine
+from .row_noise import RowKeys, streams
 
 Array = np.ndarray
 Weights = Callable[[Any], Array]
+Streams = list[np.random.Generator]
 
 _BLOCK = 1 << 20
 """Numbers in the largest array of an importance sampling block: few enough to stay in a cache."""
@@ -53,9 +55,11 @@ def log_likelihood(
 
         log p(x) ≈ log 1/K Σ_k w_k,   w_k = p(x given z_k) p(z_k) / r(z_k),   z_k ~ r
 
-    A lower bound in expectation that rises to log p(x) with K = n_samples. With `progress` a bar
-    shows on a terminal. Memory does not grow with K; all usable cores are used, and where there is
-    much to do compiled code, as in training.
+    A lower bound in expectation that rises to log p(x) with K = n_samples. Each row has noise of
+    its own, by `seed` and by what stands in it: so its estimate is the same alone, among other rows
+    and in another order, to rounding. With `progress` a bar shows on a terminal. Memory does not
+    grow with K; all usable cores are used, and where there is much to do compiled code, as in
+    training.
 
     With `diagnostics` three arrays (N,) come: log p(x); its standard error, which by the delta
     method is that of the mean of w over the mean, √((K/E - 1)/(K - 1)); and E = (Σw)²/Σw², the
@@ -92,7 +96,7 @@ def log_likelihood(
     if proposal not in PROPOSALS:
         raise ConfigError(f"proposal is one of {', '.join(PROPOSALS)}; got {proposal!r}.")
     seed = whole("seed", seed, least=0)
-    rng, again = np.random.default_rng(seed), np.random.default_rng([seed, 1])
+    keys_of = RowKeys(seed)
     first = "posterior" if proposal == "adaptive" else proposal
     refines = proposal == "adaptive" and n_samples >= 10 * FEW and can_refine(model)
     read, found = Batches(model, x, context), []
@@ -100,12 +104,14 @@ def log_likelihood(
     with _counting(progress, n_samples * len(read)) as count:
         for rows in _chunks(len(read), n_samples):
             xb, cb = read(rows)
-            sampler = _sampler(first, model, xb, cb, rng, captured)
+            keys = keys_of(xb, cb)
+            sampler = _sampler(first, model, xb, cb, streams(keys), n_samples, captured)
             estimates = _estimates(sampler, n_samples, count)
             few = np.flatnonzero(estimates[1] < np.log(FEW)) if refines else ()
             if len(few):
                 again_of = xb[few], None if cb is None else cb[few]
-                sampler = _sampler("refined", model, *again_of, again)
+                again = streams([keys[b] for b in few], purpose=1)
+                sampler = _sampler("refined", model, *again_of, again, n_samples)
                 other = _estimates(sampler, n_samples, lambda done: None)
                 better = other[1] > estimates[1][few]
                 estimates[:, few[better]] = other[:, better]
@@ -148,8 +154,12 @@ def _estimates(sampler: _Sampler, n_samples: int, count: Callable[[int], Any]) -
 
 def _chunks(n: int, n_samples: int) -> list[slice]:
     """Slices that cover n rows, of which draws are made together."""
-    rows = -(-_DRAWS // (n_samples * _ROWS)) * _ROWS
-    return slices(n, min(rows, CHUNK))
+    return slices(n, _at_once(n_samples))
+
+
+def _at_once(n_samples: int) -> int:
+    """How many rows are taken at a time, where there are so many."""
+    return int(min(-(-_DRAWS // (n_samples * _ROWS)) * _ROWS, CHUNK))
 
 
 def _captured(model: Any, read: Batches, n_samples: int) -> Any:
@@ -174,39 +184,35 @@ def _sampler(
     model: Any,
     x: Array,
     context: Array | None,
-    rng: np.random.Generator,
+    rng: Streams,
+    n_samples: int,
     captured: Any = None,
 ) -> _Sampler:
-    """How draws from this proposal are made for a batch."""
-    block, work = max(1, _BLOCK // (len(x) * model.largest_row)), len(x) * model.flat.size
+    """How draws from this proposal are made for a batch, each row's by a stream of its own."""
+    # The same however many rows are left: a prior may draw other z where it draws more at a time.
+    block = max(1, _BLOCK // (_at_once(n_samples) * model.largest_row))
+    work = len(x) * model.flat.size
     if captured is not None:
-        draw, weigh = _noise(model, x, rng), captured.of_rows(x, context)
-        return _Sampler(draw, weigh, captured.block(len(x)), work)
+        weigh = captured.of_rows(x, context)
+        return _Sampler(_noise(model, x, rng), weigh, captured.block(len(x)), work)
     return _Sampler(*_by_numpy(proposal, model, x, context, rng), block, work)
 
 
-def _noise(model: Any, x: Array, rng: np.random.Generator) -> Callable[[int], Any]:
-    """The same noise however many draws are made at a time."""
-    if len(model.noise_widths) == 1:
-        return lambda n: model.draw_noise(len(x), n, rng)
-
-    def draw(n: int) -> list[Array]:  # else all noise of a level would come before the next one's
-        each = (model.draw_noise(len(x), 1, rng) for _ in range(n))
-        return [np.concatenate(level) for level in zip(*each, strict=True)]
-
-    return draw
+def _noise(model: Any, x: Array, rng: Streams) -> Callable[[int], Any]:
+    return lambda n: model.draw_noise(len(x), n, rng)
 
 
 def _by_numpy(
-    proposal: str, model: Any, x: Array, context: Array | None, rng: np.random.Generator
+    proposal: str, model: Any, x: Array, context: Array | None, rng: Streams
 ) -> tuple[Callable[[int], Any], Weights]:
     """How n draws are made, and the logarithms of their weights (n, B)."""
     if proposal == "prior":
-        z_dim, n_rows = model.z_dim, len(x)
+        contexts = [None] * len(x) if context is None else list(context[:, None])
 
         def draw(n: int) -> Array:
-            contexts = None if context is None else np.tile(context, (n, 1))
-            return np.asarray(model.draw_z(n * n_rows, rng, contexts)).reshape(n, n_rows, z_dim)
+            given = (None if c is None else np.repeat(c, n, axis=0) for c in contexts)
+            drawn = [model.draw_z(n, r, c) for r, c in zip(rng, given, strict=True)]
+            return np.stack(drawn, axis=1)
 
         return draw, lambda z: log_px(model, z, x, context)
     if proposal == "refined":

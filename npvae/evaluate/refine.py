@@ -16,6 +16,7 @@ from ..core.errors import ConfigError
 from ..core.public import public
 from ..levels import Drawn
 from ..models import Model
+from ..models.noise import Rng
 from ..posteriors import LOGVAR_BOUNDS, DiagonalGaussian
 
 Array = np.ndarray
@@ -85,16 +86,17 @@ def _refined(
     model: Any,
     x: Array,
     context: Array | None,
-    rng: np.random.Generator,
+    rng: Rng,
     steps: int = 100,
     lr: float = 0.1,
     from_encoder: bool = True,
 ) -> Params:
     """`refine` of a batch as `Model.batches` gives it."""
-    level = _gaussian_level(model)
+    _gaussian_level(model)  # else refused
     mu, logvar = model.posteriors(x, context)[0]
     both = np.stack([mu, logvar]).astype(model.flat.dtype) * bool(from_encoder)
     worker = model.with_gradients(np.zeros_like(model.flat))  # which nobody reads
+    level = worker.levels[0]
     inputs = _prior_inputs(model, context)
     first, second = np.zeros_like(both), np.zeros_like(both)
     for step in range(1, steps + 1):
@@ -172,14 +174,12 @@ class Proposal(NamedTuple):
     params: Params
 
     @classmethod
-    def found(
-        cls, model: Any, x: Array, context: Array | None, rng: np.random.Generator
-    ) -> Proposal:
+    def found(cls, model: Any, x: Array, context: Array | None, rng: Rng) -> Proposal:
         """By `refine`."""
         return cls(model, _refined(model, x, context, rng))
 
     def draws(
-        self, x: Array, context: Array | None, rng: np.random.Generator
+        self, x: Array, context: Array | None, rng: Rng
     ) -> tuple[Callable[[int], Array], Callable[[Array], Array]]:
         """How n draws are made, and the logarithms of their importance weights (n, B)."""
         level, inputs = _gaussian_level(self.model), _prior_inputs(self.model, context)

@@ -11,8 +11,9 @@ import numpy as np
 
 from .. import kernels as k
 from ..core import Part, clone, resolve
-from ..core.checks import whole
+from ..core.checks import flag, whole
 from ..core.errors import ConfigError
+from ..kernels.seam import kernel
 from ..posteriors import DiagonalGaussian, Params, Posterior
 
 Array = np.ndarray
@@ -56,6 +57,38 @@ class Flow(Part, abstract=True):
     def n_outputs(self, z_dim: int) -> int:
         """S, how many numbers of each row the encoder gives the flow."""
         return 0
+
+
+class Amortisable(Flow, abstract=True):
+    """A flow to whose parameters the encoder may add numbers of each row: `amortised`.
+
+    Its gradients of these numbers, (B, S) or (K, B, S), are those of its own parameters before they
+    are summed over the rows: `summed_over_rows`.
+    """
+
+    amortised = False
+    later: ClassVar[dict[str, Any]] = {"amortised": False}
+
+    def __init__(self, amortised: bool = False) -> None:
+        self.amortised = flag("amortised", amortised)
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
+        return f"{type(self).__name__}({arguments})"
+
+    def n_outputs(self, z_dim: int) -> int:
+        return sum(self.widths(z_dim)) if self.amortised else 0
+
+    def widths(self, z_dim: int) -> tuple[int, ...]:
+        """How many numbers each parameter has."""
+        raise NotImplementedError
+
+
+@kernel
+def summed_over_rows(dstats: Array, widths: tuple[int, ...]) -> tuple[Array, ...]:
+    """The sums over all rows of gradients (..., S), cut into so many numbers each."""
+    total = dstats.reshape(-1, dstats.shape[-1]).sum(0)
+    return tuple(np.split(total, np.cumsum(widths)[:-1]))
 
 
 def number_of_flows(n: Any) -> int:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from .. import kernels as k
 from ..core import Part, bind
-from ..core.checks import flag
 from ..core.numerics import sigmoid, softplus, wide
 from ..kernels.seam import kernel
-from .base import Flow
+from .base import Amortisable, summed_over_rows
 
 Array = np.ndarray
 
@@ -46,14 +45,6 @@ def planar_of_rows_backward(
     return dz + da[..., None] * w, dstats
 
 
-@kernel
-def summed_in_three(dstats: Array) -> tuple[Array, Array, Array]:
-    """The sums over all rows of gradients (..., 2Z + 1): of w, u (Z,) and b (1,)."""
-    total = dstats.reshape(-1, dstats.shape[-1]).sum(0)
-    z_dim = len(total) // 2
-    return total[:z_dim], total[z_dim : 2 * z_dim], total[-1:]
-
-
 def _rows(z: Array, w: Array, u: Array, b: Array, stats: Array) -> tuple[Any, ...]:
     """h (K, B); m (B,), w and û (B, Z) of each row; and s, |w|², c and u."""
     z_dim = z.shape[-1]
@@ -65,7 +56,7 @@ def _rows(z: Array, w: Array, u: Array, b: Array, stats: Array) -> tuple[Any, ..
     return h, m, w, u + c[..., None] * w, (s, square, c, u)
 
 
-class Planar(Flow):
+class Planar(Amortisable):
     """f(z) = z + û tanh(w·z + b): space stretched and squeezed along û, in bands across w.
 
     With û = u + c w, c = (m - s) / |w|², s = w·u and m = log(1 + exp(s)) - 1, so that û·w = m > -1
@@ -100,18 +91,9 @@ class Planar(Flow):
     dw: Array
     du: Array
     db: Array
-    amortised = False
-    later: ClassVar[dict[str, Any]] = {"amortised": False}
 
-    def __init__(self, amortised: bool = False) -> None:
-        self.amortised = flag("amortised", amortised)
-
-    def __repr__(self) -> str:
-        arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
-        return f"{type(self).__name__}({arguments})"
-
-    def n_outputs(self, z_dim: int) -> int:
-        return 2 * z_dim + 1 if self.amortised else 0
+    def widths(self, z_dim: int) -> tuple[int, ...]:
+        return z_dim, z_dim, 1
 
     def build(self, z_dim: int) -> None:
         self.parameter("w", (z_dim,), lambda rng, shape: 0.1 * rng.normal(size=shape))
@@ -125,7 +107,7 @@ class Planar(Flow):
     def backward(self, cache: Any, dz: Array, d_change: Array) -> Any:
         if self.amortised:
             dz, dstats = planar_of_rows_backward(dz, d_change, *cache)
-            dw, du, db = summed_in_three(dstats)  # (8)
+            dw, du, db = summed_over_rows(dstats, self.widths(len(self.w)))  # (8)
         else:
             dz, dw, du, db = k.planar_backward(dz, d_change, *cache)
         self.dw += dw

@@ -101,7 +101,9 @@ class Sylvester(Flow):
       (6) Q' = Q - 2 u uᵀ Q, u = v / |v|   ->  dQ = dQ' - 2 u uᵀ dQ',
           du = -2 (dQ' Qᵀ u + Q dQ'ᵀ u),  dv = (du - u u·du) / |v|
     Shapes: z (K, B, Z); v (H, Z); R, S (m, m); b (m,); change (K, B).
-    Source: van den Berg, Hasenclever, Tomczak & Welling 2018, equations 10 to 16 and 3.2.
+    Source: van den Berg, Hasenclever, Tomczak & Welling 2018, equations 10 to 16 and 3.2. Here all
+    rows share the parameters; there the encoder gives each row's, which takes it HZ + 2m² + m
+    numbers a flow.
 
     Parameters
     ----------

@@ -216,10 +216,11 @@ class Model(Owner, abstract=True):
     def noise_widths(self) -> Sequence[int]:
         return self.z_widths
 
-    def draw_noise(self, batch: int, n_samples: int, rng: np.random.Generator) -> Any:
+    def draw_noise(self, batch: int, n_samples: int, rng: noise.Rng) -> Any:
         """Standard normal eps, (K, B, Z): what `forward` takes for K = n_samples.
 
-        With several latent levels it is a list of one array for each level, cut from one draw.
+        With several latent levels it is a list of one array for each level, cut from one draw. In
+        place of one generator there may be a list of B: each row's noise is then of its own.
         """
         return noise.drawn(self.noise_widths, batch, n_samples, rng, self.flat.real.dtype)
 

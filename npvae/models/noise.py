@@ -13,10 +13,13 @@ from ..core.errors import DataError
 Array = np.ndarray
 
 
-def drawn(
-    widths: Sequence[int], batch: int, n_samples: int, rng: np.random.Generator, dtype: np.dtype
-) -> Any:
+Rng = np.random.Generator | Sequence[np.random.Generator]
+
+
+def drawn(widths: Sequence[int], batch: int, n_samples: int, rng: Rng, dtype: np.dtype) -> Any:
     """eps (K, B, Z) for K = n_samples; a list of one for each of several levels, from one draw."""
+    if not isinstance(rng, np.random.Generator):
+        return _by_row(widths, n_samples, rng, dtype)
     size = n_samples * batch
     try:
         flat = rng.standard_normal(size * sum(widths), dtype=dtype)
@@ -27,6 +30,18 @@ def drawn(
         level.reshape(n_samples, batch, width)
         for level, width in zip(np.split(flat, ends), widths, strict=True)
     ]
+    return levels[0] if len(levels) == 1 else levels
+
+
+def _by_row(
+    widths: Sequence[int], n_samples: int, streams: Sequence[np.random.Generator], dtype: np.dtype
+) -> Any:
+    """The same with a stream for each row, from which the numbers of all levels of a sample follow
+    one another: so they are the same however many samples are drawn at a time."""
+    eps = np.empty((n_samples, len(streams), sum(widths)), dtype)
+    for b, stream in enumerate(streams):
+        eps[:, b] = stream.standard_normal((n_samples, eps.shape[-1]), dtype=dtype)
+    levels = np.split(eps, np.cumsum(widths)[:-1], axis=-1)
     return levels[0] if len(levels) == 1 else levels
 
 

@@ -18,6 +18,7 @@ from ..layers.by_class import ByClass
 from ..levels import Level
 from ..posteriors import DiagonalGaussian
 from ..priors import StandardNormal
+from .noise import Rng
 from .observed import OUT_GAIN, Observed
 
 Array = np.ndarray
@@ -170,7 +171,7 @@ class SemiSupervisedVAE(Observed):
         unknown.flags.writeable = False  # a constant, for a step that is recorded
         return unknown
 
-    def draw_noise(self, batch: int, n_samples: int, rng: np.random.Generator) -> Any:
+    def draw_noise(self, batch: int, n_samples: int, rng: Rng) -> Any:
         """Standard normal eps, (K·C, B, Z): each class of each of the K samples has its own."""
         return super().draw_noise(batch, n_samples * self.context_dim, rng)
 

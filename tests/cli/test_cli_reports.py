@@ -48,6 +48,19 @@ def test_the_table_has_the_same_numbers(npvae, trained):
     assert re.search(rf"^  active units +{figures['active_units']} of 2 ", out, re.MULTILINE)
 
 
+def test_the_gap_and_its_parts(npvae, trained, refused, tmp_path):
+    options = ("--samples", 30, "--rows", 9, "--gap-rows")
+    gap = evaluated(npvae, trained, *options, 4)["inference_gap"]
+    assert gap["n"] == 4
+    assert gap["gap"] == pytest.approx(gap["amortisation"] + gap["approximation"])
+    assert evaluated(npvae, trained, *options, 99)["inference_gap"]["n"] == 9
+    out = npvae("evaluate", trained, *options, 4).out
+    assert re.search(rf"^  gap +{gap['gap']:.2f} +log-likelihood - ELBO of 4 rows", out, re.M)
+    nv.save(nv.Autoencoder(64, 2), tmp_path / "a.npz")
+    line = refused("evaluate", tmp_path / "a.npz", "--data", "digits", "--gap-rows", 4)
+    assert "posterior='gaussian'" in line
+
+
 def test_what_the_codes_say_stands_in_table_and_json(npvae, trained):
     figures = evaluated(npvae, trained, "--samples", 20)
     x, y = nv.datasets.digits()

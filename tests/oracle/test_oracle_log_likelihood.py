@@ -10,6 +10,7 @@ from oracle_parts.models import vae
 from torch.distributions import LowRankMultivariateNormal
 
 import npvae as nv
+from npvae.evaluate.row_noise import RowKeys, streams
 
 N, D, Z, C = 9, 8, 3, 2
 
@@ -28,7 +29,8 @@ def test_same_noise_same_estimate(likelihood, context_dim, block, monkeypatch):
     x = rng.random((N, D))
     context = rng.normal(size=(N, C)) if context_dim else None
 
-    eps = np.random.default_rng(5).standard_normal((50, N, Z))
+    own = streams(RowKeys(5)(x, context))
+    eps = np.stack([stream.standard_normal((50, Z)) for stream in own], axis=1)
     data = (torch.tensor(a) for a in (x, eps, context) if a is not None)
     p = {name: torch.tensor(value) for name, value in model.params.items()}
     terms = vae(torch_witness, model, p, *data)

@@ -21,7 +21,7 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "layers.dense.Dense.backward": [
             "da, db = self.activation.backward(saved, dh.reshape(-2, self.n_out))",
         ],
-        "flows.planar.summed_in_three": [
+        "flows.base.summed_over_rows": [
             "total = dstats.reshape(-2, dstats.shape[-1]).sum(0)",
         ],
         "flows.sylvester.sylvester_backward": [
@@ -115,8 +115,8 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "0 over any number is 0.": {
-        "flows.radial.radial_backward": [
-            "dd = beta * h[..., None] * dz + (dr / np.where(r == 0, 2, r))[..., None] * d",
+        "flows.radial._gradients": [
+            "dd = (beta * h)[..., None] * dz + (dr / np.where(r == 0, 2, r))[..., None] * d",
         ],
     },
     "A reflection at -v is that at v.": {
