@@ -226,7 +226,7 @@ def test_stl_is_refused_with_flows(rng):
 )  # fmt: skip
 def test_text_and_config_stand_for_them(text, made):
     assert resolve("objective", text).config == made.config
-    again = resolve("objective", json.loads(json.dumps(made.config)))
+    again = resolve("objective", json.loads(json.dumps(made.config, allow_nan=False)))
     assert again.config == made.config
     assert again.n_samples == made.n_samples
 

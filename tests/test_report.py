@@ -171,3 +171,12 @@ def test_counts_are_judged_by_held_out_rows():
     model = nv.VAE(20, 5, hidden=(100,), likelihood=nv.Poisson(library=True))
     nv.fit(model, x[:40], epochs=300, batch_size=20, lr=5e-3)
     assert any("negative_binomial:library=true" in one for one in nv.report(model, x[:40], x[40:]))
+
+
+def test_what_depends_on_a_context_is_reported_of():
+    """Also of a Bernoulli, whose rows are looked at as it takes them."""
+    rng = np.random.default_rng(0)
+    shades, labels = rng.uniform(0.2, 0.8, (60, 6)), rng.integers(3, size=60)
+    model = nv.VAE(6, 2, hidden=(8,), condition=nv.Labels(3))
+    said = nv.report(model, (shades, labels), (shades, labels))
+    assert any("continuous_bernoulli" in one for one in said)

@@ -35,8 +35,6 @@ def test_alone_in_a_subset_and_in_another_order(what, proposal):
     model, x, labels = made(what)
     if proposal == "refined" and what in ("flows", "codes", "two levels"):
         pytest.skip("refused")
-    if proposal == "prior" and what == "two levels":
-        pytest.skip("the prior's draws are of one level")
 
     def estimates(rows):
         context = None if labels is None else labels[rows]

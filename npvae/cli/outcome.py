@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..datasets import Dataset
 from ..evaluate import accuracy, columns_alone
 from ..evaluate.course import last_tenth, losses_of, risen, still_falling
 from ..evaluate.report import of_the_model, of_the_warm_up
@@ -15,6 +16,7 @@ from ..priors import Mixture
 from ..training.calibrate import Calibration
 from ..training.length import epochs_of
 from .console import count
+from .contexts import labels_of
 from .inputs import draw
 from .job import Job
 from .runs import resume_command
@@ -92,10 +94,14 @@ def how_it_ended(job: Job, records: Records) -> Iterator[str]:
 
 def what_is_wrong(job: Job, records: Records) -> Iterator[str]:
     """What some of the rows tell of the model, with the option that mends it."""
-    valid = None if job.valid is None else job.valid.x
-    of_rows = () if job.model.context_dim else of_the_model(job.model, job.train.x, valid)
-    for found in (*of_the_warm_up(records), *of_rows):
+    train, valid = (None if d is None else _given(job, d) for d in (job.train, job.valid))
+    for found in (*of_the_warm_up(records), *of_the_model(job.model, train, valid)):
         yield f"{found.what}: {found.option}"
+
+
+def _given(job: Job, data: Dataset) -> tuple[Any, Any]:
+    """Rows with their context, or the labels that a model predicts of them."""
+    return data.x, labels_of(job.model, data)
 
 
 def worse_than_none(job: Job, kept: dict[str, Any]) -> str | None:

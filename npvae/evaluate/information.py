@@ -13,7 +13,7 @@ from ..core.errors import ConfigError
 from ..core.numerics import logsumexp
 from ..core.public import public
 from ..models import Model
-from .refine import _gaussian_level
+from .refine import gaussian_level
 
 Array = np.ndarray
 
@@ -119,7 +119,7 @@ def information(
 
     Source: Hoffman & Johnson 2016, equation 5; the bounds: Poole et al. 2019, section 2.3.
     """
-    if _gaussian_level(model).prior.of_context:
+    if gaussian_level(model, "the KL is told apart").prior.of_context:
         raise ConfigError(
             "the KL is told apart against one prior p(z); this model's prior is made of each row's "
             "context."

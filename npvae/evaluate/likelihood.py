@@ -95,6 +95,10 @@ def log_likelihood(
     n_samples = whole("n_samples", n_samples)
     if proposal not in PROPOSALS:
         raise ConfigError(f"proposal is one of {', '.join(PROPOSALS)}; got {proposal!r}.")
+    if proposal == "prior" and not model.has_density:
+        raise ConfigError(
+            f"naive Monte Carlo is a mean over p(z); {model.name!r} has no density of z alone."
+        )
     seed = whole("seed", seed, least=0)
     keys_of = RowKeys(seed)
     first = "posterior" if proposal == "adaptive" else proposal

@@ -92,7 +92,7 @@ def _refined(
     from_encoder: bool = True,
 ) -> Params:
     """`refine` of a batch as `Model.batches` gives it."""
-    _gaussian_level(model)  # else refused
+    gaussian_level(model)  # else refused
     mu, logvar = model.posteriors(x, context)[0]
     both = np.stack([mu, logvar]).astype(model.flat.dtype) * bool(from_encoder)
     worker = model.with_gradients(np.zeros_like(model.flat))  # which nobody reads
@@ -148,15 +148,15 @@ def can_refine(model: Any) -> bool:
     return one and type(model.levels[0].posterior) is DiagonalGaussian
 
 
-def _gaussian_level(model: Any) -> Any:
-    """The level of a model that has one, with the Gaussian posterior."""
+def gaussian_level(model: Any, what: str = "per-example inference is") -> Any:
+    """The level of a model that has one, with the Gaussian posterior; others are refused `what`."""
     if not can_refine(model):
         n = len(model.levels)
         came = f"{n} levels" if n != 1 else type(model.levels[0].posterior).__name__
         came = came if model.has_density or n != 1 else "a label that is summed out"
         raise ConfigError(
-            "per-example inference is for models with one latent level and posterior='gaussian'; "
-            f"this one has {came}."
+            f"{what} for models with one latent level and posterior='gaussian'; this one has "
+            f"{came}."
         )
     return model.levels[0]
 
@@ -182,7 +182,7 @@ class Proposal(NamedTuple):
         self, x: Array, context: Array | None, rng: Rng
     ) -> tuple[Callable[[int], Array], Callable[[Array], Array]]:
         """How n draws are made, and the logarithms of their importance weights (n, B)."""
-        level, inputs = _gaussian_level(self.model), _prior_inputs(self.model, context)
+        level, inputs = gaussian_level(self.model), _prior_inputs(self.model, context)
 
         def weigh(eps: Array) -> Array:
             from .likelihood import log_px

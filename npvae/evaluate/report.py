@@ -121,7 +121,7 @@ def _misfit(model: Model, x: Any, context: Any) -> Iterator[Finding]:
     """Whether rows lie about their reconstructions as the likelihood says."""
     name = model.likelihood.name
     if name == "bernoulli":
-        yield from _no_zeros_and_ones(model, x)
+        yield from _no_zeros_and_ones(model, x, context)
     if name not in ("poisson", "gaussian"):
         return
     squares, mean = _residuals(model, x, context)
@@ -144,9 +144,9 @@ def _misfit(model: Model, x: Any, context: Any) -> Iterator[Finding]:
         )
 
 
-def _no_zeros_and_ones(model: Model, x: Any) -> Iterator[Finding]:
+def _no_zeros_and_ones(model: Model, x: Any, context: Any) -> Iterator[Finding]:
     """Whether what a Bernoulli takes for zeros and ones, or ink on paper, is something else."""
-    rows = _batch(model, x)
+    rows = _batch(model, x, context)
     known = rows[~np.isnan(rows)]
     if not known.size:
         return
@@ -172,9 +172,9 @@ def _take(likelihood: str, what: str, so_that: str = "") -> Finding:
     return Finding(what, python + so_that, option + so_that)
 
 
-def _batch(model: Model, x: Any) -> Array:
+def _batch(model: Model, x: Any, context: Any) -> Array:
     """Rows as the likelihood takes them."""
-    return np.concatenate([np.asarray(rows, np.float64) for rows, _ in model.batches(x, None)])
+    return np.concatenate([np.asarray(rows, np.float64) for rows, _ in model.batches(x, context)])
 
 
 def _residuals(model: Any, x: Any, context: Any) -> tuple[Array, Array]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from functools import reduce
-from numbers import Real
 from typing import Any
 
 from .. import kernels as k
@@ -72,10 +71,15 @@ class Renyi(PowerMeans):
     """
 
     def __init__(self, alpha: float = 0.5, n_samples: int = 5) -> None:
-        infinite = isinstance(alpha, Real) and math.isinf(alpha)
+        infinite = str(alpha) in ("inf", "-inf")  # text too: what `arguments` has for them
         self.alpha = float(alpha) if infinite else number("alpha", alpha)
         self.n_samples = whole("n_samples", n_samples)
         self.power = 1 - self.alpha
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        found = super().arguments
+        return {**found, "alpha": str(self.alpha)} if math.isinf(self.alpha) else found
 
     @classmethod
     def examples(cls) -> dict[str, Objective]:

@@ -180,6 +180,7 @@ def test_names_take_arguments(small_train, tmp_path):
     [
         ("iwae:n_samples=3", "iwae --n-samples 3"),
         ("elbo:beta=4,free_bits=0.25", "elbo --beta 4 --free-bits 0.25"),
+        ("renyi:alpha=-inf,n_samples=3", "renyi:alpha=-inf --n-samples 3"),
     ],
 )
 def test_short_forms_mean_the_same(small_train, tmp_path, typed, short):
