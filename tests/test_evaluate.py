@@ -14,7 +14,7 @@ import pytest
 from scipy import special, stats
 
 import npvae as nv
-from npvae.evaluate.row_noise import RowKeys, streams
+from npvae.core.row_streams import row_streams
 
 evaluation = sys.modules[nv.log_likelihood.__module__]
 
@@ -118,7 +118,9 @@ def test_log_likelihood_is_its_definition_on_the_documented_noise(likelihood):
     model.flat += 0.3 * np.random.default_rng(2).normal(size=model.n_params)
     x = (np.random.default_rng(3).random((6, 5)) < 0.5).astype(float)
     mu, logvar = model.encode(x)
-    z = mu + np.exp(logvar / 2) * model.draw_noise(6, 50, streams(RowKeys(9)(x, None)))
+    z = mu + np.exp(logvar / 2) * model.draw_noise(
+        6, 50, row_streams(x, None, 9, evaluation._DRAWN)
+    )
     mean = model.decode(z.reshape(-1, 2)).reshape(50, 6, 5)
     if likelihood == "bernoulli":
         log_px = stats.bernoulli.logpmf(x, mean)

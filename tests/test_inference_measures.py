@@ -10,7 +10,7 @@ import pytest
 from scipy import special, stats
 
 import npvae as nv
-from npvae.evaluate.row_noise import RowKeys, streams
+from npvae.core.row_streams import row_streams
 from npvae.gradcheck.linear_gaussian import (
     LinearGaussian,
     encode_posterior,
@@ -38,7 +38,7 @@ def test_diagnostics_by_hand(rng):
     model = encoded(rng, 0.4)
     x = LinearGaussian.of(model).sample(6, rng)
     log_p, error, effective = nv.log_likelihood(model, x, 50, seed=9, diagnostics=True)
-    eps = model.draw_noise(6, 50, streams(RowKeys(9)(x, None)))
+    eps = model.draw_noise(6, 50, row_streams(x, None, 9, likelihood._DRAWN))
     log_w = model.forward(x, eps, needs=("log_px", "log_pz", "log_qz"))[0].log_w
     w = np.exp(log_w - log_w.max(0))
     np.testing.assert_allclose(log_p, special.logsumexp(log_w, 0) - math.log(50), rtol=1e-12)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import npvae as nv
+from npvae.core.row_streams import row_streams
 from npvae.evaluate import likelihood
-from npvae.evaluate.row_noise import RowKeys, streams
 
 D = 5
 MODELS = {
@@ -63,13 +63,19 @@ def test_rows_that_are_equal_have_noise_of_their_own():
     assert equal[0] == pytest.approx(nv.log_likelihood(model, x[:1], 20)[0], rel=1e-5)
 
 
-def test_another_seed_row_context_or_purpose_is_another_stream():
-    x = np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
-    c = np.array([[0.0], [0.0], [1.0]])
-    keys = [*RowKeys(1)(x, None), *RowKeys(2)(x, None), *RowKeys(1)(x, c)]
-    drawn = [s.random() for purpose in (0, 1) for s in streams(keys, purpose)]
-    assert len(set(drawn)) == len(drawn) == 18
-    assert RowKeys(1)(x[[1, 0]], None) == [keys[1], keys[0]]
+def test_equal_rows_in_other_chunks_too(monkeypatch):
+    model, x, _ = made("plain")
+    rows = np.repeat(x[:1], 10, axis=0)
+    wanted = nv.log_likelihood(model, rows, 20)
+    monkeypatch.setattr(likelihood, "_ROWS", 4)
+    monkeypatch.setattr(likelihood, "_DRAWS", 1)
+    found = nv.log_likelihood(model, rows, 20)
+    assert len(set(found)) == 10
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+def test_seeds_may_be_large():
+    assert len(row_streams(np.zeros((2, 3)), None, 2**70 + 1, 0)) == 2
 
 
 @pytest.mark.parametrize("model", [MODELS["plain"](), MODELS["two levels"]()])

@@ -11,7 +11,12 @@ Array = np.ndarray
 
 
 def row_streams(
-    x: Array, context: Array | None, seed: int, purpose: int, apart: bool = True
+    x: Array,
+    context: Array | None,
+    seed: int,
+    purpose: int,
+    apart: bool = True,
+    met: Counter[bytes] | None = None,
 ) -> list[np.random.Generator]:
     """A random stream for each row of x (N, D), made of its numbers, its context's and the seed.
 
@@ -25,11 +30,13 @@ def row_streams(
     apart : bool
         Whether equal rows have streams of their own, numbered in the order in which they come.
         With False they have the same numbers.
+    met : Counter, optional
+        How many equal rows came before, where x is a part of the rows: it is added to.
     """
     rows = np.ascontiguousarray(x if context is None else np.hstack([x, context]), np.float64)
     rows = np.where(np.isnan(rows), np.nan, rows) + 0.0  # one NaN, and no -0
-    start = np.array([seed, purpose], np.uint64).tobytes()
-    met: Counter[bytes] = Counter()
+    start = np.array([seed % 2**64, purpose], np.uint64).tobytes()
+    met = Counter() if met is None else met
     streams = []
     for row in rows:
         digest = hashlib.blake2b(start + row.tobytes(), digest_size=16).digest()

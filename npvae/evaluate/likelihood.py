@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from ..core.checks import warn_of_infinite, whole
 from ..core.errors import ConfigError
 from ..core.public import public
+from ..core.row_streams import row_streams
 from ..data.reader import CHUNK, slices
 from ..models import Model
 from ..models.blocks import Batches
 from ..models.observed import in_units
 from .refine import Proposal, can_refine
-from .row_noise import RowKeys, streams
 
 Array = np.ndarray
 Weights = Callable[[Any], Array]
-Streams = list[np.random.Generator]
+Streams: TypeAlias = "list[np.random.Generator]"
 
 _BLOCK = 1 << 20
 """Numbers in the largest array of an importance sampling block: few enough to stay in a cache."""
@@ -36,6 +37,9 @@ MOST_THREADS = 8
 
 FEW = 10
 """Effective samples below which an estimate is not to be relied on."""
+
+_DRAWN, _DRAWN_AGAIN = 3, 4
+"""Purposes of a row's random streams."""
 
 PROPOSALS = ("posterior", "refined", "adaptive", "prior")
 
@@ -100,7 +104,7 @@ def log_likelihood(
             f"naive Monte Carlo is a mean over p(z); {model.name!r} has no density of z alone."
         )
     seed = whole("seed", seed, least=0)
-    keys_of = RowKeys(seed)
+    met: tuple[Counter[bytes], ...] = (Counter(), Counter())
     first = "posterior" if proposal == "adaptive" else proposal
     refines = proposal == "adaptive" and n_samples >= 10 * FEW and can_refine(model)
     read, found = Batches(model, x, context), []
@@ -108,14 +112,14 @@ def log_likelihood(
     with _counting(progress, n_samples * len(read)) as count:
         for rows in _chunks(len(read), n_samples):
             xb, cb = read(rows)
-            keys = keys_of(xb, cb)
-            sampler = _sampler(first, model, xb, cb, streams(keys), n_samples, captured)
+            rng = row_streams(xb, cb, seed, _DRAWN, met=met[0])
+            sampler = _sampler(first, model, xb, cb, rng, n_samples, captured)
             estimates = _estimates(sampler, n_samples, count)
             few = np.flatnonzero(estimates[1] < np.log(FEW)) if refines else ()
             if len(few):
                 again_of = xb[few], None if cb is None else cb[few]
-                again = streams([keys[b] for b in few], purpose=1)
-                sampler = _sampler("refined", model, *again_of, again, n_samples)
+                rng = row_streams(*again_of, seed, _DRAWN_AGAIN, met=met[1])
+                sampler = _sampler("refined", model, *again_of, rng, n_samples)
                 other = _estimates(sampler, n_samples, lambda done: None)
                 better = other[1] > estimates[1][few]
                 estimates[:, few[better]] = other[:, better]

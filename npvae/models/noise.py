@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -13,7 +13,8 @@ from ..core.errors import DataError
 Array = np.ndarray
 
 
-Rng = np.random.Generator | Sequence[np.random.Generator]
+Rng: TypeAlias = "np.random.Generator | Sequence[np.random.Generator]"
+"""Not evaluated: who encodes needs no `numpy.random`, which takes long to import."""
 
 
 def drawn(widths: Sequence[int], batch: int, n_samples: int, rng: Rng, dtype: np.dtype) -> Any:

@@ -10,7 +10,8 @@ from oracle_parts.models import vae
 from torch.distributions import LowRankMultivariateNormal
 
 import npvae as nv
-from npvae.evaluate.row_noise import RowKeys, streams
+from npvae.core.row_streams import row_streams
+from npvae.evaluate.likelihood import _DRAWN
 
 N, D, Z, C = 9, 8, 3, 2
 
@@ -29,7 +30,7 @@ def test_same_noise_same_estimate(likelihood, context_dim, block, monkeypatch):
     x = rng.random((N, D))
     context = rng.normal(size=(N, C)) if context_dim else None
 
-    own = streams(RowKeys(5)(x, context))
+    own = row_streams(x, context, 5, _DRAWN)
     eps = np.stack([stream.standard_normal((50, Z)) for stream in own], axis=1)
     data = (torch.tensor(a) for a in (x, eps, context) if a is not None)
     p = {name: torch.tensor(value) for name, value in model.params.items()}
