@@ -53,7 +53,7 @@ _FRACTION = re.compile(r"-?[0-9]+\.([0-9]*[1-9])(0*)")
 _GROUPED = re.compile(r"-?[1-9][0-9]{0,2}(\.[0-9]{3})+")
 _ISO = re.compile(r"yyyy-MM-dd([T ]HH:mm(:ss(\.S+)?)?(Z|XXX?)?)?")
 _OF_PANDAS = "d' days 'HH:mm:ss"
-_COMPACT = re.compile(r"(19|20)[0-9]{6}")
+_COMPACT = re.compile(r"(19|20)[0-9]{6}([0-9]{6})?|(0?[1-9]|1[0-2])\.(19|20)[0-9]{2}")
 _DECIMAL = {"decimal-comma": ",", "decimal-point": "."}
 _KIND_OF = {**dict.fromkeys(_DECIMAL, "number"), **dict.fromkeys(READINGS, "duration")}
 """The kind of which something can be said; of others it is a date."""

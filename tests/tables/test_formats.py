@@ -239,7 +239,7 @@ def test_days_beyond_the_calendar_are_its_ends():
     assert DateFormat("HH:mm").write(-1.0) == "00:00"
 
 
-@pytest.mark.parametrize("pattern", ["", "MM", "yyyy", "HH", "foo"])
+@pytest.mark.parametrize("pattern", ["", "MM", "yyyy", "YYYY", "HH", "foo"])
 def test_patterns_that_are_none(pattern):
     with pytest.raises(ValueError):  # noqa: PT011 (a config that the schema refuses)
         DateFormat(pattern)
@@ -272,6 +272,32 @@ def test_patterns_that_are_none(pattern):
         (["Februar 2024", "März 2023"], "MMMM yyyy", ["2024-02-01", "2023-03-01"]),
         (["2024Q1", "2023Q4"], "yyyy'Q'Q", ["2024-01-01", "2023-10-01"]),
         (["Q2 2024", "Q3 2023"], "'Q'Q' 'yyyy", ["2024-04-01", "2023-07-01"]),
+        (["Thu, 23 Apr 2020", "Sun, 02 Jan 2022"], "EEE, dd MMM yyyy",
+         ["2020-04-23", "2022-01-02"]),
+        (["Sunday, May 30, 2021", "Tuesday, September 7, 2021"], "EEEE, MMMM d, yyyy",
+         ["2021-05-30", "2021-09-07"]),
+        (["Mo 03.04.2023", "Di 04.04.2023", "Do 06.04.2023"], "EEE dd.MM.yyyy",
+         ["2023-04-03", "2023-04-04", "2023-04-06"]),
+        (["lundi 3 avril 2023", "dimanche 9 avril 2023"], "EEEE d MMMM yyyy",
+         ["2023-04-03", "2023-04-09"]),
+        (["Sat 03/04/2023", "Sun 01/01/2023"], "EEE MM/dd/yyyy", ["2023-03-04", "2023-01-01"]),
+        (["Mon 03/04/2023", "Sun 01/01/2023"], "EEE dd/MM/yyyy", ["2023-04-03", "2023-01-01"]),
+        (["2024-W29", "2020-W53"], "YYYY'-W'ww", ["2024-07-15", "2020-12-28"]),
+        (["2024-W01-1", "2020-W53-7"], "YYYY'-W'ww-u", ["2024-01-01", "2021-01-03"]),
+        (["Jun-20", "Jan-99"], "MMM-yy", ["2020-06-01", "1999-01-01"]),
+        (["07/2020", "12/1999"], "MM/yyyy", ["2020-07-01", "1999-12-01"]),
+        (["7.2020", "12.1999"], "M.yyyy", ["2020-07-01", "1999-12-01"]),
+        (["20221014000704", "19991231235959"], "yyyyMMddHHmmss",
+         ["2022-10-14 00:07:04", "1999-12-31 23:59:59"]),
+        (["20221014T000704Z", "19991231T235959Z"], "yyyyMMdd'T'HHmmssZ",
+         ["2022-10-14 00:07:04+00:00"]),
+        (["1st May 2024", "22nd August 2023", "13th May 2022"], "do MMMM yyyy",
+         ["2024-05-01", "2023-08-22", "2022-05-13"]),
+        (["May 3rd, 2024", "April 11th, 2023"], "MMMM do, yyyy", ["2024-05-03", "2023-04-11"]),
+        (["1er juin 2024", "12 août 2023"], "de MMM yyyy", ["2024-06-01", "2023-08-12"]),
+        (["15:16 Uhr", "09:05 Uhr"], "HH:mm' Uhr'", ["15:16:00", "09:05:00"]),
+        (["20 maja 2020", "3 października 2021"], "d MMMM yyyy", ["2020-05-20", "2021-10-03"]),
+        (["20 мая 2020", "3 октября 2021"], "d MMMM yyyy", ["2020-05-20", "2021-10-03"]),
         (["2024年2月29日", "2023年12月1日"], "yyyy'年'M'月'd'日'", ["2024-02-29", "2023-12-01"]),
     ],
 )  # fmt: skip
@@ -297,6 +323,17 @@ def test_months_that_a_column_does_not_have_are_in_its_language_and_spelling():
     assert month_of("FEVR") == 2
     with pytest.raises(KeyError):
         month_of("jui")  # June or July
+
+
+def test_a_weekday_that_is_not_the_date_s_is_no_date():
+    assert reading("Mon, 23 Apr 2020") is None
+    assert reading("Thu, 23 Apr 2020") is not None
+    assert reading("Monday 12:30") is None
+
+
+@pytest.mark.parametrize("text", ["Model 20", "2024-W54", "13/2020", "0.2020", "20221014240000"])
+def test_texts_that_only_look_like_months_weeks_and_times(text):
+    assert reading(text) is None
 
 
 @pytest.mark.parametrize(

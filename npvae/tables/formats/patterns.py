@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 
 from .dates import SINCE, TEXT, DateFormat, Reading, reading
-from .names import names_like
+from .names import names_like, weekdays_like
 from .numbers import LONGEST, Ambiguous
 
 _LATEST = 2039
@@ -33,7 +33,7 @@ def dates_as(texts: Iterable[str], order: str | None = None) -> DateFormat:
         If none is a date.
     """
     matches = [match for text in texts if len(text) <= LONGEST and (match := TEXT.fullmatch(text))]
-    orders = [order] if order else _orders(matches)
+    orders = [order] if order else _by_weekday(matches, _orders(matches))
     since = _since(matches, orders[0])
     read = [one for match in matches if (one := reading(match[0], orders[0], since))]
     style, n = Counter(map(_style, read)).most_common(1)[0] if read else ("", 0)
@@ -51,12 +51,14 @@ def dates_as(texts: Iterable[str], order: str | None = None) -> DateFormat:
     zone = zones.most_common(1)[0][0] if zones else None
     figures = any(match["z"] for match in matches) and "y" in parts[0] and orders[0] != "ymd"
     other = orders[0] if figures else None
-    return DateFormat(pattern, origin, zone, since, _names(parts, "MMMM" not in pattern), other)
+    names = _names(parts, "MMMM" not in pattern)
+    return DateFormat(pattern, origin, zone, since, names, other, _weekdays(read))
 
 
 def _style(read: Reading) -> tuple[str, ...]:
     """The marks of a date, and which of its parts come first."""
-    marks = ("s", "t", "u", "v", "w", "e", "f", "g", "i", "j", "k", "y8", "dot", "dot2")
+    marks = ("after", "s", "t", "u", "v", "w", "e", "f", "g", "h", "i", "j", "k", "l", "n", "y8",
+             "gap8", "dot", "dot2")  # fmt: skip
     found = (name for name in marks if name in read.parts)
     return tuple(name if name == "y8" else f"{name}{read.parts[name]}" for name in found)
 
@@ -81,6 +83,15 @@ def _orders(matches: Iterable[re.Match[str]]) -> list[str]:
     return fits or ["dmy"]
 
 
+def _by_weekday(matches: Iterable[re.Match[str]], orders: list[str]) -> list[str]:
+    """The orders in which dates fall on the weekdays that they name."""
+    named = [match[0] for match in matches if match["weekday"]]
+    if not named or len(orders) < 2:
+        return orders
+    fits = {order: sum(reading(text, order) is not None for text in named) for order in orders}
+    return [order for order in orders if fits[order] == max(fits.values())]
+
+
 def _since(matches: Iterable[re.Match[str]], order: str) -> int:
     """The first of the hundred years that a column's years of two figures stand for.
 
@@ -88,9 +99,9 @@ def _since(matches: Iterable[re.Match[str]], order: str) -> int:
     """
     field = "a" if order == "ymd" else "z"
     years = {
-        int(match[field] if match["z"] else match["year"])
+        int(match[field] if match["z"] else match["year"] or match["y5"])
         for match in matches
-        if len(match["z"] or match["year"] or "") == 2
+        if len(match["z"] or match["year"] or match["y5"] or "") == 2
     }
     if not any(_LATEST - 2000 < year < SINCE - 1900 for year in years):
         return SINCE
@@ -112,6 +123,15 @@ def _windows(years: set[int]) -> list[tuple[int, int, int]]:
 
 def _date_pattern(parts: Sequence[dict[str, str]], order: str) -> str:
     of = parts[0]
+    if "weekday" in of:
+        words = [p["weekday"].removesuffix(".") for p in parts]
+        rest = [{name: part for name, part in p.items() if name != "weekday"} for p in parts]
+        word = "EEE" if all(len(word) <= 3 for word in words) else "EEEE"
+        return f"{word}{of['after']}{_date_pattern(rest, order)}"
+    if "y9" in of:
+        return f"YYYY{_quoted(of['l'])}ww" + (f"{of['n']}u" if "d9" in of else "")
+    if "y10" in of:
+        return f"{_padded('M', parts, 'm6')}{of['h']}yyyy"
     if "y" in of:
         fields = ["yyyy", _padded("M", parts, "m"), _padded("d", parts, "d")]
         return of["s"].join(fields) + of.get("dot", "")
@@ -138,11 +158,14 @@ def _date_pattern(parts: Sequence[dict[str, str]], order: str) -> str:
         return ""
     word = "MMM" if all(len(p[name].removesuffix(".")) <= 4 for p in parts) else "MMMM"
     if name == "month":
-        year = "y" * len(of["year"])
-        return f"{_padded('d', parts, 'day')}{_quoted(of['u'])}{word}{_quoted(of['v'])}{year}"
+        year, ends = "y" * len(of["year"]), {p.get("nth") for p in parts} - {None}
+        day = "de" if ends == {"er"} else "do" if ends else _padded("d", parts, "day")
+        return f"{day}{_quoted(of['u'])}{word}{_quoted(of['v'])}{year}"
     if name == "month5":
-        return f"{word}{of['i']}yyyy"
-    return f"{word} {_padded('d', parts, 'day2')}{of['w']}yyyy"
+        mark = "''" if of["i"] == "'" else of["i"]
+        return f"{word}{mark}{'y' * len(of['y5'])}"
+    day = "do" if any("nth2" in p for p in parts) else _padded("d", parts, "day2")
+    return f"{word} {day}{of['w']}yyyy"
 
 
 def _names(parts: Sequence[dict[str, str]], short: bool) -> tuple[str, ...] | None:
@@ -152,6 +175,16 @@ def _names(parts: Sequence[dict[str, str]], short: bool) -> tuple[str, ...] | No
     return names_like([name for name, _ in reversed(found.most_common())], short) if found else None
 
 
+def _weekdays(read: Iterable[Reading]) -> tuple[str, ...] | None:
+    """The weekdays' names as the column has them; None where it names none."""
+    known = {
+        (one.day - 1) % 7 + 1: one.parts["weekday"]
+        for one in read
+        if "weekday" in one.parts and one.day
+    }
+    return weekdays_like(known) if known else None
+
+
 def _time_pattern(parts: Sequence[dict[str, str]]) -> str:
     if not parts:
         return ""
@@ -159,9 +192,12 @@ def _time_pattern(parts: Sequence[dict[str, str]]) -> str:
         Counter(p.get(name, "") for p in parts).most_common(1)[0][0]
         for name in ("gap", "half", "zone")
     )
-    pattern = gap + _padded("h" if half else "H", parts, "hour") + ":mm"
+    colon = ":"
+    if "hour8" in parts[0]:
+        gap, colon = f"'{parts[0]['gap8']}'" if parts[0]["gap8"] else "", ""
+    pattern = gap + _padded("h" if half else "H", parts, "hour") + f"{colon}mm"
     if any("second" in p for p in parts):
-        pattern += ":ss"
+        pattern += f"{colon}ss"
     if digits := max(len(p.get("fraction", "")) for p in parts):
         pattern += next(p["mark"] for p in parts if "mark" in p) + "S" * digits
     if half:
@@ -172,7 +208,8 @@ def _time_pattern(parts: Sequence[dict[str, str]]) -> str:
         name = "XXX" if ":" in name else "XX"
     elif name not in ("", "Z"):
         name = _quoted(name)
-    return pattern + zone[: len(zone) - len(zone.lstrip())] + name
+    clock = "' Uhr'" if any("clock" in p for p in parts) else ""
+    return pattern + zone[: len(zone) - len(zone.lstrip())] + name + clock
 
 
 def _quoted(mark: str) -> str:
