@@ -216,6 +216,15 @@ def test_a_fitted_prior_for_any_model(prior, tmp_path):
     np.testing.assert_array_equal(nv.load(tmp_path / "m.npz").sample(9), fitted.sample(9))
 
 
+@pytest.mark.parametrize("prior", ["standard", "vamp:n_components=3"])
+def test_a_prior_is_fitted_to_codes_that_nobody_decodes(prior, monkeypatch):
+    """Decoding twenty draws of each of 800 images took two gigabytes."""
+    model = nv.VAE(4, 2, hidden=(4,), likelihood="gaussian", prior=prior)
+    fitted = nv.fit_prior(model, data(), n_components=2)
+    monkeypatch.setattr(model.decoder, "forward", None)
+    np.testing.assert_array_equal(nv.fit_prior(model, data(), n_components=2).flat, fitted.flat)
+
+
 def test_a_prior_that_is_no_better_is_not_taken():
     x = data()
     model = nv.VAE(4, 2, hidden=(4,), likelihood="gaussian")  # its posteriors are the prior

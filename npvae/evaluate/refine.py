@@ -97,7 +97,7 @@ def _refined(
     both = np.stack([mu, logvar]).astype(model.flat.dtype) * bool(from_encoder)
     worker = model.with_gradients(np.zeros_like(model.flat))  # which nobody reads
     level = worker.levels[0]
-    inputs = _prior_inputs(model, context)
+    inputs = model.prior_inputs(context)
     first, second = np.zeros_like(both), np.zeros_like(both)
     for step in range(1, steps + 1):
         eps = model.draw_noise(len(x), SAMPLES, rng)
@@ -161,12 +161,6 @@ def gaussian_level(model: Any, what: str = "per-example inference is") -> Any:
     return model.levels[0]
 
 
-def _prior_inputs(model: Any, context: Array | None) -> tuple[Array, ...]:
-    """What the prior is made of besides its parameters."""
-    make = getattr(model, "_prior_inputs", None)
-    return () if make is None else make(context)[0]
-
-
 class Proposal(NamedTuple):
     """A Gaussian of each row's own, to draw z from: mu and logvar (B, Z)."""
 
@@ -182,7 +176,7 @@ class Proposal(NamedTuple):
         self, x: Array, context: Array | None, rng: Rng
     ) -> tuple[Callable[[int], Array], Callable[[Array], Array]]:
         """How n draws are made, and the logarithms of their importance weights (n, B)."""
-        level, inputs = gaussian_level(self.model), _prior_inputs(self.model, context)
+        level, inputs = gaussian_level(self.model), self.model.prior_inputs(context)
 
         def weigh(eps: Array) -> Array:
             from .likelihood import log_px

@@ -207,6 +207,10 @@ class Model(Owner, abstract=True):
         for rows in read.reader.chunks():
             yield read(rows)
 
+    def prior_inputs(self, context: Array | None) -> tuple[Array, ...]:
+        """What the prior of the one level is made of besides its parameters: most need nothing."""
+        return ()
+
     @property
     def z_widths(self) -> Sequence[int]:
         """The latent dimensions of each level, the one next to x first."""

@@ -243,7 +243,10 @@ class VAE(Observed):
         return [self.posterior.forward(stats)[0]]
 
     def draw_z(self, n: int, rng: np.random.Generator, context: Array | None) -> Array:
-        return self.levels[0].prior.sample(n, self.z_dim, rng, *self._prior_inputs(context)[0])
+        return self.levels[0].prior.sample(n, self.z_dim, rng, *self.prior_inputs(context))
+
+    def prior_inputs(self, context: Array | None) -> tuple[Array, ...]:
+        return self._prior_inputs(context)[0]
 
     def _network(
         self, what: str, n_in: int, n_out: int, hidden: Sequence[int], gain: float = 1.0

@@ -190,13 +190,14 @@ def _most_likely(g: Gaussians, z: Array, held_out: Array) -> tuple[Gaussians, fl
 def _latent(model: Model, x: Any, rng: np.random.Generator) -> tuple[Array, Array]:
     """Draws z (S, N, Z) of the posteriors of rows, enough in all, and log p(z) (S, N)."""
     samples = max(1, min(20, _MOST_POINTS // len(x)))
+    level: Any = model.levels[0]
     drawn, log_ps = [], []
     for batch, _ in model.batches(x, None):
         eps = model.draw_noise(len(batch), samples, rng)
-        terms, _ = model.forward(batch, eps, None, needs=("log_pz", "z"))
-        level: Any = terms.levels[0]
-        drawn.append(level.z.astype(np.float64))
-        log_ps.append(level.log_pz.astype(np.float64))
+        (z, _), _ = level.posterior.draw(model.posteriors(batch, None)[0], eps, density=False)
+        drawn.append(z.astype(np.float64))
+        log_pz, _ = level.prior.forward(z, *model.prior_inputs(None))
+        log_ps.append(log_pz.astype(np.float64))
     return np.concatenate(drawn, axis=1), np.concatenate(log_ps, axis=1)
 
 
