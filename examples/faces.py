@@ -32,6 +32,8 @@ GLASSES = {
     36: (8, 9), 37: range(10),
 }  # fmt: skip
 """Which of each person's ten pictures have glasses, by eye; the others have none."""
+PAIRS = [(4, 4), (13, 13), (19, 19), (1, 2), (5, 14), (10, 27), (11, 31)]
+"""Who is given glasses, and who loses them."""
 
 
 def main() -> None:
@@ -71,7 +73,8 @@ def main() -> None:
     print(f"everybody: reconstructions are {off:.3f} off, of grey values in [0, 1]")
     some = np.arange(7, len(x), 40)
     picture("seen", nv.plots.reconstructions(x[some], model.reconstruct(x[some]), SHAPE))
-    with_prior = nv.fit_prior(model, np.vstack([x, mirrored(x)]), n_components=30)
+    # As many as there are people and their mirror images.
+    with_prior = nv.fit_prior(model, np.vstack([x, mirrored(x)]), n_components=80)
     for name, source in (("samples-standard", model), ("samples", with_prior)):
         picture(name, nv.plots.image_grid(source.sample(32, seed=1), SHAPE, 8))
 
@@ -194,22 +197,24 @@ def wears_glasses(person: np.ndarray) -> np.ndarray:
 
 
 def with_glasses(model: nv.Model, x: np.ndarray, person: np.ndarray, has: np.ndarray) -> object:
-    """Rows: people without glasses and with more and more of them, then some who lose theirs.
+    """Rows: a face and more and more of glasses, then one with them that loses them.
 
-    The vector is made within the people of whom there are pictures of both kinds, so that it is of
-    glasses and not of who wears them; mirrored faces are among them, so that it has no side.
+    The vector is made within people of whom there are pictures of both kinds, so that it is of
+    glasses and not of who wears them, and from mirrored faces too, so that it has no side. Who gets
+    glasses in a row is left out of it; in the first three that person has been seen with glasses.
     """
-    vector = nv.attribute_vector(
-        model, np.vstack([x, mirrored(x)]), np.tile(has, 2), within=np.tile(person, 2)
-    )
-    without = [np.flatnonzero(person == p)[0] for p in (1, 5, 33)]
-    wearing = [np.flatnonzero(person == p)[0] for p in (2, 14, 27)]
-    steps = np.linspace(0, 2, 6)[:, None]
+    both, worn, whose = np.vstack([x, mirrored(x)]), np.tile(has, 2), np.tile(person, 2)
+    strengths = np.linspace(0, 1.5, 4)[:, None]
     rows = []
-    for row, sign in [(i, 1) for i in without] + [(i, -1) for i in wearing]:
-        z = model.encode(x[[row]])[0] + sign * steps * vector
-        rows.append(np.vstack([x[[row]], model.decode(z)]))
-    return nv.plots.image_grid(np.vstack(rows), SHAPE, 7, title="")
+    for bare, wearing in PAIRS:
+        others = whose != bare
+        vector = nv.attribute_vector(model, both[others], worn[others], within=whose[others])
+        added = np.flatnonzero((person == bare) & ~has)[0]
+        taken = np.flatnonzero((person == wearing) & has)[0]
+        for row, sign in ((added, 1), (taken, -1)):
+            z = model.encode(x[[row]])[0] + sign * strengths * vector
+            rows += [x[[row]], model.decode(z)]
+    return nv.plots.image_grid(np.vstack(rows), SHAPE, 10, title="")
 
 
 if __name__ == "__main__":
