@@ -10,6 +10,7 @@ digits.
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import numpy as np
 
@@ -60,19 +61,24 @@ def main() -> None:
         f"test -ELBO {np.mean(kl - log_px):.2f} nats (rec {-log_px.mean():.2f}, KL {kl.mean():.2f})"
     )
 
-    mu, _ = model.encode(x_test)
-    first, second = (np.flatnonzero(y_test == digit)[0] for digit in (7, 0))
+    draw(model, history, x_test, y_test, out)
+    nv.save(model, out / "model.npz")
+    print(f"pictures and model.npz are in {out}")
+
+
+def draw(model: nv.VAE, history: nv.History, x: np.ndarray, y: np.ndarray, out: Path) -> None:
+    """The losses, the latent space, a walk from a 7 to a 0, and reconstructions."""
+    mu, _ = model.encode(x)
+    first, second = (np.flatnonzero(y == digit)[0] for digit in (7, 0))
     steps = np.linspace(0, 1, 11)[:, None]
     walk = model.decode((1 - steps) * mu[first] + steps * mu[second])
     nv.plots.save(nv.plots.loss_curves(history.records), out / "loss.png")
-    nv.plots.save(nv.plots.latent(mu, y_test), out / "latent.png")
+    nv.plots.save(nv.plots.latent(mu, y), out / "latent.png")
     nv.plots.save(nv.plots.interpolation(walk[None], IMAGE), out / "interpolation.png")
     nv.plots.save(
-        nv.plots.reconstructions(x_test[:10] / 255, model.reconstruct(x_test[:10]), IMAGE),
+        nv.plots.reconstructions(x[:10] / 255, model.reconstruct(x[:10]), IMAGE),
         out / "reconstructions.png",
     )
-    nv.save(model, out / "model.npz")
-    print(f"pictures and model.npz are in {out}")
 
 
 if __name__ == "__main__":

@@ -14,8 +14,11 @@ import npvae as nv
 from npvae.evaluate import classifier
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+DESIGN = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+GONE = {"bench.twins"}
+"""Commands of an earlier commit, which the page names."""
 
 
 def test_the_blocks_of_the_api_reference_run_one_after_the_other(tmp_path, monkeypatch, capsys):
@@ -72,6 +75,28 @@ def test_every_extra_that_is_named_exists():
     }
     assert {"fast", "plot", "all"} <= named
     assert named <= extras, f"no such extras: {sorted(named - extras)}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+def test_the_files_and_commands_that_a_page_names_exist(page):
+    text = page.read_text(encoding="utf-8")
+    tops = "npvae|tests|bench|docs|examples"
+    for path in set(re.findall(rf"\b(?:{tops})/[\w/]*\w\.(?:py|md|svg|png)\b", text)):
+        assert (ROOT / path).exists(), f"{page.name} names {path}"
+    for path in set(re.findall(rf"`((?:{tops})(?:/\w+)+)/?`", text)):
+        assert (ROOT / path).is_dir(), f"{page.name} names {path}"
+    for module in set(re.findall(r"python -m ((?:bench|tests|npvae)(?:\.\w+)*)", text)) - GONE:
+        path = ROOT / module.replace(".", "/")
+        command = path.with_suffix(".py").exists() or (path / "__main__.py").exists()
+        assert command, f"{page.name} names {module}"
+
+
+def test_every_room_is_in_the_table_of_rooms():
+    table = re.findall(r"^\| (`[^|]*) \|", DESIGN, re.MULTILINE)
+    named = set(re.findall(r"`(\w+)`", " ".join(table)))
+    own = (ROOT / "npvae").iterdir()
+    rooms = {path.stem for path in own if path.is_dir() or path.suffix == ".py"}
+    assert {room for room in rooms if not room.startswith("_")} == named
 
 
 def test_the_map_shows_the_rooms_as_they_are():

@@ -39,51 +39,61 @@ def main() -> int:
     if not hasattr(os, "fork"):
         print("the mutation test forks a process for each mutant, which this system can't do")
         return 2
-    report = Report([], sorted(unused), [], 0.0)
-    kept = Kept(options.keep)
-    deadline = started + 60 * options.minutes
-
-    def work(judge: Judge) -> None:
-        judge.workers, judge.patience = options.workers, options.patience
-        _say(f"{len(judge.tests)} tests run on the unchanged package ...")
-        known = kept.verdicts(mutants, judge)
-        report.verdicts.extend(known)
-        report.earlier = len(known)
-        rest = [m for m in mutants if id(m) not in {id(v.mutant) for v in known}]
-        if known:
-            _say(f"{len(known)} mutants were judged before, {len(rest)} are left")
-        if rest and time.perf_counter() < deadline:
-            judge.measure({mutant.target for mutant in rest})
-            report.idle = judge.failed
-            judged(judge, rest)
-        found = {id(v.mutant) for v in report.verdicts}
-        left = [m for m in rest if id(m) not in found]
-        report.verdicts += [Verdict(m, None, died=False) for m in left if kept.alive(m)]
-        report.unjudged = [m for m in left if not kept.alive(m)]
-
-    def judged(judge: Judge, rest: list[Mutant]) -> None:
-        for done, verdict in enumerate(judge.verdicts(rest), start=1):
-            kept.add(verdict)
-            report.verdicts.append(verdict)
-            if options.verbose or verdict.kind in ("survived", "refuted"):
-                _say(f"{verdict.kind}: {_described(verdict.mutant)}")
-            if options.verbose and verdict.killer:
-                _say(f"    by {verdict.killer}")
-            late = time.perf_counter() > deadline
-            if done % 20 == 0 or done == len(rest) or late:
-                kept.write()
-            if done % 100 == 0 or done == len(rest) or late:
-                _say(f"{done} of {len(rest)} mutants judged")
-            if late:
-                break
-
-    chosen = ["-k", options.k, "-m", "" if options.slow else "not slow"]
-    with_tests(options.tests, chosen, targets, work)
+    run = _Run(options, mutants, Report([], sorted(unused), [], 0.0), started)
+    tests = ["-k", options.k, "-m", "" if options.slow else "not slow"]
+    with_tests(options.tests, tests, targets, run.work)
+    report = run.report
     report.minutes = (time.perf_counter() - started) / 60
     print(report, flush=True)
     if options.write:
         Path(options.write).write_text(report.markdown(), encoding="utf-8")
     return 0 if report.ok else 1
+
+
+class _Run:
+    """The mutants of one run, judged in the place of pytest's loop over the tests."""
+
+    def __init__(
+        self, options: argparse.Namespace, mutants: list[Mutant], report: Report, started: float
+    ) -> None:
+        self.options, self.mutants, self.report = options, mutants, report
+        self.kept = Kept(options.keep)
+        self.deadline = started + 60 * options.minutes
+
+    def work(self, judge: Judge) -> None:
+        options, kept, report = self.options, self.kept, self.report
+        judge.workers, judge.patience = options.workers, options.patience
+        _say(f"{len(judge.tests)} tests run on the unchanged package ...")
+        known = kept.verdicts(self.mutants, judge)
+        report.verdicts.extend(known)
+        report.earlier = len(known)
+        rest = [m for m in self.mutants if id(m) not in {id(v.mutant) for v in known}]
+        if known:
+            _say(f"{len(known)} mutants were judged before, {len(rest)} are left")
+        if rest and time.perf_counter() < self.deadline:
+            judge.measure({mutant.target for mutant in rest})
+            report.idle = judge.failed
+            self._judge(judge, rest)
+        found = {id(v.mutant) for v in report.verdicts}
+        left = [m for m in rest if id(m) not in found]
+        report.verdicts += [Verdict(m, None, died=False) for m in left if kept.alive(m)]
+        report.unjudged = [m for m in left if not kept.alive(m)]
+
+    def _judge(self, judge: Judge, rest: list[Mutant]) -> None:
+        for done, verdict in enumerate(judge.verdicts(rest), start=1):
+            self.kept.add(verdict)
+            self.report.verdicts.append(verdict)
+            if self.options.verbose or verdict.kind in ("survived", "refuted"):
+                _say(f"{verdict.kind}: {_described(verdict.mutant)}")
+            if self.options.verbose and verdict.killer:
+                _say(f"    by {verdict.killer}")
+            late = time.perf_counter() > self.deadline
+            if done % 20 == 0 or done == len(rest) or late:
+                self.kept.write()
+            if done % 100 == 0 or done == len(rest) or late:
+                _say(f"{done} of {len(rest)} mutants judged")
+            if late:
+                break
 
 
 def _options() -> argparse.Namespace:
