@@ -66,7 +66,20 @@ def read(name: str) -> Any:
             path.write_text("\n".join(lines))
         else:
             path.write_bytes(contents(package, inside))
-        return nv.tables.read(path)
+        table = nv.tables.read(path)
+        return nv.tables.read(path, columns=dict.fromkeys(numeric(table.schema), "number"))
+
+
+def numeric(schema: Any) -> list[str]:
+    """Columns whose labels are more than two numbers: an error is measured of these as well."""
+    return [c.name for c in schema.modelled if len(c.labels or ()) > 2 and all_numbers(c.labels)]
+
+
+def all_numbers(labels: Any) -> bool:
+    try:
+        return bool(np.isfinite([float(label) for label in labels]).all())
+    except ValueError:
+        return False
 
 
 def contents(package: str, inside: str) -> bytes:
@@ -150,6 +163,7 @@ def trained(table: Any, x: Array, seed: int) -> Any:
         callbacks=[nv.EarlyStopping(settings["patience"])],
         **{name: settings[name] for name in ("epochs", "batch_size", "lr")},
     )
+    nv.calibrate(model, x[~held_out], x[held_out])
     return model
 
 

@@ -56,6 +56,11 @@ def impute(options: Namespace) -> None:
         f"{_named(paths)}: {count(int(gaps.sum()), 'missing cell')} filled in, in "
         f"{count(int(rows.sum()), 'row')} of {len(rows):,}"
     )
+    if options.draws is None and not options.median and run.model.linear is not None:
+        say(
+            "  numbers: the model's means, moved towards linear guesses by "
+            f"{run.model.linear.weight:.0%} of what lies between"
+        )
     for line in _how_sure(table, draws[:_DRAWS], gaps):
         say(f"  {line}")
     if rows.any():

@@ -118,7 +118,7 @@ class Job:
     def write_config(self) -> None:
         config: dict[str, Any] = {
             "npvae": __version__,
-            "model": runs.without_tilt(self.model.config),
+            "model": runs.as_trained(self.model.config),
             "image_shape": self.image_shape,
             "objective": self.settings.objective.config,
             "training": self.choices,

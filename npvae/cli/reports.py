@@ -154,7 +154,7 @@ def _in_short(run: Any) -> dict[str, Any]:
         kinds = Counter(column.kind for column in run.schema.columns)
         config["schema"] = ", ".join(f"{kind}: {n} columns" for kind, n in kinds.items())
         config["likelihood"] = f"mixed: {', '.join(p.name for p in run.model.likelihood.parts)}"
-    for name in ("standardise", "inputs", "tilt"):
+    for name in ("standardise", "inputs", "tilt", "linear"):
         if isinstance(config.get(name), dict):
             config[name] = True
     return config

@@ -19,6 +19,9 @@ from .known_rows import KnownRows
 from .takeover import CHECKPOINT, CONFIG, recover
 from .train_options import DEFAULT_RUN, SETTINGS
 
+_CALIBRATED = ("tilt", "linear")
+"""Entries of a model's config that `calibrate` finds."""
+
 
 @dataclass
 class Run:
@@ -76,13 +79,13 @@ def open_run(name: str) -> Run:
     model = checkpoint.load(path)
     file = path / MODEL if path.is_dir() else path
     config = read_config(file.parent) if file.name in (MODEL, CHECKPOINT) else {}
-    described = config.get("model") == without_tilt(model.config)
+    described = config.get("model") == as_trained(model.config)
     return Run(name, model, file, config if described else {})
 
 
-def without_tilt(config: Mapping[str, Any]) -> dict[str, Any]:
+def as_trained(config: Mapping[str, Any]) -> dict[str, Any]:
     """A model's config as config.json has it: the same before and after drawn rows are fitted."""
-    return {name: value for name, value in config.items() if name != "tilt"}
+    return {name: value for name, value in config.items() if name not in _CALIBRATED}
 
 
 def resume_command(folder: Path) -> str:

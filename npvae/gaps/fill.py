@@ -40,8 +40,10 @@ def impute(
     Each is E[x missing given x known], by importance sampling: z drawn from q(z given x known)
     and weighed by p(x known given z) p(z) / q(z given x known). A label is the likeliest one, by
     probabilities that are averaged in the same way; of ones and zeros (`Bernoulli`) it is the
-    probability of a one. Known entries stay as they are. What a row is filled with depends neither
-    on the rows beside it nor on its place.
+    probability of a one. Where `calibrate` found that cells are guessed better so, numbers are
+    moved from there towards linear guesses (`data.linear.Linear`); medians and draws are not. Known
+    entries stay as they are. What a row is filled with depends neither on the rows beside it nor on
+    its place.
 
     Parameters
     ----------
@@ -103,6 +105,8 @@ def impute(
             values = block.means() if statistic == "mean" else block.medians()
         _put(filled, block.rows, gaps[block.rows], values)
         effective[block.rows] = block.samples.effective
+    if n_draws is None and statistic == "mean" and model.linear is not None:
+        filled[rows] = model.linear.moved(filled[rows], x[rows])
     return (filled, effective) if diagnostics else filled
 
 

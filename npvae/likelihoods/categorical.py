@@ -105,6 +105,9 @@ class Categorical(Groups):
     def nominal_columns(self, x_dim: int) -> Array:
         return np.ones(x_dim, bool)
 
+    def mean_columns(self, x_dim: int) -> Array:
+        return np.zeros(x_dim, bool)
+
     def sample(self, logits: Array, rng: np.random.Generator) -> Array:
         return self._draw(logits, rng)
 
@@ -179,6 +182,9 @@ class OneHot(Groups):
 
     def nominal_columns(self, x_dim: int) -> Array:
         return np.ones(x_dim, bool)
+
+    def mean_columns(self, x_dim: int) -> Array:
+        return np.zeros(x_dim, bool)
 
     def sample(self, logits: Array, rng: np.random.Generator) -> Array:
         return self._one_hot(self._draw(logits, rng), logits.shape[-1])

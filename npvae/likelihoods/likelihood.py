@@ -103,6 +103,10 @@ class Likelihood(Part, abstract=True):
         """Which columns hold labels without an order, (D,) bool: those have no median."""
         return np.zeros(x_dim, bool)
 
+    def mean_columns(self, x_dim: int) -> Array:
+        """Which columns are guessed by their means, (D,) bool: all but labels."""
+        return np.ones(x_dim, bool)
+
     def log_px(self, theta: Array, x: Array) -> Array:
         """log p (K, B) alone, of what `forward` takes, where nobody asks for a gradient."""
         log_px: Array = self.forward(theta, x)[0]

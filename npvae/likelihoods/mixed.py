@@ -145,6 +145,9 @@ class Mixed(Likelihood):
     def nominal_columns(self, x_dim: int) -> Array:
         return self._of_columns(x_dim, "nominal_columns")
 
+    def mean_columns(self, x_dim: int) -> Array:
+        return self._of_columns(x_dim, "mean_columns")
+
     def for_rows(self, theta: Array, x: Array) -> Array:
         shares = zip(self._split(theta), self.columns, strict=True)
         return np.concatenate([p.for_rows(t, x[:, list(c)]) for (p, t), c in shares], axis=-1)

@@ -16,6 +16,7 @@ from ..core.checks import relative_weights, warn_of_infinite, whole
 from ..core.errors import ConfigError, DataError
 from ..core.public import public
 from ..core.wording import cut
+from ..data.linear import Linear
 from ..data.reader import Reader
 from ..data.tilt import Tilt
 from ..data.units import Units
@@ -57,6 +58,8 @@ class Model(Owner, abstract=True):
         Whether NaN in x is an entry that is missing, or an error.
     tilt : Tilt or None
         What drawn rows are chosen by; `calibrate` finds it.
+    linear : Linear or None
+        What numbers that fill gaps are moved towards; `calibrate` finds it.
     has_density : bool
         Whether `forward` gives the densities by which log p(x) is importance-sampled.
     has_kl : bool, whether its loss has a KL, which an objective's beta weighs
@@ -75,6 +78,7 @@ class Model(Owner, abstract=True):
     schema: Any = None
     condition: Any = None
     tilt: Tilt | None = None
+    linear: Linear | None = None
     has_density = True
     has_kl = True
     predicts = False
@@ -141,7 +145,7 @@ class Model(Owner, abstract=True):
 
     def __repr__(self) -> str:
         config = {n: v for n, v in self.config.items() if n not in ("dtype", "seed", "schema")}
-        for name in ("standardise", "inputs", "tilt"):
+        for name in ("standardise", "inputs", "tilt", "linear"):
             if isinstance(config.get(name), dict):
                 config[name] = True  # not the numbers of every column
         arguments = ", ".join(f"{n}={cut(repr(value), 60)}" for n, value in config.items())

@@ -43,7 +43,7 @@ class Observed(Model, abstract=True):
 
     inputs: Units | None
     decoder: Any
-    later = dict.fromkeys(("inputs", "condition", "tilt"))
+    later = dict.fromkeys(("inputs", "condition", "tilt", "linear"))
 
     def _describe(
         self,

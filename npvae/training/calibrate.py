@@ -13,6 +13,7 @@ from ..core.errors import ConfigError
 from ..core.public import public
 from ..data.gaussians import Gaussians, improved, started
 from ..data.tilt import Tilt, features, moments
+from ..gaps.linear import fit_linear
 from ..models import Model
 from ..priors import Mixture
 
@@ -58,7 +59,7 @@ class Calibration(NamedTuple):
 def calibrate(model: Model, x: Any, valid: Any = None, seed: int = 0) -> Calibration:
     """Fit what new rows are drawn from to the rows x (N, D) that the model was trained on.
 
-    Two things, in place, after training and in seconds:
+    And what gaps are filled with. Three things, in place, after training and in seconds:
 
     1. A prior that is a `Mixture` is fitted to draws of the posteriors q(z given x) by expectation
        maximisation, which is the best that the ELBO can get of it. It is kept if z of held-out rows
@@ -66,8 +67,11 @@ def calibrate(model: Model, x: Any, valid: Any = None, seed: int = 0) -> Calibra
     2. ``sample(take="draw")`` keeps rows with a probability that makes the means, squares and
        products of their columns those of x, as nearly as so few rows bear: `data.tilt.Tilt`. Weak
        associations are not worth a latent dimension's nats to training, so draws lacked them.
+    3. `impute` moves the numbers that it fills gaps with towards linear guesses, by a weight that
+       cells of x decide which are hidden for it: `data.linear.Linear`. For models that take gaps.
 
-    Log-likelihoods and bounds are those of the model without the second, which is for `VAE` alone.
+    Log-likelihoods, bounds and draws that fill gaps are those of the model without the second and
+    the third, which are for `VAE` alone.
 
     Parameters
     ----------
@@ -88,10 +92,14 @@ def calibrate(model: Model, x: Any, valid: Any = None, seed: int = 0) -> Calibra
     x, rng = as_array(x, "x"), np.random.default_rng([whole("seed", seed, least=0), 0])
     nats = _fit_prior(model, x, valid, rng)
     model.tilt = tilt = None
+    model.linear = None
     effective = 1.0
-    if "tilt" in inspect.signature(type(model)).parameters:  # else its files would not keep one
+    kept = inspect.signature(type(model)).parameters  # what its files would keep
+    if "tilt" in kept:
         tilt, effective = _tilt(model, np.asarray(x, np.float64), seed)
         model.tilt = tilt
+    if "linear" in kept:
+        model.linear = fit_linear(model, x, seed)
     return Calibration(nats, 0 if tilt is None else len(tilt.terms), effective)
 
 

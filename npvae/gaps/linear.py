@@ -1,0 +1,106 @@
+"""Linear guesses for a model's gaps, fitted to its rows, and how much they are to count."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..data.linear import MOST_DEVIATIONS, Linear, chosen, coded, fitted
+from .fill import impute
+
+Array = np.ndarray
+
+_FEWEST_ROWS, _FEWEST_OF_LABEL = 20, 10
+_MOST_FEATURES = 128
+_MOST_ROWS = 3000
+"""Rows that the covariance is of, at most: of more it is hardly another."""
+_HIDDEN, _JUDGED = 0.2, 1000
+"""The share of cells that are hidden to weigh the guesses, and in how many rows at least; few rows
+are taken several times, with other cells hidden."""
+_SAMPLES = 50
+_HIDING = 23
+"""The purpose of a random stream, beside the seed."""
+
+
+def fit_linear(model: Any, x: Array, seed: int = 0) -> Linear | None:
+    """What the numbers that fill gaps of such rows are to be moved towards.
+
+    The weight is that at which cells of x that were hidden are guessed best.
+
+    Parameters
+    ----------
+    model : Model
+        Trained on x. A `linear` that it has is left out of account.
+    x : (N, D) array
+    seed : int
+        Of which cells are hidden.
+
+    Returns
+    -------
+    Linear or None
+        None where the model takes no gaps, rows are few, columns are many, or the weight is 0.
+    """
+    takes_gaps = model.missing is not None and model.has_density and model.scale is None
+    if not takes_gaps or len(x) < _FEWEST_ROWS:
+        return None
+    described = _features(x, model.likelihood.mean_columns(model.x_dim))
+    if described is None:
+        return None
+    columns, labels = described
+    f = chosen(x, columns, labels)
+    least, most = np.nanmin(f, axis=0), np.nanmax(f, axis=0)
+    mean, scale = np.nanmean(f, axis=0), np.nanstd(f, axis=0)
+    some = x[:: -(-len(x) // _MOST_ROWS)]
+    shift, covariance = fitted(coded(some, columns, labels, mean, scale))
+    given = [None if l != l else int(l) for l in labels.tolist()]
+    mean = mean + scale * shift
+    linear = Linear(columns, given, mean, scale, least, most, covariance, 1.0)
+    linear.weight = _weight(model, linear, x, seed)
+    return linear if linear.weight else None
+
+
+def _features(x: Array, numbers: Array) -> tuple[Array, Array] | None:
+    """The column and the label, or NaN, of each feature; None where they are too few or too many.
+
+    `numbers` (D,) says which columns are no labels. Of those all labels have a feature but the
+    commonest, of which there are as many as the others leave.
+    """
+    found: list[tuple[int, float]] = []
+    for j in range(x.shape[1]):
+        there, counts = np.unique(x[~np.isnan(x[:, j]), j], return_counts=True)
+        if numbers[j]:
+            found += [(j, np.nan)] if len(there) > 1 else []
+        elif len(there):
+            often = (counts >= _FEWEST_OF_LABEL) & (np.arange(len(there)) != counts.argmax())
+            found += [(j, float(label)) for label in there[often]]
+    if not 2 <= len(found) <= _MOST_FEATURES:
+        return None
+    columns, labels = np.array(found).T
+    return columns.astype(np.intp), labels
+
+
+def _weight(model: Any, linear: Linear, x: Array, seed: int) -> float:
+    """By how much the guesses count: `Linear`, (2), in standard deviations of the columns."""
+    rng = np.random.default_rng([seed, _HIDING])
+    rows = np.tile(x, (-(-_JUDGED // len(x)), 1)) if len(x) < _JUDGED else x
+    rows = rows[:: -(-len(rows) // (2 * _JUDGED))]
+    variables = model.likelihood.variables(model.x_dim)  # what is known or missing together
+    hidden = (rng.random(rows.shape) < _HIDDEN)[:, variables] & ~np.isnan(rows)
+    seen = np.where(hidden, np.nan, rows)
+    plain = model.copy()
+    plain.linear = None
+    filled, guesses = impute(plain, seen, n_samples=_SAMPLES, seed=seed), linear.guesses(seen)
+    row, column = np.nonzero(hidden & ~np.isnan(guesses))
+    scale = np.full(x.shape[1], np.nan)
+    scale[linear.columns] = linear.scale
+
+    def apart(a: Array, b: Array) -> Array:
+        off = (a - b)[row, column] / scale[column]
+        return np.clip(off, -MOST_DEVIATIONS, MOST_DEVIATIONS)
+
+    by_guess = apart(guesses, filled)
+    if not by_guess.any():
+        return 0.0
+    best = by_guess @ apart(rows, filled) / (by_guess @ by_guess)
+    return float(np.clip(best, 0.0, 1.0))
