@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import npvae as nv
-from npvae.data.linear import MOST_DEVIATIONS, Linear, coded, expected, fitted
+from npvae.data.linear import MOST_DEVIATIONS, LinearGuesses, coded, expected, fitted
 from npvae.gaps import linear as fitting
 from npvae.gaps.linear import fit_linear
 
@@ -17,7 +17,7 @@ RHO = 0.6
 
 
 def of_two(**changed):
-    return Linear(**{
+    return LinearGuesses(**{
         "columns": [0, 1], "labels": [None, None], "mean": [1.0, -2.0], "scale": [2.0, 0.5],
         "least": [-9.0, -9.0], "most": [9.0, 9.0], "covariance": [[1.0, RHO], [RHO, 1.0]],
         "weight": 0.25,
@@ -112,7 +112,7 @@ def test_labels_say_something_and_are_not_guessed():
 
 def test_the_config_comes_back_bit_by_bit():
     linear = of_two(labels=[None, 1], weight=1 / 3)
-    again = Linear.given(json.loads(json.dumps(linear.config)), 2)
+    again = LinearGuesses.given(json.loads(json.dumps(linear.config)), 2)
     assert again.config == linear.config
 
 

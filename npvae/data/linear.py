@@ -20,7 +20,7 @@ _BLOCK = 1 << 20
 """Numbers in the largest array."""
 
 
-class Linear:
+class LinearGuesses:
     """f ~ N(0, C) over features f of a row, so that for its missing ones m and known ones k
 
       E[f_m given f_k] = C_mk C_kk⁻¹ f_k,
@@ -93,7 +93,7 @@ class Linear:
         np.linalg.cholesky(self.covariance)  # LinAlgError, a ValueError, if it is not one
 
     @classmethod
-    def given(cls, config: Any, x_dim: int) -> Linear:
+    def given(cls, config: Any, x_dim: int) -> LinearGuesses:
         """That of a config, for rows of x_dim columns; raises `ConfigError`."""
         if not isinstance(config, dict):
             raise ConfigError(f"linear is None or what model.config has of it; got {config!r:.60}.")
@@ -122,7 +122,7 @@ class Linear:
             "weight": self.weight,
         }
 
-    def __deepcopy__(self, memo: Any) -> Linear:
+    def __deepcopy__(self, memo: Any) -> LinearGuesses:
         """Itself: nothing changes it."""
         return self
 

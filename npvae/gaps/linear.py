@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data.linear import MOST_DEVIATIONS, Linear, chosen, coded, fitted
+from ..data.linear import MOST_DEVIATIONS, LinearGuesses, chosen, coded, fitted
 from .fill import impute
 
 Array = np.ndarray
@@ -23,7 +23,7 @@ _HIDING = 23
 """The purpose of a random stream, beside the seed."""
 
 
-def fit_linear(model: Any, x: Array, seed: int = 0) -> Linear | None:
+def fit_linear(model: Any, x: Array, seed: int = 0) -> LinearGuesses | None:
     """What the numbers that fill gaps of such rows are to be moved towards.
 
     The weight is that at which cells of x that were hidden are guessed best.
@@ -38,7 +38,7 @@ def fit_linear(model: Any, x: Array, seed: int = 0) -> Linear | None:
 
     Returns
     -------
-    Linear or None
+    LinearGuesses or None
         None where the model takes no gaps, rows are few, columns are many, or the weight is 0.
     """
     takes_gaps = model.missing is not None and model.has_density and model.scale is None
@@ -55,7 +55,7 @@ def fit_linear(model: Any, x: Array, seed: int = 0) -> Linear | None:
     shift, covariance = fitted(coded(some, columns, labels, mean, scale))
     given = [None if l != l else int(l) for l in labels.tolist()]
     mean = mean + scale * shift
-    linear = Linear(columns, given, mean, scale, least, most, covariance, 1.0)
+    linear = LinearGuesses(columns, given, mean, scale, least, most, covariance, 1.0)
     linear.weight = _weight(model, linear, x, seed)
     return linear if linear.weight else None
 
@@ -80,8 +80,8 @@ def _features(x: Array, numbers: Array) -> tuple[Array, Array] | None:
     return columns.astype(np.intp), labels
 
 
-def _weight(model: Any, linear: Linear, x: Array, seed: int) -> float:
-    """By how much the guesses count: `Linear`, (2), in standard deviations of the columns."""
+def _weight(model: Any, linear: LinearGuesses, x: Array, seed: int) -> float:
+    """By how much the guesses count: `LinearGuesses`, (2), in deviations of the columns."""
     rng = np.random.default_rng([seed, _HIDING])
     rows = np.tile(x, (-(-_JUDGED // len(x)), 1)) if len(x) < _JUDGED else x
     rows = rows[:: -(-len(rows) // (2 * _JUDGED))]

@@ -16,7 +16,7 @@ from ..core.checks import relative_weights, warn_of_infinite, whole
 from ..core.errors import ConfigError, DataError
 from ..core.public import public
 from ..core.wording import cut
-from ..data.linear import Linear
+from ..data.linear import LinearGuesses
 from ..data.reader import Reader
 from ..data.tilt import Tilt
 from ..data.units import Units
@@ -58,7 +58,7 @@ class Model(Owner, abstract=True):
         Whether NaN in x is an entry that is missing, or an error.
     tilt : Tilt or None
         What drawn rows are chosen by; `calibrate` finds it.
-    linear : Linear or None
+    linear : LinearGuesses or None
         What numbers that fill gaps are moved towards; `calibrate` finds it.
     has_density : bool
         Whether `forward` gives the densities by which log p(x) is importance-sampled.
@@ -78,7 +78,7 @@ class Model(Owner, abstract=True):
     schema: Any = None
     condition: Any = None
     tilt: Tilt | None = None
-    linear: Linear | None = None
+    linear: LinearGuesses | None = None
     has_density = True
     has_kl = True
     predicts = False

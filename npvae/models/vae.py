@@ -11,7 +11,7 @@ from ..core import LevelTerms, Part, Terms, clone, resolve
 from ..core.checks import whole
 from ..core.errors import ConfigError
 from ..core.registry import text
-from ..data.linear import Linear
+from ..data.linear import LinearGuesses
 from ..data.tilt import Tilt
 from ..layers.layer import as_layer
 from ..levels import Level
@@ -91,7 +91,7 @@ class VAE(Observed):
         What drawn rows are chosen by, as `calibrate` finds it: `data.tilt.Tilt`.
     linear : dict, optional
         What numbers that fill gaps are moved towards, as `calibrate` finds it:
-        `data.linear.Linear`.
+        `data.linear.LinearGuesses`.
     condition : Condition, str or dict, optional
         ``nv.Labels(10)`` or ``nv.Labels(["cat", "dog"])``: the context is then a label for each
         example, in place of rows of context_dim numbers; or ``nv.Vector(n)``, rows of n numbers.
@@ -150,7 +150,7 @@ class VAE(Observed):
                 setattr(self, name, clone(as_layer(network)))
         self._build_or_wait(inputs, parameters)
         self.tilt = None if tilt is None else Tilt.given(tilt, self.x_dim or 0)
-        self.linear = None if linear is None else Linear.given(linear, self.x_dim or 0)
+        self.linear = None if linear is None else LinearGuesses.given(linear, self.x_dim or 0)
 
     def _build(self, inputs: Any, parameters: Mapping[str, Array] | None) -> None:
         n_inputs, n_stats = self._build_input(inputs), self.posterior.n_outputs(self.z_dim)

@@ -68,7 +68,7 @@ def calibrate(model: Model, x: Any, valid: Any = None, seed: int = 0) -> Calibra
        products of their columns those of x, as nearly as so few rows bear: `data.tilt.Tilt`. Weak
        associations are not worth a latent dimension's nats to training, so draws lacked them.
     3. `impute` moves the numbers that it fills gaps with towards linear guesses, by a weight that
-       cells of x decide which are hidden for it: `data.linear.Linear`. For models that take gaps.
+       cells of x decide which are hidden for it (`data.linear`). For models that take gaps.
 
     Log-likelihoods, bounds and draws that fill gaps are those of the model without the second and
     the third, which are for `VAE` alone.
