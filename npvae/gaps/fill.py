@@ -41,9 +41,9 @@ def impute(
     and weighed by p(x known given z) p(z) / q(z given x known). A label is the likeliest one, by
     probabilities that are averaged in the same way; of ones and zeros (`Bernoulli`) it is the
     probability of a one. Where `calibrate` found that cells are guessed better so, numbers are
-    moved from there towards linear guesses (`data.linear`); medians and draws are not. Known entries
-    stay as they are. What a row is filled with depends neither on the rows beside it nor on its
-    place.
+    moved from there towards linear guesses (`data.linear`); medians and draws are not. Known
+    entries stay as they are. What a row is filled with depends neither on the rows beside it nor on
+    its place.
 
     Parameters
     ----------
