@@ -16,7 +16,7 @@ import argparse
 import numpy as np
 
 import npvae as nv
-from npvae.core.files import check_folder, make_folder
+from npvae.core.files import writable_folder
 
 IMAGE = (28, 28)
 
@@ -28,8 +28,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    out = make_folder(args.out)
-    check_folder(out)
+    out = writable_folder(args.out)
 
     x, y = nv.datasets.load(args.folder, "train")
     x_test, y_test = nv.datasets.load(args.folder, "test")

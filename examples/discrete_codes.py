@@ -16,7 +16,7 @@ import math
 import numpy as np
 
 import npvae as nv
-from npvae.core.files import check_folder, make_folder
+from npvae.core.files import writable_folder
 
 HELD_OUT, VARIABLES, CLASSES, CLUSTERS, SHOWN = 297, 10, 8, 30, 5
 
@@ -26,8 +26,7 @@ def main() -> None:
     parser.add_argument("--out", default="discrete-codes-run", help="where the pictures go")
     parser.add_argument("--epochs", type=int, default=200)
     args = parser.parse_args()
-    out = make_folder(args.out)
-    check_folder(out)
+    out = writable_folder(args.out)
 
     x, y = nv.datasets.digits()
     order = np.random.default_rng(0).permutation(len(x))

@@ -22,7 +22,7 @@ import argparse
 import numpy as np
 
 import npvae as nv
-from npvae.core.files import check_folder, make_folder
+from npvae.core.files import writable_folder
 
 SHAPE = (64, 64)
 GLASSES = {
@@ -44,8 +44,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int)
     args = parser.parse_args()
-    out = make_folder(args.out)
-    check_folder(out)
+    out = writable_folder(args.out)
 
     data = nv.datasets.read(args.file)
     images = data.x.reshape(-1, *data.image_shape) / np.float32(255)

@@ -15,7 +15,7 @@ import argparse
 import numpy as np
 
 import npvae as nv
-from npvae.core.files import check_folder, make_folder
+from npvae.core.files import writable_folder
 
 HELD_OUT, COLUMNS = 500, 12
 
@@ -26,8 +26,7 @@ def main() -> None:
     parser.add_argument("--out", default="few-labels-run", help="where pictures and the model go")
     parser.add_argument("--epochs", type=int, default=150)
     args = parser.parse_args()
-    out = make_folder(args.out)
-    check_folder(out)
+    out = writable_folder(args.out)
 
     x, y = nv.datasets.digits()
     order = np.random.default_rng(0).permutation(len(x))

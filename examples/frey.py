@@ -15,7 +15,7 @@ import argparse
 import numpy as np
 
 import npvae as nv
-from npvae.core.files import check_folder, make_folder
+from npvae.core.files import writable_folder
 
 HELD_OUT = 196
 
@@ -27,8 +27,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    out = make_folder(args.out)
-    check_folder(out)
+    out = writable_folder(args.out)
 
     data = nv.datasets.read(args.file)
     order = np.random.default_rng(args.seed).permutation(len(data.x))

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import npvae as nv
-from npvae.core.files import check_folder, make_folder
+from npvae.core.files import writable_folder
 
 IMAGE = (28, 28)
 
@@ -28,8 +28,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int)
     args = parser.parse_args()
-    out = make_folder(args.out)
-    check_folder(out)
+    out = writable_folder(args.out)
 
     x, _ = nv.datasets.load(args.folder, "train")
     x_test, y_test = nv.datasets.load(args.folder, "test")

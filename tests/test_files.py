@@ -13,7 +13,14 @@ import pytest
 import npvae as nv
 from npvae import History
 from npvae.core import locks
-from npvae.core.files import WriteError, check_folder, make_folder, replacing, sweep
+from npvae.core.files import (
+    WriteError,
+    check_folder,
+    make_folder,
+    replacing,
+    sweep,
+    writable_folder,
+)
 
 
 def write(path, content=b"new"):
@@ -130,7 +137,7 @@ def test_a_folder_that_takes_files_is_left_as_it_is(tmp_path, monkeypatch):
 def test_make_folder(tmp_path):
     folder = make_folder(tmp_path / "a" / "b")
     assert folder.is_dir()
-    assert make_folder(str(folder)) == folder
+    assert make_folder(str(folder)) == folder == writable_folder(folder)
     (tmp_path / "file").write_bytes(b"")
     refuse(lambda: make_folder(tmp_path / "file"), "file")
     refuse(lambda: make_folder(tmp_path / "file" / "b"), "not a directory")

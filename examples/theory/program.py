@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import npvae as nv
-from npvae.core.files import check_folder, make_folder
+from npvae.core.files import writable_folder
 
 SIDE = 8
 """Pixels along an edge of the embedded digits."""
@@ -35,8 +35,7 @@ def run(
     parser.add_argument("--out", default=".", help="the folder for the picture")
     parser.add_argument("--quick", action="store_true", help="rougher, in a few seconds")
     options = parser.parse_args(arguments)
-    out = make_folder(options.out)
-    check_folder(out)
+    out = writable_folder(options.out)
     found = measure(options.quick)
     print(table(found))
     for name, picture in pictures.items():

@@ -112,6 +112,13 @@ def check_folder(path: Any) -> None:
         raise unwritable(path, error) from error
 
 
+def writable_folder(path: Any) -> Path:
+    """The folder at `path`, made where it is missing, in which files can be made."""
+    folder = make_folder(path)
+    check_folder(folder)
+    return folder
+
+
 def unwritable(folder: Any, error: OSError) -> WriteError:
     """What is said of a folder that takes no files."""
     reason = (error.strerror or str(error)).lower()
