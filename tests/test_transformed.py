@@ -278,3 +278,32 @@ def test_wild_cells_are_far_out_and_heavy_tails_are_not():
     assert np.flatnonzero(far_out(wild)).tolist() == [499]
     assert not far_out(rng.lognormal(0, 2, 1000)).any()
     assert not far_out(np.where(rng.random(500) < 0.7, 0, rng.exponential(10, 500))).any()
+
+
+@pytest.mark.parametrize("step", [0.0, 0.01, 0.5])
+def test_a_coarse_line_is_hardly_off_and_has_few_knots(step):
+    y = stats.norm.ppf((np.arange(800) + 0.5) / 800)
+    x = np.exp(0.5 * y)
+    line = Marginal(x, y, step)
+    coarse = line.coarse()
+    at = np.linspace(-2.5, 2.5, 4001)
+    spread = np.exp(0.5) / 2 - np.exp(-0.5) / 2
+    if step == 0.5:  # a step that matters stays
+        assert coarse == line
+        return
+    assert coarse.step == 0
+    assert len(coarse.x) < 60
+    off = np.abs(coarse.restored(at) - np.interp(at, y, x))
+    assert off.max() < 0.011 * spread + step
+
+
+def test_averages_are_of_the_coarse_line():
+    """They are near the exact mean, which a fine sum gives."""
+    y = stats.norm.ppf((np.arange(800) + 0.5) / 800)
+    part = likelihood(Marginal(np.exp(0.5 * y), y))
+    theta = np.array([[LOCATION]])
+    t = np.linspace(-20, 20, 400_001)
+    exact = integrate.trapezoid(np.interp(t, y, np.exp(0.5 * y)) * Y.pdf(t), t)
+    np.testing.assert_allclose(part.mean(theta), exact, rtol=1e-4)
+    np.testing.assert_allclose(part.expected(theta), exact, rtol=0.01)
+    assert np.isfinite(part._coarse.knots).sum() < 60

@@ -16,6 +16,8 @@ Array = np.ndarray
 
 MOST_KNOTS = 1024
 """All columns of a model take memory for as many knots as the one that has most."""
+_ROUGHLY, _SMALL_STEP = 0.01, 0.1
+"""Of a column's spread, what a coarse line may be off by, and steps that it leaves out."""
 
 
 class Marginal:
@@ -103,6 +105,19 @@ class Marginal:
         density = -0.5 * (np.square(low) + LOG_2PI)
         return np.where(width == 0, density, cell) + offset
 
+    def coarse(self) -> Marginal:
+        """One with fewer knots, and without steps that are small: enough to take means of.
+
+        It is nowhere off by more than `_ROUGHLY` of the column's spread, or half a small step.
+        """
+        spread = float(np.diff(np.interp([-1.0, 1.0], self.y, self.x))[0]) / 2
+        spread = max(spread, (self.x[-1] - self.x[0]) / 100)
+        if self.step > _SMALL_STEP * spread:
+            return Marginal(self.x, self.y, self.step)
+        x = np.clip(self.x, self.x[0] + self.step / 2, self.x[-1] - self.step / 2)
+        kept = _bends(x, self.y, _ROUGHLY * spread)
+        return Marginal(x[kept], self.y[kept])
+
     def restored(self, y: Array) -> Array:
         """Q of each of y (N,)."""
         return k.from_scores(y[:, None], *stacked([self]))[:, 0]
@@ -138,6 +153,20 @@ def tails(marginals: Sequence[Marginal]) -> Array:
     rows = np.array([none if m.tails is None else m.tails for m in marginals])
     rows.flags.writeable = False
     return rows
+
+
+def _bends(x: Array, y: Array, error: float) -> list[int]:
+    """Knots whose line is off that of all by no more than `error`: Douglas & Peucker 1973."""
+    kept, spans = {0, len(x) - 1}, [(0, len(x) - 1)]
+    while spans:
+        first, last = spans.pop()
+        ends = [first, last]
+        off = np.abs(x[first : last + 1] - np.interp(y[first : last + 1], y[ends], x[ends]))
+        if off.max() > error:
+            furthest = first + int(off.argmax())
+            kept.add(furthest)
+            spans += [(first, furthest), (furthest, last)]
+    return sorted(kept)
 
 
 def _are_tails(tails: Array) -> bool:

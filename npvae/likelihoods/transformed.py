@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from .. import kernels as k
 from ..core import Part
 from ..core.errors import ConfigError
 from ..core.numerics import all_finite
-from ..data.marginal import Marginal, stacked, tails
+from ..data.marginal import Lines, Marginal, stacked, tails
 from .likelihood import as_rows
 from .spread import LocationScale
 
@@ -98,6 +99,15 @@ class Transformed(LocationScale):
 
     def mean(self, theta: Array) -> Array:
         return k.mean_from_scores(*self.heads(theta), *self._lines)
+
+    def expected(self, theta: Array) -> Array:
+        """The mean by a line with fewer knots: it is averaged over draws of z, of which each is off
+        by more."""
+        return k.mean_from_scores(*self.heads(theta), *self._coarse)
+
+    @cached_property
+    def _coarse(self) -> Lines:
+        return stacked([m.coarse() for m in self.marginals])
 
     def mode(self, theta: Array) -> Array:
         """The median: which x is likeliest depends on the unit that a density is per."""
