@@ -320,6 +320,7 @@ def test_arguments_that_make_no_run(options, message):
          "train longer, or let it change in fewer epochs."),
         (nv.STL(beta=nv.Cyclical(0, 1, epochs=4)), 1, "beta reaches its end after 2 epochs"),
         (nv.ELBO(5, capacity=nv.Linear(0, 8, epochs=3)), 2, "capacity reaches its end after 3"),
+        (nv.ELBO(level_betas=[nv.Linear(0, 1, epochs=3)]), 2, "the beta of level 1 reaches its"),
     ],
 )  # fmt: skip
 def test_training_that_ends_before_the_warm_up_is_told(objective, epochs, message):

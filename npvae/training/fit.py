@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -193,8 +193,7 @@ def train(
 
 def _warn_of_short_training(settings: Settings) -> None:
     """Say which of the objective's schedules training will not see the end of."""
-    for name in ("beta", "capacity"):
-        rising: Any = getattr(settings.objective, name, None)
+    for name, rising in _schedules(settings.objective):
         if 0 < settings.epochs < warm_up(rising):
             warnings.warn(
                 f"{name} reaches its end after {warm_up(rising):g} epochs, and training stops "
@@ -202,6 +201,13 @@ def _warn_of_short_training(settings: Settings) -> None:
                 f"{rising(np.inf):.3g}: train longer, or let it change in fewer epochs.",
                 stacklevel=5,
             )
+
+
+def _schedules(objective: Any) -> Iterator[tuple[str, Any]]:
+    for name in ("beta", "capacity"):
+        yield name, getattr(objective, name, None)
+    for level, beta in enumerate(getattr(objective, "level_betas", None) or (), start=1):
+        yield f"the beta of level {level}", beta
 
 
 class _Run:
