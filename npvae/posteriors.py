@@ -82,6 +82,10 @@ class Posterior(Part, abstract=True):
         """((z, log q(z)), cache) of every z that there is, M of them: (M, B, Z) and (M, B)."""
         raise ConfigError(f"posterior {self.name!r} has more z than can be summed over.")
 
+    def once(self, dtype: Any) -> Array:
+        """Every z that there is, (M, 1, Z), for what does not depend on the row."""
+        raise NotImplementedError
+
     def every_backward(self, cache: Any, d_log_q: Array) -> Params:
         """The gradients of the parameters through log q of every z; these z are constants."""
         raise NotImplementedError

@@ -137,6 +137,19 @@ def test_exact_loss_has_the_derivative_of_the_sum_over_all_codes(kind):
         assert gradients[name][at] == pytest.approx((sides[0] - sides[1]) / (2 * h), rel=1e-6)
 
 
+@pytest.mark.parametrize(("labels", "decoded"), [(None, 1), (np.array([0, 1, 1]), 3)])
+def test_codes_are_decoded_once_unless_rows_have_a_context(labels, decoded, monkeypatch):
+    condition = {} if labels is None else {"condition": nv.Labels(2)}
+    posterior = "categorical:n=2,classes=3,estimator=exact"
+    model = nv.VAE(5, hidden=(4,), posterior=posterior, dtype="float64", **condition)
+    seen, forward = [], model.decoder.forward
+    monkeypatch.setattr(model.decoder, "forward", lambda z: seen.append(z.shape) or forward(z))
+    x, eps = of_data()[:3, :5], np.zeros((1, 3, 6))
+    context = None if labels is None else np.eye(2)[labels]
+    model.forward(x, eps, context)
+    assert [shape[:2] for shape in seen] == [(9, decoded)]
+
+
 @each_kind
 @pytest.mark.parametrize("estimator", ["relaxed", "straight_through", "exact"])
 def test_bounds_and_log_likelihoods_are_of_true_codes(kind, estimator):

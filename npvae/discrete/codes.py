@@ -19,7 +19,7 @@ Array = np.ndarray
 ESTIMATORS = ("relaxed", "straight_through", "exact")
 
 MOST_CODES = 1024
-"""Every step decodes each code for each row, where it sums over them."""
+"""Every step decodes each code, where it sums over them, and compares it with each row."""
 
 
 class Relaxation(Part, abstract=True):
@@ -75,7 +75,8 @@ class Code(Posterior, abstract=True):
       ∂z/∂params is taken for ∂r/∂params. The loss is right, the gradient biased: unless f is linear
       in z it is no function's derivative.
     * "exact": Σ_z q(z) f(z) over every code, with its own derivative: no noise and no bias, for at
-      most `MOST_CODES` codes, each of which is decoded for each row.
+      most `MOST_CODES` codes, each of which is decoded: once, or for each row where these have a
+      context.
 
     The KL is always that of the discrete distributions. A relaxed z has not the density of a code,
     so what weighs samples (IWAE and the like) is refused in training.
@@ -151,11 +152,19 @@ class Code(Posterior, abstract=True):
         return (d_param,)
 
     def every(self, params: Params) -> tuple[tuple[Array, Array], Any]:
-        codes = self._codes.astype(params[0].dtype)
-        codes.flags.writeable = False  # a constant, for a step that is recorded
-        z = k.for_every_row(codes, params[0].shape[-2])
+        z = self._each(params[0].shape[-2], params[0].dtype)
         log_q, c_log_q = self.log_prob.forward(z, *params)
         return (z, log_q), c_log_q
+
+    def once(self, dtype: Any) -> Array:
+        return self._each(1, dtype)
+
+    def _each(self, batch: int, dtype: Any) -> Array:
+        """Every code for each row of a batch, (M, B, Z)."""
+        codes = self._codes.astype(dtype)
+        codes.flags.writeable = False  # a constant, for a step that is recorded
+        z: Array = k.for_every_row(codes, batch)
+        return z
 
     def every_backward(self, cache: Any, d_log_q: Array) -> Params:
         _, d_param = self.log_prob.backward(cache, d_log_q)  # (3)

@@ -19,6 +19,7 @@ __all__ = [
     "categorical_kl_backward", "class_log_probs", "class_log_probs_backward", "code_log_prob",
     "code_log_prob_backward", "for_every_row", "gumbel_softmax", "gumbel_softmax_backward",
     "likelier_side", "likeliest_class", "mean_over_codes", "mean_over_codes_backward",
+    "shared_by_rows", "shared_by_rows_backward",
 ]  # fmt: skip
 
 
@@ -153,6 +154,17 @@ def _log_1p_exp(number: float) -> float:
 def for_every_row(codes: Array, batch: int) -> Array:
     """codes (M, Z) for each row of a batch: (M, B, Z)."""
     return np.repeat(codes[:, None], batch, axis=1)
+
+
+@kernel
+def shared_by_rows(theta: Array, batch: int) -> Array:
+    """What all rows share, theta (M, 1, D), for each row of a batch: (M, B, D)."""
+    return np.repeat(theta, batch, axis=1)
+
+
+@kernel
+def shared_by_rows_backward(d: Array) -> Array:
+    return d.sum(1, keepdims=True)
 
 
 @kernel

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import kernels as k
 from ..core import LevelTerms, Part, Terms, clone, resolve
 from ..core.checks import whole
 from ..core.errors import ConfigError
@@ -184,7 +185,7 @@ class VAE(Observed):
         prior_inputs, c_inputs = self._prior_inputs(context) if compared else ((), None)
         stats, c_encoder = self.encoder.forward(self._encoder_input(x, context))
         (z, level), c_level = self.levels[0].forward(stats, eps, needs, prior_inputs)
-        theta, c_decoder = self.decoder.forward(self._joined(z, context))
+        theta, c_decoder = self._decoded(z, level, context)
         of_each, c_likelihood = self._log_px(theta, x)
         log_px, c_mean = self.levels[0].expected(of_each, level)
         caches = (c_inputs, c_encoder, c_level, c_decoder, c_likelihood, c_mean)
@@ -196,13 +197,25 @@ class VAE(Observed):
         d_level = d_terms.levels[0] if d_terms.levels else LevelTerms()
         d_each, d_level = self.levels[0].expected_backward(c_mean, d_terms.log_px, d_level)
         dtheta, _ = self.likelihood.backward(c_likelihood, d_each)
-        dz = self.decoder.backward(c_decoder, dtheta)
-        if self.context_dim:
-            dz = dz[..., : self.z_dim]
+        dz = self._decoded_backward(c_decoder, dtheta)
         dstats, d_inputs = self.levels[0].backward(c_level, dz, d_level)
         if d_inputs:
             self._prior_inputs_backward(c_inputs, *d_inputs)
         self.encoder.backward(c_encoder, dstats, wrt_input=False)
+
+    def _decoded(self, z: Array, level: LevelTerms, context: Array | None) -> tuple[Array, Any]:
+        """theta (K, B, ·). Where z is every code, and nothing beside it, one decoding serves all
+        rows, so that its gradient is the sum of theirs."""
+        once = level.log_share is not None and not self.context_dim
+        given = self.posterior.once(z.dtype) if once else self._joined(z, context)
+        theta, c_decoder = self.decoder.forward(given)
+        return k.shared_by_rows(theta, z.shape[1]) if once else theta, (c_decoder, once)
+
+    def _decoded_backward(self, cache: Any, dtheta: Array) -> Array:
+        c_decoder, once = cache
+        dtheta = k.shared_by_rows_backward(dtheta) if once else dtheta
+        dz: Array = self.decoder.backward(c_decoder, dtheta)
+        return dz[..., : self.z_dim] if self.context_dim else dz
 
     def _conditioner(self) -> Any:
         """The network from a context to the prior's mean and log-variance."""

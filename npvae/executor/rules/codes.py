@@ -45,6 +45,15 @@ def _for_every_row(to: Lowering, call: Call) -> None:
     repeat(to, "repeat", held, to.new(call.outputs[0]), codes.shape[1], len(codes) * batch)
 
 
+@rule("shared_by_rows", "shared_by_rows_backward")
+def _shared_by_rows(to: Lowering, call: Call) -> None:
+    """By feature a sample's numbers lie side by side: each one, or their sum, is a row of one."""
+    forward, (out,), given = call.kernel == "shared_by_rows", call.outputs, call.inputs[0]
+    one, times = (given, out.shape[1]) if forward else (out, given.shape[1])
+    name = "repeat" if forward else "sum_repeats"
+    repeat(to, name, to.by_feature(given), to.new(out), one.size, 1, times)
+
+
 @rule("mean_over_codes", "mean_over_codes_backward")
 def _mean_over_codes(to: Lowering, call: Call) -> None:
     given = named_arguments(call)

@@ -138,6 +138,10 @@ KERNELS = {
         scales=lambda dkl, a, b: (np.abs(dkl[0]) * expit(-np.abs(a)) * (1 + np.abs(a)) ** 2,),
     ),
     "for_every_row": Kernel(dict(codes="MZ"), 0.5, dict(batch=lambda n: n["B"])),
+    "shared_by_rows": Kernel(dict(theta="M1D"), 0.5, dict(batch=lambda n: n["B"])),
+    "shared_by_rows_backward": Kernel(
+        dict(d="KBD"), 2, scales=lambda d: (np.abs(d).sum(1, keepdims=True),)
+    ),
     "mean_over_codes": Kernel(
         dict(log_px="KB", log_q="KB"),
         2,

@@ -128,8 +128,8 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     },
     "A posterior of codes has one parameter, so the first is the last.": {
         "discrete.codes.Code.every": [
-            "codes = self._codes.astype(params[-1].dtype)",
-            "z = k.for_every_row(codes, params[-1].shape[-2])",
+            "z = self._each(params[-1].shape[-2], params[0].dtype)",
+            "z = self._each(params[0].shape[-2], params[-1].dtype)",
         ],
     },
 }
