@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import io
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -219,6 +221,40 @@ def test_what_callbacks_add_has_a_name_too():
 def test_a_name_that_a_history_lacks(name, said):
     with pytest.raises(nv.ConfigError, match=f"this history has no '{name}'; {said}"):
         nv.fit(without_x_dim(), X, epochs=1)[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("kl_weight", "pass objective=nv.ELBO(beta=...) to nv.fit"),
+        ("hidden_layer_sizes", "takes no hidden_layer_sizes=; it takes"),
+        ("learning_rate", "nv.fit calls this lr"),
+    ],
+)
+def test_a_keyword_of_others_is_explained_by_its_meaning_before_its_letters(name, said):
+    with pytest.raises(nv.ConfigError, match=re.escape(said)):
+        nv.fit(without_x_dim(), X, **{name: 1})
+
+
+def test_what_is_fit_s_is_said_where_a_model_is_built():
+    with pytest.raises(nv.ConfigError, match=r"pass it to nv.fit, such as .*progress=True"):
+        nv.VAE(4, 2, verbose=1)
+
+
+def test_masked_weights_are_filled_in_with_0():
+    weights = np.ma.array(np.ones(len(X)), mask=np.arange(len(X)) == 0)
+    with pytest.raises(nv.DataError, match=re.escape("weights.filled(0) leaves such rows out")):
+        nv.fit(without_x_dim(), X, weights=weights)
+    nv.fit(without_x_dim(), X, weights=weights.filled(0), epochs=1)
+
+
+def test_a_model_is_saved_into_an_open_file(tmp_path):
+    model, file = nv.VAE(6, 2, hidden=(4,)), io.BytesIO()
+    nv.save(model, file)
+    nv.save(model, tmp_path / "m.npz")
+    assert file.getvalue() == (tmp_path / "m.npz").read_bytes()
+    again = nv.load(file.getvalue())
+    np.testing.assert_array_equal(again.encode(X), model.encode(X))
 
 
 def test_curves_take_a_history_or_its_records():

@@ -20,8 +20,9 @@ _NAMES = {
     "z_size zdim z nz dim_z code_dim code_size n_components embedding_dim bottleneck n_z",
     "hidden": "hidden_dims hidden_dim hidden_size hidden_sizes hidden_units hidden_layers n_hidden "
     "hidden_layer_sizes layers layer_sizes units encoder_layers encoder_layer_sizes encoder_dims "
-    "compress_dims decoder_layers decompress_dims num_hidden widths",
-    "activation": "activation_fn act nonlinearity act_fn activations",
+    "compress_dims decoder_layers decompress_dims num_hidden widths decoder_hidden encoder_hidden "
+    "hidden_features",
+    "activation": "activation_fn activation_function act nonlinearity act_fn activations",
     "likelihood": "distribution output_distribution decoder_dist dist recon_loss "
     "reconstruction_loss gene_likelihood output_type output_activation loss",
     "prior": "prior_distribution p_z prior_type",
@@ -105,6 +106,8 @@ _ADVICE = {
     "batch_size": "pass it to nv.fit, such as nv.fit(model, x, batch_size=64)",
     "optimiser": "pass it to nv.fit, such as nv.fit(model, x, optimiser=nv.Adam())",
     "objective": "pass it to nv.fit, such as nv.fit(model, x, objective='iwae')",
+    "progress": "pass it to nv.fit, such as nv.fit(model, x, progress=True)",
+    "threads": "pass it to nv.fit, such as nv.fit(model, x, threads=2)",
     "valid": "pass it to nv.fit, such as nv.fit(model, x, valid=held_out)",
     "device": "npvae computes on the CPU; leave it out",
     "shuffle": "every epoch has its rows in a new order; leave it out",
@@ -192,10 +195,11 @@ def explain(function: Callable[..., Any], owner: Any, given: Iterable[str]) -> N
     if wrong is None or any(p.kind == p.VAR_KEYWORD for p in parameters.values()):
         return
     called = _public_name(function if owner is None else type(owner))
-    name = meant(wrong, takes)
+    advice = next((_ADVICE[m] for m in meanings(wrong) if m in _ADVICE), None)
+    exact = next((m for m in meanings(wrong) if m in takes), None)
+    name = exact if exact or advice else meant(wrong, takes)
     if name is not None:
         raise UnknownArgument(f"{called} calls this {name}; got {wrong}=.")
-    advice = next((_ADVICE[m] for m in meanings(wrong) if m in _ADVICE), None)
     raise UnknownArgument(
         f"{called} takes no {wrong}="
         + (f": {advice}." if advice else f"; it takes {', '.join(takes)}.")

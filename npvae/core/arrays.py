@@ -29,10 +29,10 @@ def as_array(x: Any, what: str) -> Array:
         call = "toarray" if hasattr(x, "toarray") else "todense"
         raise DataError(f"{what} can't be sparse; got a {type(x).__name__}. Pass {what}.{call}().")
     if np.ma.is_masked(x) or (isinstance(x, (list, tuple)) and any(map(np.ma.is_masked, x))):
-        raise DataError(
-            f"{what} can't have gaps; got a masked array with gaps. "
-            "Drop such rows or fill them in; with NaN, if the model has missing='mask'."
-        )
+        fix = "Drop such rows or fill them in; with NaN, if the model has missing='mask'."
+        if what == "weights":
+            fix = "Fill them in: weights.filled(0) leaves such rows out."
+        raise DataError(f"{what} can't have gaps; got a masked array with gaps. {fix}")
     try:
         array = np.asarray(x)
     except ValueError as error:  # rows of different lengths

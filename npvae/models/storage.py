@@ -22,6 +22,7 @@ import os
 import stat
 import zipfile
 from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import lru_cache
 from typing import IO, Any
 
@@ -61,7 +62,7 @@ def save(model: Model, path: Any) -> None:
     Parameters
     ----------
     model : Model
-    path : str or path
+    path : str, path, or a binary file that is open for writing
 
     Raises
     ------
@@ -71,7 +72,8 @@ def save(model: Model, path: Any) -> None:
         If a weight is NaN or infinite, or the model's config is longer than `load` takes.
     """
     write(path, model, {}, {})
-    sweep_beside(path)
+    if not hasattr(path, "write"):
+        sweep_beside(path)
 
 
 @public
@@ -128,7 +130,8 @@ def write(
             f"a model is saved with finite weights; {wrong!r} has some that are NaN or infinite. "
             "Train it anew, with a smaller lr or rescaled data."
         )
-    with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+    target: Any = nullcontext(path) if hasattr(path, "write") else replacing(path)
+    with target as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         _write_member(archive, HEADER, _json(header).encode())
         for name, array in arrays.items():
             buffer = io.BytesIO()

@@ -77,6 +77,10 @@ def test_a_format_is_recognised_by_what_it_writes(form, values, decimals):
         (["1.50E+03", "2.25E-10"], [1500, 2.25e-10]),
         (["1,5e3", "2,25e-10"], [1500, 2.25e-10]),
         (["Rs.500", "Rs.1,200.5"], [500, 1200.5]),
+        (["$(2,505.68)", "$833.63", "($1.50)"], [-2505.68, 833.63, -1.5]),
+        (["(5.25) €", "(1.50 €)", "3.00 €"], [-5.25, -1.5, 3]),
+        (["10,77 €/kg", "9,50 €/kg"], [10.77, 9.5]),
+        (["$8.28/h", "$12.50/h"], [8.28, 12.5]),
         ([".5", "1.25"], [0.5, 1.25]),
     ],
 )
@@ -88,11 +92,17 @@ def test_numbers(texts, expected):
 @pytest.mark.parametrize(
     "text",
     ["TL1", "2-", "3+", "1.2.10", "007", "12,34", "1,2,3", "$5 €", "--5", "A5", "5 apples",
-     "1 234,5,6", "0,123,456", "$007", "", "(5", "1e", "9" * 70],
+     "1 234,5,6", "0,123,456", "f(7)", "(5)(", "$5/x", "5 a/b", "$/5", "$007", "", "(5", "1e",
+     "9" * 70],
 )  # fmt: skip
 def test_text_that_is_no_number(text):
     with pytest.raises(ValueError):  # noqa: PT011 (what it raises; the column says why)
         NumberFormat(group=",", positive="${}").parse(text)
+
+
+def test_pairs_of_numbers_are_no_number():
+    with pytest.raises(ValueError):  # noqa: PT011 (for whoever looks at the column)
+        numbers_as(["47.33, 7.76"], [1]).parse("47.33, 7.76")
 
 
 @pytest.mark.parametrize("texts", [["94,075", "12,345"], ["1,234"], ["1,234", "5.678"]])

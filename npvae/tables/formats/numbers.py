@@ -38,6 +38,20 @@ _UNIT_SIGNS = """
 """
 UNITS = frozenset(_UNIT_SIGNS.split())
 """Signs of units that no other signs are likely to be."""
+_PER = UNITS | {
+    "day",
+    "week",
+    "month",
+    "mo",
+    "year",
+    "yr",
+    "hr",
+    "hour",
+    "unit",
+    "pc",
+    "Stk",
+    "Tag",
+}
 LONGEST = 64
 """Characters of a text that is no prose."""
 _MINUS = "-−–"
@@ -104,14 +118,19 @@ class Surroundings(NamedTuple):
 def surroundings(head: str, tail: str) -> Surroundings | None:
     """What head and tail mean; None if they belong to no number."""
     before, after = head.strip(), tail.strip()
-    negative = before.startswith("(") and after.endswith(")")
-    if negative:
-        before, after = before[1:].strip(), after[:-1].strip()
+    negative = "(" in before[:1] + before[-1:] and ")" in after[:1] + after[-1:]
+    if negative:  # (5 €), and $(5) too
+        before, after = before.replace("(", "", 1).strip(), after.replace(")", "", 1).strip()
     signs = [char for char in before if char in _SIGNS]
     signs += [char for char in after if char in _MINUS]
     before, after = before.strip(_SIGNS + BLANKS), after.strip(_MINUS + BLANKS)
-    unit = before or after
-    if len(signs) + negative > 1 or (before and after) or (unit and not _is_unit(unit)):
+    is_rate = before and after.startswith("/")  # $20/h
+    unit = before + after if is_rate else before or after
+    if (
+        len(signs) + negative > 1
+        or (before and after and not is_rate)
+        or (unit and not _is_unit(unit))
+    ):
         return None
     if head[-1:].isalpha() or before in UNITS:  # TL1 is a code, TL 1 is money
         return None
@@ -122,6 +141,9 @@ def surroundings(head: str, tail: str) -> Surroundings | None:
 def _is_unit(text: str) -> bool:
     if text in PERCENT or text in CURRENCIES or text in UNITS:
         return True
+    if "/" in text:
+        what, per = text.split("/", 1)
+        return per in _PER and "/" not in what and _is_unit(what)
     return len(text) == 1 and category(text) == "Sc"
 
 
@@ -372,7 +394,7 @@ def _templates(around: Counter[tuple[bool, str]]) -> tuple[str, str]:
 
 def _without_sign(negative: str) -> str:
     head, _, tail = negative.partition("{}")
-    return f"{head.strip('(' + _MINUS)}{{}}{tail.strip(')' + _MINUS)}"
+    return f"{head.replace('(', '').strip(_MINUS)}{{}}{tail.replace(')', '').strip(_MINUS)}"
 
 
 def _exponent(pieces: Sequence[Parts], decimal: str) -> str:
