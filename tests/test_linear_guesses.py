@@ -20,7 +20,7 @@ def of_two(**changed):
     return LinearGuesses(**{
         "columns": [0, 1], "labels": [None, None], "mean": [1.0, -2.0], "scale": [2.0, 0.5],
         "least": [-9.0, -9.0], "most": [9.0, 9.0], "covariance": [[1.0, RHO], [RHO, 1.0]],
-        "weight": 0.25,
+        "weights": [0.25, 0.5],
         **changed,
     })  # fmt: skip
 
@@ -93,14 +93,15 @@ def test_without_gaps_the_fit_has_the_moments_of_the_rows_and_one_row_without_co
     np.testing.assert_allclose(covariance, want, rtol=1e-12)
 
 
-def test_gaps_are_moved_by_the_weight_within_the_bounds():
+def test_gaps_are_moved_by_the_column_s_weight_within_the_bounds():
     x = np.array([[NAN, -1.0], [5.0, NAN], [3.0, 4.0], [NAN, NAN], [NAN, 1e9]])
     v = np.array([[0.0, -1.0], [5.0, 8.0], [3.0, 4.0], [0.0, 0.0], [0.0, 1e9]])
     far = 1 + 2 * RHO * MOST_DEVIATIONS  # and so beyond the most there was
     guesses = [[1 + 2 * RHO * 2, NAN], [NAN, -2 + 0.5 * RHO * 2], [NAN, NAN], [1, -2], [9, NAN]]
     assert far > 9
     np.testing.assert_allclose(of_two().guesses(x), guesses, rtol=1e-12)
-    want = np.where(np.isnan(guesses), v, 0.75 * v + 0.25 * np.array(guesses))
+    w = np.array([0.25, 0.5])
+    want = np.where(np.isnan(guesses), v, (1 - w) * v + w * np.array(guesses))
     np.testing.assert_allclose(of_two().moved(v, x), want, rtol=1e-12)
 
 
@@ -111,14 +112,15 @@ def test_labels_say_something_and_are_not_guessed():
 
 
 def test_the_config_comes_back_bit_by_bit():
-    linear = of_two(labels=[None, 1], weight=1 / 3)
+    linear = of_two(labels=[None, 1], weights=[1 / 3, 0.0])
     again = LinearGuesses.given(json.loads(json.dumps(linear.config)), 2)
     assert again.config == linear.config
 
 
 @pytest.mark.parametrize(
     "changed",
-    [{"scale": [1.0, 0.0]}, {"weight": 1.5}, {"weight": NAN}, {"mean": [0.0]}, {"least": [0, "a"]},
+    [{"scale": [1.0, 0.0]}, {"weights": [0.5, 1.5]}, {"weights": [NAN, 0]}, {"weights": [0.5]},
+     {"mean": [0.0]}, {"least": [0, "a"]},
      {"covariance": [[1.0, 2.0], [2.0, 1.0]]}, {"covariance": [[1.0]]}, {"columns": [-1, 0]},
      {"labels": [np.inf, None]}],
 )  # fmt: skip
@@ -135,7 +137,8 @@ def test_guesses_of_other_columns_are_refused():
             poor(linear=wrong)
 
 
-def test_the_weight_is_the_least_squares_one_of_hidden_cells(monkeypatch):
+def test_weights_are_the_least_squares_ones_of_hidden_cells(monkeypatch):
+    """Around the table's, as the mean of a normal regression with a normal prior has it."""
     x = with_gaps(correlated(1200), 0.1)
     taken = {}
 
@@ -145,15 +148,18 @@ def test_the_weight_is_the_least_squares_one_of_hidden_cells(monkeypatch):
 
     monkeypatch.setattr(fitting, "impute", of_model)
     linear = fit_linear(poor(), x)
-    rows, seen = x, taken["seen"]
-    hidden = np.isnan(seen) & ~np.isnan(rows)
-    assert abs(hidden.mean() / (~np.isnan(x)).mean() - 0.2) < 0.02
-    scale = x[~np.isnan(x).any(1)].std(0)
-    by_guess = ((linear.guesses(seen) - 8.0) / scale)[hidden]
-    off = ((rows - 8.0) / scale)[hidden]
-    want = np.linalg.lstsq(by_guess[:, None], off, rcond=None)[0][0]
-    assert 0.5 < linear.weight < 1
-    assert abs(linear.weight - want) < 0.01
+    seen = taken["seen"]
+    hidden = np.isnan(seen) & ~np.isnan(x)
+    assert abs(hidden.sum() / (~np.isnan(x)).sum() - 0.2) < 0.02
+    b, r = ((a - 8.0) / linear.scale for a in (linear.guesses(seen), x))
+    of_all = np.linalg.lstsq(b[hidden][:, None], r[hidden], rcond=None)[0][0]
+    assert 0.5 < of_all < 1
+    for j in range(5):
+        bj, rj = b[hidden[:, j], j], r[hidden[:, j], j]
+        s = np.sqrt(np.mean(np.square(rj - of_all * bj)))
+        design = np.append(bj / s, 1 / 0.05)[:, None]
+        want = np.linalg.lstsq(design, np.append(rj / s, of_all / 0.05), rcond=None)[0][0]
+        np.testing.assert_allclose(linear.weights[j], min(want, 1.0), rtol=1e-6)
 
 
 def test_what_a_poor_model_fills_in_is_mended(trained):
@@ -163,7 +169,7 @@ def test_what_a_poor_model_fills_in_is_mended(trained):
     mended = model.copy()
     nv.calibrate(mended, gaps)
     after = np.square(nv.impute(mended, gaps) - x)[missing].mean()
-    assert mended.linear.weight > 0.9
+    assert mended.linear.weights.min() > 0.9
     assert after < 0.2 * before
 
 
@@ -206,7 +212,7 @@ def test_models_that_get_none(trained):
     assert fit_linear(scaled, np.full((30, 5), 7, np.uint8)) is None
 
 
-def test_a_weight_of_nothing_is_none(monkeypatch):
+def test_weights_of_nothing_are_none(monkeypatch):
     """The model's own guesses are the truth."""
     x = correlated(1200)
     monkeypatch.setattr(fitting, "impute", lambda model, seen, **options: x[: len(seen)])

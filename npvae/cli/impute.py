@@ -57,9 +57,10 @@ def impute(options: Namespace) -> None:
         f"{count(int(rows.sum()), 'row')} of {len(rows):,}"
     )
     if options.draws is None and not options.median and run.model.linear is not None:
+        weights = run.model.linear.weights
         say(
             "  numbers: the model's means, moved towards linear guesses by "
-            f"{run.model.linear.weight:.0%} of what lies between"
+            f"{weights[weights > 0].mean():.0%} of what lies between"
         )
     for line in _how_sure(table, draws[:_DRAWS], gaps):
         say(f"  {line}")

@@ -27,12 +27,8 @@ class LinearGuesses:
 
     which is the best linear guess whatever the distribution is. The features are columns of
     numbers, standardised, and of labels whether a row has a certain one, less how many have it. A
-    gap that a model filled with v is moved to v + weight · (guess - v), within what the column had.
+    gap that a model filled with v is moved to v + w (guess - v), w the column's weight.
 
-    Derivation of the weight, with t the true numbers of cells that were hidden, v and g the guesses
-    of the model and of this:
-      (1) L = Σ (t - v - w (g - v))² is convex in w, and ∂L/∂w = -2 Σ (g - v) (t - v - w (g - v))
-      (2) so it is least at w = Σ (g - v) (t - v) / Σ (g - v)², or at the end of [0, 1] next to it
     Source: the normal's, Anderson 2003, section 2.5; of guesses that are combined by their errors
     at what they did not see, Wolpert 1992 and Breiman 1996.
 
@@ -46,7 +42,8 @@ class LinearGuesses:
     least, most : sequences of F numbers
         What the columns lie between.
     covariance : F sequences of F numbers
-    weight : float from 0 to 1
+    weights : sequence of F numbers from 0 to 1
+        Of labels without a meaning.
 
     Raises
     ------
@@ -63,7 +60,7 @@ class LinearGuesses:
         least: Any,
         most: Any,
         covariance: Any,
-        weight: float,
+        weights: Any,
     ) -> None:
         try:
             self.columns = np.array(columns, np.intp)
@@ -71,24 +68,28 @@ class LinearGuesses:
             self.mean, self.scale = np.array(mean, np.float64), np.array(scale, np.float64)
             self.least, self.most = np.array(least, np.float64), np.array(most, np.float64)
             self.covariance = np.array(covariance, np.float64)
-            self.weight = float(weight)
+            self.weights = np.array(weights, np.float64)
             self._check()
         except (TypeError, ValueError, OverflowError) as error:
             raise ConfigError(
-                "linear guesses have a column, a label or None, a mean, a scale and two bounds for "
-                "each feature, the features' covariance and a weight from 0 to 1; got others "
+                "linear guesses have a column, a label or None, a mean, a scale, two bounds and a "
+                "weight from 0 to 1 for each feature, and the features' covariance; got others "
                 f"({error})."
             ) from error
 
     def _check(self) -> None:
         n = len(self.columns)
-        of_each = (self.columns, self.labels, self.mean, self.scale, self.least, self.most)
+        numbers = (self.mean, self.scale, self.least, self.most, self.weights)
+        of_each = (self.columns, self.labels, *numbers)
         if {a.shape for a in of_each} != {(n,)} or self.covariance.shape != (n, n):
             raise ValueError("their numbers differ")
-        finite = (*of_each[2:], self.covariance, np.array(self.weight))
-        if not all(np.isfinite(a).all() for a in finite) or np.isinf(self.labels).any():
+        if (
+            not all(np.isfinite(a).all() for a in (*numbers, self.covariance))
+            or np.isinf(self.labels).any()
+        ):
             raise ValueError("some are not finite")
-        if (self.scale <= 0).any() or (self.columns < 0).any() or not 0 <= self.weight <= 1:
+        outside = (self.scale <= 0) | (self.columns < 0) | (self.weights < 0) | (self.weights > 1)
+        if outside.any():
             raise ValueError("some are out of their range")
         np.linalg.cholesky(self.covariance)  # LinAlgError, a ValueError, if it is not one
 
@@ -119,7 +120,7 @@ class LinearGuesses:
             "least": self.least.tolist(),
             "most": self.most.tolist(),
             "covariance": self.covariance.tolist(),
-            "weight": self.weight,
+            "weights": self.weights.tolist(),
         }
 
     def __deepcopy__(self, memo: Any) -> LinearGuesses:
@@ -127,7 +128,7 @@ class LinearGuesses:
         return self
 
     def guesses(self, x: Array) -> Array:
-        """Of each missing number in rows x (N, D), (N, D); NaN elsewhere."""
+        """Of each missing number in rows x (N, D), (N, D), within what its column had; else NaN."""
         found = np.full(x.shape, np.nan)
         numbers = np.flatnonzero(np.isnan(self.labels))
         size = max(1, _BLOCK // max(1, len(self.columns)) ** 2)
@@ -141,8 +142,10 @@ class LinearGuesses:
 
     def moved(self, filled: Array, x: Array) -> Array:
         """What a model filled the gaps of x with, both (N, D), moved towards the linear guesses."""
-        guesses = self.guesses(x)
-        moved = filled + self.weight * (guesses - filled)
+        guesses, weights = self.guesses(x), np.zeros(x.shape[1])
+        numbers = np.isnan(self.labels)
+        weights[self.columns[numbers]] = self.weights[numbers]
+        moved = filled + weights * (guesses - filled)
         return np.where(np.isnan(guesses), filled, moved).astype(filled.dtype)
 
 

@@ -18,6 +18,8 @@ _MOST_ROWS = 3000
 _HIDDEN, _JUDGED = 0.2, 1000
 """The share of cells that are hidden to weigh the guesses, and in how many rows at least; few rows
 are taken several times, with other cells hidden."""
+_APART = 0.05
+"""How far columns' weights are thought to be apart."""
 _SAMPLES = 50
 _HIDING = 23
 """The purpose of a random stream, beside the seed."""
@@ -26,7 +28,7 @@ _HIDING = 23
 def fit_linear(model: Any, x: Array, seed: int = 0) -> LinearGuesses | None:
     """What the numbers that fill gaps of such rows are to be moved towards.
 
-    The weight is that at which cells of x that were hidden are guessed best.
+    The weights are those at which cells of x that were hidden are guessed best.
 
     Parameters
     ----------
@@ -39,7 +41,7 @@ def fit_linear(model: Any, x: Array, seed: int = 0) -> LinearGuesses | None:
     Returns
     -------
     LinearGuesses or None
-        None where the model takes no gaps, rows are few, columns are many, or the weight is 0.
+        None where the model takes no gaps, rows are few, columns are many, or weights are 0.
     """
     takes_gaps = model.missing is not None and model.has_density and model.scale is None
     if not takes_gaps or len(x) < _FEWEST_ROWS:
@@ -55,9 +57,10 @@ def fit_linear(model: Any, x: Array, seed: int = 0) -> LinearGuesses | None:
     shift, covariance = fitted(coded(some, columns, labels, mean, scale))
     given = [None if l != l else int(l) for l in labels.tolist()]
     mean = mean + scale * shift
-    linear = LinearGuesses(columns, given, mean, scale, least, most, covariance, 1.0)
-    linear.weight = _weight(model, linear, x, seed)
-    return linear if linear.weight else None
+    none = np.zeros(len(columns))
+    linear = LinearGuesses(columns, given, mean, scale, least, most, covariance, none)
+    linear.weights = _weights(model, linear, x, seed)
+    return linear if linear.weights.any() else None
 
 
 def _features(x: Array, numbers: Array) -> tuple[Array, Array] | None:
@@ -80,8 +83,18 @@ def _features(x: Array, numbers: Array) -> tuple[Array, Array] | None:
     return columns.astype(np.intp), labels
 
 
-def _weight(model: Any, linear: LinearGuesses, x: Array, seed: int) -> float:
-    """By how much the guesses count: `LinearGuesses`, (2), in deviations of the columns."""
+def _weights(model: Any, linear: LinearGuesses, x: Array, seed: int) -> Array:
+    """How much each column's guesses count, (F,), by cells that are hidden.
+
+    Derivation, with b = guess - v and r = truth - v, where the model filled in v:
+      (1) Σ (r - w b)² is convex in w, and least where Σ b (r - w b) = 0  ->  w = Σ b r / Σ b²
+      (2) that is the table's weight W, over all cells. A column's w is thought to be normal around
+          W, with deviation t = `_APART`, and its r - w b too, with variance s²  ->  of the sum
+          Σ (r - w b)² / s² + (w - W)² / t² the least is at w = (Σ b r + λ W) / (Σ b² + λ), with
+          λ = s² / t²
+      (3) both end at 0 and 1
+    In standard deviations of the columns.
+    """
     rng = np.random.default_rng([seed, _HIDING])
     rows = np.tile(x, (-(-_JUDGED // len(x)), 1)) if len(x) < _JUDGED else x
     rows = rows[:: -(-len(rows) // (2 * _JUDGED))]
@@ -91,16 +104,20 @@ def _weight(model: Any, linear: LinearGuesses, x: Array, seed: int) -> float:
     plain = model.copy()
     plain.linear = None
     filled, guesses = impute(plain, seen, n_samples=_SAMPLES, seed=seed), linear.guesses(seen)
-    row, column = np.nonzero(hidden & ~np.isnan(guesses))
-    scale = np.full(x.shape[1], np.nan)
-    scale[linear.columns] = linear.scale
+    hidden &= ~np.isnan(guesses)
+    columns = linear.columns
 
     def apart(a: Array, b: Array) -> Array:
-        off = (a - b)[row, column] / scale[column]
-        return np.clip(off, -MOST_DEVIATIONS, MOST_DEVIATIONS)
+        off = (a - b)[:, columns] / linear.scale
+        return np.where(hidden[:, columns], np.clip(off, -MOST_DEVIATIONS, MOST_DEVIATIONS), 0.0)
 
-    by_guess = apart(guesses, filled)
-    if not by_guess.any():
-        return 0.0
-    best = by_guess @ apart(rows, filled) / (by_guess @ by_guess)
-    return float(np.clip(best, 0.0, 1.0))
+    b, r = apart(guesses, filled), apart(rows, filled)
+    numbers = np.isnan(linear.labels)
+    if not b[:, numbers].any():
+        return np.zeros(len(columns))
+    squares, products = np.square(b).sum(0), (b * r).sum(0)
+    of_all = np.clip(products[numbers].sum() / squares[numbers].sum(), 0.0, 1.0)  # (1)
+    variance = np.square(r - of_all * b).sum(0) / np.maximum(hidden[:, columns].sum(0), 1)
+    ridge = np.maximum(variance, 1e-4) / _APART**2
+    each = np.clip((products + ridge * of_all) / (squares + ridge), 0.0, 1.0)  # (2), (3)
+    return np.where(numbers, each, 0.0)
