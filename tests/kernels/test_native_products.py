@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from npvae.executor.operations import products, tiles
-from npvae.executor.operations.products import K_BLOCK, ROW_BLOCK, product
+from npvae.executor.operations.products import K_BLOCK, N_BLOCK, ROW_BLOCK, WAY, product
 from npvae.executor.operations.tiles import LANES, ROWS
 
 f32 = np.float32
@@ -87,7 +87,8 @@ def test_shapes_at_random():
 @pytest.mark.parametrize(
     ("m", "n", "k"),
     [
-        (1040, 512, 40), (1024, 530, K_BLOCK + 30), (ROW_BLOCK - 1, 1500, 9),
+        (1040, 512, 40), (1024, 530, K_BLOCK + 30), (2 * ROW_BLOCK - 1, N_BLOCK + 70, 9),
+        (ROW_BLOCK + 1, 2 * LANES + 1, WAY // 4),
         (2 * ROW_BLOCK + 1, 70, 20), (ROW_BLOCK + 1, 2 * LANES, K_BLOCK + 1),
     ],
 )  # fmt: skip
@@ -105,6 +106,15 @@ def test_bits_depend_neither_on_packing_nor_on_how_rows_are_shared():
     for lo, hi in ((0, 500), (500, 501), (501, 700), (700, m)):
         run(a.ctypes.data, k, 1, b.ctypes.data, n, parts.ctypes.data, n, n, k, lo, hi)
     np.testing.assert_array_equal(parts, packed)
+
+
+def test_bits_do_not_depend_on_whether_rows_of_a_meet_in_a_cache():
+    m, n, k = 2 * ROWS + 1, 5 * LANES + 3, WAY // 4
+    rng = np.random.default_rng(6)
+    a, b = rng.standard_normal((m, k + LANES), f32), rng.standard_normal((k, n), f32)
+    packed, apart = multiplied(a[:, :k], b), np.empty((m, n), f32)
+    run(a.ctypes.data, k + LANES, 1, b.ctypes.data, n, apart.ctypes.data, n, n, k, 0, m)
+    np.testing.assert_array_equal(apart, packed)
 
 
 def test_bits_do_not_depend_on_a_panel_that_is_copied_to_stay_near():

@@ -6,11 +6,12 @@ its AVX2 kernels, at half of the speed that these reach; docs/performance.md).
 
 B and C have their columns side by side; A has any strides, so A transposed costs nothing. k is
 taken in blocks, and so are the rows of C, so that what a tile reads stays in the nearest caches. At
-the sizes of most networks that needs no copies of A and B. Where both are large, their panels are
-copied into the thread's scratch (packed): else the rows of a tile, lying pages apart, would fall
-out of the caches. A panel of B whose rows lie far apart is copied alone where it then stays in the
-first-level cache. A panel of B at the right edge is copied as well, with zeros behind it, and the
-tile's result goes through the scratch, so that no tile has to mask what it reads and writes.
+the sizes of most networks that needs no copies of A and B. Where both are large, or A's rows lie
+where a cache has few places for them, they are copied into the thread's scratch (packed): a block
+of A, and all panels of B once for all blocks of A. A panel of B whose rows lie far apart is copied
+alone where it then stays in the first-level cache. A panel of B at the right edge is copied as
+well, with zeros behind it, and the tile's result goes through the scratch, so that no tile has to
+mask what it reads and writes.
 
 Every number of C is one sum over k in the same order, whatever the tiles and copies: its bits do
 not depend on them, nor on how threads share the rows.
@@ -22,17 +23,23 @@ from __future__ import annotations
 import numpy as np
 
 from .declare import operation
-from .options import fast, floats
-from .tiles import LANES, ROWS, tile
+from .options import fast, floats, instruction
+from .squares import fetch
+from .tiles import LANES, ROWS, VECTOR, load, store, tile
 
-K_BLOCK = 320
-"""How much of k is run over at a time; from 192 to 512 makes no difference beyond the noise."""
-ROW_BLOCK = 392
-"""How many rows of A are in use at a time: with `K_BLOCK` half a megabyte, as second-level caches
-have."""
+K_BLOCK = 336
+"""How much of k is run over at a time, at most: as packed rows of A an odd number of cache lines,
+so that no two rows of a tile meet in a cache; from 192 to 512 makes no difference beyond that."""
+ROW_BLOCK = 280
+"""How many rows of A are in use at a time: with `K_BLOCK` less than a second-level cache."""
+N_BLOCK = 1024
+"""How many columns of B are packed at a time: with `K_BLOCK` 1.3 megabytes."""
 PACKED_COLUMNS, PACKED_NUMBERS = 512, 1 << 19
 """A and B are packed where C has as many columns and, in this thread's rows, numbers: then each
 copied number is used often enough."""
+WAY, WAYS = 4096, 8
+"""And where a tile's rows of A lie a multiple of so many bytes apart: a first-level cache keeps so
+few lines of such places."""
 
 WIDE = 2 * LANES
 PANEL_IS_NEAR = 4 * K_BLOCK * WIDE <= 1 << 15
@@ -42,19 +49,25 @@ SPREAD, OFTEN = 1 << 19, 16
 where so many tiles of A meet it."""
 _ALIGNED = 16
 """Scratch begins at a multiple of a cache line, 16 numbers."""
-SCRATCH = _ALIGNED + ROWS * WIDE + K_BLOCK * (WIDE + ROW_BLOCK + ROWS)
-"""How many float32 of scratch a product needs: a tile of C, a panel of B, a block of A."""
+SCRATCH = _ALIGNED + ROWS * WIDE + K_BLOCK * (N_BLOCK + ROW_BLOCK)
+"""How many float32 of scratch a product needs: a tile of C, panels of B, a block of A."""
+
+
+@instruction("void(int64, int64)")
+def _vector(builder, source, out):
+    """LANES numbers from one place to another."""
+    store(builder, load(builder, source, VECTOR), out)
 
 
 @fast
-def _pack_columns(b, b_k, n, k, out):
+def _pack_panel(b, b_k, n, k, out):
     """A panel of B: k rows of n numbers, WIDE at most, in rows of WIDE with zeros behind them."""
     for p in range(k):
-        source, packed = floats(b + p * b_k, n), floats(out + 4 * WIDE * p, WIDE)
         if n == WIDE:
-            for j in range(WIDE):
-                packed[j] = source[j]
+            for j in range(0, WIDE, LANES):
+                _vector(b + p * b_k + 4 * j, out + 4 * (WIDE * p + j))
         else:
+            source, packed = floats(b + p * b_k, n), floats(out + 4 * WIDE * p, WIDE)
             for j in range(WIDE):
                 packed[j] = np.float32(0)
             for j in range(n):
@@ -62,18 +75,40 @@ def _pack_columns(b, b_k, n, k, out):
 
 
 @fast
-def _pack_rows(a, a_row, a_k, m, k, out):
-    """A panel of A: m rows, ROWS at most, as k groups of which each has ROWS places."""
-    if a_row == 4:
+def _pack_panels(b, b_k, n, k, out):
+    """All panels of B's n columns, one behind the other."""
+    for j in range(0, n, WIDE):
+        _pack_panel(b + 4 * j, b_k, min(WIDE, n - j), k, out + 4 * k * j)
+
+
+@fast
+def _pack_rows(a, a_row, m, k, out):
+    """A block of A: its m rows, K_BLOCK numbers apart."""
+    for i in range(m):
+        if i < m - 2:
+            fetch(a + (i + 2) * a_row, 4 * k)
+        source, packed = floats(a + i * a_row, k), floats(out + 4 * K_BLOCK * i, k)
         for p in range(k):
-            source, packed = floats(a + p * a_k, m), floats(out + 4 * ROWS * p, m)
-            for i in range(m):
-                packed[i] = source[i]
-    else:
-        for i in range(m):
-            packed = floats(out + 4 * i, ROWS * k)
-            for p in range(k):
-                packed[ROWS * p] = floats(a + i * a_row + p * a_k, 1)[0]
+            packed[p] = source[p]
+
+
+@fast
+def _pack_transposed(a, a_k, m, k, out):
+    """A block of A transposed: for each tile, k times the numbers of its rows.
+
+    What whole vectors have beyond them is written over by the next; the last row is copied exactly,
+    since A may end there.
+    """
+    tiles = (m + ROWS - 1) // ROWS
+    for t in range(tiles):
+        i, rows = _share(m, tiles, t)
+        source, packed = a + 4 * i, out + 4 * K_BLOCK * i
+        for p in range(k - 1):
+            for j in range(0, ROWS, LANES):
+                _vector(source + p * a_k + 4 * j, packed + 4 * (rows * p + j))
+        old, new = floats(source + (k - 1) * a_k, rows), floats(packed + 4 * rows * (k - 1), rows)
+        for j in range(rows):
+            new[j] = old[j]
 
 
 @fast
@@ -90,6 +125,13 @@ def _put(tile_at, c, c_row, m, n, add):
 
 
 @fast
+def _areas(scratch):
+    """Where a tile of C, the panels of B, and the block of A lie."""
+    panels = scratch + 4 * ROWS * WIDE
+    return scratch, panels, panels + 4 * K_BLOCK * N_BLOCK
+
+
+@fast
 def _share(m, parts, i):
     """Where the i-th of so many even parts of m rows begins, and its rows."""
     first = m * i // parts
@@ -99,26 +141,28 @@ def _share(m, parts, i):
 @fast
 def _block(a, a_row, a_k, b, b_k, c, c_row, m, n, k, add, packs, scratch):
     """C (m, n), of a block of A's rows and of k; the rows are shared evenly among the tiles."""
-    edge, panel = scratch, scratch + 4 * ROWS * WIDE
-    packed = panel + 4 * K_BLOCK * WIDE
+    edge, panels, packed = _areas(scratch)
     tiles = (m + ROWS - 1) // ROWS
-    if packs:
-        for t in range(tiles):
-            i, rows = _share(m, tiles, t)
-            _pack_rows(a + i * a_row, a_row, a_k, rows, k, packed + 4 * ROWS * k * t)
+    if packs and a_row == 4:
+        _pack_transposed(a, a_k, m, k, packed)
+    elif packs:
+        _pack_rows(a, a_row, m, k, packed)
     for j in range(0, n, WIDE):
         columns = min(WIDE, n - j)
         vectors = 2 if columns > LANES else 1
         whole = columns == vectors * LANES
         b_at, b_step = b + 4 * j, b_k
-        if packs or not whole or (PANEL_IS_NEAR and b_k * k >= SPREAD and tiles >= OFTEN):
-            _pack_columns(b_at, b_k, columns, k, panel)
-            b_at, b_step = panel, 4 * WIDE
+        if packs:
+            b_at, b_step = panels + 4 * k * j, 4 * WIDE
+        elif not whole or (PANEL_IS_NEAR and b_k * k >= SPREAD and tiles >= OFTEN):
+            _pack_panel(b_at, b_k, columns, k, panels)
+            b_at, b_step = panels, 4 * WIDE
         for t in range(tiles):
             i, rows = _share(m, tiles, t)
             a_at, row, step = a + i * a_row, a_row, a_k
             if packs:
-                a_at, row, step = packed + 4 * ROWS * k * t, 4, 4 * ROWS
+                a_at = packed + 4 * K_BLOCK * i
+                row, step = (4, 4 * rows) if a_row == 4 else (4 * K_BLOCK, 4)
             c_at = c + i * c_row + 4 * j
             if whole:
                 tile(rows, vectors, a_at, row, step, b_at, b_step, c_at, c_row, k, add)
@@ -136,17 +180,23 @@ def product(a, a_row, a_k, b, b_k, c, c_row, n, k, lo, hi, scratch):
     """
     a_row, a_k, b_k, c_row = 4 * a_row, 4 * a_k, 4 * b_k, 4 * c_row
     scratch = (scratch + 4 * _ALIGNED - 1) // (4 * _ALIGNED) * (4 * _ALIGNED)
-    packs = n >= PACKED_COLUMNS and (hi - lo) * n >= PACKED_NUMBERS
-    blocks = (hi - lo + ROW_BLOCK - 1) // ROW_BLOCK
-    for start in range(0, k, K_BLOCK):
-        some, add = min(K_BLOCK, k - start), min(start, 1)
-        for block in range(blocks):
-            first, m = _share(hi - lo, blocks, block)
-            first += lo
-            _block(
-                a + first * a_row + start * a_k, a_row, a_k, b + start * b_k, b_k,
-                c + first * c_row, c_row, m, n, some, add, packs, scratch,
-            )  # fmt: skip
+    meet = a_row % WAY == 0 and min(hi - lo, ROWS) > WAYS and n > WIDE
+    packs = meet or (n >= PACKED_COLUMNS and (hi - lo) * n >= PACKED_NUMBERS)
+    turns, blocks = (k + K_BLOCK - 1) // K_BLOCK, (hi - lo + ROW_BLOCK - 1) // ROW_BLOCK
+    for turn in range(turns):
+        start, some = _share(k, turns, turn)
+        for j in range(0, n, N_BLOCK):
+            b_at, columns = b + start * b_k + 4 * j, min(N_BLOCK, n - j)
+            if packs:
+                _pack_panels(b_at, b_k, columns, some, _areas(scratch)[1])
+            for block in range(blocks):
+                first, m = _share(hi - lo, blocks, block)
+                first += lo
+                _block(
+                    a + first * a_row + start * a_k, a_row, a_k, b_at, b_k,
+                    c + first * c_row + 4 * j, c_row, m, columns, some, min(turn, 1), packs,
+                    scratch,
+                )  # fmt: skip
 
 
 @operation()
