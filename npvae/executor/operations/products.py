@@ -35,16 +35,17 @@ ROW_BLOCK = 280
 N_BLOCK = 1024
 """How many columns of B are packed at a time: with `K_BLOCK` 1.3 megabytes."""
 PACKED_COLUMNS, PACKED_NUMBERS = 512, 1 << 19
-"""A and B are packed where C has as many columns and, in this thread's rows, numbers: then each
-copied number is used often enough."""
-WAY, WAYS = 4096, 8
-"""And where a tile's rows of A lie a multiple of so many bytes apart: a first-level cache keeps so
-few lines of such places."""
+"""What C has at least, of columns and in this thread's rows of numbers, to be called large."""
+WAY, WAYS, LINE = 4096, 8, 64
+"""Bytes that lie a multiple of `WAY` apart have `WAYS` lines of a first-level cache to share, each
+of `LINE` bytes."""
+PACKED_ROWS = 128
+"""How many rows of A transposed are worth packing."""
 
 WIDE = 2 * LANES
 PANEL_IS_NEAR = 4 * K_BLOCK * WIDE <= 1 << 15
 """Whether a panel of B fits into a first-level cache of 32 KiB."""
-SPREAD, OFTEN = 1 << 19, 16
+SPREAD, OFTEN = 500_000, 16
 """There it stays if copied, where else its rows would be spread over so many bytes; and that pays
 where so many tiles of A meet it."""
 _ALIGNED = 16
@@ -171,6 +172,19 @@ def _block(a, a_row, a_k, b, b_k, c, c_row, m, n, k, add, packs, scratch):
                 _put(edge, c_at, c_row, rows, columns, add)
 
 
+@fast
+def _is_packed(a_row, m, n):
+    """Whether A and B are copied: each number is used often, or A's cache lines would be lost.
+
+    They would be where a tile's rows meet in too few places of the cache, or where a tile takes
+    less than half of each line of A transposed.
+    """
+    large = n >= PACKED_COLUMNS and m * n >= PACKED_NUMBERS
+    meeting = a_row % WAY == 0 and min(m, ROWS) > WAYS and n > WIDE
+    thin = a_row == 4 and 4 * ROWS < LINE // 2 and m >= PACKED_ROWS
+    return large or meeting or thin
+
+
 @operation()
 @fast
 def product(a, a_row, a_k, b, b_k, c, c_row, n, k, lo, hi, scratch):
@@ -180,8 +194,7 @@ def product(a, a_row, a_k, b, b_k, c, c_row, n, k, lo, hi, scratch):
     """
     a_row, a_k, b_k, c_row = 4 * a_row, 4 * a_k, 4 * b_k, 4 * c_row
     scratch = (scratch + 4 * _ALIGNED - 1) // (4 * _ALIGNED) * (4 * _ALIGNED)
-    meet = a_row % WAY == 0 and min(hi - lo, ROWS) > WAYS and n > WIDE
-    packs = meet or (n >= PACKED_COLUMNS and (hi - lo) * n >= PACKED_NUMBERS)
+    packs = _is_packed(a_row, hi - lo, n)
     turns, blocks = (k + K_BLOCK - 1) // K_BLOCK, (hi - lo + ROW_BLOCK - 1) // ROW_BLOCK
     for turn in range(turns):
         start, some = _share(k, turns, turn)
