@@ -10,8 +10,8 @@ the sizes of most networks that needs no copies of A and B. Where both are large
 where a cache has few places for them, they are copied into the thread's scratch (packed): a block
 of A, and all panels of B once for all blocks of A. A panel of B whose rows lie far apart is copied
 alone where it then stays in the first-level cache. A panel of B at the right edge is copied as
-well, with zeros behind it, and the tile's result goes through the scratch, so that no tile has to
-mask what it reads and writes.
+well, whatever stands behind it, and the tile's result goes through the scratch, so that no tile has
+to mask what it reads and writes.
 
 Every number of C is one sum over k in the same order, whatever the tiles and copies: its bits do
 not depend on them, nor on how threads share the rows.
@@ -21,10 +21,10 @@ Source: Goto & van de Geijn 2008; Van Zee & van de Geijn 2015.
 from __future__ import annotations
 
 import numpy as np
+from llvmlite import ir
 
 from .declare import operation
-from .options import fast, floats, instruction
-from .squares import fetch
+from .options import LONG, fast, floats, instruction
 from .tiles import LANES, ROWS, VECTOR, load, store, tile
 
 K_BLOCK = 336
@@ -50,7 +50,9 @@ SPREAD, OFTEN = 500_000, 16
 where so many tiles of A meet it."""
 _ALIGNED = 16
 """Scratch begins at a multiple of a cache line, 16 numbers."""
-SCRATCH = _ALIGNED + ROWS * WIDE + K_BLOCK * (N_BLOCK + ROW_BLOCK)
+EDGE = 4 * ROWS * WIDE
+"""Bytes of a tile of C, with which the scratch begins."""
+SCRATCH = _ALIGNED + EDGE // 4 + K_BLOCK * (N_BLOCK + ROW_BLOCK) + LANES
 """How many float32 of scratch a product needs: a tile of C, panels of B, a block of A."""
 
 
@@ -60,76 +62,42 @@ def _vector(builder, source, out):
     store(builder, load(builder, source, VECTOR), out)
 
 
-@fast
-def _pack_panel(b, b_k, n, k, out):
-    """A panel of B: k rows of n numbers, WIDE at most, in rows of WIDE with zeros behind them."""
-    for p in range(k):
-        if n == WIDE:
-            for j in range(0, WIDE, LANES):
-                _vector(b + p * b_k + 4 * j, out + 4 * (WIDE * p + j))
-        else:
-            source, packed = floats(b + p * b_k, n), floats(out + 4 * WIDE * p, WIDE)
-            for j in range(WIDE):
-                packed[j] = np.float32(0)
-            for j in range(n):
-                packed[j] = source[j]
+@instruction("void(int64, int64, int64)")
+def _copy(builder, source, size, out):
+    """So many bytes from one place to another."""
+    pointer = ir.IntType(8).as_pointer()
+    copy = builder.module.declare_intrinsic("llvm.memcpy", [pointer, pointer, LONG])
+    places = [builder.inttoptr(address, pointer) for address in (out, source)]
+    builder.call(copy, [*places, size, ir.Constant(ir.IntType(1), 0)])
 
 
 @fast
-def _pack_panels(b, b_k, n, k, out):
-    """All panels of B's n columns, one behind the other."""
-    for j in range(0, n, WIDE):
-        _pack_panel(b + 4 * j, b_k, min(WIDE, n - j), k, out + 4 * k * j)
+def _pack(source, source_row, rows, n, most, out, out_row):
+    """Rows of n numbers, of `most`, in whole vectors: what these have beyond n is not used.
 
-
-@fast
-def _pack_rows(a, a_row, m, k, out):
-    """A block of A: its m rows, K_BLOCK numbers apart."""
-    for i in range(m):
-        if i < m - 2:
-            fetch(a + (i + 2) * a_row, 4 * k)
-        source, packed = floats(a + i * a_row, k), floats(out + 4 * K_BLOCK * i, k)
-        for p in range(k):
-            packed[p] = source[p]
-
-
-@fast
-def _pack_transposed(a, a_k, m, k, out):
-    """A block of A transposed: for each tile, k times the numbers of its rows.
-
-    What whole vectors have beyond them is written over by the next; the last row is copied exactly,
-    since A may end there.
+    Rows behind which the matrix may end are copied exactly.
     """
-    tiles = (m + ROWS - 1) // ROWS
-    for t in range(tiles):
-        i, rows = _share(m, tiles, t)
-        source, packed = a + 4 * i, out + 4 * K_BLOCK * i
-        for p in range(k - 1):
-            for j in range(0, ROWS, LANES):
-                _vector(source + p * a_k + 4 * j, packed + 4 * (rows * p + j))
-        old, new = floats(source + (k - 1) * a_k, rows), floats(packed + 4 * rows * (k - 1), rows)
-        for j in range(rows):
-            new[j] = old[j]
+    safe = rows - (4 * (most + LANES) + source_row - 1) // source_row
+    for i in range(rows):
+        old, new = source + i * source_row, out + i * out_row
+        if i < safe:
+            for j in range(0, most, LANES):
+                _vector(old + 4 * j, new + 4 * j)
+        else:
+            _copy(old, 4 * n, new)
 
 
 @fast
 def _put(tile_at, c, c_row, m, n, add):
     """What a tile at the edge gave, into C, or added to it."""
     for i in range(m):
-        source, out = floats(tile_at + 4 * WIDE * i, n), floats(c + i * c_row, n)
-        if add != 0:
-            for j in range(n):
-                out[j] += source[j]
+        source, out = tile_at + 4 * WIDE * i, c + i * c_row
+        if add == 0:
+            _copy(source, 4 * n, out)
         else:
+            more, total = floats(source, n), floats(out, n)
             for j in range(n):
-                out[j] = source[j]
-
-
-@fast
-def _areas(scratch):
-    """Where a tile of C, the panels of B, and the block of A lie."""
-    panels = scratch + 4 * ROWS * WIDE
-    return scratch, panels, panels + 4 * K_BLOCK * N_BLOCK
+                total[j] += more[j]
 
 
 @fast
@@ -142,12 +110,15 @@ def _share(m, parts, i):
 @fast
 def _block(a, a_row, a_k, b, b_k, c, c_row, m, n, k, add, packs, scratch):
     """C (m, n), of a block of A's rows and of k; the rows are shared evenly among the tiles."""
-    edge, panels, packed = _areas(scratch)
+    panels, packed = scratch + EDGE, scratch + EDGE + 4 * K_BLOCK * N_BLOCK
     tiles = (m + ROWS - 1) // ROWS
     if packs and a_row == 4:
-        _pack_transposed(a, a_k, m, k, packed)
+        for t in range(tiles):
+            i, rows = _share(m, tiles, t)
+            _pack(a + 4 * i, a_k, k, rows, ROWS, packed + 4 * K_BLOCK * i, 4 * rows)
     elif packs:
-        _pack_rows(a, a_row, m, k, packed)
+        for i in range(m):
+            _copy(a + i * a_row, 4 * k, packed + 4 * K_BLOCK * i)
     for j in range(0, n, WIDE):
         columns = min(WIDE, n - j)
         vectors = 2 if columns > LANES else 1
@@ -156,7 +127,7 @@ def _block(a, a_row, a_k, b, b_k, c, c_row, m, n, k, add, packs, scratch):
         if packs:
             b_at, b_step = panels + 4 * k * j, 4 * WIDE
         elif not whole or (PANEL_IS_NEAR and b_k * k >= SPREAD and tiles >= OFTEN):
-            _pack_panel(b_at, b_k, columns, k, panels)
+            _pack(b_at, b_k, k, columns, WIDE, panels, 4 * WIDE)
             b_at, b_step = panels, 4 * WIDE
         for t in range(tiles):
             i, rows = _share(m, tiles, t)
@@ -168,8 +139,8 @@ def _block(a, a_row, a_k, b, b_k, c, c_row, m, n, k, add, packs, scratch):
             if whole:
                 tile(rows, vectors, a_at, row, step, b_at, b_step, c_at, c_row, k, add)
             else:
-                tile(rows, vectors, a_at, row, step, b_at, b_step, edge, 4 * WIDE, k, 0)
-                _put(edge, c_at, c_row, rows, columns, add)
+                tile(rows, vectors, a_at, row, step, b_at, b_step, scratch, 4 * WIDE, k, 0)
+                _put(scratch, c_at, c_row, rows, columns, add)
 
 
 @fast
@@ -200,8 +171,9 @@ def product(a, a_row, a_k, b, b_k, c, c_row, n, k, lo, hi, scratch):
         start, some = _share(k, turns, turn)
         for j in range(0, n, N_BLOCK):
             b_at, columns = b + start * b_k + 4 * j, min(N_BLOCK, n - j)
-            if packs:
-                _pack_panels(b_at, b_k, columns, some, _areas(scratch)[1])
+            for i in range(0, columns if packs else 0, WIDE):
+                panel = scratch + EDGE + 4 * some * i
+                _pack(b_at + 4 * i, b_k, some, min(WIDE, columns - i), WIDE, panel, 4 * WIDE)
             for block in range(blocks):
                 first, m = _share(hi - lo, blocks, block)
                 first += lo
