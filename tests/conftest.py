@@ -15,6 +15,10 @@ try:
 except ImportError:  # on Windows, where each process compiles for itself
     fcntl = None
 
+# Processes that run tests share the cores; a second thread of OpenBLAS would wait for its next
+# product in a loop, which takes many times the processor time of small products themselves.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 MOST_WORKERS = 4
 """Each process collects the whole suite, and many tests have threads of their own."""
 MANY = 1000

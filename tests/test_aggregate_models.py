@@ -108,6 +108,7 @@ def covariance(model, x):
     return np.cov(mu.T), np.exp(logvar).mean(0)
 
 
+@pytest.mark.slow
 def test_mmd_alone_brings_the_draws_to_the_prior():
     spreads = []
     for weight in (0, 1000):

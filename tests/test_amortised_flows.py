@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from proofs import each_proof
 
 import npvae as nv
 from npvae.core import bind, resolve
@@ -66,10 +67,11 @@ def test_gradients(name, rows):
 
 
 @pytest.mark.parametrize("objective", [nv.ELBO(), nv.IWAE(3)])
-def test_gradients_of_a_model(name, objective):
+@each_proof
+def test_gradients_of_a_model(name, objective, methods):
     posterior = f"{name}:n=2,amortised=true"
     model = nv.VAE(5, 2, hidden=(4,), activation="tanh", posterior=posterior, dtype="float64")
-    assert check_gradients(model, objective=objective).ok
+    assert check_gradients(model, objective=objective, methods=methods).ok
 
 
 def test_captured_steps_agree_with_eager_ones(name):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from proofs import each_proof
 
 import npvae as nv
 from npvae.gradcheck import check_gradients
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.3])
-def test_the_gradient(noise):
+@each_proof
+def test_the_gradient(noise, methods):
     rng = np.random.default_rng(0)
     model = nv.Autoencoder(
         6, 2, hidden=(5,), noise=noise, activation="tanh", missing="mask", context_dim=2,
@@ -20,7 +22,9 @@ def test_the_gradient(noise):
     x, context = rng.random((4, 6)), rng.normal(size=(4, 2))
     x[0, 1] = np.nan
     eps = model.draw_noise(4, 2, rng)
-    report = check_gradients(model, (x, eps, context), objective="elbo:n_samples=2")
+    report = check_gradients(
+        model, (x, eps, context), objective="elbo:n_samples=2", methods=methods
+    )
     assert report.ok, str(report)
 
 

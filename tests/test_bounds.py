@@ -111,6 +111,7 @@ def test_renyi_where_the_posterior_is_exact(alpha):
     assert loss == pytest.approx(-LinearGaussian.of(model).log_px(x).mean(), rel=1e-7)
 
 
+@pytest.mark.smoke(1)
 @pytest.mark.parametrize("alpha", [-1.0, 0.3, 0.5, 2.0])
 def test_renyi_of_many_samples_is_the_exact_bound(alpha):
     """On the linear model ∫ p(z given x)^(1-α) q(z)^α is a Gaussian integral."""

@@ -194,6 +194,7 @@ def test_other_priors_stay(prior):
     np.testing.assert_array_equal(model.flat, before)
 
 
+@pytest.mark.smoke(1)
 @pytest.mark.parametrize("prior", ["standard", "vamp:n_components=3", "mixture:n_components=2"])
 def test_a_fitted_prior_for_any_model(prior, tmp_path):
     """Rows of two clusters: a normal prior draws between them, a fitted one does not."""

@@ -21,6 +21,7 @@ GONE = {"bench.twins"}
 """Commands of an earlier commit, which the page names."""
 
 
+@pytest.mark.slow
 def test_the_blocks_of_the_api_reference_run_one_after_the_other(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(classifier, "TREES", 10)

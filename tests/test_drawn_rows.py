@@ -121,6 +121,7 @@ def test_nearness_by_hand():
     np.testing.assert_allclose(error, np.std(shares) / (4 * p * (1 - p)), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_copies_of_training_rows_are_a_loss_of_privacy():
     x, valid = gaussian(300, 0), gaussian(50, 1)
     copied, fresh = report(x, x, valid), report(gaussian(300, 2), x, valid)

@@ -176,6 +176,7 @@ def test_the_numbers_of_the_parts_add_up(options):
     assert sum(numbers[:-1]) == numbers[-1] == model.n_params
 
 
+@pytest.mark.slow
 def test_repr_stays_short_whatever_the_table(tmp_path):
     header = ",".join(f"c{j}" for j in range(60))
     rows = [",".join(str((i * j * 7 % 11) / 8) for j in range(60)) for i in range(30)]

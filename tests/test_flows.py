@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from proofs import each_proof
 from scipy import stats
 
 import npvae as nv
@@ -175,10 +176,11 @@ def flowed_model(**options):
 @pytest.mark.smoke
 @pytest.mark.parametrize("objective", ["elbo:n_samples=2", "iwae:n_samples=3"])
 @pytest.mark.parametrize("prior", ["standard", "mixture"])
-def test_the_gradient_of_a_model(objective, prior):
+@each_proof
+def test_the_gradient_of_a_model(objective, prior, methods):
     model = flowed_model(prior=prior, dtype="float64", activation="tanh")
     model.flat += 0.3 * np.random.default_rng(0).normal(size=model.n_params)
-    report = check_gradients(model, objective=objective)
+    report = check_gradients(model, objective=objective, methods=methods)
     assert report.ok, str(report)
 
 

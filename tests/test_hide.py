@@ -55,6 +55,7 @@ def correlated(n, seed):
     return rng.normal(size=(n, 2)) @ rng.normal(size=(2, 8)) + 0.2 * rng.normal(size=(n, 8))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernels", ["numpy", "numba"])
 def test_a_model_of_complete_rows_learns_to_fill_gaps(kernels):
     x = correlated(600, 1)

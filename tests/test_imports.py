@@ -229,6 +229,7 @@ print(json.dumps({name: type(getattr(nv, name)).__name__ for name in order}))
 SKIPPED = {"__main__", *COMPILED}
 
 
+@pytest.mark.slow
 def test_every_public_name_is_there_whatever_was_imported_before():
     names = list(nv.__all__)
     modules = sorted(set(MODULES) - SKIPPED)

@@ -47,6 +47,7 @@ def test_diagnostics_by_hand(rng):
     np.testing.assert_array_equal(log_p, nv.log_likelihood(model, x, 50, seed=9))
 
 
+@pytest.mark.slow
 def test_the_standard_error_is_that_of_the_estimate(rng):
     model = encoded(rng, 0.3)
     x = np.repeat(LinearGaussian.of(model).sample(1, rng), 4000, axis=0)

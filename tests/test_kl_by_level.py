@@ -6,6 +6,7 @@ import csv
 
 import numpy as np
 import pytest
+from proofs import each_proof
 
 import npvae as nv
 from npvae.core.errors import ConfigError
@@ -62,11 +63,12 @@ def test_the_first_level_s_weight_is_the_first():
 
 @pytest.mark.smoke(1)
 @pytest.mark.parametrize("inference", ["top_down", "bottom_up", "chain"])
-def test_gradients_with_a_weight_for_each_level(inference):
+@each_proof
+def test_gradients_with_a_weight_for_each_level(inference, methods):
     model = nv.HierarchicalVAE(6, (3, 2), hidden=(5,), activation="tanh", inference=inference,
                                dtype="float64")  # fmt: skip
     objective = nv.ELBO(beta=1.5, level_betas=[0.5, 2.0])
-    assert nv.check_gradients(model, objective=objective).ok
+    assert nv.check_gradients(model, objective=objective, methods=methods).ok
 
 
 def test_levels_are_warmed_up_one_after_the_other():

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from proofs import each_proof
 
 import npvae as nv
 from npvae.core import registered
@@ -33,9 +34,10 @@ def test_every_likelihood_of_npvae_takes_them(cls):
 
 @pytest.mark.smoke(6)
 @each_likelihood
-def test_gradients_with_missing_entries(cls):
+@each_proof
+def test_gradients_with_missing_entries(cls, methods):
     likelihood, theta, x, missing = example(cls)
-    report = check_gradients(likelihood, (theta, np.where(missing, np.nan, x)))
+    report = check_gradients(likelihood, (theta, np.where(missing, np.nan, x)), methods=methods)
     assert report.ok, str(report)
 
 

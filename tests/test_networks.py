@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from proofs import each_proof
 
 import npvae as nv
 from npvae.layers import Dense, Layer, Sequential, mlp
@@ -92,8 +93,9 @@ def test_a_model_is_rebuilt_from_its_config_and_its_file(options, tmp_path):
 @pytest.mark.smoke
 @pytest.mark.parametrize("objective", [nv.ELBO(), nv.IWAE(3)], ids=["elbo", "iwae"])
 @pytest.mark.parametrize("prior", ["standard", "vamp:n_components=3"])
-def test_gradients(objective, prior):
-    report = nv.check_gradients(model(prior=prior), objective=objective)
+@each_proof
+def test_gradients(objective, prior, methods):
+    report = nv.check_gradients(model(prior=prior), objective=objective, methods=methods)
     assert report.ok, str(report)
 
 

@@ -39,6 +39,7 @@ def test_every_notebook_is_plain_and_has_no_output():
         assert not any(cell.get("outputs") for cell in book["cells"])
 
 
+@pytest.mark.slow
 def test_the_mistakes_are_among_the_strange_rows(run):
     names = run("outliers")
     assert set(names["mistakes"]) <= set(names["strange"].index)

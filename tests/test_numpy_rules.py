@@ -92,6 +92,7 @@ def test_gradient_checks_do():
         assert nv.check_gradients(bell, np.array([1.0, 30.0, 0.5])).ok  # exp(-900) underflows
 
 
+@pytest.mark.slow
 def test_pictures_do(tmp_path):
     pytest.importorskip("matplotlib")
     model = nv.VAE(6, 2, hidden=(8,))

@@ -92,6 +92,7 @@ def test_a_warm_up_that_did_not_end(rows):
     assert not any("warm-up" in said for said in nv.report(model, rows, history=history))
 
 
+@pytest.mark.slow
 def test_where_overfitting_turned(rows):
     """Said of weights after the turn; not of the best ones, whose rows are no worse for it."""
     of = dict(likelihood="gaussian_column_scale", hidden=(200,))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from proofs import each_proof
 from scipy.special import log_softmax
 
 import npvae as nv
@@ -25,14 +26,15 @@ def clusters(rng, n=400, classes=3):
 
 
 @pytest.mark.parametrize("objective", ["elbo", "elbo:n_samples=2,beta=2"])
-def test_the_gradient(objective):
+@each_proof
+def test_the_gradient(objective, methods):
     model, rng = small(missing="mask"), np.random.default_rng(1)
     x = rng.random((4, 5))
     x[1, 2] = np.nan
     n_samples = nv.objectives.as_objective(objective).n_samples
     eps = model.draw_noise(4, n_samples, rng)
     known = np.eye(3)[[0, 1, 2, 0]] * [[1], [0], [1], [0]]
-    report = check_gradients(model, (x, eps, known), objective=objective)
+    report = check_gradients(model, (x, eps, known), objective=objective, methods=methods)
     assert report.ok, str(report)
 
 

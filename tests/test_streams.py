@@ -183,6 +183,7 @@ def test_the_rate_is_that_of_the_epoch(capsys):
 CLOSED = "import sys; from npvae.cli import main; sys.exit(main({!r}))"
 
 
+@pytest.mark.smoke(1)
 @pytest.mark.parametrize("streams_closed", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
 def test_the_command_line_runs_with_its_streams_closed(tmp_path, streams_closed):
     arguments = ["train", "--epochs", "2", "--no-plots", "--out", "run"]

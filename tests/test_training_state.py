@@ -52,6 +52,7 @@ def in_record(name, value):
     return lambda training: training["records"][1].update({name: value})
 
 
+@pytest.mark.smoke(8)
 @pytest.mark.parametrize(
     ("change", "message"),
     [

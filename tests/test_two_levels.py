@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from proofs import each_proof
 from scipy import stats
 from two_levels import BottomUp, Conditional
 
@@ -93,11 +94,12 @@ def model_and_rows(cls, n=6, **options):
 @pytest.mark.smoke
 @each_model
 @pytest.mark.parametrize("objective", ["elbo", "elbo:beta=2,n_samples=3", "iwae:n_samples=4"])
-def test_the_gradient(cls, objective):
+@each_proof
+def test_the_gradient(cls, objective, methods):
     model, x = model_and_rows(cls, dtype="float64")
     n_samples = nv.objectives.as_objective(objective).n_samples
     eps = model.draw_noise(len(x), n_samples, np.random.default_rng(0))
-    report = check_gradients(model, (x, eps), objective=objective)
+    report = check_gradients(model, (x, eps), objective=objective, methods=methods)
     assert report.ok, str(report)
 
 

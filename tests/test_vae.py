@@ -146,6 +146,7 @@ def test_sample_has_the_moments_of_the_prior_seen_through_the_decoder():
     assert not np.array_equal(model.sample(9, seed=5), model.sample(9, seed=6))
 
 
+@pytest.mark.smoke(1)
 @pytest.mark.parametrize("n_samples", [1, 2])
 def test_rows_are_taken_in_chunks_that_do_not_show(monkeypatch, n_samples):
     model, x = perturbed(context_dim=1), binary(50)

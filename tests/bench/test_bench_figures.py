@@ -265,6 +265,7 @@ def test_points_of_scaling():
     assert scaling.steps(Net(4, (3,), 2)) == 500
 
 
+@pytest.mark.slow
 def test_every_kind_of_figure_can_be_drawn_and_tabled(trained, tmp_path):
     found, _ = trained
     results = [

@@ -108,6 +108,7 @@ def test_without_mnist_there_is_one_line(command, monkeypatch, capsys):
     assert line.endswith("or pass --data digits")
 
 
+@pytest.mark.slow
 def test_inference_is_measured():
     answers = infer.run(["npvae"], TINY, threads=1, rounds=1)
     found = infer.figures(answers)

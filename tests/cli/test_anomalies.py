@@ -80,6 +80,7 @@ def test_contamination_takes_that_share(npvae, people, run, tmp_path):
     assert [row["strange"] for row in written(out)] == ["yes"] * 20 + ["no"] * 180
 
 
+@pytest.mark.slow
 def test_a_quantile_and_fewer_rows(npvae, people, run, tmp_path):
     out = tmp_path / "s.csv"
     options = ["--data", people, "--out", out, "--quantile", 0.5, "--rows", 30, "--json"]
@@ -92,6 +93,7 @@ def test_a_quantile_and_fewer_rows(npvae, people, run, tmp_path):
     assert all(row["id"] == f"P{int(row['row']):03d}" for row in written(out))
 
 
+@pytest.mark.slow
 def test_the_likelihood_is_a_score_too(npvae, people, run, tmp_path):
     out = tmp_path / "s.csv"
     line = ["--data", people, "--out", out, "--method", "likelihood", "--rows", 5]
@@ -103,6 +105,7 @@ def test_the_likelihood_is_a_score_too(npvae, people, run, tmp_path):
     assert float(row["score"]) == pytest.approx(score, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_images_are_drawn(npvae, trained, tmp_path):
     out = tmp_path / "d.csv"
     code, said, err = npvae("anomalies", trained, "--rows", 40, "--out", out)

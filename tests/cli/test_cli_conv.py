@@ -20,6 +20,7 @@ def test_digits_by_default(npvae, tmp_path):
     assert (trained.image_shape, trained.channels, trained.hidden) == ((8, 8, 1), (32, 64), ())
 
 
+@pytest.mark.smoke(1)
 @pytest.mark.parametrize("shape", [(12, 9), (6, 8, 3)], ids=["grey", "colour"])
 def test_a_file_of_images_trains_resumes_and_is_drawn(shape, npvae, tmp_path):
     file, run = tmp_path / "faces.npz", tmp_path / "run"

@@ -75,6 +75,7 @@ def test_no_json(refused, run, text):
     assert all("config.json' is damaged" in message for message in every(refused, run))
 
 
+@pytest.mark.smoke(1)
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 @pytest.mark.parametrize("name", ["model.npz", "config.json", "rows.npy", "checkpoint.npz"])
 def test_pipes_do_not_hang(npvae, run, name):

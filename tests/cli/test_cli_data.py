@@ -160,6 +160,7 @@ def test_the_names_of_columns_are_kept_for_later_commands(train, npvae, tmp_path
     assert (tmp_path / "s.csv").read_text().splitlines()[0] == "age,height"
 
 
+@pytest.mark.slow
 def test_a_table_with_named_columns_is_no_image(train, tmp_path):
     names = ",".join(f"c{i}" for i in range(16))
     lines = [",".join(f"{v:.3f}" for v in row) for row in RNG.random((30, 16))]

@@ -115,7 +115,8 @@ def test_what_is_modelled_is_given_beside_the_condition(by_town, npvae, refused,
         "evaluate RUN --samples 5 --rows 40", "sample RUN -n 4 --out OUT.npy",
         "reconstruct RUN --rows 9 --out OUT.csv", "interpolate RUN --pairs 2 --out OUT.npy",
         "traverse RUN --row 3 --out OUT.npy", "latent RUN --rows 30 --out OUT.csv", "info RUN",
-        "anomalies RUN --rows 40 --out OUT.csv", "evaluate RUN --samples 2 --rows-drawn 20 --json",
+        "anomalies RUN --rows 40 --out OUT.csv",
+        pytest.param("evaluate RUN --samples 2 --rows-drawn 20 --json", marks=pytest.mark.slow),
     ],
 )  # fmt: skip
 def test_every_command_reads_what_the_run_is_given(line, name, request, npvae, tmp_path):

@@ -85,6 +85,7 @@ def partly_moved(run, other, moved):
         step()
 
 
+@pytest.mark.smoke(2)
 @pytest.mark.parametrize("moved", range(7))
 def test_a_run_that_was_killed_while_it_took_the_place_is_whole(npvae, run, other, moved):
     before = contents(run)
@@ -96,6 +97,7 @@ def test_a_run_that_was_killed_while_it_took_the_place_is_whole(npvae, run, othe
     assert names(run) == set(kept)
 
 
+@pytest.mark.smoke(1)
 @pytest.mark.parametrize("moved", [0, 1, 5])
 def test_what_is_resumed_is_what_the_folder_holds(npvae, small_train, run, other, moved):
     partly_moved(run, other, moved)

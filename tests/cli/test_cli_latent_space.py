@@ -174,6 +174,7 @@ def test_the_picture_has_a_name_by_default(npvae, trained, tmp_path, command, mo
     assert out.stat().st_size > 3000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("columns", "commands"), [(5, ()), pytest.param(90, COMMANDS, marks=pytest.mark.slow)]
 )

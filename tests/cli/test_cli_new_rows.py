@@ -23,6 +23,7 @@ def run(tmp_path_factory):
     return folder / "run"
 
 
+@pytest.mark.slow
 def test_training_says_what_rows_are_drawn_from(run, npvae, tmp_path):
     out = npvae(f"train {run.parent / 't.csv'} --epochs 3 --no-plots --out {tmp_path / 'r'}").out
     assert "drawn rows chosen so that" in out

@@ -59,6 +59,7 @@ def test_what_is_given_wins():
     assert chosen(360, warmup=30.5)[0]["patience"] == 131  # while beta rises nothing is awaited
 
 
+@pytest.mark.slow
 def test_an_image_set_gets_its_steps_and_stops_by_the_rows_held_out(npvae, tmp_path):
     rng = np.random.default_rng(0)
     np.save(tmp_path / "x.npy", rng.random((40, 4, 4)))

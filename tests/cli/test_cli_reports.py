@@ -61,6 +61,7 @@ def test_the_gap_and_its_parts(npvae, trained, refused, tmp_path):
     assert "posterior='gaussian'" in line
 
 
+@pytest.mark.slow
 def test_what_the_codes_say_stands_in_table_and_json(npvae, trained):
     figures = evaluated(npvae, trained, "--samples", 20)
     x, y = nv.datasets.digits()

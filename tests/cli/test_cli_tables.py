@@ -211,6 +211,7 @@ def test_refused(refused, folder, tmp_path, options, words):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_kinds_that_are_given_are_kept_when_a_run_is_resumed(npvae, folder, refused, tmp_path):
     out = tmp_path / "run"
     given = ["--columns", "member=category,label=category,colour=skip"]

@@ -65,6 +65,7 @@ def test_a_run_is_what_fit_makes_of_the_rows_that_are_not_held_out(trained):
         assert [row[column] for row in written] == [record[column] for record in records]
 
 
+@pytest.mark.slow
 def test_a_hierarchy_of_levels(npvae, tmp_path):
     options = ["--epochs", 2, "--hidden", "16", "--quiet", "--out", tmp_path / "run"]
     model = "hierarchical:z_dims=[3,2],inference=chain"

@@ -59,6 +59,7 @@ def alter(lines, how):
     return lines
 
 
+@pytest.mark.smoke(1)
 @pytest.mark.parametrize(
     ("how", "word"),
     [("same", ""), ("reversed", ""), ("shuffled", ""), ("appended", "30 rows came"),
@@ -113,6 +114,7 @@ def test_rows_of_a_run_from_before_are_known_by_their_places(npvae, run, tmp_pat
     assert set(found) == {lines[i] for i in hold_out(60, 0.2, 0)[1]}
 
 
+@pytest.mark.smoke(1)
 @pytest.mark.parametrize("content", [b"", b"none", None])
 def test_a_damaged_file_is_refused_in_one_sentence(refused, run, content):
     if content is None:
@@ -122,6 +124,7 @@ def test_a_damaged_file_is_refused_in_one_sentence(refused, run, content):
     assert "rows.npy' is damaged; remove it" in refused("evaluate", run, "--samples", 2)
 
 
+@pytest.mark.slow
 def test_drawn_rows_are_compared_with_rows_by_their_content(
     npvae, run, tmp_path, lines, monkeypatch
 ):

@@ -36,6 +36,7 @@ def crash(*arguments):
     )
 
 
+@pytest.mark.slow
 def test_no_run_is_lost():
     done = crash("-m", "tests.crash", "--scenario", "0", "--most", "3")
     assert done.returncode == 0, done.stdout + done.stderr

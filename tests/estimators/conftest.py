@@ -49,6 +49,10 @@ def table():
     return frame
 
 
+LONG = {"check_classifiers_train", "check_classifiers_classes"}
+"""Checks that train the classifier many times."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Of scikit-learn's checks of several estimators, those of all but one are slow.
@@ -62,8 +66,8 @@ def pytest_collection_modifyitems(items):
         if callspec is not None and "estimator" in callspec.params:
             name = callspec.params.get("check", callspec.params.get("name"))
             checks[getattr(getattr(name, "func", name), "__name__", name)].append(item)
-    for i, same in enumerate(checks.values()):
+    for i, (name, same) in enumerate(checks.items()):
         quick = [item for item in same if "VAEClassifier" not in item.callspec.id] or same
         for item in same:
-            if item is not quick[i % len(quick)]:
+            if name in LONG or item is not quick[i % len(quick)]:
                 item.add_marker(pytest.mark.slow)

@@ -24,6 +24,7 @@ def clusters():
     return 3 * np.eye(3)[y] @ rng.normal(size=(3, 5)) + rng.normal(size=(240, 5)), y
 
 
+@pytest.mark.smoke(1)
 @pytest.mark.parametrize("unknown", [-1, np.nan, None])
 def test_rows_without_a_label_help(clusters, unknown):
     x, y = clusters

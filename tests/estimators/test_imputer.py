@@ -61,6 +61,7 @@ def test_what_follows_from_the_other_columns_is_filled_in_with_it(rows):
     np.testing.assert_allclose(imputer.transform(holes[::-1])[::-1], filled, rtol=1e-9)
 
 
+@pytest.mark.smoke(1)
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 def test_data_frames_keep_all_but_their_gaps(table, library):
     table = table.assign(name=[f"Ann {i}" for i in range(len(table))], only=1.5, empty=np.nan)
@@ -115,6 +116,7 @@ def test_numbers_that_stand_for_missing_values_and_columns_that_are_said(table):
     assert set(as_table.fit_transform(numbers)["a"]) == {1, 2, 3}
 
 
+@pytest.mark.slow
 def test_draws_differ_from_call_to_call_and_not_from_fit_to_fit(rows):
     rows[::3, 0] = np.nan
     imputer = small(sample_posterior=True, max_iter=80)
@@ -127,6 +129,7 @@ def test_draws_differ_from_call_to_call_and_not_from_fit_to_fit(rows):
     assert np.corrcoef(means, draws)[0, 1] > 0.9
 
 
+@pytest.mark.slow
 def test_it_stands_in_a_pipeline_and_can_be_pickled(rows):
     y = rows.sum(1)
     rows[::5, 1] = np.nan

@@ -26,6 +26,7 @@ def small(**options):
     return VAE(**{"hidden": (16,), "max_iter": 10, "random_state": 0, **options})
 
 
+@pytest.mark.slow
 def test_the_latent_vector_follows_the_line_that_the_rows_lie_on(rows):
     vae = small(z_dim=1, max_iter=100, prior="standard").fit(rows)
     z = vae.transform(rows)
@@ -58,6 +59,7 @@ def test_gaps_are_taken_in_arrays(rows):
     assert np.isfinite(vae.score_samples(rows)).all()
 
 
+@pytest.mark.slow
 def test_new_rows_are_like_those_of_training(rows):
     vae = small(max_iter=80).fit(rows)
     drawn = vae.sample(4000)
@@ -110,6 +112,7 @@ def test_an_array_stands_for_the_frame_of_its_columns(rows):
     np.testing.assert_array_equal(z, vae.transform(frame))
 
 
+@pytest.mark.slow
 def test_it_stands_in_pipelines_and_grid_searches(rows):
     y = (rows[:, 0] > rows[:, 0].mean()).astype(int)
     pipeline = make_pipeline(
@@ -130,6 +133,7 @@ def test_copies_are_equal_however_they_are_made(rows, table, tmp_path):
         np.testing.assert_array_equal(clone(vae).fit(x).score_samples(x), scores)
 
 
+@pytest.mark.slow
 def test_weights_and_early_stopping(rows):
     far = np.vstack([rows, rows + 40])
     weights = np.r_[np.ones(150), np.zeros(150)]

@@ -40,7 +40,7 @@ def assert_same(one, other):
 each_form = pytest.mark.parametrize("x", [X, X.astype("float64")], ids=["in place", "staged"])
 
 
-@pytest.mark.smoke
+@pytest.mark.smoke(1)
 @each_form
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_the_same_again(attempts, x, threads):
@@ -50,7 +50,7 @@ def test_the_same_again(attempts, x, threads):
 
 
 @pytest.mark.filterwarnings("ignore:beta reaches its end after")
-@pytest.mark.smoke
+@pytest.mark.smoke(1)
 @each_form
 @pytest.mark.parametrize("objective", [None, nv.IWAE(2), Python()], ids=["elbo", "iwae", "python"])
 def test_chunks_of_any_length(monkeypatch, x, objective):
@@ -64,6 +64,7 @@ def test_chunks_of_any_length(monkeypatch, x, objective):
             assert_same(train(x, objective=objective, threads=2), expected)
 
 
+@pytest.mark.smoke(1)
 @pytest.mark.parametrize("first", [1, 3, 1000])
 def test_chunks_that_start_at_any_length(monkeypatch, first):
     expected = train()
@@ -87,7 +88,7 @@ def test_noise_drawn_for_many_steps_is_that_drawn_step_by_step(batch_size, z_dim
 
 
 @pytest.mark.filterwarnings("ignore:beta reaches its end after")
-@pytest.mark.smoke
+@pytest.mark.smoke(1)
 @each_form
 @pytest.mark.parametrize("objective", [None, nv.IWAE(2), Python()], ids=["elbo", "iwae", "python"])
 @pytest.mark.parametrize("stops", [[1], [2, 3]])

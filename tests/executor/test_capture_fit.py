@@ -231,6 +231,7 @@ def test_no_epochs_train_nothing(attempts):
     np.testing.assert_array_equal(model.flat, before)
 
 
+@pytest.mark.slow
 def test_one_compiled_executor_serves_all_of_these(monkeypatch):
     """Whatever the data, the network and the threads: nothing is compiled twice."""
     asked, code_of = [], machine.code_of

@@ -66,6 +66,7 @@ def test_buffers_that_live_at_the_same_time_lie_apart(operations):
             assert apart or not one.size or not other.size
 
 
+@pytest.mark.slow
 @given(programs(address=st.integers(1, 5).map(lambda n: 4096 * n)))
 @settings(deadline=None, derandomize=True)
 def test_buffers_at_a_place_of_their_own_stay_there(operations):
@@ -236,6 +237,7 @@ def extents(operation, thread, writes):
     return [footprint(operation, a, thread) for a in operation.accesses if a.writes or not writes]
 
 
+@pytest.mark.smoke(3)
 @each_program
 def test_operations_touch_what_they_say_they_touch(program):
     """Each thread's part of each operation, alone: it writes nowhere but where it says so, and

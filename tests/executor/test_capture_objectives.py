@@ -54,6 +54,7 @@ def test_captured_as_a_whole(alike, objective, weighted, threads):
     assert not captured.full.python_calls
 
 
+@pytest.mark.smoke(2)
 @pytest.mark.parametrize(("objective", "calls"), PYTHON.values(), ids=PYTHON)
 def test_with_python_in_the_middle(alike, objective, calls):
     for weights in (None, np.random.default_rng(0).random(50)):

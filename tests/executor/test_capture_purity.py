@@ -40,6 +40,7 @@ def test_a_subclass_of_a_model_is_captured(alike):
 # What else a part may do
 
 
+@pytest.mark.smoke(4)
 @pytest.mark.parametrize(("kind", "why"), IMPURE.items(), ids=lambda v: getattr(v, "__name__", ""))
 def test_what_does_more_is_run_by_python(alike, kind, why):
     """The part alone: all else is compiled."""

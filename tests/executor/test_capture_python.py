@@ -34,7 +34,7 @@ STEPS = 3 * 4
 pytestmark = pytest.mark.usefixtures("share_all")
 
 
-@pytest.mark.smoke(8)
+@pytest.mark.smoke(3)
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(
     ("parts", "objective", "segments"),

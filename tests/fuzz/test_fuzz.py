@@ -24,6 +24,7 @@ def trials(tmp_path_factory):
     nv.use_kernels(before)
 
 
+@pytest.mark.smoke(3)
 @pytest.mark.parametrize("part", range(8))
 def test_results_or_one_sentence(trials, part):
     """Each part has another kind of mutant."""

@@ -49,6 +49,7 @@ def dense(function, derivative=None):
     return forward, backward
 
 
+@pytest.mark.smoke(2)
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_the_derivative_of_the_last_function(function):
     df = FUNCTIONS[function][1]

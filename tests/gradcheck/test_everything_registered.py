@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from proofs import each_proof
 
 from npvae import (  # noqa: F401  (they register)
     discrete,
@@ -80,11 +81,12 @@ PAIRS = [
 @pytest.mark.smoke
 @pytest.mark.parametrize(("posterior", "prior"), PAIRS)
 @pytest.mark.parametrize("conditioned", [False, True])
-def test_the_level_of_each_pair(posterior, prior, conditioned):
+@each_proof
+def test_the_level_of_each_pair(posterior, prior, conditioned, methods):
     """On all of its terms at once: each weighs in with random weights of its own."""
     classes = registered("posterior")[posterior], registered("prior")[prior]
     level, inputs = level_of(*classes, np.random.default_rng(3), conditioned)
-    report = check_gradients(level, inputs)
+    report = check_gradients(level, inputs, methods=methods)
     assert report.ok, str(report)
     assert len({row.argument for row in report}) >= len(inputs)
 

@@ -132,6 +132,7 @@ class Network:
         return dout
 
 
+@pytest.mark.smoke(1)
 @pytest.mark.parametrize("stages", [[Affine, Tanh], {"Affine": Affine(1, 1), "Tanh": Tanh()}])
 def test_classes_and_objects_as_stages(stages):
     report = check_gradients(Network(), GIVEN[1], stages=stages)

@@ -239,6 +239,7 @@ def test_code_is_the_same_wherever_it_is_compiled():
     assert machine.made_here(names) == apart
 
 
+@pytest.mark.slow
 def test_where_no_process_can_be_started_this_one_compiles(monkeypatch, folder):
     def refuse(*arguments, **options):
         raise PermissionError(1, "Operation not permitted")

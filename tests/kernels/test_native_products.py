@@ -213,6 +213,7 @@ def test_the_tile_suits_the_processor_that_numba_is_told_of(monkeypatch):
     assert tiles._shape() == (8, 6)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads x86 code")
 def test_no_sum_of_a_tile_lies_on_the_stack():
     """A sum that is stored and loaded again stands in the chain of every round of k."""

@@ -46,6 +46,7 @@ def machine_code(monkeypatch, writer, triple, name, shape):
     return target.emit_assembly(compiled)
 
 
+@pytest.mark.smoke(2)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("processor", PROCESSORS)
 def test_the_sums_stay_in_registers_on_every_processor(processor, kind, monkeypatch):

@@ -56,6 +56,7 @@ def test_the_broken_column_is_to_blame(fitted):
     assert (blamed == 1).mean() >= 0.5
 
 
+@pytest.mark.slow
 def test_same_seed_same_detector():
     x = table(60)
     one, two, other = (nv.fit_detector(x, seed=s).scores(x) for s in (3, 3, 4))
@@ -63,6 +64,7 @@ def test_same_seed_same_detector():
     assert not np.array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_gaps_and_constant_columns_are_taken():
     x = table(80)
     x[RNG(0).random(x.shape) < 0.1] = np.nan

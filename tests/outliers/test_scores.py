@@ -78,6 +78,7 @@ def test_a_row_has_one_score_whatever_rows_stand_beside_it(case, method):
         np.testing.assert_allclose(some, scores[rows], rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.smoke(1)
 @pytest.mark.parametrize("case", CASES)
 def test_scores_estimate_minus_the_elbo(case):
     model, x = CASES[case]()

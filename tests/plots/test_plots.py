@@ -77,7 +77,7 @@ def test_loss_curves_mark_the_epoch_that_was_kept():
     assert legend_names(figure) == ["train", "validation", "kept: epoch 4"]
 
 
-@pytest.mark.smoke(2)
+@pytest.mark.smoke(1)
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf", "PNG"])
 def test_save_writes_the_same_bytes_and_leaves_nothing_else(tmp_path, suffix):
     def write(name):

@@ -107,6 +107,7 @@ def test_walks_are_lines_in_the_columns_units():
     assert figure.legends[0].get_title().get_text() == "circles: the rows themselves"
 
 
+@pytest.mark.slow
 def test_of_many_columns_those_have_a_panel_that_walks_change_most():
     decoded = np.tile(noise(40), (2, 3, 1))
     decoded[:, 1:, 5] += [[1], [2]]

@@ -40,6 +40,7 @@ def pictures(names):
     yield plots.latent(x[:, :1], np.array([f"${i}$" for i in range(n)]))
 
 
+@pytest.mark.smoke(1)
 @pytest.mark.parametrize(
     ("kind", "first"),
     [

@@ -23,6 +23,7 @@ def read(tmp_path):
     return call
 
 
+@pytest.mark.smoke(3)
 @pytest.mark.parametrize(
     ("lines", "note"),
     [

@@ -33,6 +33,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 def test_they_train_with_no_option_but_data(path, tmp_path, capsys):
     line = f"train --epochs 2 --no-plots --data {path} --out {tmp_path / 'run'}"
     assert main(line.split()) == 0

@@ -53,6 +53,7 @@ def same(a, b, errors=4.0):
     return (np.abs(a.mean(0) - b.mean(0)) < errors * se).all()
 
 
+@pytest.mark.slow
 def test_of_a_known_label(model, many):
     town = at(model, "town")
     label = model.schema.modelled[town].labels.index("Rome")
@@ -74,6 +75,7 @@ def test_of_a_known_number(model, many):
     assert abs(x[:, at(model, "age")].mean() - near[:, at(model, "age")].mean()) < 0.6
 
 
+@pytest.mark.smoke(1)
 @pytest.mark.parametrize("enough", [1, 1e9])
 def test_of_so_much_that_the_prior_hardly_finds_it(model, many, monkeypatch, enough):
     """All other columns of a row, by the prior and as gaps are filled: its age comes back."""
@@ -177,6 +179,7 @@ def test_other_refusals(model):
         tables.sample(model, 0)
 
 
+@pytest.mark.slow
 def test_rows_are_written_a_block_at_a_time(model, tmp_path):
     """The file is that of all rows at once, and memory does not grow with their number."""
     x = model.sample(3000, take="draw")
