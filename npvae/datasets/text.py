@@ -185,8 +185,12 @@ def _undecodable(data: bytes, at: int, codec: str, where: str) -> DataError:
     line = before.count("\n") + 1
     column = len(before) - before.rfind("\n")
     byte = f"the byte 0x{data[at]:02x}" if at < len(data) else "the end of the file"
+    fix = "Save the file as UTF-8, or name its encoding: --encoding cp1250 (in Python "
+    fix += "encoding='cp1250')."
+    signs = [c for c in data.decode(codec, "replace") if not c.isascii()]
+    if codec == "utf-8" and 2 * signs.count("\ufffd") < len(signs):
+        fix = "The file is UTF-8 elsewhere: write this cell anew (any other --encoding garbles the rest)."
     return DataError(
         f"{where}, line {line}, column {column}: text that is read as {codec} must be that "
-        f"throughout; got {byte}. Save the file as UTF-8, or name its encoding: --encoding cp1250 "
-        "(in Python encoding='cp1250')."
+        f"throughout; got {byte}. {fix}"
     )

@@ -16,7 +16,7 @@ Array = np.ndarray
 
 MANY_COLUMNS = 300
 """In tables with more columns it would take too long to try several distributions for each."""
-FEWEST_ROWS = 20
+FEWEST_ROWS = 8
 """So few rows say nothing about how they are distributed."""
 CLEARLY = 0.02
 """Nats per cell by which counts must be ahead to be modelled by a negative binomial, which has no

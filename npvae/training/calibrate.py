@@ -314,11 +314,13 @@ def _fitted(terms: Array, goal: Array, ridge: Array, weights: Array) -> Array:
         return float(np.logaddexp.reduce(log_w) - np.log(len(log_w)) - goal @ weights + penalty)
 
     now = loss(weights)
+    single = terms.astype(np.float32)  # of the curvature float32 will do: it only sets the step
     for _ in range(25):
         log_w = terms @ weights
         w = np.exp(log_w - np.logaddexp.reduce(log_w))
         mean = w @ terms
-        curvature = (terms * w[:, None]).T @ terms - np.outer(mean, mean) + np.diag(ridge)
+        root = single * np.sqrt(w, dtype=np.float32)[:, None]
+        curvature = (root.T @ root).astype(np.float64) - np.outer(mean, mean) + np.diag(ridge)
         step = np.linalg.solve(curvature, goal - mean - ridge * weights)
         size, then = 1.0, loss(weights + step)
         while then > now and size > 1e-4:

@@ -91,3 +91,21 @@ def test_a_schema_without_marginals_is_as_before(write):
     assert [p.name for p in schema.likelihood().parts] == ["student_t", "negative_binomial"]
     assert schema.options()["standardise"] is True
     assert schema.config == config
+
+
+def test_a_column_of_few_known_values_has_a_distribution_of_its_own(write):
+    """Draws stay within what is possible, though nine cells of ten are empty."""
+    rng = np.random.default_rng(4)
+    dose = np.round(rng.gamma(1.0, 3.0, 120), 2)
+    known = np.arange(120) % 10 == 0
+    path = write(
+        x=[f"{v:.3f}" for v in rng.normal(size=120)],
+        dose=[f"{v:.2f}" if k else "" for v, k in zip(dose, known, strict=True)],
+    )
+    table = tables.read(path, columns={"dose": "number"})
+    assert table.schema.columns[1].marginal is not None
+    model = nv.VAE(z_dim=2, hidden=(8,), **table.schema.options())
+    nv.fit(model, table.x, epochs=20, batch_size=16)
+    drawn = model.sample(500, take="draw")[:, 1]
+    assert dose[known].min() - 1e-3 <= drawn.min() <= drawn.max() <= dose[known].max() + 1e-3
+    assert len(np.unique(np.round(drawn, 2))) > 50
