@@ -189,7 +189,7 @@ def _undecodable(data: bytes, at: int, codec: str, where: str) -> DataError:
     fix += "encoding='cp1250')."
     signs = [c for c in data.decode(codec, "replace") if not c.isascii()]
     if codec == "utf-8" and 2 * signs.count("\ufffd") < len(signs):
-        fix = "The file is UTF-8 elsewhere: write this cell anew; another --encoding garbles the rest."
+        fix = "The file is UTF-8 elsewhere: write this cell anew; another --encoding garbles it."
     return DataError(
         f"{where}, line {line}, column {column}: text that is read as {codec} must be that "
         f"throughout; got {byte}. {fix}"
