@@ -157,8 +157,8 @@ def test_weights_are_the_least_squares_ones_of_hidden_cells(monkeypatch):
     for j in range(5):
         bj, rj = b[hidden[:, j], j], r[hidden[:, j], j]
         s = np.sqrt(np.mean(np.square(rj - of_all * bj)))
-        design = np.append(bj / s, 1 / 0.05)[:, None]
-        want = np.linalg.lstsq(design, np.append(rj / s, of_all / 0.05), rcond=None)[0][0]
+        design = np.append(bj / s, 1 / fitting._APART)[:, None]
+        want = np.linalg.lstsq(design, np.append(rj / s, of_all / fitting._APART), rcond=None)[0][0]
         np.testing.assert_allclose(linear.weights[j], min(want, 1.0), rtol=1e-6)
 
 

@@ -18,7 +18,7 @@ _MOST_ROWS = 3000
 _HIDDEN, _JUDGED = 0.2, 1000
 """The share of cells that are hidden to weigh the guesses, and in how many rows at least; few rows
 are taken several times, with other cells hidden."""
-_APART = 0.05
+_APART = 0.1
 """How far columns' weights are thought to be apart."""
 _SAMPLES = 50
 _HIDING = 23
