@@ -64,6 +64,7 @@ def test_only_what_is_missing_is_written_anew(folder, npvae, tmp_path):
     assert re.search(r"size +\d+ cells; 90 % intervals are \d+% as wide as", said)
     assert re.search(r"member +\d cells; \d+% of draws agree on the label", said)
     assert re.search(r"of 200 importance samples a row, \d+ count in the middle row", said)
+    assert re.search(r"moved towards linear guesses by \d+% of what lies between", said)
     filled = nv.tables.read(out, schema=nv.load(folder / "run").schema)
     assert not np.isnan(filled.x).any()
 
