@@ -33,6 +33,7 @@ from sklearn.impute import IterativeImputer, KNNImputer
 import npvae as nv
 from npvae.cli.choices import DEFAULTS, how_long
 from npvae.cli.tabular import complete
+from npvae.tables.distributions import fitted_to
 
 Array = np.ndarray
 
@@ -156,12 +157,13 @@ def coverage(model: Any, table: Any, x: Array, gaps: Array, seed: int) -> float:
 
 
 def trained(table: Any, x: Array, seed: int) -> Any:
-    """The model that `npvae train` makes of a table with no option."""
+    """The model that `npvae train` makes of a table with no option, of x alone, with its gaps."""
     settings = {**DEFAULTS, "holdout": 0.1}
     complete(settings, table)
     held_out = np.random.default_rng(seed).random(len(x)) < settings["holdout"]
     arguments = {name: settings[name] for name in ("z_dim", "hidden", "prior")}
-    model = nv.VAE(seed=seed, **arguments, **table.schema.options())
+    schema = fitted_to(table.schema, x[~held_out])
+    model = nv.VAE(seed=seed, **arguments, **schema.options())
     how_long(settings, int((~held_out).sum()), model.n_params, wide=False, held_out=True)
     nv.fit(
         model,
