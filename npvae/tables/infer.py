@@ -160,6 +160,7 @@ class _Found:
     strange : cells that lie far from all others
     mixed : cells of figures and other signs that are no numbers, of columns that are left out
     codes : of each column, numbers that may say that a value is not known
+    twice : two texts of one number, such as 1.3 and 1.30
     """
 
     many: bool
@@ -169,6 +170,7 @@ class _Found:
     strange: dict[str, list[str]] = field(default_factory=dict)
     mixed: dict[str, str] = field(default_factory=dict)
     codes: dict[str, list[str]] = field(default_factory=dict)
+    twice: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def look_at(self, column: Column, texts: Sequence[str], counts: Array, said: bool) -> None:
         """Find the distribution of a column, if its values are numbers or days."""
@@ -178,6 +180,8 @@ class _Found:
             return
         numbers = column.parsed(texts)
         values = np.repeat(numbers, counts)
+        if not said and column.kind == "number" and (twice := _two_texts(texts)):
+            self.twice[column.name] = twice
         if isinstance(column, NumericColumn) and (
             codes := _codes_of_missing(texts, numbers, counts)
         ):
@@ -204,6 +208,11 @@ class _Found:
             f"{name!r} is left out: its cells, such as {shown(text)}, are neither numbers nor "
             f"dates; {as_durations(name) if length(text) else _APART}"
             for name, text in self.mixed.items()
+        ]
+        notes += [
+            f"{a!r} and {b!r} are one number in {name!r}; if they are codes, say "
+            f"{say(f'{name}=category')}"
+            for name, (a, b) in self.twice.items()
         ]
         if self.codes:
             where = ", ".join(f"{', '.join(t)} in {name!r}" for name, t in self.codes.items())
@@ -279,6 +288,15 @@ def _codes_of_missing(texts: Sequence[str], numbers: Array, counts: Array) -> li
     reach = np.ptp(others) / 2
     beyond = (numbers < others.min() - reach) | (numbers > others.max() + reach)
     return [text for text, odd in zip(texts, coded & beyond, strict=True) if odd]
+
+
+def _two_texts(texts: Sequence[str]) -> tuple[str, str] | None:
+    """The first two texts that differ in zeros at the end of their decimals, as versions may."""
+    known = set(texts)
+    for text in texts:
+        if text[-1:] == "0" and "." in text[:-2] and text[:-1] in known:
+            return text[:-1], text
+    return None
 
 
 def _may_be_counts(numbers: Array) -> bool:

@@ -333,7 +333,9 @@ def _infer(
     unknown.keep_steps({name: cells for name, cells in table.items() if name not in said})
     formats = formats_of(table, said, found.layout.delimiter, where)
     columns, skipped, notes = infer(table, said, formats, found.nameless, where)
-    found.notes += notes_of(table, formats) + notes
+    labelled_as_text = {column.name for column in columns if column.labels}
+    read = {name: form for name, form in formats.items() if name not in labelled_as_text}
+    found.notes += notes_of(table, read) + notes
     found.notes += unknown.notes_of(table, columns, said)
     if all(column.kind == "constant" for column in columns):
         why = "; ".join(f"{name!r}: {reason}" for name, reason in skipped.items())

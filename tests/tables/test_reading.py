@@ -291,3 +291,20 @@ def test_dates_are_modelled_as_numbers(text, tmp_path):
     nv.save(model, tmp_path / "m.npz")
     assert nv.load(tmp_path / "m.npz").schema == table.schema
     assert np.isfinite(tables.nats_saved(model, table.x)).all()
+
+
+def test_two_texts_of_one_number_are_pointed_at(text):
+    versions = [f"1.{i}" for i in (*range(1, 31), *range(1, 31))]
+    path = text(v=versions, x=[f"{i % 9}.5" for i in range(60)])
+    table = tables.read(path)
+    assert table.schema.columns[0].kind == "number"
+    said = "'1.1' and '1.10' are one number in 'v'; if they are codes, say --columns v=category"
+    assert said in table.notes
+    kept = tables.read(path, columns={"v": "category"})
+    assert {"1.1", "1.10"} <= set(kept.schema.columns[0].labels)
+
+
+def test_no_note_reads_a_code_as_a_number(text):
+    table = tables.read(text(c=["+49", "+33", "+1"], x=[f"{i}.5" for i in range(30)]))
+    assert table.schema.columns[0].kind == "category"
+    assert not any("is read as" in note for note in table.notes)
