@@ -13,6 +13,7 @@ import numpy as np
 
 from . import kernels as k
 from .core import Part
+from .core.arrays import constant
 from .core.checks import whole
 from .core.numerics import log_softmax
 from .posteriors import REAL
@@ -249,8 +250,7 @@ class VampPrior(Prior):
             self.pseudo_inputs.start_from(rows)
 
     def forward(self, z: Array, mu: Array, logvar: Array) -> tuple[Array, Any]:
-        equal = np.zeros(len(mu), z.dtype)
-        equal.flags.writeable = False  # a constant, for a step that is recorded
+        equal = constant(np.zeros(len(mu), z.dtype))
         log_p, r = k.mixture_log_prob(z, mu, logvar, equal)
         return log_p, (z, mu, logvar, equal, r)
 

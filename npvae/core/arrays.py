@@ -47,6 +47,12 @@ def as_array(x: Any, what: str) -> Array:
     return array
 
 
+def constant(array: Array) -> Array:
+    """The array, which nobody can write to from now on: a recorded step holds it as it is."""
+    array.flags.writeable = False
+    return array
+
+
 def _from_frame(frame: Any, array: Array, what: str) -> Array:
     """The numbers of a data frame or series that NumPy makes objects of, or dates."""
     dtypes = [frame.dtype] if hasattr(frame, "dtype") else list(frame.dtypes)

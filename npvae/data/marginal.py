@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import kernels as k
+from ..core.arrays import constant
 from ..core.errors import ConfigError
 from ..core.numerics import normal_cdf
 from ..kernels.dense import LOG_2PI
@@ -142,17 +143,13 @@ def stacked(marginals: Sequence[Marginal]) -> Lines:
     for j, m in enumerate(marginals):
         knots[j, : len(m.x)], scores[j, : len(m.y)] = m.x, m.y
     steps = np.array([m.step for m in marginals])
-    for array in (knots, scores, steps):
-        array.flags.writeable = False  # constants, for a step that is recorded
-    return Lines(knots, scores, steps)
+    return Lines(*map(constant, (knots, scores, steps)))
 
 
 def tails(marginals: Sequence[Marginal]) -> Array:
     """The tails of D columns, (D, 6); a share of 0 where there is none."""
     none = np.array([1.0, 1.0, 0.0] * 2)
-    rows = np.array([none if m.tails is None else m.tails for m in marginals])
-    rows.flags.writeable = False
-    return rows
+    return constant(np.array([none if m.tails is None else m.tails for m in marginals]))
 
 
 def _bends(x: Array, y: Array, error: float) -> list[int]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels as k
+from ..core.arrays import constant
 from ..core.errors import ConfigError
 from ..core.numerics import known_sums
 
@@ -139,5 +140,4 @@ def _finite(what: str, values: Any) -> Array:
         array = np.zeros(())
     if array.ndim != 1 or not np.isfinite(array).all():
         raise ConfigError(f"standardise's {what} is a list of finite numbers, one for each column.")
-    array.flags.writeable = False  # a constant, for a decode that is recorded
-    return array
+    return constant(array)

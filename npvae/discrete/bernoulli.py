@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import kernels as k
 from ..core import Part
+from ..core.arrays import constant
 from ..core.checks import number
 from ..core.errors import ConfigError
 from ..core.numerics import sigmoid
@@ -147,8 +148,7 @@ class BernoulliPrior(Prior):
         return math.log(self.p) - math.log1p(-self.p)
 
     def forward(self, z: Array) -> tuple[Array, Any]:
-        logits = np.full(z.shape, self.logit, z.dtype)
-        logits.flags.writeable = False  # a constant, for a step that is recorded
+        logits = constant(np.full(z.shape, self.logit, z.dtype))
         return k.bernoulli_code_log_prob(z, logits), (z, logits)
 
     def backward(self, cache: Any, d_log_p: Array) -> Array:

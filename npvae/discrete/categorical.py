@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import kernels as k
 from ..core import Part
+from ..core.arrays import constant
 from ..core.checks import whole
 from ..levels import closed_form
 from ..posteriors import Params
@@ -178,8 +179,7 @@ class UniformPrior(Prior):
         return _support(self.classes)
 
     def forward(self, z: Array) -> tuple[Array, Any]:
-        log_p = np.full(z.shape, -math.log(self.classes), z.dtype)
-        log_p.flags.writeable = False  # a constant, for a step that is recorded
+        log_p = constant(np.full(z.shape, -math.log(self.classes), z.dtype))
         return k.code_log_prob(z, log_p), (z, log_p)
 
     def backward(self, cache: Any, d_log_p: Array) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import kernels as k
 from ..core import Part
+from ..core.arrays import constant
 from ..core.checks import number
 from ..core.errors import ConfigError
 from ..layers.mode import epoch, is_relaxed
@@ -161,8 +162,7 @@ class Code(Posterior, abstract=True):
 
     def _each(self, batch: int, dtype: Any) -> Array:
         """Every code for each row of a batch, (M, B, Z)."""
-        codes = self._codes.astype(dtype)
-        codes.flags.writeable = False  # a constant, for a step that is recorded
+        codes = constant(self._codes.astype(dtype))
         z: Array = k.for_every_row(codes, batch)
         return z
 

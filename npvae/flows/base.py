@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import kernels as k
 from ..core import Part, clone, resolve
+from ..core.arrays import constant
 from ..core.checks import flag, whole
 from ..core.errors import ConfigError
 from ..kernels.seam import kernel
@@ -174,8 +175,7 @@ class Flowed(Posterior):
         c_base, caches = cache
         d_change = d_log_q  # (1)
         if d_log_q is None:
-            d_change = np.zeros(dz.shape[:2])
-            d_change.flags.writeable = False  # a constant, for a step that is recorded
+            d_change = constant(np.zeros(dz.shape[:2]))
         dstats: list[Array] = []
         for flow, c_flow in zip(reversed(self.flows), reversed(caches), strict=True):
             gradients = flow.backward(c_flow, dz, d_change)  # (2)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels as k
+from ..core.arrays import constant
 from .dense import Dense
 
 Array = np.ndarray
@@ -33,8 +34,7 @@ class MaskedDense(Dense, abstract=True):
         gain: float = 1.0,
     ) -> None:
         super().__init__(mask.shape[1], mask.shape[0], activation, init, gain)
-        self.mask = np.array(mask, np.float32)
-        self.mask.flags.writeable = False  # a constant, for a step that is recorded
+        self.mask = constant(np.array(mask, np.float32))
 
     def forward(self, x: Array) -> tuple[Array, Any]:
         rows, weight = x.reshape(-1, self.n_in), k.masked(self.W, self.mask)

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import kernels as k
 from ..core import Part
+from ..core.arrays import constant
 from ..core.errors import ConfigError
 from ..core.image_shapes import Image, Two, by, image, two
 from ..kernels.conv import conv_size
@@ -27,11 +28,8 @@ class Resampling(Layer, abstract=True):
     out_shape: Image
 
     def _through(self, down: Array, along: Array) -> None:
-        for matrix in (down, along):
-            matrix.flags.writeable = False  # constants, for a step that is recorded
-        self._down, self._along = down, along
-        self._up, self._back = down.T.copy(), along.T.copy()
-        self._up.flags.writeable = self._back.flags.writeable = False
+        self._down, self._along = constant(down), constant(along)
+        self._up, self._back = constant(down.T.copy()), constant(along.T.copy())
         self.out_shape = (len(down), len(along), self.in_shape[2])
 
     def forward(self, x: Array) -> tuple[Array, None]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import kernels as k
 from ..core import Part, Terms
+from ..core.arrays import constant
 from ..core.checks import number, whole
 from ..core.errors import ConfigError
 from ..core.public import public
@@ -132,8 +133,7 @@ class Autoencoder(Observed):
             return inputs.reshape(1, *inputs.shape)
         logvar = np.full(inputs.shape, _STILL, inputs.dtype)
         logvar[..., : self.likelihood.n_features(self.x_dim)] = 2 * math.log(self.noise)
-        logvar.flags.writeable = False  # a constant, for a step that is recorded
-        noisy, _ = k.reparameterise(inputs, logvar, eps)
+        noisy, _ = k.reparameterise(inputs, constant(logvar), eps)
         return noisy
 
     @public

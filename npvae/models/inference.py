@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import kernels as k
 from ..core import LevelTerms, Part
+from ..core.arrays import constant
 from ..layers import Dense, Sequential
 from ..levels import ConditionalKL, Level, closed_form
 from ..posteriors import DiagonalGaussian
@@ -303,6 +304,5 @@ INFERENCES = {"top_down": TopDown, "bottom_up": BottomUp, "chain": Upwards}
 def _nothing(c_prior: Any) -> Arrays:
     """The gradient of a prior that no term used."""
     _, stats = c_prior  # what the heads keep
-    zeros = np.zeros((*stats.shape[:-1], stats.shape[-1] // 2), stats.dtype)
-    zeros.flags.writeable = False  # a constant, for a step that is recorded
+    zeros = constant(np.zeros((*stats.shape[:-1], stats.shape[-1] // 2), stats.dtype))
     return zeros, zeros

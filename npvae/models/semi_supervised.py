@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import kernels as k
 from ..core import LevelTerms, Part, Terms
+from ..core.arrays import constant
 from ..core.checks import number, whole
 from ..core.errors import ConfigError, DataError
 from ..core.numerics import log_softmax
@@ -150,8 +151,7 @@ class SemiSupervisedVAE(Observed):
         c_classifier, c_encoder, c_level, c_decoder, c_likelihood, of_each = cache
         d_kl = d_terms.levels[0].kl if d_terms.levels else None
         if d_kl is None:
-            d_kl = np.zeros((*d_terms.log_px.shape, self.z_dim + 1), self.flat.dtype)
-            d_kl.flags.writeable = False  # a constant, for a step that is recorded
+            d_kl = constant(np.zeros((*d_terms.log_px.shape, self.z_dim + 1), self.flat.dtype))
         d_log_px, d_kl, d_logits = k.over_labels_backward(d_terms.log_px, d_kl, *of_each)
         dtheta, _ = self.likelihood.backward(c_likelihood, d_log_px)
         dz = self.decoder.backward(c_decoder, dtheta)[..., : self.z_dim]
@@ -167,9 +167,7 @@ class SemiSupervisedVAE(Observed):
     def _known(self, context: Array | None, x: Array) -> Array:
         if context is not None:
             return context
-        unknown = np.zeros((len(x), self.context_dim), self.flat.dtype)
-        unknown.flags.writeable = False  # a constant, for a step that is recorded
-        return unknown
+        return constant(np.zeros((len(x), self.context_dim), self.flat.dtype))
 
     def draw_noise(self, batch: int, n_samples: int, rng: Rng) -> Any:
         """Standard normal eps, (K·C, B, Z): each class of each of the K samples has its own."""

@@ -102,16 +102,20 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     },
     "Only a recorded step asks whether the array can change; no value depends on it.": {
         "flows.base.Flowed.draw_backward": [
-            "d_change.flags.writeable = False -> pass",
-            "d_change.flags.writeable = True",
+            "d_change = np.zeros(dz.shape[:2])",
         ],
         "layers.resize.Resampling._through": [
-            "matrix.flags.writeable = False -> pass",
-            "matrix.flags.writeable = True",
-            "self._up, self._back = (down.T, along.T.copy())",
-            "self._up, self._back = (down.T.copy(), along.T)",
-            "self._up.flags.writeable = self._back.flags.writeable = False -> pass",
-            "self._up.flags.writeable = self._back.flags.writeable = True",
+            "self._down, self._along = (down, constant(along))",
+            "self._down, self._along = (constant(down), along)",
+            "self._up, self._back = (down.T.copy(), constant(along.T.copy()))",
+            "self._up, self._back = (constant(down.T.copy()), along.T.copy())",
+            "self._up, self._back = (constant(down.T), constant(along.T.copy()))",
+            "self._up, self._back = (constant(down.T.copy()), constant(along.T))",
+        ],
+    },
+    "-0.0 equals 0.0, and nothing divides by it.": {
+        "flows.base.Flowed.draw_backward": [
+            "d_change = -constant(np.zeros(dz.shape[:2]))",
         ],
     },
     "0 over any number is 0.": {

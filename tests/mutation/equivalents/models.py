@@ -56,34 +56,26 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     },
     "Weights that are equal stay so, and their softmax with them.": {
         "priors.VampPrior.forward": [
-            "equal = np.ones(len(mu), z.dtype)",
+            "equal = constant(np.ones(len(mu), z.dtype))",
+            "equal = -constant(np.zeros(len(mu), z.dtype))",
             "log_p, r = k.mixture_log_prob(z, mu, logvar, -equal)",
         ],
     },
     "Only a recorded step asks whether the array can change; no value depends on it.": {
         "priors.VampPrior.forward": [
-            "pass",
-            "equal.flags.writeable = True",
+            "equal = np.zeros(len(mu), z.dtype)",
         ],
         "models.semi_supervised.SemiSupervisedVAE.backward": [
-            "d_kl.flags.writeable = False -> pass",
-            "d_kl.flags.writeable = True",
+            "d_kl = np.zeros((*d_terms.log_px.shape, self.z_dim + 1), self.flat.dtype)",
         ],
         "discrete.categorical.UniformPrior.forward": [
-            "log_p.flags.writeable = False -> pass",
-            "log_p.flags.writeable = True",
+            "log_p = np.full(z.shape, -math.log(self.classes), z.dtype)",
         ],
         "discrete.bernoulli.BernoulliPrior.forward": [
-            "logits.flags.writeable = False -> pass",
-            "logits.flags.writeable = True",
+            "logits = np.full(z.shape, self.logit, z.dtype)",
         ],
         "models.inference._nothing": [
-            "zeros.flags.writeable = False -> pass",
-            "zeros.flags.writeable = True",
-        ],
-        "discrete.codes.Code.every": [
-            "codes.flags.writeable = False -> pass",
-            "codes.flags.writeable = True",
+            "zeros = np.zeros((*stats.shape[:-1], stats.shape[-1] // 2), stats.dtype)",
         ],
     },
     "Noise of the other sign is as good.": {
@@ -124,6 +116,10 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "models.inference._nothing": [
             "return (-zeros, zeros)",
             "return (zeros, -zeros)",
+            "zeros = -constant(np.zeros((*stats.shape[:-1], stats.shape[-1] // 2), stats.dtype))",
+        ],
+        "models.semi_supervised.SemiSupervisedVAE.backward": [
+            "d_kl = -constant(np.zeros((*d_terms.log_px.shape, self.z_dim + 1), self.flat.dtype))",
         ],
     },
     "A posterior of codes has one parameter, so the first is the last.": {
