@@ -30,9 +30,6 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "Without a context the decoder's input is z alone, and the first Z columns are all of it.": {
-        "models.vae.VAE.backward": [
-            "if self.context_dim: -> if True:",
-        ],
         "models.autoencoder.Autoencoder.backward": [
             "if self.context_dim: -> if True:",
         ],
