@@ -87,7 +87,7 @@ def test_shapes_at_random():
 @pytest.mark.parametrize(
     ("m", "n", "k"),
     [
-        (1040, 512, 40), (1024, 530, K_BLOCK + 30), (2 * ROW_BLOCK - 1, N_BLOCK + 70, 9),
+        (1040, 512, 40), (1024, 530, K_BLOCK + 30), (3 * ROW_BLOCK - 1, N_BLOCK + 70, 9),
         (ROW_BLOCK + 1, 2 * LANES + 1, WAY // 4),
         (2 * ROW_BLOCK + 1, 70, 20), (ROW_BLOCK + 1, 2 * LANES, K_BLOCK + 1),
     ],
@@ -118,7 +118,7 @@ def test_bits_do_not_depend_on_whether_rows_of_a_meet_in_a_cache():
 
 
 def test_bits_do_not_depend_on_a_panel_that_is_copied_to_stay_near():
-    m, k = ROWS * products.OFTEN + 5, K_BLOCK + 90
+    m, k = ROWS * products.OFTEN + 5, 2 * K_BLOCK
     n = (products.SPREAD // (4 * K_BLOCK) // LANES + 1) * LANES
     rng = np.random.default_rng(5)
     a, b = rng.standard_normal((m, k), f32), rng.standard_normal((k, n), f32)

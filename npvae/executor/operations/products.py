@@ -27,13 +27,13 @@ from .declare import operation
 from .options import LONG, fast, floats, instruction
 from .tiles import LANES, ROWS, VECTOR, load, store, tile
 
-K_BLOCK = 336
-"""How much of k is run over at a time, at most: as packed rows of A an odd number of cache lines,
-so that no two rows of a tile meet in a cache; from 192 to 512 makes no difference beyond that."""
-ROW_BLOCK = 280
+K_BLOCK = 528
+"""How much of k is run over at a time, at most: the sums of a batch of 512 in one turn; and as
+packed rows of A an odd number of cache lines, so that no two rows of a tile meet in a cache."""
+ROW_BLOCK = 182
 """How many rows of A are in use at a time: with `K_BLOCK` less than a second-level cache."""
 N_BLOCK = 1024
-"""How many columns of B are packed at a time: with `K_BLOCK` 1.3 megabytes."""
+"""How many columns of B are packed at a time: with `K_BLOCK` two megabytes."""
 PACKED_COLUMNS, PACKED_NUMBERS = 512, 1 << 19
 """What C has at least, of columns and in this thread's rows of numbers, to be called large."""
 WAY, WAYS, LINE = 4096, 8, 64
@@ -43,8 +43,8 @@ PACKED_ROWS = 128
 """How many rows of A transposed are worth packing."""
 
 WIDE = 2 * LANES
-PANEL_IS_NEAR = 4 * K_BLOCK * WIDE <= 1 << 15
-"""Whether a panel of B fits into a first-level cache of 32 KiB."""
+PANEL_IS_NEAR = WIDE <= 16
+"""Whether a panel of B, 33 KiB at most, about fits into a first-level cache."""
 SPREAD, OFTEN = 500_000, 16
 """There it stays if copied, where else its rows would be spread over so many bytes; and that pays
 where so many tiles of A meet it."""
