@@ -205,7 +205,8 @@ def test_models_that_get_none(trained):
     assert fit_linear(nv.VAE(5, 1, likelihood="gaussian"), x) is None  # it takes no gaps
     assert fit_linear(poor(), gaps[:19]) is None
     assert fit_linear(poor(1), gaps[:, :1]) is None
-    assert fit_linear(poor(129), np.tile(gaps[:, :1], 129)) is None
+    assert fit_linear(poor(101), np.tile(gaps[:, :1], 101)) is None
+    assert fit_linear(poor(), 1e300 * x) is None
     constant = np.where(np.isnan(gaps), NAN, 1.0)
     assert fit_linear(poor(), constant) is None
     scaled = nv.VAE(5, 1, likelihood="bernoulli", missing="mask", scale=255.0)

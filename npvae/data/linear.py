@@ -165,17 +165,18 @@ def expected(f: Array, covariance: Array) -> tuple[Array, Array]:
     """Rows f (N, F) of N(0, C) with E[f_m given f_k] for NaN, and the covariances of what is
     guessed, C_mm - C_mk C_kk⁻¹ C_km, summed over the rows, (F, F).
 
-    Each row's own C_kk stands in an (F, F) matrix, with ones on the diagonal at m: its inverse is
-    that of C_kk at k. So a row's guesses depend on no other row.
+    The C_kk of each pattern of gaps stands in an (F, F) matrix, with ones on the diagonal at m: its
+    inverse is that of C_kk at k. So a row's guesses depend on no other row.
     """
     known = ~np.isnan(f)
-    k, f = known.astype(np.float64), np.where(known, f, 0.0)
+    patterns, which = np.unique(known, axis=0, return_inverse=True)
+    k, which = patterns.astype(np.float64), which.reshape(-1)
     both = k[:, :, None] * k[:, None, :]
     inverse = both * np.linalg.inv(covariance * both + np.eye(f.shape[1]) * (1 - k)[:, None])
     slopes = covariance @ inverse
-    guess = (slopes @ f[:, :, None])[:, :, 0]
+    guess = (slopes[which] @ np.where(known, f, 0.0)[:, :, None])[:, :, 0]
     left = (covariance - slopes @ covariance) * ((1 - k)[:, :, None] * (1 - k)[:, None, :])
-    return np.where(known, f, guess), left.sum(0)
+    return np.where(known, f, guess), np.tensordot(np.bincount(which), left, 1)
 
 
 def fitted(f: Array) -> tuple[Array, Array]:

@@ -12,9 +12,9 @@ from .fill import impute
 Array = np.ndarray
 
 _FEWEST_ROWS, _FEWEST_OF_LABEL = 20, 10
-_MOST_FEATURES = 128
-_MOST_ROWS = 3000
-"""Rows that the covariance is of, at most: of more it is hardly another."""
+_MOST_FEATURES = 100
+_MOST_ROWS, _MOST_WORK, _ROWS_EACH = 3000, 5e8, 10
+"""Rows that the covariance is of, at most, and times features cubed; but so many for a feature."""
 _HIDDEN, _JUDGED = 0.2, 1000
 """The share of cells that are hidden to weigh the guesses, and in how many rows at least; few rows
 are taken several times, with other cells hidden."""
@@ -52,8 +52,12 @@ def fit_linear(model: Any, x: Array, seed: int = 0) -> LinearGuesses | None:
     columns, labels = described
     f = chosen(x, columns, labels)
     least, most = np.nanmin(f, axis=0), np.nanmax(f, axis=0)
-    mean, scale = np.nanmean(f, axis=0), np.nanstd(f, axis=0)
-    some = x[:: -(-len(x) // _MOST_ROWS)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, scale = np.nanmean(f, axis=0), np.nanstd(f, axis=0)
+    if not (np.isfinite(scale) & (scale > 0)).all():  # numbers near the ends of their type
+        return None
+    n = max(_ROWS_EACH * len(columns), min(_MOST_ROWS, int(_MOST_WORK / len(columns) ** 3)))
+    some = x[:: -(-len(x) // n)]
     shift, covariance = fitted(coded(some, columns, labels, mean, scale))
     given = [None if l != l else int(l) for l in labels.tolist()]
     mean = mean + scale * shift
