@@ -27,15 +27,15 @@ Array = np.ndarray
 TRAINED = 50_000
 SHARE = 0.1
 """Of the rows of a pass, how many have a label."""
-LATENT, VARIES = 50, 0.1
+LATENT = 50
 
 
 class Features:
     """What M1's encoder makes of images: mean and deviation of each latent that varies."""
 
-    def __init__(self, m1: nv.VAE, x: Array) -> None:
+    def __init__(self, m1: nv.VAE, x: Array, varies: float) -> None:
         mu, logvar = m1.encode(x)
-        self.used = mu.std(0) > VARIES
+        self.used = mu.std(0) > varies
         self.mu, self.std = mu[:, self.used], np.exp(logvar[:, self.used] / 2)
 
     def of(self, m1: nv.VAE, x: Array) -> Array:
@@ -54,7 +54,9 @@ def a_pass(n: int, known: Array) -> Array:
     return np.concatenate([np.setdiff1d(np.arange(n), known), np.tile(known, again)])
 
 
-def m2_on_features(given: Features, y: Array, rows: Array, args: Any, width: int, seed: int) -> Any:
+def m2_on_features(
+    given: Features, y: Array, rows: Array, args: Any, width: int, seed: int, report: Any
+) -> Any:
     rng = np.random.default_rng(seed)
     mu, std = given.mu[rows], given.std[rows]
     z = np.empty_like(mu)
@@ -64,14 +66,10 @@ def m2_on_features(given: Features, y: Array, rows: Array, args: Any, width: int
 
     draw()
     model = nv.SemiSupervisedVAE(
-        z.shape[1],
-        args.z_dim,
-        10,
-        hidden=(width,),
-        likelihood="gaussian_heteroscedastic",
-        seed=seed,
-    )
-    fit(model, z, y[rows], args.passes, args, seed, [draw])
+        z.shape[1], args.z_dim, 10, hidden=(width,), alpha=args.alpha,
+        likelihood="gaussian_heteroscedastic", seed=seed,
+    )  # fmt: skip
+    fit(model, z, y[rows], args.passes, args, seed, [draw, report])
     return model
 
 
@@ -103,6 +101,9 @@ def main() -> None:
     add("--batch", type=int, default=200)
     add("--lr", type=float, default=1e-3)
     add("--z-dim", type=int, default=LATENT, help="of M2; 50 as in the paper")
+    add("--alpha", type=float, default=0.1, help="what a label weighs; 0.1 as in the paper")
+    add("--varies", type=float, default=0.1, help="how much the means of a feature vary at least")
+    add("--every", type=int, default=10, help="passes from one measurement to the next")
     add("--threads", type=int)
     add("--m1", help="a file with M1, which is written if it is not there")
     args = parser.parse_args()
@@ -114,7 +115,7 @@ def main() -> None:
         print(f"{time.perf_counter() - started:7.0f} s  {what}", flush=True)
 
     m1 = trained_m1(x, args)
-    features = Features(m1, x)
+    features = Features(m1, x, args.varies)
     test = x_test, features.of(m1, x_test), y_test
     said(f"M1: {features.used.sum()} features of {LATENT}")
     for n in args.labels:
@@ -141,9 +142,15 @@ def errors(
 
     yield "classifier", wrong(classifier(x[known] / 255, y[known], width, draw), x_test / 255)
     yield "M1 + classifier", wrong(classifier(features.mu[known], y[known], width, draw), seen)
-    yield "M1+M2", wrong(m2_on_features(features, partial, rows, args, width, draw), seen)
+
+    def report(model: Any, record: dict[str, float]) -> None:
+        if record["epoch"] % args.every == 0:
+            given = seen if model.x_dim == seen.shape[1] else x_test
+            print(f"  pass {record['epoch']}: error {wrong(model, given):.2f} %", flush=True)
+
+    yield "M1+M2", wrong(m2_on_features(features, partial, rows, args, width, draw, report), seen)
     if args.passes_alone:
-        yield "M2", wrong(m2_on_images(x, partial, rows, args, draw), x_test)
+        yield "M2", wrong(m2_on_images(x, partial, rows, args, draw, report), x_test)
 
 
 def trained_m1(x: Array, args: Any) -> nv.VAE:
@@ -158,9 +165,9 @@ def trained_m1(x: Array, args: Any) -> nv.VAE:
         return m1
 
 
-def m2_on_images(x: Array, y: Array, rows: Array, args: Any, seed: int) -> Any:
-    model = nv.SemiSupervisedVAE(784, args.z_dim, 10, hidden=(500,), seed=seed)
-    fit(model, x[rows], y[rows], args.passes_alone, args, seed)
+def m2_on_images(x: Array, y: Array, rows: Array, args: Any, seed: int, report: Any) -> Any:
+    model = nv.SemiSupervisedVAE(784, args.z_dim, 10, hidden=(500,), alpha=args.alpha, seed=seed)
+    fit(model, x[rows], y[rows], args.passes_alone, args, seed, [report])
     return model
 
 

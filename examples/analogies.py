@@ -1,6 +1,6 @@
 """Conditional digits: a class is asked for, and a digit's style is kept while its class changes.
 
-    python examples/analogies.py FOLDER [--out analogies-run] [--epochs 15]
+    python examples/analogies.py FOLDER [--out analogies-run] [--epochs 6]
 
 FOLDER holds the four IDX files of MNIST, gzipped or not. The model is told the class, so z holds
 what is left of an image: slant, thickness, width. Prints the test bound and how many generated
@@ -25,17 +25,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", help="where MNIST's IDX files are")
     parser.add_argument("--out", default="analogies-run", help="where pictures and the model go")
-    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     out = writable_folder(args.out)
 
     x, y = nv.datasets.load(args.folder, "train")
     x_test, y_test = nv.datasets.load(args.folder, "test")
-    model = nv.VAE(784, 10, hidden=(400,), condition=nv.Labels(10), seed=args.seed)
+    model = nv.VAE(784, 5, hidden=(500, 500), condition=nv.Labels(10), seed=args.seed)
     nv.fit(
         model, x, context=y, valid=(x_test, y_test), epochs=args.epochs, batch_size=128,
-        lr=nv.Cosine(2e-3, 1e-4, epochs=args.epochs), seed=args.seed, progress=True,
+        lr=nv.Cosine(1e-3, 1e-5, epochs=args.epochs), seed=args.seed, progress=True,
     )  # fmt: skip
     bound = model.elbo(x_test, context=y_test)
     print(f"test -ELBO {-bound.mean():.2f} nats, given the class")
