@@ -51,8 +51,9 @@ class Labelled(Column):
         if number is None:
             known = ", ".join(map(repr, self.labels[:8]))
             more = f" and {len(self.labels) - 8} more" if len(self.labels) > 8 else ""
+            what = "an order's" if self.kind == "ordered" else f"a {self.kind}'s"
             raise Unfit(
-                f"a {self.kind}'s labels are those of the training table ({known}{more})",
+                f"{what} labels are those of the training table ({known}{more})",
                 f"Correct it; or if it is to count as not known, say {say_missing(text)}.",
                 text,
             )
