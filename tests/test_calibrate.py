@@ -150,6 +150,7 @@ def test_drawn_rows_get_the_correlations_of_the_data():
     np.testing.assert_array_equal(model.sample(9, take="mean").shape, (9, 4))
 
 
+@pytest.mark.slow
 def test_it_is_the_same_again_and_is_kept_in_files(tmp_path):
     x = data()
     model, twin = trained(x), trained(x)

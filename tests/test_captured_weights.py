@@ -79,6 +79,7 @@ def test_rows_with_a_context_with_gaps_and_in_units_of_their_own():
     np.testing.assert_allclose(found, by_numpy(model, x, 50, context=context), rtol=1e-5)
 
 
+@pytest.mark.smoke(8)
 @pytest.mark.parametrize("n_samples", [1, 3, 64, 65])
 @pytest.mark.parametrize("n", [1, 2, 16, 17, 33])
 def test_any_number_of_rows_and_samples(n, n_samples):

@@ -102,6 +102,7 @@ def test_a_large_one_is_written_once_training_took_ten_times_as_long(path, monke
     assert watched.held == [0, *[1] * 8, *[9] * 8, *[17] * 3]
 
 
+@pytest.mark.smoke(1)
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, MemoryError, nv.NonFiniteLoss])
 def test_what_waits_is_written_when_training_is_cut_short(path, slow, stop):
     watched = Watched(path, stop_in=4, by=stop)

@@ -227,6 +227,7 @@ def gappy(n=30, d=4, seed=3):
     return x
 
 
+@pytest.mark.smoke(1)
 @pytest.mark.parametrize("how", [{}, {"n_draws": 3}, {"statistic": "median"}])
 def test_a_row_is_filled_in_the_same_way_wherever_it_stands(how, monkeypatch):
     model, x = network(), gappy()

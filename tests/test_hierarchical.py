@@ -93,6 +93,7 @@ def test_log_p_of_a_linear_gaussian_hierarchy(inference):
     assert (model.elbo(x, 200) < exact).all()
 
 
+@pytest.mark.slow
 def test_training_reaches_what_a_linear_gaussian_hierarchy_allows():
     """The bound comes near log p(x) of data that such a model draws, and never above."""
     rng = np.random.default_rng(0)

@@ -105,6 +105,7 @@ def test_beyond_the_ends_there_are_tails(marginal):
     assert draws.max() <= high
 
 
+@pytest.mark.slow
 def test_tails_train_the_same_in_either_way():
     """What lies beyond has the location's gradient of its cell; captured steps have the offset."""
     marginals = [Marginal(m.x, m.y, m.step, TAILS) for m in (SMOOTH, SPIKED, WHOLE)]

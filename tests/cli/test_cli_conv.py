@@ -43,6 +43,7 @@ def test_a_file_of_images_trains_resumes_and_is_drawn(shape, npvae, tmp_path):
         assert (code, err) == (0, ""), command
 
 
+@pytest.mark.slow
 def test_rows_are_images_of_the_shape_that_is_said(npvae, tmp_path):
     file, run = tmp_path / "rows.npy", tmp_path / "run"
     np.save(file, rng.random((40, 12), dtype=np.float32))

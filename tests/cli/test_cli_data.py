@@ -49,6 +49,7 @@ def test_rows_are_held_out_once_each_and_by_seed(n, share, held):
         assert 0.4 < held_out.mean() / n < 0.6, "spread over all rows, for sorted sources"
 
 
+@pytest.mark.smoke(5)
 @pytest.mark.parametrize(
     ("array", "likelihood", "said"),
     [
@@ -107,6 +108,7 @@ def test_defaults_of_other_data(train, npy):
     assert config["training"]["z_dim"] == 20
 
 
+@pytest.mark.smoke(4)
 @pytest.mark.parametrize(
     ("array", "option", "shape"),
     [
@@ -129,6 +131,7 @@ def test_rows_are_images_where_that_is_said_or_likely(train, npy, array, option,
     assert ("rows are drawn as images of 5 x 5" in out) == (shape == [5, 5])
 
 
+@pytest.mark.slow
 def test_colour_images_of_bytes_are_scaled_and_drawn_in_colour(npvae, npy, refused, tmp_path):
     images = RNG.integers(0, 256, (30, 4, 5, 3)).astype("u1")
     path, run = npy(images), tmp_path / "run"
@@ -201,6 +204,7 @@ def test_the_columns_must_be_the_model_s(trained, refused, npy):
     assert "x.npy' has 5" in line
 
 
+@pytest.mark.slow
 def test_a_model_file_alone_needs_data(trained, refused, npvae, tmp_path):
     alone = tmp_path / "alone.npz"
     alone.write_bytes((trained / "model.npz").read_bytes())

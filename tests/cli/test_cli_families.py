@@ -218,6 +218,7 @@ def test_bad_input(
     assert why in refused(" ".join([*words, *quiet]))
 
 
+@pytest.mark.slow
 def test_codes(npvae, folder, tmp_path):
     """Their dimensions and their prior come of the posterior; every command takes the run."""
     codes = trained(folder, "codes", "--epochs 3 --posterior categorical:n=3,classes=4")

@@ -162,6 +162,7 @@ def test_pictures(npvae, trained, tmp_path, command, suffix, start):
     assert out.stat().st_size > 3000
 
 
+@pytest.mark.smoke(2)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_picture_has_a_name_by_default(npvae, trained, tmp_path, command, monkeypatch):
     monkeypatch.chdir(tmp_path)

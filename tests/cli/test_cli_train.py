@@ -202,6 +202,7 @@ def test_a_schedule_can_be_typed(small_train, tmp_path):
     assert [row["beta"] for row in history(tmp_path)] == pytest.approx([5 / 6, 11 / 6, 2])
 
 
+@pytest.mark.smoke(2)
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -296,6 +297,7 @@ def test_a_folder_that_takes_no_file_is_refused_at_once(refused, tmp_path, monke
     assert "no space left on device; choose another folder" in refused("train", "--out", tmp_path)
 
 
+@pytest.mark.smoke(2)
 @pytest.mark.parametrize("folder", ["run", "my run", "a'b;c$d", "-dash"])
 def test_it_ends_with_commands_that_can_be_typed(folder, npvae, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -121,6 +121,7 @@ def damaged_copies(data, rng, n_copies):
         yield bytes(copy[: rng.integers(len(copy))] if rng.random() < 0.3 else copy)
 
 
+@pytest.mark.smoke(3)
 @pytest.mark.parametrize("name", ["a.csv", "a.idx", "a.idx.gz", "a.npy", "a.npz", "b.npz"])
 @pytest.mark.filterwarnings("ignore")
 def test_damage_gives_data_errors_alone(tmp_path, idx_bytes, name):

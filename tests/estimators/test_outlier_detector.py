@@ -71,6 +71,7 @@ def test_data_frames_of_mixed_columns_are_tables(table):
     )
 
 
+@pytest.mark.slow
 def test_a_frame_of_numbers_is_the_array_of_them(rows):
     frame = pd.DataFrame(rows, columns=list("abcd"))
     detector = small().fit(frame)

@@ -23,6 +23,7 @@ X = numbers((50, 5))
 OPTIONS = dict(epochs=3, batch_size=16, lr=3e-3, seed=4)
 
 
+@pytest.mark.smoke(6)
 @pytest.mark.parametrize(
     "options",
     [
@@ -143,18 +144,20 @@ FORMS = {
 }
 
 
-@pytest.mark.smoke
+@pytest.mark.smoke(4)
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize("x", [BYTES / np.float32(255), BYTES / 255], ids=["float32", "float64"])
 def test_forms_of_floating_data(alike, x, form):
     alike(network(), form(x), **OPTIONS)
 
 
+@pytest.mark.smoke(3)
 @pytest.mark.parametrize("form", [f for f in FORMS if f not in ("odd address", "list")])
 def test_forms_of_bytes(alike, form):
     alike(network(), FORMS[form](BYTES), **OPTIONS)
 
 
+@pytest.mark.smoke(3)
 @pytest.mark.parametrize(
     "x",
     [

@@ -101,6 +101,7 @@ def test_channels_of_every_number(layer, channels, out):
     one((6, 5, channels), out, layer, kernel=(3, 4), stride=(2, 1), padding=1, activation="relu")
 
 
+@pytest.mark.smoke(3)
 @pytest.mark.parametrize("layer", [Conv2d, ConvTranspose2d])
 @pytest.mark.parametrize(
     ("channels", "kernel"), [(80, 3), (LONGEST + 9, 1), (LONGEST // 2 + 3, 2), (256, 2)]
@@ -176,6 +177,7 @@ def test_bits_do_not_depend_on_the_number_of_threads():
 GROUPS = [(4, 6, 2), (6, 6, 3), (40, 40, 2), (1, 40, 1), (5, 5, 5), (5, 10, 5), (10, 5, 5)]
 
 
+@pytest.mark.smoke(5)
 @pytest.mark.parametrize("layer", [Conv2d, ConvTranspose2d])
 @pytest.mark.parametrize(("channels", "out", "groups"), GROUPS)
 def test_groups_see_their_own_channels(layer, channels, out, groups):
@@ -213,6 +215,7 @@ def resized(kind):
     return images([first, RESIZED[kind](first.out_shape)])
 
 
+@pytest.mark.smoke(4)
 @pytest.mark.usefixtures("share_all")
 @pytest.mark.parametrize("kind", RESIZED)
 def test_images_are_made_smaller_and_larger(kind):

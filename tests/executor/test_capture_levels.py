@@ -23,7 +23,7 @@ def two_levels(**options):
     return BottomUp(5, (2, 3), **{"hidden": (6,), "seed": 1, **options})
 
 
-@pytest.mark.smoke
+@pytest.mark.smoke(1)
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(
     "objective",
@@ -58,7 +58,7 @@ def test_a_prior_of_the_context(alike):
     assert not captured.full.python_calls
 
 
-@pytest.mark.smoke
+@pytest.mark.smoke(1)
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("hidden", [(6,), (7, 6), ()])
 def test_a_label_that_is_summed_out(alike, hidden, threads):
@@ -134,6 +134,7 @@ class InPython(Named, abstract=True):
         return Losses(**{name: 1.0 * loss for name, loss in losses.items()}), d_terms
 
 
+@pytest.mark.smoke(1)
 @pytest.mark.parametrize(
     ("objective", "calls"),
     [(Named(), []), (Alone(), []), (InPython(), ["InPython"])],

@@ -118,6 +118,7 @@ def test_a_barrier_stands_between_threads_that_touch_the_same(operations):
     assert_no_race(operations, 3)
 
 
+@pytest.mark.slow
 @given(programs(sharing=st.sampled_from([1, 3])))
 @settings(deadline=None, derandomize=True)
 def test_a_barrier_stands_between_uses_of_one_place_by_different_buffers(operations):

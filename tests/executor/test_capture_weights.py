@@ -15,7 +15,7 @@ WEIGHTS[3] = 0
 OPTIONS = dict(epochs=3, batch_size=16, lr=3e-3, seed=4)
 
 
-@pytest.mark.smoke
+@pytest.mark.smoke(3)
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
 def test_weights(alike, share_all, objective, threads):
@@ -23,6 +23,7 @@ def test_weights(alike, share_all, objective, threads):
     assert not captured.full.python_calls
 
 
+@pytest.mark.smoke(3)
 @pytest.mark.parametrize(
     "options",
     [

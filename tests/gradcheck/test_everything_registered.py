@@ -139,6 +139,7 @@ def test_model_with_each_prior(prior, context_dim):
         check_model(objective, ["complex"], prior=prior.config, context_dim=context_dim)
 
 
+@pytest.mark.slow
 def test_every_part_is_checked_on_all_its_inputs_and_parameters():
     for cls in PARTS.values():
         report = check_gradients(cls, methods=["complex"])

@@ -193,6 +193,7 @@ def test_trained_models_full_of_kinks_are_proven(trained):
     assert {row.verdict for row in report} == {"ok"}, str(report)
 
 
+@pytest.mark.slow
 def test_and_an_error_of_1e_4_in_one_of_their_gradients_is_seen(trained, monkeypatch):
     model, batch = trained
     original = Dense.backward

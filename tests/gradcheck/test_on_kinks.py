@@ -186,6 +186,7 @@ def test_elementwise_kinks():
     on_joints(range(2))
 
 
+@pytest.mark.slow
 def test_kinks_of_many_entries():
     on_many(range(2))
 

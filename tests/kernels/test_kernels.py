@@ -111,6 +111,7 @@ def test_odd_values(name, dtype, values):
     check_precision(name, sizes(batch=5, width=19), dtype, values)
 
 
+@pytest.mark.smoke
 @each_kernel
 @pytest.mark.parametrize("values", ["ordinary", "small", "zeros"])
 def test_usual_numbers_give_no_warning(name, values):

@@ -41,6 +41,7 @@ def test_threads_transpose_rows_of_their_own():
     assert (out[LANES + 2 : 2 * LANES + 2] == GUARD).all()
 
 
+@pytest.mark.smoke(1)
 @pytest.mark.parametrize("kind", [0, 1], ids=["bytes", "floats"])
 def test_rows_of_data_are_gathered_by_row_and_by_feature(kind):
     batch, width, step = 2 * LANES + 9, LANES + 3, 1

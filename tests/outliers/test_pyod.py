@@ -42,6 +42,7 @@ def pair(request):
     return ours, Theirs(ours, request.param).fit(rows(150, 0))
 
 
+@pytest.mark.smoke(1)
 def test_what_is_learnt_is_what_pyod_learns(pair):
     ours, theirs = pair
     np.testing.assert_allclose(ours.decision_scores_, theirs.decision_scores_, rtol=1e-12)
@@ -72,6 +73,7 @@ def test_strange_rows_are_found(pair):
     assert found[::10].mean() > np.quantile(np.delete(found, np.arange(0, 200, 10)), 0.9)
 
 
+@pytest.mark.smoke(1)
 def test_it_counts_as_one_of_pyods_and_can_be_cloned_and_pickled(pair):
     ours, _ = pair
     assert isinstance(ours, BaseDetector)

@@ -31,6 +31,7 @@ def test_images_stand_in_place_of_bars(colour):
     assert picture.get_array().shape == (3 * 5, 5 * 7, 3)
 
 
+@pytest.mark.smoke(1)
 @pytest.mark.parametrize("scores", [np.full(4, 2.0), np.array([1.0, np.inf, 2.0]), np.ones(1)])
 def test_scores_of_any_kind_are_drawn(scores, tmp_path):
     nv.plots.save(nv.plots.anomalies(scores, 1.5), tmp_path / "a.png")

@@ -88,6 +88,7 @@ def test_what_counts_as_a_class(labels, names):
     assert legend_names(plots.latent(noise(4, 2), labels)) == names
 
 
+@pytest.mark.smoke(1)
 @pytest.mark.parametrize("kind", [int, float, str])
 def test_sixty_classes_get_a_legend_and_more_a_colour_bar(kind):
     labels = np.arange(122) % 61

@@ -40,11 +40,10 @@ def pictures(names):
     yield plots.latent(x[:, :1], np.array([f"${i}$" for i in range(n)]))
 
 
-@pytest.mark.smoke(1)
 @pytest.mark.parametrize(
     ("kind", "first"),
     [
-        ("png", 4), ("svg", 1), ("pdf", 1),
+        ("png", 1),
         *(pytest.param(kind, None, marks=pytest.mark.slow) for kind in ("png", "svg", "pdf")),
     ],
 )  # fmt: skip

@@ -45,6 +45,7 @@ def test_they_train_with_no_option_but_data(path, tmp_path, capsys):
     assert len(rows) == 5
 
 
+@pytest.mark.slow
 def test_entries_that_were_deleted_are_filled_better_than_by_column_means(path):
     table = nv.tables.read(path)
     gaps = np.random.default_rng(0).random(table.x.shape) < 0.2

@@ -122,6 +122,7 @@ def test_balanced(model):
     assert x[:, at(model, "age")].max() <= 35
 
 
+@pytest.mark.slow
 def test_the_same_again_and_in_blocks(model, monkeypatch):
     known = {"member": "no"}
     x = tables.sample(model, 500, known, balance="town", seed=5)

@@ -87,6 +87,7 @@ def test_times_without_a_common_step_are_a_line(write):
     assert column.text(column.marginal.restored(np.zeros(1))[0])[:7] == "2024-03"
 
 
+@pytest.mark.slow
 def test_a_students_t_where_that_is_likelier():
     """log p against SciPy's, at the mean and scale that the values are drawn of."""
     from scipy import stats

@@ -77,6 +77,7 @@ NAMES = ["a;b", "a\tb", "a\rb", "a\nb", 'a"b', '"q"', "#x", "# c", "\ufeffz", "a
          "=1", "sep=;", "e'", "Total", "a\r\nb", "\x1b[1m", "a\u2028b"]  # fmt: skip
 
 
+@pytest.mark.smoke(60)
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("name", NAMES)
