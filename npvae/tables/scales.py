@@ -9,8 +9,10 @@ from itertools import pairwise
 
 from .answers import DEGREES, NEUTRAL, PLAINLY, POLES, SCALES
 
-FEWEST = 3
-"""Two labels have the same likelihood with an order and without."""
+FEWEST, MOST = 3, 60
+"""Two labels have the same likelihood with an order and without; and no scale has so many steps."""
+LONGEST = 80
+"""Characters of a label; longer ones are prose."""
 _BELOW = re.compile(
     r"(?:<|≤|<=|under|below|up to|(?:less|fewer|younger) than|unter|bis|moins de)\s*([0-9.]+)"
 )
@@ -51,7 +53,7 @@ def order_of(labels: Iterable[str]) -> list[str] | None:
     at its ends have words.
     """
     by_key = {label.casefold(): label for label in labels}
-    if len(by_key) < FEWEST:
+    if not FEWEST <= len(by_key) <= MOST or max(map(len, by_key)) > LONGEST:
         return None
     for places_of in (_steps, _degrees, _grades, _numbers):
         if places := places_of(list(by_key)):

@@ -8,6 +8,7 @@ from scipy import stats
 
 import npvae as nv
 from npvae import tables
+from npvae.tables.formats import beyond
 
 N = 400
 
@@ -112,3 +113,9 @@ def test_several_limits_and_numbers_beyond_them_are_refused(read, cells):
 def test_ranges_and_few_numbers_beside_a_limit_are_ordered_labels(read):
     assert read(["<18", "18-30", "31-50", ">50"] * 20).schema.columns[0].kind == "ordered"
     assert read(["0", "1", "2", "3+"] * 20).schema.columns[0].labels == ("0", "1", "2", "3+")
+
+
+def test_long_texts_are_no_limits():
+    assert beyond("<5") == (False, True, "5")
+    assert beyond("1" * 1_000_000 + "+") is None
+    assert beyond("<p>" + "1 x " * 100_000) is None

@@ -118,6 +118,12 @@ def test_orders(labels, order):
     assert order_of(labels) == order
 
 
+def test_long_and_many_labels_are_no_scale():
+    """They are looked at no longer than it takes to see that."""
+    assert order_of(["very " * 200_000 + end for end in ("low", "high", "medium")]) is None
+    assert order_of([f"{i}-{i + 1}" for i in range(0, 200_000, 2)]) is None
+
+
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
     rng = np.random.default_rng(1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+LONGEST = 64
+"""Characters of such a cell."""
 _SIGNED = re.compile(r"(<=?|≤|=<|>=?|≥|=>)\s*(.*[0-9].*)")
 _PLUS = re.compile(r"(.*[0-9].*?)\s*\+")
 
@@ -26,6 +28,8 @@ class Beyond(NamedTuple):
 
 def beyond(text: str) -> Beyond | None:
     """What a cell says of its number's limit; None of another."""
+    if len(text) > LONGEST:
+        return None
     if text[:1] in "<>≤≥=" and (match := _SIGNED.fullmatch(text)):
         sign = match[1]
         return Beyond(sign in (">", ">=", "≥", "=>"), sign in "<>", match[2])
