@@ -50,6 +50,7 @@ def test_noise_is_added_to_the_features_alone():
     np.testing.assert_allclose((noisy - inputs)[..., :3], 0.5 * eps[..., :3], rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_noise_makes_it_shrink_towards_the_mean():
     """The best reconstruction from x + noise is Wiener's filter: factor v / (v + noise²)."""
     rng = np.random.default_rng(0)

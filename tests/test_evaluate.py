@@ -94,6 +94,7 @@ def test_log_likelihood_comes_close_to_log_p():
     np.testing.assert_allclose(nv.log_likelihood(model, x, 20_000, seed=3), exact(x), atol=0.05)
 
 
+@pytest.mark.slow
 def test_more_samples_make_a_tighter_bound():
     model, x = linear_gaussian(off=0.8), draw(4)
     repeats = 1500

@@ -49,6 +49,7 @@ def test_counts_that_vary_more_than_poissons():
         assert any("negative_binomial" in one for one in said) is says
 
 
+@pytest.mark.slow
 def test_rows_that_were_learnt_by_heart(rows):
     model = nv.VAE(6, 2, hidden=(200,), likelihood="gaussian_column_scale")
     history = nv.fit(model, rows[:30], epochs=800, batch_size=30, lr=5e-3)

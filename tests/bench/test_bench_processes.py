@@ -41,7 +41,8 @@ def test_help_explains(command, capsys, monkeypatch):
     text = capsys.readouterr().out
     assert module.__doc__.splitlines()[0].split(":")[0][:40] in text
     if command not in QUALITY:
-        for option in ("--quick", "--json", "--plot", "--threads", "--peers", "--rounds"):
+        of_peers = ("--plot", "--threads", "--peers") if command != "operations" else ()
+        for option in ("--quick", "--json", "--rounds", *of_peers):
             assert option in text
 
 

@@ -144,6 +144,7 @@ def test_gaps_are_filled_with_the_condition(by_town, folder, npvae, tmp_path):
     assert np.mean(filled["Oslo"]) > np.mean(filled["Paris"] + filled["Rome"]) + 2
 
 
+@pytest.mark.slow
 def test_a_conditional_run_is_resumed_with_its_classes(folder, npvae, tmp_path):
     line = f"{folder / 't.csv'} --condition town --epochs 2 --seed 3"
     whole = trained(tmp_path, "whole", line.replace("--epochs 2", "--epochs 4"))

@@ -40,6 +40,7 @@ def test_rows_without_a_label_help(clusters, unknown):
     )
 
 
+@pytest.mark.slow
 def test_names_of_classes_and_pipelines(clusters):
     x, y = clusters
     names = np.array(["ant", "bee", "cow"])[y]

@@ -8,7 +8,7 @@ from conv_shapes import N_SHAPES, convolution
 from npvae.gradcheck import check_gradients
 
 
-@pytest.mark.smoke(6)
+@pytest.mark.smoke(3)
 @pytest.mark.parametrize("transposed", [False, True], ids=["conv", "transpose"])
 @pytest.mark.parametrize("number", range(N_SHAPES))
 def test_gradients(number, transposed):

@@ -182,7 +182,7 @@ def test_logits_of_exactly_zero_are_no_kink():
     assert report.ok, str(report)
 
 
-@pytest.mark.smoke(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "n"), [(150, 150), (5_000, 200), (200_000, 50), (800_000, 20)])
 def test_of_a_function_of_many_numbers_fewer_are_checked_one_by_one(size, n):
     steps = []
