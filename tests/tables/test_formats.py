@@ -335,6 +335,23 @@ def test_months_that_a_column_does_not_have_are_in_its_language_and_spelling():
         month_of("jui")  # June or July
 
 
+@pytest.mark.parametrize(
+    ("texts", "first", "other"),
+    [
+        (["2024-W29", "2020-W53"], "2024-07-15", "2024-07-16"),
+        (["2024-02", "2023-12"], "2024-02-01", "2024-02-02"),
+        (["Q2 2024", "Q3 2023"], "2024-04-01", "2024-05-01"),
+        (["Jun-20", "Jan-99"], "2020-06-01", "2020-06-30"),
+    ],
+)
+def test_the_first_day_of_a_part_of_the_year_is_the_part(texts, first, other):
+    """As it stands in workbooks and data frames."""
+    form = dates_as(texts)
+    assert form.parse(first) == form.parse(texts[0])
+    with pytest.raises(ValueError):  # noqa: PT011 (the column says more)
+        form.parse(other)
+
+
 def test_a_weekday_that_is_not_the_date_s_is_no_date():
     assert reading("Mon, 23 Apr 2020") is None
     assert reading("Thu, 23 Apr 2020") is not None

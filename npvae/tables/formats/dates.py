@@ -261,12 +261,18 @@ class DateFormat:
     def parse(self, text: str) -> float:
         """Days since the origin, of a time alone since midnight; raises ValueError.
 
-        A date may also have its year first, in four figures, and lack the time.
+        A date may also have its year first, in four figures, and lack the time. So may the first
+        day of a month, a quarter or a week, as workbooks have them.
         """
         order = self.other if "yyyy" in self._tokens and self.order == "ymd" else self.order
         read = reading(text, order, self.since)
         if read is None or (read.day is None) == self.has_date:
             raise ValueError(text)
+        if self.order in _OF_PARTS and "y" in read.parts and "hour" not in read.parts:
+            number = float((read.day or 0) - self._start)
+            if self.parse(self.write(number)) != number:
+                raise ValueError(text)
+            return number
         is_day_of_week = "u" in self._tokens
         if is_part(read.parts) != (self.order in _OF_PARTS and not is_day_of_week):
             raise ValueError(text)
