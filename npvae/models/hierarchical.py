@@ -40,6 +40,11 @@ class HierarchicalVAE(Observed):
         at the sample z_{l+1}, weighted by precision (the ladder VAE). "chain":
         q(z_1 given x) q(z_2 given z_1) ..., each from the sample beneath; its KL has no closed form
         but at the top.
+    encoder, decoder : Layer, optional
+        Networks of your own, of convolutions for instance. An encoder maps rows of features of x,
+        with the mask and the context beside them where there are any, to as many numbers as it
+        likes, on which the hidden layers of level 1 stand. A decoder maps z_1, with the context
+        beside it, to what the likelihood takes.
     activation, likelihood, dtype, seed, context_dim, condition, init, scale, missing, standardise,
     schema, inputs, parameters
         As in `VAE`. The context goes to the first network and to the decoder.
@@ -47,7 +52,7 @@ class HierarchicalVAE(Observed):
     Raises
     ------
     ConfigError
-        If a size is not a whole number above 0, or a name is unknown.
+        If a size is not a whole number above 0, a name is unknown, or a network does not fit.
 
     Source: Sønderby, Raiko, Maaløe, Sønderby & Winther 2016 ("top_down"); Burda, Grosse &
     Salakhutdinov 2016, section 4 ("chain").
@@ -72,6 +77,8 @@ class HierarchicalVAE(Observed):
         missing: str | None = None,
         standardise: Any = False,
         schema: Any = None,
+        encoder: Any = None,
+        decoder: Any = None,
         inputs: Any = None,
         condition: Any = None,
         parameters: Mapping[str, Array] | None = None,
@@ -86,18 +93,33 @@ class HierarchicalVAE(Observed):
             scale=scale, standardise=standardise, schema=schema, condition=condition,
         )  # fmt: skip
         self._observe(likelihood, missing)
+        self._take_networks(encoder, decoder)
         self._build_or_wait(inputs, parameters)
 
     def _build(self, inputs: Any, parameters: Mapping[str, Array] | None) -> None:
         n_inputs, back = self._build_input(inputs), self.hidden[::-1]
         self.chain = Chain([self._mlp(above, 2 * z, back) for z, above in pairwise(self.z_dims)])
+        first, n_seen = self._first(n_inputs)
         make = INFERENCES[self.inference]
-        self.posterior = make(n_inputs, self.z_dims, self.hidden, self.activation, self.init)
+        self.posterior = make(n_seen, self.z_dims, self.hidden, self.activation, self.init, first)
         self.levels = self.posterior.levels
         n_theta = self.likelihood.n_outputs(self.x_dim)
         n_z = self.z_dim + self.context_dim
-        self.decoder = self._mlp(n_z, n_theta, back, OUT_GAIN, self._heard(n_z))
+        self.decoder = self._network("decoder", n_z, n_theta, back, OUT_GAIN)
         self._own(self._dtype, self.seed, parameters)
+
+    def _first(self, n_inputs: int) -> tuple[Any, int]:
+        """The encoder that was given, if it takes what there is, and what it makes of a row."""
+        if "encoder" in self.not_in_config:
+            return None, n_inputs
+        if self.encoder.in_shape is None:
+            return self.encoder, n_inputs
+        if self.encoder.n_in != n_inputs:
+            raise ConfigError(
+                f"the encoder of this model maps rows of {n_inputs} numbers; got a network from "
+                f"{self.encoder.n_in}. Change its first layer."
+            )
+        return self.encoder, self.encoder.n_out
 
     @property
     def z_widths(self) -> Sequence[int]:

@@ -57,6 +57,7 @@ class Inference(Part, abstract=True):
         centred(inputs, chain)                  -> each level's parameters of q
 
     Networks go up: ``up[l]`` are hidden layers, of which ``heads[l]`` makes the statistics of q.
+    Those of level 1 begin with `first`, where there is one.
     """
 
     def __init__(
@@ -66,13 +67,15 @@ class Inference(Part, abstract=True):
         hidden: Sequence[int],
         activation: Any,
         init: str,
+        first: Any = None,
     ) -> None:
         self.up: list[Any] = []
         self.heads: list[Any] = []
         for level, z_dim in enumerate(z_dims):
             widths = [self._n_seen(level, n_inputs, z_dims, hidden), *hidden]
             layers = [Dense(a, b, activation, init) for a, b in pairwise(widths)]
-            self.up.append(Sequential(layers))
+            before = [first] if first is not None and level == 0 else []
+            self.up.append(Sequential([*before, *layers]))
             self.heads.append(Dense(widths[-1], 2 * z_dim, "identity", init))
         *beneath, _ = z_dims
         top = Level(DiagonalGaussian(), StandardNormal())

@@ -16,6 +16,7 @@ from ..core.errors import ConfigError
 from ..data.conditions import Labels, as_condition
 from ..data.units import Units
 from ..layers import Concat, mlp
+from ..layers.layer import as_layer
 from .base import Model
 from .owner import floating
 
@@ -42,6 +43,7 @@ class Observed(Model, abstract=True):
     """
 
     inputs: Units | None
+    encoder: Any
     decoder: Any
     later = dict.fromkeys(("inputs", "condition", "tilt", "linear"))
 
@@ -99,6 +101,37 @@ class Observed(Model, abstract=True):
         n_own = self.likelihood.n_features(self.x_dim) + (self.x_dim if self.missing else 0)
         self.inputs = None if inputs is None else Units.given(inputs, n_own, "inputs")
         return n_own + self.context_dim
+
+    def _take_networks(self, encoder: Any, decoder: Any) -> None:
+        """Copies of those that are given; hidden, activation and init describe the others."""
+        for name, network in (("encoder", encoder), ("decoder", decoder)):
+            if network is None:
+                self.not_in_config = (*self.not_in_config, name)
+            else:
+                setattr(self, name, clone(as_layer(network)))
+
+    def _network(
+        self, what: str, n_in: int, n_out: int, hidden: Sequence[int], gain: float = 1.0
+    ) -> Any:
+        """The network that was given, if its sizes are right; else one of the model's kind."""
+        if what in self.not_in_config:
+            return self._usual_network(what, n_in, n_out, hidden, gain)
+        network = getattr(self, what)
+        free = network.in_shape is None
+        if n_in != n_out if free else (network.n_in, network.n_out) != (n_in, n_out):
+            came = "any size to the same" if free else f"{network.n_in} to {network.n_out}"
+            hint = network.hint((n_out,)) or "Change its first or its last layer."
+            raise ConfigError(
+                f"the {what} of this model maps rows of {n_in} numbers to rows of {n_out}; got "
+                f"a network from {came}. {hint}"
+            )
+        return network
+
+    def _usual_network(
+        self, what: str, n_in: int, n_out: int, hidden: Sequence[int], gain: float
+    ) -> Any:
+        """The network that the model has where none was given: here, of dense layers."""
+        return self._mlp(n_in, n_out, hidden, gain, self._heard(n_in))
 
     def _mlp(
         self, n_in: int, n_out: int, hidden: Sequence[int], gain: float = 1.0, in_gain: Any = 1.0

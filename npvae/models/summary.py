@@ -58,7 +58,9 @@ def _rows(part: Part, seen: set[int], prefix: str = "") -> Iterator[tuple[str, s
             continue
         seen.add(id(child))
         if isinstance(child, Layer):
-            for i, layer in enumerate(_layers(child)):
+            own = [one for one in _layers(child) if one is child or id(one) not in seen]
+            seen.update(map(id, own))
+            for i, layer in enumerate(own):
                 yield ("" if i else prefix + name, _layer(layer), n_parameters(layer))
         elif child.family in _SHOWN:
             yield prefix + name, cut(_distribution(child), _WIDTH), n_parameters(child)

@@ -14,7 +14,6 @@ from ..core.errors import ConfigError
 from ..core.registry import text
 from ..data.linear import LinearGuesses
 from ..data.tilt import Tilt
-from ..layers.layer import as_layer
 from ..levels import Level
 from ..posteriors import DiagonalGaussian
 from .observed import OUT_GAIN, Observed
@@ -144,11 +143,7 @@ class VAE(Observed):
         prior = self.posterior.usual_prior if prior is None else prior
         self.prior = clone(resolve("prior", prior))
         self._observe(likelihood, missing)
-        for name, network in (("encoder", encoder), ("decoder", decoder)):
-            if network is None:  # hidden, activation and init describe it
-                self.not_in_config = (*self.not_in_config, name)
-            else:
-                setattr(self, name, clone(as_layer(network)))
+        self._take_networks(encoder, decoder)
         self._build_or_wait(inputs, parameters)
         self.tilt = None if tilt is None else Tilt.given(tilt, self.x_dim or 0)
         self.linear = None if linear is None else LinearGuesses.given(linear, self.x_dim or 0)
@@ -266,29 +261,6 @@ class VAE(Observed):
 
     def prior_inputs(self, context: Array | None) -> tuple[Array, ...]:
         return self._prior_inputs(context)[0]
-
-    def _network(
-        self, what: str, n_in: int, n_out: int, hidden: Sequence[int], gain: float = 1.0
-    ) -> Any:
-        """The network that was given, if its sizes are right; else one of the model's kind."""
-        if what in self.not_in_config:
-            return self._usual_network(what, n_in, n_out, hidden, gain)
-        network = getattr(self, what)
-        free = network.in_shape is None
-        if n_in != n_out if free else (network.n_in, network.n_out) != (n_in, n_out):
-            came = "any size to the same" if free else f"{network.n_in} to {network.n_out}"
-            hint = network.hint((n_out,)) or "Change its first or its last layer."
-            raise ConfigError(
-                f"the {what} of this model maps rows of {n_in} numbers to rows of {n_out}; got "
-                f"a network from {came}. {hint}"
-            )
-        return network
-
-    def _usual_network(
-        self, what: str, n_in: int, n_out: int, hidden: Sequence[int], gain: float
-    ) -> Any:
-        """The network that the model has where none was given: here, of dense layers."""
-        return self._mlp(n_in, n_out, hidden, gain, self._heard(n_in))
 
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
