@@ -110,11 +110,12 @@ def run(name: str, stages: int, rows: int, seed: int, write: Callable[[dict], No
 def report(results: Sequence[dict[str, Any]]) -> str:
     """The last stage of every run, and how far apart pairs of runs are, row by row."""
     last = {r["run"]: r for r in sorted(results, key=lambda r: r["epochs"])}
+    of = {(r["run"], r["epochs"]): r for r in results}
     rows = []
     for name, r in last.items():
         nll = np.array(r["nll"])
         peer, objective, k = name.split(":")
-        base = last.get(f"npvae:iwae:{k}", r)
+        base = of.get((f"npvae:iwae:{k}", r["epochs"]), r)
         apart = nll - np.array(base["nll"])
         error = nll.std(ddof=1) / np.sqrt(len(nll))
         paired = apart.std(ddof=1) / np.sqrt(len(nll))
