@@ -27,6 +27,8 @@ def fit(**options):
     [
         (lambda: nv.VAE(4, latent_dim=2), "nv.VAE calls this z_dim; got latent_dim=."),
         (lambda: nv.VAE(input_dim=4, z_dim=2), "nv.VAE calls this x_dim; got input_dim=."),
+        (lambda: nv.HierarchicalVAE(4, z_dim=2), "nv.HierarchicalVAE calls this z_dims; got z_dim"),
+        (lambda: nv.ConvVAE(x_dim=64, z_dim=2), "nv.ConvVAE takes no x_dim=: rows have x_dim= in"),
         (lambda: vae(hidden_dims=[3]), "nv.VAE calls this hidden; got hidden_dims=."),
         (lambda: vae(loss="mse"), "nv.VAE calls this likelihood; got loss=."),
         (lambda: vae(activaton="relu"), "nv.VAE calls this activation; got activaton=."),
@@ -171,3 +173,24 @@ def test_each_name_of_a_part_is_registered():
 def test_the_model_comes_first():
     with pytest.raises(nv.ConfigError, match="takes a model and then x; got a ndarray first"):
         nv.fit(X, vae())
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (
+            lambda: nv.fit(nv.VAE, X),
+            "takes a model and then x; got the class VAE, of which VAE(...",
+        ),
+        (lambda: fit(objective=nv.ELBO), "got the class ELBO, of which ELBO(...) makes an object"),
+        (lambda: fit(callbacks=[nv.EarlyStopping]), "got the class EarlyStopping. Pass a list"),
+        (lambda: fit(callbacks=nv.EarlyStopping), "got the class EarlyStopping. Pass a list"),
+        (lambda: fit(callbacks=print), "callbacks is a list of functions of (model, record); got"),
+        (lambda: fit(callbacks=[3]), "callbacks is a list of functions of (model, record); got 3."),
+        (lambda: vae(condition=10), "condition says what is given; got 10. Take nv.Labels(10)."),
+    ],
+)
+def test_a_class_or_a_number_in_the_place_of_an_object(call, said):
+    with pytest.raises(nv.ConfigError) as caught:
+        call()
+    assert said in str(caught.value)

@@ -45,8 +45,18 @@ def read(name: str, split: str | None = None, schema: Any = None) -> Dataset:
 def read_for(run: Run, name: str, split: str | None = None) -> Dataset:
     """`read` of rows as a run's model takes them, with their context if it is given one."""
     model = run.model
+    check_still_there(run.name, run.settings.get("data"), name)
     data = read(name, split, whole_schema(model.condition, run.schema))
     return with_context(model, data, name)
+
+
+def check_still_there(run: str, trained_on: str | None, name: str) -> None:
+    """Raise DataError where a run's own data, which nobody typed now, have gone."""
+    if name == trained_on and name != DIGITS and not os.path.exists(name):
+        raise DataError(
+            f"'{run}' was trained on '{name}', and from this folder there is no such file. Go "
+            "where training was started, or say where the file is now, if the command takes --data."
+        )
 
 
 def is_table(name: str) -> bool:
@@ -175,6 +185,7 @@ def rows_apart(run: Run, name: str | None) -> tuple[Dataset, Dataset | None]:
         raise ConfigError(
             f"what '{run.name}' was trained on is not known; give --data digits or --data PATH."
         )
+    check_still_there(run.name, trained_on, source)
     others = None if name is None or _same_source(name, source) else read_for(run, name)
     if not share and trained_on and has_test_split(source):
         return read_for(run, source, "train"), others or read_for(run, source, "test")
@@ -187,6 +198,7 @@ def rows_apart(run: Run, name: str | None) -> tuple[Dataset, Dataset | None]:
 
 
 def _split(run: Run, name: str, split: str | None) -> tuple[Selection, Array]:
+    check_still_there(run.name, run.settings.get("data"), name)
     trained_here = _same_source(name, run.settings.get("data"))
     share = run.settings.get("holdout")
     if split == "held-out":

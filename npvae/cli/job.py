@@ -32,7 +32,15 @@ from . import runs, tabular
 from .choices import MIXED, Choices, choose, complete, family_of, fill_in, how_long
 from .contexts import TOLD, condition_of, given, given_again, whole_schema
 from .folder import RunFolder
-from .inputs import has_test_split, hold_out, image_shape_of, read, take, value_range
+from .inputs import (
+    check_still_there,
+    has_test_split,
+    hold_out,
+    image_shape_of,
+    read,
+    take,
+    value_range,
+)
 from .known_rows import KnownRows
 from .objective_options import objective
 from .takeover import CHECKPOINT, HISTORY, MODEL
@@ -194,6 +202,8 @@ def _prepare(options: Namespace, place: RunFolder) -> Job:
     done = len(records)
     earlier = runs.read_config(folder) if options.resume else {}
     choices = choose(options, earlier.get("training", {}))
+    if options.data is None:
+        check_still_there(str(folder), earlier.get("training", {}).get("data"), choices["data"])
     data, test, asked = _read(choices, earlier.get("model", {}))
     if isinstance(data, Table):
         notes = tabular.complete(choices, data)

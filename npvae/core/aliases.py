@@ -18,6 +18,7 @@ _NAMES = {
     "n_features num_features features dim",
     "z_dim": "latent_dim latent_dims latent_size latent n_latent num_latent latents latent_space "
     "z_size zdim z nz dim_z code_dim code_size n_components embedding_dim bottleneck n_z",
+    "z_dims": "z_dim latent_dim latent_dims latent_size latent_sizes latents levels",
     "hidden": "hidden_dims hidden_dim hidden_size hidden_sizes hidden_units hidden_layers n_hidden "
     "hidden_layer_sizes layers layer_sizes units encoder_layers encoder_layer_sizes encoder_dims "
     "compress_dims decoder_layers decompress_dims num_hidden widths decoder_hidden encoder_hidden "
@@ -114,6 +115,7 @@ _ADVICE = {
     "dropout": "npvae has no dropout; nv.Adam(weight_decay=...) and nv.EarlyStopping hold back",
     "batch_norm": "npvae has no batch normalisation; leave it out",
     "standardise": "pass standardise=True to nv.VAE",
+    "x_dim": "rows have x_dim= in nv.VAE, images image_shape=(height, width) in nv.ConvVAE",
     "z_dim": "pass it to nv.VAE, such as nv.VAE(x_dim=64, z_dim=8)",
 }
 """What to do where a name stands for nothing that the function takes itself."""

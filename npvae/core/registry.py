@@ -148,6 +148,13 @@ def arguments_of(family: str, name: str) -> dict[str, Any]:
     return {argument: parameter.default for argument, parameter in taken.items()}
 
 
+def _shown(choice: Any) -> str:
+    """What came where a name or an object is due; of a class, how to make an object of it."""
+    if isinstance(choice, type):
+        return f"the class {choice.__name__}, of which {choice.__name__}(...) makes an object"
+    return f"{choice!r:.200}"
+
+
 def resolve(family: str, choice: Any) -> Any:
     """The object of that family that `choice` stands for: see the module for what it may be.
 
@@ -162,7 +169,7 @@ def resolve(family: str, choice: Any) -> Any:
     given = parsed(choice) if isinstance(choice, str) else choice
     if not isinstance(given, dict) or not isinstance(given.get("name"), str):
         raise ConfigError(
-            f"{family} takes a name or an object of that family; got {choice!r:.200}. "
+            f"{family} takes a name or an object of that family; got {_shown(choice)}. "
             f"{nearest('', registered(family))}"
         )
     arguments = {key: value for key, value in given.items() if key != "name"}

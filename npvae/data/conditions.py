@@ -131,6 +131,10 @@ class Vector(Condition):
 
 def as_condition(choice: Any) -> Condition:
     """The condition that an object, text or a config stands for."""
+    if isinstance(choice, int):
+        raise ConfigError(
+            f"condition says what is given; got {choice!r}. Take nv.Labels({choice})."
+        )
     condition: Condition = resolve("condition", choice)
     return condition
 

@@ -67,8 +67,10 @@ class Arguments:
         for name, tree in dicts.items():
             if not _strange(given, tree):
                 return {name: given}
-        if strange := _strange(given, self.trees):
-            due = ", ".join(map(repr, next(iter(dicts.values()), self.trees)))
+        # The names that are meant are those of which the fewest are strange.
+        meant = min((*dicts.values(), self.trees), key=lambda names: len(_strange(given, names)))
+        if strange := _strange(given, meant):
+            due = ", ".join(map(repr, meant))
             problem.note(
                 "(all inputs)",
                 f"the gradients have the key {strange[0]!r}, which is none of {due}: name each "

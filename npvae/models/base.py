@@ -188,7 +188,7 @@ class Model(Owner, abstract=True):
         if context is None:
             raise DataError(
                 f"this model needs a context of shape ({n}, {self.context_dim}); got none. "
-                "Pass context=."
+                "Pass context=, for held-out rows in the pair valid=(x, context)."
             )
         reader = Reader(
             self._context_rows(context), self.context_dim, self.flat.real.dtype, what="context"

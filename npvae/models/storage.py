@@ -213,7 +213,7 @@ def read(source: Any) -> tuple[dict[str, Any], dict[str, Array]]:
     except Exception as error:  # zipfile raises a dozen types on damaged archives
         raise ModelFileError(
             f"{label} is no npvae model, or was cut short or altered ({_reason(error)}); "
-            "write it again with nv.save."
+            "restore it from a copy, or write it again: nv.save does, and nv.fit a checkpoint."
         ) from error
     if HEADER not in data:
         raise ModelFileError(

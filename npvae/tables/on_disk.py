@@ -338,10 +338,11 @@ def _infer(
     found.notes += notes_of(table, read) + notes
     found.notes += unknown.notes_of(table, columns, said)
     if all(column.kind == "constant" for column in columns):
-        why = "; ".join(f"{name!r}: {reason}" for name, reason in skipped.items())
+        reasons = {column.name: "it is the same in every row" for column in columns} | skipped
+        why = "; ".join(f"{name!r}: {reason}" for name, reason in reasons.items())
         raise DataError(
             f"{where}: a table needs a column to model; got only constants, labels and columns "
-            f"that are left out ({why or 'none'}). Add columns, or say what these are with "
+            f"that are left out ({why or 'none'}). Add rows or columns, or say what these are with "
             "--columns name=kind."
         )
     return Schema(columns, label, skipped, missing, found.layout.config), label

@@ -168,7 +168,10 @@ def train(
 ) -> History:
     """`fit` with settings that are made already."""
     if not isinstance(model, Model):
-        raise ConfigError(f"nv.fit takes a model and then x; got a {type(model).__name__} first.")
+        came = f"a {type(model).__name__}"
+        if isinstance(model, type):
+            came = f"the class {model.__name__}, of which {model.__name__}(...) makes a model,"
+        raise ConfigError(f"nv.fit takes a model and then x; got {came} first.")
     built = model.built_for(x)
     check_binarise(built, settings.binarise)
     check_hide(built, settings.hide)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,7 +62,7 @@ class Settings:
             "seed": whole("seed", self.seed, least=0),
             "threads": None if self.threads is None else whole("threads", self.threads),
             "hide": number("hide", self.hide, least=0),
-            "callbacks": tuple(self.callbacks),
+            "callbacks": _callables(self.callbacks),
         }
         if self.checkpoint is not None:
             os.fspath(self.checkpoint)  # a path, though it may become another one
@@ -84,6 +85,20 @@ class Settings:
     def losses(self) -> tuple[str, ...]:
         """The names of the objective's losses; the first is the one that is minimised."""
         return names_of(self.objective, self.n_levels)
+
+
+def _callables(callbacks: Any) -> tuple[Any, ...]:
+    """The callbacks; raises ConfigError where one can't be called, or is a class."""
+    several = tuple(callbacks) if isinstance(callbacks, Iterable) else (callbacks,)
+    lone = several and not isinstance(callbacks, Iterable)
+    wrong = [c for c in several if lone or isinstance(c, type) or not callable(c)]
+    if wrong:
+        came = f"the class {wrong[0].__name__}" if isinstance(wrong[0], type) else repr(wrong[0])
+        raise ConfigError(
+            f"callbacks is a list of functions of (model, record); got {came:.80}. Pass a list "
+            "of objects such as callbacks=[nv.EarlyStopping(patience=5)]."
+        )
+    return several
 
 
 def _config(thing: Any) -> Any:

@@ -222,3 +222,16 @@ def test_a_run_that_stopped_in_its_last_epoch_needs_more_of_both(npvae, tmp_path
         "train --hidden 8 --epochs 3 --lr 1e-30 --patience 2 --no-plots --out", tmp_path
     ).out
     assert "for --resume, say with --patience 4 and --epochs 6" in out
+
+
+def test_data_that_have_gone_are_not_looked_for_as_if_they_were_typed(
+    small_train, refused, tmp_path
+):
+    source, run = tmp_path / "rows.npy", tmp_path / "run"
+    np.save(source, np.random.default_rng(0).random((40, 4)))
+    assert small_train(run, source).code == 0
+    source.rename(tmp_path / "rows-of-old.npy")
+    for command in (f"evaluate {run}", f"traverse {run}", f"train --resume --out {run}"):
+        said = refused(*command.split())
+        assert f"'{run}' was trained on '{source}', and from this folder there is no such" in said
+    assert "no file or folder" in refused("evaluate", run, "--data", tmp_path / "nope.npy")

@@ -71,6 +71,9 @@ def test_a_gradient_that_is_missing_in_the_dict_or_unknown():
     assert "gives None for it" in str(report)
     report = check_gradients(lambda params: (loss(params)[0], {"V": 0}), PARAMS)
     assert "the gradients have the key 'V', which is none of 'W', 'b'" in str(report)
+    named = (lambda p, x: (loss(p)[0], p)), lambda p: {"W": p["W"], "B": p["b"]}
+    report = check_gradients(named, (PARAMS, X))
+    assert "the gradients have the key 'B', which is none of 'W', 'b'" in str(report)
 
 
 def test_one_function_whose_first_argument_has_the_gradient():
