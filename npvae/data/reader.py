@@ -118,7 +118,7 @@ class Reader:
             value = self.array[row, column]
             fix = (
                 "Drop such rows or fill them in; in x, a model built with missing='mask' takes "
-                "NaN as missing."
+                "NaN as missing, and npvae train does so in a table (.csv)."
                 if np.isnan(value)
                 else "Drop such rows, fill them in or rescale the column."
             )
