@@ -107,6 +107,16 @@ def test_what_is_beyond_the_ends_has_the_tails_density(dtype):
     np.testing.assert_allclose(offset, want, rtol=1e-5)
 
 
+def test_a_column_without_tails_has_none_beside_one_that_has():
+    columns = beside_a_longer_one([-0.5, 0.5, 2.5], [-1.0, 0.2, 1.0], 1.0)
+    x = np.array([[-7.0, -3.0, -30.0], [9.0, 4.0, 30.0]])
+    tails = NO_TAILS.copy()
+    tails[1] = [1.0, 0.25, 0.4] * 2
+    offset, bare = (kernels.cells(x, *columns, t)[3] for t in (tails, NO_TAILS))
+    np.testing.assert_array_equal(offset[:, [0, 2]], bare[:, [0, 2]])
+    assert (offset[:, 1] != bare[:, 1]).all()
+
+
 @pytest.mark.parametrize("first", [-1.0, 3.0, 12.0])
 @pytest.mark.parametrize("step", [1e-4, 0.1, 7.0])
 def test_values_in_other_units_have_the_same_cells(step, first):

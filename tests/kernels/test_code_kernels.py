@@ -55,3 +55,11 @@ def test_many_variables_add_up_in_float64(name):
     got = getattr(kernels, name)(z, a)
     assert got.dtype == np.float64
     np.testing.assert_allclose(got, terms.astype(np.float64).sum(-1), rtol=3e-7, atol=1e-4)
+
+
+def test_what_all_rows_share_has_a_place_for_each():
+    theta = np.random.default_rng(2).normal(size=(4, 1, 3))
+    np.testing.assert_array_equal(kernels.shared_by_rows(theta, 2), np.stack([theta[:, 0]] * 2, 1))
+    d = np.random.default_rng(3).normal(size=(4, 2, 3))
+    back = kernels.shared_by_rows_backward(d)
+    np.testing.assert_allclose(back, (d[:, 0] + d[:, 1])[:, None], rtol=1e-14)

@@ -254,6 +254,9 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "NumPy infers the length of an axis that is given any negative one.": {
+        "kernels.conv.conv2d_dx": [
+            "some = -len(dy[rows])",
+        ],
         "kernels.training.power_means": [
             "means, slopes = _log_power_means(log_w.reshape(groups, -2, log_w.shape[1]), power)",
         ],

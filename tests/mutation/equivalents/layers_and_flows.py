@@ -24,6 +24,10 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
         "flows.base.summed_over_rows": [
             "total = dstats.reshape(-2, dstats.shape[-1]).sum(0)",
         ],
+        "flows.radial.radial_backward": [
+            "return (dz, dz_0.sum((0, 1)), da.reshape(-2).sum(keepdims=True), db.reshape(-1).sum(keepdims=True))",
+            "return (dz, dz_0.sum((0, 1)), da.reshape(-1).sum(keepdims=True), db.reshape(-2).sum(keepdims=True))",
+        ],
         "flows.sylvester.sylvester_backward": [
             "q, rows = (steps[-1], z.reshape(-2, z.shape[-1]))",
             "g, d = (dz.reshape(rows.shape), d.astype(z.dtype).reshape(-2, 1))",
@@ -116,6 +120,31 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     "-0.0 equals 0.0, and nothing divides by it.": {
         "flows.base.Flowed.draw_backward": [
             "d_change = -constant(np.zeros(dz.shape[:2]))",
+        ],
+    },
+    "It is unpacked, and a list is as well as a tuple.": {
+        "flows.base.summed_over_rows": [
+            "return np.split(total, np.cumsum(widths)[:-1])",
+        ],
+    },
+    "It is added to an array of one number, as an array of one is.": {
+        "flows.radial.radial_backward": [
+            "return (dz, dz_0.sum((0, 1)), da.reshape(-1).sum(), db.reshape(-1).sum(keepdims=True))",
+            "return (dz, dz_0.sum((0, 1)), da.reshape(-1).sum(keepdims=False), db.reshape(-1).sum(keepdims=True))",
+            "return (dz, dz_0.sum((0, 1)), da.reshape(-1).sum(keepdims=True), db.reshape(-1).sum())",
+            "return (dz, dz_0.sum((0, 1)), da.reshape(-1).sum(keepdims=True), db.reshape(-1).sum(keepdims=False))",
+        ],
+    },
+    "Of its last axis, which has one place, the first is used.": {
+        "flows.radial._added": [
+            "return (z_0 + stats[..., :-2], a + stats[..., -2:], b + stats[..., -1:])",
+        ],
+        "flows.radial._gradients": [
+            "return (dz + dd, -dd, alpha * d_alpha, sigmoid(b[..., -1]) * d_beta)",
+        ],
+        "flows.radial._terms": [
+            "alpha = np.exp(a[..., -1])",
+            "return (alpha, softplus(b[..., -1]) - alpha, d, r, 1 / (alpha + r))",
         ],
     },
     "0 over any number is 0.": {
