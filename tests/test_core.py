@@ -169,14 +169,17 @@ def test_resolve_by_name_config_and_object():
     [
         (
             "gausian",
-            "likelihood must be a registered name; got 'gausian'. did you mean 'gaussian'? ",
+            "likelihood must be a registered name; got 'gausian'; did you mean 'gaussian'? ",
         ),
         ("zzz", "likelihood must be a registered name; got 'zzz'. Known: bernoulli, beta, "),
         (
             ReLU(),
             "likelihood takes a name or an object of that family; got ReLU(). Known: bernoulli",
         ),
-        (Bernoulli, "likelihood takes a name or an object of that family; got <class "),
+        (
+            Bernoulli,
+            "likelihood takes a name or an object of that family; got the class Bernoulli, of",
+        ),
         (None, "likelihood takes a name or an object of that family; got None. "),
         (3, "likelihood takes a name or an object of that family; got 3. "),
         ({"scale": 1}, "likelihood takes a name or an object of that family; got {'scale': 1}. "),

@@ -313,7 +313,7 @@ def test_shapes_of_images_must_be_equal_and_rows_as_long():
             "layer 2 (Dense) of a Sequential takes rows of 4 numbers, and layer 0 (Dense) of a "
             "Sequential gives rows of 5 numbers; change one of them.",
         ),
-        (["dens"], "layer must be a registered name; got 'dens'. did you mean 'dense'?"),
+        (["dens"], "layer must be a registered name; got 'dens'; did you mean 'dense'?"),
         (["dense:n_in=4"], "layer 'dense' takes n_in, n_out, activation=identity, init=glorot_"),
         (["dense:n_in=0,n_out=2"], "Dense's n_in is a whole number, 1 or more; got 0."),
         ([3], "layer takes a name or an object of that family; got 3."),

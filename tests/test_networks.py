@@ -249,7 +249,7 @@ def test_a_bias_for_each_channel_starts_at_the_channel_s_mean():
             "size to the same. Change its first or its last layer.",
         ),
         ({"decoder": "dense:n_in=2,n_out=5"}, "the decoder of this model maps rows of 2 numbers"),
-        ({"decoder": "densse"}, "layer must be a registered name; got 'densse'. did you mean 'd"),
+        ({"decoder": "densse"}, "layer must be a registered name; got 'densse'; did you mean 'd"),
         ({"encoder": nv.Gaussian()}, "layer takes a name or an object of that family; got Gauss"),
         ({"encoder": np.tanh}, "layer takes a name or an object of that family; got <ufunc"),
     ],

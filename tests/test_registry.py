@@ -103,7 +103,7 @@ def test_text_of_nested_configs():
             "likelihood 'student_t' takes df=4.0, scale=column; got 'stop'. Put parentheses around "
             "what belongs together: df=(linear:start=0,stop=1).",
         ),
-        ("studentt:df=3", "likelihood must be a registered name; got 'studentt'. did you mean 'st"),
+        ("studentt:df=3", "likelihood must be a registered name; got 'studentt'; did you mean 'st"),
     ],
 )
 def test_resolve_says_what_a_class_takes(choice, message):

@@ -57,7 +57,7 @@ def one_of(*names: str) -> Callable[[str], str]:
 
     def parse(text: str) -> str:
         if text not in names:
-            raise ArgumentTypeError(f"there is no {text!r}; {nearest(text, names)}")
+            raise ArgumentTypeError(f"there is no {text!r}{nearest(text, names)}")
         return text
 
     return parse

@@ -95,7 +95,7 @@ def _refuse_command(name: str, parser: Parser, known: Iterable[str]) -> NoReturn
     if os.path.exists(name) or "." in name:
         shown = shlex.quote(name)
         parser.error(f"a command comes first, such as npvae train {shown}; got {name!r}")
-    parser.error(f"there is no command {name!r}; {nearest(name, known)}")
+    parser.error(f"there is no command {name!r}{nearest(name, known)}")
 
 
 def _refuse(unknown: list[str], options: argparse.Namespace, parser: Parser) -> NoReturn:

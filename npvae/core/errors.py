@@ -46,10 +46,10 @@ class NonFiniteLoss(NpvaeError, FloatingPointError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Say which known names there are, the likeliest first: the tail of an error message."""
+    """The end of an error message: which name is meant, if one is close, and which are known."""
     import difflib  # here, since it is needed for nothing else
 
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{hint}Known: {', '.join(known)}."
+    hint = f"; did you mean {close[0]!r}?" if close else "."
+    return f"{hint} Known: {', '.join(known)}."

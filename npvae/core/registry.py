@@ -169,7 +169,7 @@ def resolve(family: str, choice: Any) -> Any:
     given = parsed(choice) if isinstance(choice, str) else choice
     if not isinstance(given, dict) or not isinstance(given.get("name"), str):
         raise ConfigError(
-            f"{family} takes a name or an object of that family; got {_shown(choice)}. "
+            f"{family} takes a name or an object of that family; got {_shown(choice)}"
             f"{nearest('', registered(family))}"
         )
     arguments = {key: value for key, value in given.items() if key != "name"}
@@ -205,7 +205,7 @@ def _named(family: str, name: str) -> type[Any]:
     if name not in known:
         known_names = nearest(value_meant(name, known), known)
         raise ConfigError(
-            f"{family} must be a registered name; got {name!r:.200}. {known_names} "
+            f"{family} must be a registered name; got {name!r:.200}{known_names} "
             "(A part of your own is known once the module that defines it is imported.)"
         )
     return known[name]

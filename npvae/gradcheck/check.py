@@ -115,7 +115,7 @@ def check_gradients(
         raise ConfigError(f"methods is empty: name at least one of {', '.join(sorted(RTOL))}.")
     for method in methods:
         if method not in RTOL:
-            raise ConfigError(f"there is no method {method!r}. {nearest(str(method), RTOL)}")
+            raise ConfigError(f"there is no method {method!r}{nearest(str(method), RTOL)}")
     if rtol is not None:
         number("rtol", rtol, above=0)
     rng = np.random.default_rng(whole("seed", seed, least=0))

@@ -37,7 +37,7 @@ def use_kernels(name: str | None) -> None:
     """
     global _chosen
     if name is not None and name not in _NAMES:
-        raise ConfigError(f"there is no kernel set {name!r}. {nearest(name, _NAMES)}")
+        raise ConfigError(f"there is no kernel set {name!r}{nearest(name, _NAMES)}")
     if name == "numba":
         _check_numba()
     _chosen = name

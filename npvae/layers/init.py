@@ -82,5 +82,5 @@ def initialiser(name: str) -> Initialiser:
         If there is none; the known ones are named.
     """
     if not isinstance(name, str) or name not in INITIALISERS:
-        raise ConfigError(f"there is no initialiser {name!r}. {nearest(str(name), INITIALISERS)}")
+        raise ConfigError(f"there is no initialiser {name!r}{nearest(str(name), INITIALISERS)}")
     return INITIALISERS[name]

@@ -230,7 +230,7 @@ def build(header: Mapping[str, Any], arrays: Mapping[str, Array], label: str) ->
     name = header.get("model")
     if not isinstance(name, str) or name not in known:
         raise ModelFileError(
-            f"{label} holds a model {name!r} that this npvae does not know. "
+            f"{label} holds a model {name!r} that this npvae does not know"
             f"{nearest(str(name), known)}"
         )
     prefix = "params/"

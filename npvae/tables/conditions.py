@@ -97,7 +97,7 @@ class Columns(Condition):
         for name in known:
             if name not in self.schema.names:
                 raise DataError(
-                    f"the context has no column {name!r}; {nearest(name, self.schema.names)}"
+                    f"the context has no column {name!r}{nearest(name, self.schema.names)}"
                 )
         cells = KnownCells(self.schema, known)
         if cells.ranges:
@@ -143,8 +143,8 @@ def parted(schema: Schema, names: Sequence[str]) -> tuple[Schema, Schema]:
             )
         if name not in known:
             why = f"it is left out: {schema.skipped[name]}" if name in schema.skipped else ""
-            why = why or nearest(name, schema.names)
-            raise ConfigError(f"a model is conditioned on columns of its table; {name!r}: {why}")
+            why = f": {why}" if why else nearest(name, schema.names)
+            raise ConfigError(f"a model is conditioned on columns of its table; got {name!r}{why}")
         if name not in schema.names:
             raise ConfigError(f"{name!r} is the same in all rows, so it conditions nothing.")
     if set(schema.names) <= set(names):

@@ -74,7 +74,7 @@ def column_of(schema: Schema, name: str) -> Column:
         raise DataError(f"{name!r} is the rows' label, which is not modelled; give other columns.")
     if name in schema.skipped:
         raise DataError(f"{name!r} is not modelled: {schema.skipped[name]}; give other columns.")
-    raise DataError(f"there is no column {name!r}; {nearest(name, schema.names)}")
+    raise DataError(f"there is no column {name!r}{nearest(name, schema.names)}")
 
 
 def _ends(value: Any) -> tuple[Any, Any] | None:
@@ -108,7 +108,7 @@ def _number(column: Column, value: Any) -> float:
     except Unfit as unfit:
         if column.labels:
             raise DataError(
-                f"{column.name!r} has no label {value!r:.60}; {nearest(str(value), column.labels)}"
+                f"{column.name!r} has no label {value!r:.60}{nearest(str(value), column.labels)}"
             ) from None
         raise DataError(f"{column.name!r}: {unfit.rule}; got {value!r:.60}.") from None
     if not np.isfinite(number):

@@ -61,17 +61,17 @@ def said_of(kinds: Mapping[str, str], names: Iterable[str], where: str) -> dict[
         if kind not in (*KINDS, LABEL, SKIP):
             raise ConfigError(
                 f"column {name!r} can't be of the kind {kind!r}"
-                f"{_known(kind, [*KINDS, LABEL, SKIP])}"
+                f"{nearest(kind, [*KINDS, LABEL, SKIP])}"
             )
         ordered = kind == Ordered.kind and all(map(str.strip, f"<{how}".split("<")[1:]))
         if how and how not in HOW.get(kind, ()) and not ("<" in how and ordered):
             known = [f"{kind}:{how}" for kind, hows in HOW.items() for how in hows]
             known.append("ordered:low<medium<high")
-            raise ConfigError(f"column {name!r} can't be {text!r}. {nearest(str(text), known)}")
+            raise ConfigError(f"column {name!r} can't be {text!r}{nearest(str(text), known)}")
         if name not in names:
             raise DataError(
                 f"{where}: a kind can be given to the table's own columns; got {name!r}"
-                f"{_known(name, names)}"
+                f"{nearest(name, names)}"
             )
         said[name] = Said(kind, how)
     return said
@@ -95,9 +95,3 @@ def _is_text(column: Column) -> bool:
     """Whether name and labels can be written: half a character can't."""
     texts = [column.name, *column.labels, *([column.only] if isinstance(column, Constant) else [])]
     return all(isinstance(text, str) and not _HALF.search(text) for text in texts)
-
-
-def _known(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence on a name that is none of those that are known."""
-    tail = nearest(name, known)
-    return f"; {tail}" if tail.startswith("did") else f". {tail}"

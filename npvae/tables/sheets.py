@@ -57,7 +57,7 @@ def sheet_rows(path: Path, where: str, sheet: str | None = None, likely: str = "
         book = package.load_workbook(path, read_only=True, data_only=True)
         sheets = {s.title: s for s in book.worksheets}
     if sheet is not None and sheet not in sheets:
-        raise DataError(f"{where}: it has no sheet {sheet!r}; {nearest(sheet, list(sheets))}")
+        raise DataError(f"{where}: it has no sheet {sheet!r}{nearest(sheet, list(sheets))}")
     with damaged(where):
         name, values = _sheet(sheets, sheet or likely)
         book.close()
