@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from .judge import Judge, Mutant, Verdict
+from .judge import NOT_INSTALLED, Judge, Mutant, Verdict
 
 SURVIVED = ""
 """Stands for the killer of a mutant that no test killed, as one that changes no value should."""
@@ -38,13 +38,13 @@ class Kept:
 
     def verdicts(self, mutants: list[Mutant], judge: Judge) -> list[Verdict]:
         """Those that a test killed which is still there, and those that rightly survived."""
-        tests = {test.item.nodeid for test in judge.tests}
+        killers = {NOT_INSTALLED, *(test.item.nodeid for test in judge.tests)}
         found = []
         for mutant in mutants:
             killer = self.killers.get(digest(mutant))
             if mutant.equivalent and killer == SURVIVED:
                 found.append(Verdict(mutant, None, died=False))
-            elif killer in tests and not mutant.equivalent:
+            elif killer in killers and not mutant.equivalent:
                 found.append(Verdict(mutant, killer, died=False))
         return found
 

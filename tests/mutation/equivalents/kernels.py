@@ -147,6 +147,7 @@ EQUIVALENTS: dict[str, dict[str, list[str]]] = {
     "An x that is rounded is as far from the end, to the digits of its own type.": {
         "kernels.marginals._in_tails": [
             "end = end.astype(x.dtype).astype(np.float64)",
+            "end = np.where(end, end.astype(x.dtype), steps == 0).astype(np.float64)",
         ],
     },
     "The loss is the mean over rows and groups in the end, whichever is taken first.": {
