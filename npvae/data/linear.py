@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import ConfigError
+from .features import OfFeatures, chosen
 
 Array = np.ndarray
 
@@ -20,7 +21,7 @@ _BLOCK = 1 << 20
 """Numbers in the largest array."""
 
 
-class LinearGuesses:
+class LinearGuesses(OfFeatures):
     """f ~ N(0, C) over features f of a row, so that for its missing ones m and known ones k
 
       E[f_m given f_k] = C_mk C_kk⁻¹ f_k,
@@ -51,6 +52,9 @@ class LinearGuesses:
         If they are something else.
     """
 
+    option = "linear"
+    called = "the linear guesses are", "those"
+
     def __init__(
         self,
         columns: Any,
@@ -63,9 +67,7 @@ class LinearGuesses:
         weights: Any,
     ) -> None:
         try:
-            self.columns = np.array(columns, np.intp)
-            self.labels = np.array([np.nan if l is None else l for l in labels], np.float64)
-            self.mean, self.scale = np.array(mean, np.float64), np.array(scale, np.float64)
+            self._take(columns, labels, mean, scale)
             self.least, self.most = np.array(least, np.float64), np.array(most, np.float64)
             self.covariance = np.array(covariance, np.float64)
             self.weights = np.array(weights, np.float64)
@@ -93,39 +95,16 @@ class LinearGuesses:
             raise ValueError("some are out of their range")
         np.linalg.cholesky(self.covariance)  # LinAlgError, a ValueError, if it is not one
 
-    @classmethod
-    def given(cls, config: Any, x_dim: int) -> LinearGuesses:
-        """That of a config, for rows of x_dim columns; raises `ConfigError`."""
-        if not isinstance(config, dict):
-            raise ConfigError(f"linear is None or what model.config has of it; got {config!r:.60}.")
-        try:
-            linear = cls(**config)
-        except TypeError as error:
-            raise ConfigError(f"linear is what model.config has of it; {error}.") from error
-        if len(linear.columns) and linear.columns.max() >= x_dim:
-            raise ConfigError(
-                f"the linear guesses are of column {linear.columns.max()}, and there are {x_dim}; "
-                "give those of this model's table."
-            )
-        return linear
-
     @property
     def config(self) -> dict[str, Any]:
         """As JSON can hold it; the numbers come back bit by bit."""
         return {
-            "columns": self.columns.tolist(),
-            "labels": [None if l != l else int(l) for l in self.labels],
-            "mean": self.mean.tolist(),
-            "scale": self.scale.tolist(),
+            **super().config,
             "least": self.least.tolist(),
             "most": self.most.tolist(),
             "covariance": self.covariance.tolist(),
             "weights": self.weights.tolist(),
         }
-
-    def __deepcopy__(self, memo: Any) -> LinearGuesses:
-        """Itself: nothing changes it."""
-        return self
 
     def guesses(self, x: Array) -> Array:
         """Of each missing number in rows x (N, D), (N, D), within what its column had; else NaN."""
@@ -147,12 +126,6 @@ class LinearGuesses:
         weights[self.columns[numbers]] = self.weights[numbers]
         moved = filled + weights * (guesses - filled)
         return np.where(np.isnan(guesses), filled, moved).astype(filled.dtype)
-
-
-def chosen(x: Array, columns: Array, labels: Array) -> Array:
-    """Numbers, and whether rows have labels, of rows x (N, D): (N, F), NaN where one is missing."""
-    f = np.asarray(x, np.float64)[:, columns]
-    return np.where(np.isnan(labels) | np.isnan(f), f, f == labels)
 
 
 def coded(x: Array, columns: Array, labels: Array, mean: Array, scale: Array) -> Array:

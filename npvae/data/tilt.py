@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import ConfigError
+from .features import OfFeatures, chosen
 
 Array = np.ndarray
 
@@ -14,7 +15,7 @@ MOST_DEVIATIONS = 4.0
 """Numbers further from their mean count as if they were there: no single row decides a moment."""
 
 
-class Tilt:
+class Tilt(OfFeatures):
     """p'(x) = p(x) w(x) with log w(x) = Σ λ f_i(x) f_j(x) f_k(x) - log Z, over terms (i, j, k).
 
     f_0 = 1. The other f are standardised columns, or whether a column has a certain label: so the
@@ -44,6 +45,9 @@ class Tilt:
         If they are something else.
     """
 
+    option = "tilt"
+    called = "the tilt is", "that"
+
     def __init__(
         self,
         columns: Any,
@@ -56,9 +60,7 @@ class Tilt:
         most: float,
     ) -> None:
         try:
-            self.columns = np.array(columns, np.intp)
-            self.labels = np.array([np.nan if l is None else l for l in labels], np.float64)
-            self.mean, self.scale = np.array(mean, np.float64), np.array(scale, np.float64)
+            self._take(columns, labels, mean, scale)
             self.terms = np.array(terms, np.intp).reshape(-1, 3)
             self.weights = np.array(weights, np.float64)
             self.log_z, self.most = float(log_z), float(most)
@@ -81,39 +83,16 @@ class Tilt:
         if self.terms.size and not 0 <= self.terms.min() <= self.terms.max() <= len(self.columns):
             raise ValueError("a term is of features that there are not")
 
-    @classmethod
-    def given(cls, config: Any, x_dim: int) -> Tilt:
-        """That of a config, for rows of x_dim columns; raises `ConfigError`."""
-        if not isinstance(config, dict):
-            raise ConfigError(f"tilt is None or what model.config has of it; got {config!r:.60}.")
-        try:
-            tilt = cls(**config)
-        except TypeError as error:
-            raise ConfigError(f"tilt is what model.config has of it; {error}.") from error
-        if len(tilt.columns) and tilt.columns.max() >= x_dim:
-            raise ConfigError(
-                f"the tilt is of column {tilt.columns.max()}, and there are {x_dim}; give that of "
-                "this model's table."
-            )
-        return tilt
-
     @property
     def config(self) -> dict[str, Any]:
         """As JSON can hold it; the numbers come back bit by bit."""
         return {
-            "columns": self.columns.tolist(),
-            "labels": [None if l != l else int(l) for l in self.labels],
-            "mean": self.mean.tolist(),
-            "scale": self.scale.tolist(),
+            **super().config,
             "terms": self.terms.tolist(),
             "weights": self.weights.tolist(),
             "log_z": self.log_z,
             "most": self.most,
         }
-
-    def __deepcopy__(self, memo: Any) -> Tilt:
-        """Itself: nothing changes it."""
-        return self
 
     def log_weight(self, x: Array) -> Array:
         """log w of each row of x (N, D), (N,); a missing entry counts as the mean."""
@@ -127,9 +106,8 @@ class Tilt:
 
 def features(x: Array, columns: Array, labels: Array, mean: Array, scale: Array) -> Array:
     """f of each row of x (N, D), (N, 1 + F): 1, then the columns standardised, 0 where missing."""
-    chosen = np.asarray(x, np.float64)[:, columns]
-    chosen = np.where(np.isnan(labels) | np.isnan(chosen), chosen, chosen == labels)
-    f = np.clip(np.nan_to_num((chosen - mean) / scale), -MOST_DEVIATIONS, MOST_DEVIATIONS)
+    f = np.nan_to_num((chosen(x, columns, labels) - mean) / scale)
+    f = np.clip(f, -MOST_DEVIATIONS, MOST_DEVIATIONS)
     return np.concatenate([np.ones((len(f), 1)), f], axis=1)
 
 

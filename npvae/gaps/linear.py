@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..data.linear import MOST_DEVIATIONS, LinearGuesses, chosen, coded, fitted
+from ..data.features import chosen, frequent_labels, labels_or_none
+from ..data.linear import MOST_DEVIATIONS, LinearGuesses, coded, fitted
 from .fill import impute
 
 Array = np.ndarray
@@ -59,10 +60,11 @@ def fit_linear(model: Any, x: Array, seed: int = 0) -> LinearGuesses | None:
     n = max(_ROWS_EACH * len(columns), min(_MOST_ROWS, int(_MOST_WORK / len(columns) ** 3)))
     some = x[:: -(-len(x) // n)]
     shift, covariance = fitted(coded(some, columns, labels, mean, scale))
-    given = [None if l != l else int(l) for l in labels.tolist()]
     mean = mean + scale * shift
     none = np.zeros(len(columns))
-    linear = LinearGuesses(columns, given, mean, scale, least, most, covariance, none)
+    linear = LinearGuesses(
+        columns, labels_or_none(labels), mean, scale, least, most, covariance, none
+    )
     linear.weights = _weights(model, linear, x, seed)
     return linear if linear.weights.any() else None
 
@@ -75,12 +77,11 @@ def _features(x: Array, numbers: Array) -> tuple[Array, Array] | None:
     """
     found: list[tuple[int, float]] = []
     for j in range(x.shape[1]):
-        there, counts = np.unique(x[~np.isnan(x[:, j]), j], return_counts=True)
         if numbers[j]:
-            found += [(j, np.nan)] if len(there) > 1 else []
-        elif len(there):
-            often = (counts >= _FEWEST_OF_LABEL) & (np.arange(len(there)) != counts.argmax())
-            found += [(j, float(label)) for label in there[often]]
+            varies = len(np.unique(x[~np.isnan(x[:, j]), j])) > 1
+            found += [(j, np.nan)] if varies else []
+        else:
+            found += [(j, label) for label in frequent_labels(x[:, j], _FEWEST_OF_LABEL)]
     if not 2 <= len(found) <= _MOST_FEATURES:
         return None
     columns, labels = np.array(found).T

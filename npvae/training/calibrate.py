@@ -11,6 +11,7 @@ from ..core.arrays import as_array
 from ..core.checks import whole
 from ..core.errors import ConfigError
 from ..core.public import public
+from ..data.features import chosen, frequent_labels, labels_or_none
 from ..data.gaussians import Gaussians, improved, started
 from ..data.tilt import Tilt, features, moments
 from ..gaps.linear import fit_linear
@@ -231,7 +232,7 @@ def _tilt(model: Model, x: Array, seed: int) -> tuple[Tilt | None, float]:
         effective = float(1 / np.mean(np.square(w)))
         if effective >= _LEAST_EFFECTIVE:
             most = max(1.0, min(_MOST_WEIGHT, float(w.max())))
-            given = [None if l != l else int(l) for l in labels.tolist()]
+            given = labels_or_none(labels)
             return Tilt(columns, given, mean, scale, terms, weights, log_z, most), effective
         ridge = ridge * 4
     return None, 1.0
@@ -245,17 +246,14 @@ def _features(model: Model, x: Array) -> tuple[Array, Array, Array, Array] | Non
         column = None if schema is None else schema.modelled[j]
         if column is None or column.kind != "category":
             found.append((j, np.nan))
-        else:  # all labels but the commonest, of which there are as many as the others leave
-            there, counts = np.unique(x[~np.isnan(x[:, j]), j], return_counts=True)
-            often = (counts >= _FEWEST_OF_LABEL) & (np.arange(len(there)) != counts.argmax())
-            found += [(j, float(label)) for label in there[often]]
+        else:
+            found += [(j, label) for label in frequent_labels(x[:, j], _FEWEST_OF_LABEL)]
     if not 2 <= len(found) <= _MOST_FEATURES or len(x) < _FEWEST_ROWS:
         return None
     columns, labels = np.array(found).T
     columns = columns.astype(np.intp)
-    chosen = x[:, columns]
-    chosen = np.where(np.isnan(labels) | np.isnan(chosen), chosen, chosen == labels)
-    inner = np.clip(chosen, *np.nanquantile(chosen, (0.005, 0.995), axis=0))
+    f = chosen(x, columns, labels)
+    inner = np.clip(f, *np.nanquantile(f, (0.005, 0.995), axis=0))
     mean, spread = np.nanmean(inner, axis=0), np.nanstd(inner, axis=0)
     varies = spread > 1e-9 * (1 + np.abs(mean))
     if varies.sum() < 2:
@@ -282,8 +280,8 @@ def _most_different(
         terms.append(np.stack([squared, squared, label], axis=1))
     found = [_means(drawn, data, held, some) for some in terms]
     apart, goal, n = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    chosen = np.sort(np.argsort(-apart, kind="stable")[:_MOST_TERMS])
-    return np.concatenate(terms)[chosen], goal[chosen], n[chosen]
+    most = np.sort(np.argsort(-apart, kind="stable")[:_MOST_TERMS])
+    return np.concatenate(terms)[most], goal[most], n[most]
 
 
 def _means(drawn: Array, data: Array, held: Array, terms: Array) -> tuple[Array, Array, Array]:

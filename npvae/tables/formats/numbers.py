@@ -38,20 +38,8 @@ _UNIT_SIGNS = """
 """
 UNITS = frozenset(_UNIT_SIGNS.split())
 """Signs of units that no other signs are likely to be."""
-_PER = UNITS | {
-    "day",
-    "week",
-    "month",
-    "mo",
-    "year",
-    "yr",
-    "hr",
-    "hour",
-    "unit",
-    "pc",
-    "Stk",
-    "Tag",
-}
+_PIECES = "day week month mo year yr hr hour unit pc Stk Tag"
+_PER = UNITS | set(_PIECES.split())
 LONGEST = 64
 """Characters of a text that is no prose."""
 _MINUS = "-−–"

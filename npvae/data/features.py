@@ -1,0 +1,91 @@
+"""Features of rows: columns of numbers, standardised, and whether a column has a certain label."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+
+from ..core.errors import ConfigError
+
+Array = np.ndarray
+Own = TypeVar("Own", bound="OfFeatures")
+
+
+class OfFeatures:
+    """What is said of F features of a row, and is kept in a model's config.
+
+    `_take` sets which features they are: columns (F,); labels (F,), NaN where a feature is its
+    column's number; mean and scale (F,).
+
+    Attributes
+    ----------
+    option : the argument of a model that has it
+    called : the words for it, with "is" or "are", and "that" or "those"
+    """
+
+    option: ClassVar[str]
+    called: ClassVar[tuple[str, str]]
+
+    columns: Array
+    labels: Array
+    mean: Array
+    scale: Array
+
+    def _take(self, columns: Any, labels: Any, mean: Any, scale: Any) -> None:
+        self.columns = np.array(columns, np.intp)
+        self.labels = np.array([np.nan if l is None else l for l in labels], np.float64)
+        self.mean, self.scale = np.array(mean, np.float64), np.array(scale, np.float64)
+
+    @classmethod
+    def given(cls: type[Own], config: Any, x_dim: int) -> Own:
+        """That of a config, for rows of x_dim columns; raises `ConfigError`."""
+        if not isinstance(config, dict):
+            raise ConfigError(
+                f"{cls.option} is None or what model.config has of it; got {config!r:.60}."
+            )
+        try:
+            found = cls(**config)
+        except TypeError as error:
+            raise ConfigError(f"{cls.option} is what model.config has of it; {error}.") from error
+        if len(found.columns) and found.columns.max() >= x_dim:
+            words, that = cls.called
+            raise ConfigError(
+                f"{words} of column {found.columns.max()}, and there are {x_dim}; give {that} of "
+                "this model's table."
+            )
+        return found
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """As JSON can hold it; the numbers come back bit by bit."""
+        return {
+            "columns": self.columns.tolist(),
+            "labels": labels_or_none(self.labels),
+            "mean": self.mean.tolist(),
+            "scale": self.scale.tolist(),
+        }
+
+    def __deepcopy__(self: Own, memo: Any) -> Own:
+        """Itself: nothing changes it."""
+        return self
+
+
+def labels_or_none(labels: Array) -> list[int | None]:
+    """Labels (F,), NaN where there is none, as a config has them."""
+    return [None if l != l else int(l) for l in labels.tolist()]
+
+
+def frequent_labels(column: Array, fewest: int) -> list[float]:
+    """All labels that so many rows have but the commonest, which is what the others leave."""
+    there, counts = np.unique(column[~np.isnan(column)], return_counts=True)
+    if not len(there):
+        return []
+    often = (counts >= fewest) & (np.arange(len(there)) != counts.argmax())
+    return [float(label) for label in there[often]]
+
+
+def chosen(x: Array, columns: Array, labels: Array) -> Array:
+    """Numbers, and whether rows have labels, of rows x (N, D): (N, F), NaN where one is missing."""
+    f = np.asarray(x, np.float64)[:, columns]
+    return np.where(np.isnan(labels) | np.isnan(f), f, f == labels)
