@@ -40,17 +40,13 @@ def train(
     )
 
 
-MOST_ROWS = 256
-"""More are not compiled for: a call of so many is arithmetic, and calls of Python's are little."""
-
-
 def infer(peer: str, net: Net, threads: int, answer: Callable[..., None]) -> None:
     model = model_of(net)
 
     def call_of(name: str) -> Any:
         def call(x: np.ndarray) -> Callable[[], Any]:
-            compiled = peer == "npvae_compiled" and name != "elbo" and len(x) <= MOST_ROWS
-            function = getattr(nv.compiled(model, len(x)) if compiled else model, name)
+            compiled = peer == "npvae_compiled" and name != "elbo"
+            function = getattr(nv.compiled(model, len(x), threads) if compiled else model, name)
             return lambda: function(x)
 
         return call

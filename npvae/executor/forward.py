@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.threads import WORTHWHILE
 from ..core.trees import leaves
 from ..models import Model
 from . import rules  # noqa: F401  (they enter themselves)
@@ -23,6 +24,18 @@ from .program import tables
 from .record import record_function
 
 Array = np.ndarray
+
+BLOCK = 256
+"""More rows are computed in blocks of so many, whose activations stay in the nearer caches."""
+
+
+def forward(
+    function: Callable[[Any, Any], Any], model: Model, shape: tuple[int, int], threads: int
+) -> Forward | Blocks:
+    """A function of a model and rows of this shape, in blocks where they are many."""
+    if shape[0] <= BLOCK:
+        return Forward(function, model, shape)
+    return Blocks(function, model, shape, threads)
 
 
 class Forward:
@@ -49,6 +62,18 @@ class Forward:
             self._rows[...] = rows
             self._run(self._at)
             return [result.copy() for result in self._results]
+
+    def fill(self, rows: Array, out: list[Array]) -> None:
+        """Put the last rows of each array that the function gives into those of `out`."""
+        with self._lock:
+            self._rows[...] = rows
+            self._run(self._at)
+            for result, end in zip(self._results, out, strict=True):
+                end[...] = result[len(result) - len(end) :]
+
+    def empty(self, n: int) -> list[Array]:
+        """Arrays as the function gives them, for n rows."""
+        return [np.empty((n, *result.shape[1:]), np.float32) for result in self._results]
 
     def _prepare(self, graph: Graph) -> None:
         """Make the tables of the executor, and the memory that they point to."""
@@ -94,6 +119,52 @@ class Forward:
         for one, other in zip(self(rows), leaves(function(rows)), strict=True):
             if not np.allclose(one, other, rtol=1e-3, atol=1e-4):
                 raise NotCapturable("compiled code gives other numbers than NumPy")
+
+
+class Blocks:
+    """What `Forward` gives, of many rows: in blocks, which threads share.
+
+    All blocks have `BLOCK` rows. Where these do not add up, the last begins earlier, and what it
+    gives anew is left out.
+
+    Parameters
+    ----------
+    function, model, shape
+        As for `Forward`.
+    threads : int, the most to use
+    """
+
+    def __init__(
+        self,
+        function: Callable[[Any, Any], Any],
+        model: Model,
+        shape: tuple[int, int],
+        threads: int,
+    ) -> None:
+        self.shape = shape
+        pays = shape[0] * model.flat.size >= WORTHWHILE
+        most = min(threads, math.ceil(shape[0] / BLOCK)) if pays else 1
+        self._each = [Forward(function, model, (BLOCK, shape[1])) for _ in range(most)]
+        self.form = self._each[0].form
+
+    def __call__(self, rows: Array) -> list[Array]:
+        """The arrays that the function gives."""
+        found = self._each[0].empty(len(rows))
+        firsts = range(0, len(rows), BLOCK)
+
+        def run(thread: int) -> None:
+            for first in firsts[thread :: len(self._each)]:
+                stop = min(first + BLOCK, len(rows))
+                block = rows[stop - BLOCK : stop]
+                self._each[thread].fill(block, [array[first:stop] for array in found])
+
+        others = [threading.Thread(target=run, args=(i,)) for i in range(1, len(self._each))]
+        for other in others:
+            other.start()
+        run(0)
+        for other in others:
+            other.join()
+        return found
 
 
 def _numbers(ref: Ref, shape: tuple[int, ...]) -> Array:

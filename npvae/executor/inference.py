@@ -11,6 +11,7 @@ from ..core.checks import whole
 from ..core.errors import ConfigError, DataError
 from ..core.numerics import all_finite
 from ..core.public import numpy_rules
+from ..core.threads import usable_cores
 from ..data.reader import Reader
 from ..models import Model
 from ..models.blocks import Batches
@@ -20,7 +21,7 @@ from .graph import NotCapturable
 from .rehearsal import named_parts
 
 if TYPE_CHECKING:
-    from .forward import Forward
+    from .forward import Blocks, Forward
 
 Array = np.ndarray
 
@@ -28,11 +29,12 @@ _FLOAT = np.dtype(np.float32)
 """To look whether an array's type is this very object takes a fifth of comparing it."""
 
 
-def compiled(model: Model, rows: int = 1) -> CompiledModel:
+def compiled(model: Model, rows: int = 1, threads: int | None = None) -> CompiledModel:
     """A model's `encode` and `decode` as machine code, for so many rows at a time.
 
     For whoever asks for one row after the other, of a small network, where calls of NumPy take
-    longer than arithmetic. Needs Numba or its machine code on disk, as training does.
+    longer than arithmetic, or for many rows over and over. Needs Numba or its machine code on disk,
+    as training does.
 
     Parameters
     ----------
@@ -40,6 +42,8 @@ def compiled(model: Model, rows: int = 1) -> CompiledModel:
         Trained before: what training changes besides weights, such as units, is taken as it is now.
         The weights are shared, not copied.
     rows : int
+    threads : int, optional
+        The most threads to use, where rows are many; by default all usable cores.
 
     Returns
     -------
@@ -51,10 +55,11 @@ def compiled(model: Model, rows: int = 1) -> CompiledModel:
         If the model can't be compiled; what keeps it from that is said.
     """
     rows = whole("rows", rows)
+    threads = usable_cores() if threads is None else whole("threads", threads)
     reason = why_eager(model, Adam()) or _why_not(model)
     try:
         if reason is None:
-            return CompiledModel(model, rows)
+            return CompiledModel(model, rows, threads)
     except NotCapturable as found:
         reason = str(found)
     raise ConfigError(
@@ -85,16 +90,16 @@ class CompiledModel:
     rows : int
     """
 
-    def __init__(self, model: Model, rows: int) -> None:
-        from .forward import Forward  # which needs what Numba brings
+    def __init__(self, model: Model, rows: int, threads: int = 1) -> None:
+        from .forward import forward  # which needs what Numba brings
 
         self.model, self.rows = model, rows
-        self._posteriors = Forward(_posteriors, model, (rows, model.x_dim))
-        self._theta = Forward(_theta, model, (rows, model.z_dim))
-        self._mean: Forward | None = None
+        self._posteriors = forward(_posteriors, model, (rows, model.x_dim), threads)
+        self._theta = forward(_theta, model, (rows, model.z_dim), threads)
+        self._mean: Forward | Blocks | None = None
         if model.units is None:
             with contextlib.suppress(NotCapturable):  # then it is made of theta, by NumPy
-                self._mean = Forward(_mean, model, (rows, model.z_dim))
+                self._mean = forward(_mean, model, (rows, model.z_dim), threads)
         ends = np.cumsum([len(level) for level in self._posteriors.form]).tolist()
         self._levels = [
             (level.posterior.encoded, slice(start, end))

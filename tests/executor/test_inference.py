@@ -1,4 +1,4 @@
-"""Inference of a few rows by compiled code: the model's own results, and what is refused."""
+"""Inference by compiled code: the model's own results, and what is refused."""
 
 from __future__ import annotations
 
@@ -59,6 +59,22 @@ def test_the_model_s_own_results(name, rows):
     mean, other = quick.decode(z), model.decode(z)
     assert (mean.dtype, mean.shape) == (other.dtype, other.shape)
     np.testing.assert_allclose(mean, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [257, 600, 1024])
+def test_many_rows_in_blocks(rows, monkeypatch):
+    monkeypatch.setattr("npvae.executor.forward.WORTHWHILE", 0)  # threads share even these few
+    model = stirred(MODELS["vae"]())
+    x, z = rows_for(model, rows), np.random.default_rng(2).normal(size=(rows, model.z_dim))
+    alone = nv.compiled(model, rows, threads=1)
+    for one, two in zip(alone.encode(x), model.encode(x), strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(alone.decode(z), model.decode(z), rtol=1e-4, atol=1e-5)
+    for threads in (2, 3, 9):
+        shared = nv.compiled(model, rows, threads)
+        np.testing.assert_array_equal(shared.encode(x), alone.encode(x))
+        np.testing.assert_array_equal(shared.decode(z), alone.decode(z))
+        np.testing.assert_array_equal(shared.decode(z, "draw", 4), alone.decode(z, "draw", 4))
 
 
 @pytest.mark.parametrize("posterior", ["bernoulli", "categorical:n=2,classes=4"])
