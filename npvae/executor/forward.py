@@ -31,11 +31,11 @@ BLOCK = 256
 
 def forward(
     function: Callable[[Any, Any], Any], model: Model, shape: tuple[int, int], threads: int
-) -> Forward | Blocks:
+) -> Forward | BlockedForward:
     """A function of a model and rows of this shape, in blocks where they are many."""
     if shape[0] <= BLOCK:
         return Forward(function, model, shape)
-    return Blocks(function, model, shape, threads)
+    return BlockedForward(function, model, shape, threads)
 
 
 class Forward:
@@ -121,7 +121,7 @@ class Forward:
                 raise NotCapturable("compiled code gives other numbers than NumPy")
 
 
-class Blocks:
+class BlockedForward:
     """What `Forward` gives, of many rows: in blocks, which threads share.
 
     All blocks have `BLOCK` rows. Where these do not add up, the last begins earlier, and what it

@@ -21,7 +21,7 @@ from .graph import NotCapturable
 from .rehearsal import named_parts
 
 if TYPE_CHECKING:
-    from .forward import Blocks, Forward
+    from .forward import BlockedForward, Forward
 
 Array = np.ndarray
 
@@ -96,7 +96,7 @@ class CompiledModel:
         self.model, self.rows = model, rows
         self._posteriors = forward(_posteriors, model, (rows, model.x_dim), threads)
         self._theta = forward(_theta, model, (rows, model.z_dim), threads)
-        self._mean: Forward | Blocks | None = None
+        self._mean: Forward | BlockedForward | None = None
         if model.units is None:
             with contextlib.suppress(NotCapturable):  # then it is made of theta, by NumPy
                 self._mean = forward(_mean, model, (rows, model.z_dim), threads)
