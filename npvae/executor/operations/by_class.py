@@ -95,48 +95,100 @@ def _mean_log_share(logits, known, unknown, n_classes, batch, j):
     return total
 
 
+@fast
+def _shares(log_q, label, unknown, r, n_classes, batch):
+    """How much each class counts: the known label's 1, or q where it is not known."""
+    for c in range(n_classes):
+        for j in range(batch):
+            at = c * batch + j
+            r[at] = label[at] + unknown[j] * exp_negative(log_q[at])
+
+
+@fast
+def _mean_of_kl(kl, r, out, n_classes, batch, rows):
+    """Σ_C r KL of each number of each level's KL, (rows, C·B), to (rows, B)."""
+    for at in range(rows):
+        mean = floats(out + 4 * at * batch, batch)
+        each = floats(kl + 4 * at * n_classes * batch, n_classes * batch)
+        for j in range(batch):
+            mean[j] = ZERO
+        for c in range(n_classes):
+            for j in range(batch):
+                mean[j] += each[c * batch + j] * r[c * batch + j]
+
+
 @operation(constants=dict(alpha=0.1))
 @fast
 def over_labels(
     log_px, kl, logits, known, of_x, out, samples, n_classes, batch, n_features, scratch, alpha
 ):
+    """`of_x`: Σ_C r log p(x) + alpha log q(label); `out`: Σ_C r KL, and the label's KL at its end."""
     labels = n_classes * batch
     log_q, r = floats(scratch, labels), floats(scratch + 4 * labels, labels)
     more = scratch + 8 * labels
-    unknown, norm = floats(more, batch), floats(more + 4 * batch, batch)
+    unknown, own = floats(more, batch), floats(more + 4 * batch, batch)
     label, given = floats(known, labels), doubles(log_px, samples * labels)
-    _log_shares(floats(logits, labels), log_q, n_classes, batch, unknown, norm)
+    _log_shares(floats(logits, labels), log_q, n_classes, batch, unknown, own)
     _unknown(label, n_classes, batch, unknown)
-    of_label, own = floats(out + 4 * n_features * samples * batch, samples * batch), norm
+    _shares(log_q, label, unknown, r, n_classes, batch)
     for j in range(batch):
         own[j] = ZERO
     for c in range(n_classes):
         for j in range(batch):
-            at = c * batch + j
-            r[at] = label[at] + unknown[j] * exp_negative(log_q[at])
-            own[j] += label[at] * log_q[at]
-    least, narrow = math.log(n_classes), f32(alpha)
-    for j in range(batch):
-        mean = _mean_log_share(floats(logits, labels), label, unknown[j], n_classes, batch, j)
-        of_label[j] = f32(mean * unknown[j] + least)
-        own[j] *= narrow
-    total = doubles(of_x, samples * batch)
+            own[j] += label[c * batch + j] * log_q[c * batch + j]
+    total, narrow = doubles(of_x, samples * batch), f32(alpha)
     for k in range(samples):
         for j in range(batch):
-            of_label[k * batch + j] = of_label[j]
-            total[k * batch + j] = own[j]
+            total[k * batch + j] = own[j] * narrow
         for c in range(n_classes):
             for j in range(batch):
                 total[k * batch + j] += given[(k * n_classes + c) * batch + j] * r[c * batch + j]
-    for i in range(n_features):
+    _mean_of_kl(kl, r, out, n_classes, batch, n_features * samples)
+    of_label = floats(out + 4 * n_features * samples * batch, samples * batch)
+    least = math.log(n_classes)
+    for j in range(batch):
+        mean = _mean_log_share(floats(logits, labels), label, unknown[j], n_classes, batch, j)
         for k in range(samples):
-            at = i * samples + k
-            mean, each = floats(out + 4 * at * batch, batch), floats(kl + 4 * at * labels, labels)
+            of_label[k * batch + j] = f32(mean * unknown[j] + least)
+
+
+@fast
+def _from_log_px(d_x, log_px, r, into, dq, samples, n_classes, batch):
+    """The gradient of each class's log p(x), and what it brings to q's."""
+    for k in range(samples):
+        for c in range(n_classes):
             for j in range(batch):
-                mean[j] = ZERO
-            for c in range(n_classes):
-                for j in range(batch):
-                    mean[j] += each[c * batch + j] * r[c * batch + j]
+                at, d = (k * n_classes + c) * batch + j, d_x[k * batch + j]
+                into[at] = d * r[c * batch + j]
+                dq[c * batch + j] += f32(d * log_px[at])  # (4)
+
+
+@fast
+def _from_kl(d_kl, kl, r, into, dq, n_classes, batch, rows):
+    """The gradient of each class's KL, and what it brings to q's."""
+    labels = n_classes * batch
+    for at in range(rows):
+        d = floats(d_kl + 4 * at * batch, batch)
+        each, own = floats(kl + 4 * at * labels, labels), floats(into + 4 * at * labels, labels)
+        for c in range(n_classes):
+            for j in range(batch):
+                own[c * batch + j] = d[j] * r[c * batch + j]
+                dq[c * batch + j] += d[j] * each[c * batch + j]
+
+
+@fast
+def _from_shares(dq, q, unknown, mean, n_classes, batch):
+    """The gradient of the logits by way of q, in the place of q's."""
+    for j in range(batch):
+        mean[j] = ZERO
+    for c in range(n_classes):
+        for j in range(batch):
+            at = c * batch + j
+            dq[at] *= unknown[j]  # (5)
+            mean[j] += q[at] * dq[at]
+    for c in range(n_classes):
+        for j in range(batch):
+            dq[c * batch + j] = q[c * batch + j] * (dq[c * batch + j] - mean[j])  # (6)
 
 
 @operation(constants=dict(alpha=0.1))
@@ -146,57 +198,27 @@ def over_labels_backward(
     batch, n_features, scratch, alpha,
 ):  # fmt: skip
     """The numbers in parentheses are lines of `SemiSupervisedVAE`."""
-    labels = n_classes * batch
+    labels, rows = n_classes * batch, n_features * samples
     log_q, q = floats(scratch, labels), floats(scratch + 4 * labels, labels)
     r, dq = floats(scratch + 8 * labels, labels), floats(d_logits, labels)
     more = scratch + 12 * labels
     unknown, mean = floats(more, batch), floats(more + 4 * batch, batch)
-    label = floats(known, labels)
+    label, d_x = floats(known, labels), doubles(d_log_px, samples * batch)
     _log_shares(floats(logits, labels), log_q, n_classes, batch, unknown, mean)
     _unknown(label, n_classes, batch, unknown)
-    for c in range(n_classes):
-        for j in range(batch):
-            at = c * batch + j
-            q[at] = exp_negative(log_q[at])
-            r[at] = label[at] + unknown[j] * q[at]
-            dq[at] = ZERO
-    d_x, of_x = doubles(d_log_px, samples * batch), doubles(log_px, samples * labels)
-    into = doubles(d_each, samples * labels)
+    _shares(log_q, label, unknown, r, n_classes, batch)
+    for at in range(labels):
+        q[at], dq[at] = exp_negative(log_q[at]), ZERO
+    of_x, into = doubles(log_px, samples * labels), doubles(d_each, samples * labels)
+    _from_log_px(d_x, of_x, r, into, dq, samples, n_classes, batch)
+    _from_kl(d_kl, kl, r, d_each_kl, dq, n_classes, batch, rows)
+    d_label = floats(d_kl + 4 * rows * batch, samples * batch)
     for k in range(samples):
         for c in range(n_classes):
             for j in range(batch):
-                at, d = (k * n_classes + c) * batch + j, d_x[k * batch + j]
-                into[at] = d * r[c * batch + j]
-                dq[c * batch + j] += f32(d * of_x[at])  # (4)
-    for i in range(n_features):
-        for k in range(samples):
-            at = i * samples + k
-            d = floats(d_kl + 4 * at * batch, batch)
-            each, own = (
-                floats(kl + 4 * at * labels, labels),
-                floats(d_each_kl + 4 * at * labels, labels),
-            )
-            for c in range(n_classes):
-                for j in range(batch):
-                    own[c * batch + j] = d[j] * r[c * batch + j]
-                    dq[c * batch + j] += d[j] * each[c * batch + j]
-    d_label = floats(d_kl + 4 * n_features * samples * batch, samples * batch)
-    for k in range(samples):
-        for c in range(n_classes):
-            for j in range(batch):
-                at = c * batch + j
-                dq[at] += d_label[k * batch + j] * (log_q[at] + ONE)
-    for j in range(batch):
-        mean[j] = ZERO
-    for c in range(n_classes):
-        for j in range(batch):
-            at = c * batch + j
-            dq[at] *= unknown[j]  # (5)
-            mean[j] += q[at] * dq[at]
+                dq[c * batch + j] += d_label[k * batch + j] * (log_q[c * batch + j] + ONE)
+    _from_shares(dq, q, unknown, mean, n_classes, batch)
     narrow = f32(alpha)
-    for c in range(n_classes):
-        for j in range(batch):
-            dq[c * batch + j] = q[c * batch + j] * (dq[c * batch + j] - mean[j])  # (6)
     for k in range(samples):
         for c in range(n_classes):
             for j in range(batch):
