@@ -122,7 +122,7 @@ def _mean_of_kl(kl, r, out, n_classes, batch, rows):
 def over_labels(
     log_px, kl, logits, known, of_x, out, samples, n_classes, batch, n_features, scratch, alpha
 ):
-    """`of_x`: Σ_C r log p(x) + alpha log q(label); `out`: Σ_C r KL, and the label's KL at its end."""
+    """`of_x`: Σ_C r log p(x) + alpha log q(label); `out`: Σ_C r KL, at its end the label's KL."""
     labels = n_classes * batch
     log_q, r = floats(scratch, labels), floats(scratch + 4 * labels, labels)
     more = scratch + 8 * labels
