@@ -201,6 +201,8 @@ def _prepare(options: Namespace, place: RunFolder) -> Job:
     records, waited = runs.saved_training(folder) if options.resume else ([], 0)
     done = len(records)
     earlier = runs.read_config(folder) if options.resume else {}
+    if options.resume and not done:
+        runs.check_can_begin_again(folder, earlier)
     choices = choose(options, earlier.get("training", {}))
     if options.data is None:
         check_still_there(str(folder), earlier.get("training", {}).get("data"), choices["data"])

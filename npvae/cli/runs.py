@@ -99,6 +99,23 @@ def exists(folder: Path) -> bool:
     return (folder / MODEL).exists() or (folder / CHECKPOINT).exists()
 
 
+def check_can_begin_again(folder: Path, config: Mapping[str, Any]) -> None:
+    """Refuse to resume a folder that has neither an epoch of a run nor, alone, its settings.
+
+    A new run there would be another than the one that is meant, or would replace a model.
+    """
+    if exists(folder):
+        raise ConfigError(
+            f"'{folder}' has a model, and no {CHECKPOINT} that training could go on from; leave "
+            "--resume out to train a new one, which replaces it, or choose another --out."
+        )
+    if not config:
+        raise ConfigError(
+            f"'{folder}' has no run to resume; name the folder of one with --out, or leave "
+            "--resume out to start one."
+        )
+
+
 def may_be_model(file: Path) -> bool:
     """Whether a file is a model of ours, whole or damaged, and not another program's .npz."""
     with file.open("rb") as stream:

@@ -76,7 +76,7 @@ def _plan(job: Job, options: Namespace) -> str:
     family = "" if choices["model"] == "vae" else f"{choices['model']}, "
     sizes = [model.x_dim, *layers, f"z {z}", *layers[::-1], model.x_dim]
     threads = choices["threads"] or usable_cores()
-    notes = [*job.notes, *_resumed(job, options)]
+    notes = [*job.notes, *_resumed(job)]
     if job.replaces:
         notes.append(f"the earlier run in {job.folder} is replaced")
     return "\n".join(
@@ -106,8 +106,8 @@ def _kind(job: Job) -> str:
     return f"{'colour ' if channels else ''}images of {height} x {width}"
 
 
-def _resumed(job: Job, options: Namespace) -> Iterator[str]:
-    """Where --resume goes on, if it does."""
+def _resumed(job: Job) -> Iterator[str]:
+    """Where --resume goes on."""
     if _stopped_early(job):
         yield (
             f"{job.folder} stopped early, {count(job.waited, 'epoch')} after its best one; a "
@@ -119,8 +119,6 @@ def _resumed(job: Job, options: Namespace) -> Iterator[str]:
         yield f"training goes on after epoch {job.done}"
     elif job.restarts:
         yield f"{job.folder} has no epoch to resume, so training starts anew with its settings"
-    elif options.resume and not job.done:
-        yield f"{job.folder} has no checkpoint to resume, so training starts anew"
 
 
 def _stopped_early(job: Job) -> bool:

@@ -207,9 +207,8 @@ GROUPS = {
                default=DEFAULT_RUN, setting=False),
         Option("resume", None, None,
                "go on with the run in DIR and its settings; --epochs, --lr, --patience and "
-               "--threads may be given anew, and --data where the file has moved. If DIR has no "
-               "finished epoch, training starts anew, with the settings in its config.json if it "
-               "has one", default=False, setting=False),
+               "--threads may be given anew, and --data where the file has moved. A run "
+               "that was ended in its first epoch starts again", default=False, setting=False),
         Option("no_plots", None, None, "draw no pictures", default=False, setting=False),
         Option("quiet", None, None, "print errors only", default=False, setting=False),
     ],

@@ -57,11 +57,22 @@ def test_a_resumed_run_keeps_its_objective_however_it_is_typed(small_train, tmp_
     assert "here vamp:n_components=3; got vamp" in refused(*again, "--prior", "vamp")
 
 
-def test_resume_without_a_run_starts_one(small_train, tmp_path, trained):
-    code, out, _ = small_train(tmp_path / "new", "--resume")
-    assert code == 0
-    assert "has no checkpoint to resume, so training starts anew" in out
-    assert (tmp_path / "new/model.npz").read_bytes() == (trained / "model.npz").read_bytes()
+def test_resume_without_a_run_names_the_folder_and_writes_nothing(refused, tmp_path):
+    for there in (False, True):
+        line = refused("train --resume --out", tmp_path / "typo")
+        assert f"'{tmp_path / 'typo'}' has no run to resume; name the folder of one" in line
+        assert (tmp_path / "typo").exists() == there
+        (tmp_path / "typo").mkdir(exist_ok=True)
+    assert names(tmp_path / "typo") == set()
+
+
+def test_a_model_without_a_checkpoint_is_not_replaced_by_resuming(small_train, refused, tmp_path):
+    small_train(tmp_path)
+    (tmp_path / "checkpoint.npz").unlink()
+    before = (tmp_path / "model.npz").read_bytes()
+    line = refused("train --resume --epochs 9 --out", tmp_path)
+    assert "has a model, and no checkpoint.npz that training could go on from" in line
+    assert (tmp_path / "model.npz").read_bytes() == before
 
 
 def test_a_resumed_run_that_is_stopped_at_once_loses_nothing(small_train, tmp_path, monkeypatch):
