@@ -60,7 +60,8 @@ def test_a_label_that_is_no_class_is_named():
     [
         (lambda **given: nv.VAE(9, 4, hidden=(5,), **given), 4, 9),
         (lambda **given: nv.Autoencoder(9, 4, hidden=(5,), **given), 4, 9),
-        (lambda **given: nv.HierarchicalVAE(9, (4, 2), hidden=(5,), **given), 4, None),
+        (lambda **given: nv.HierarchicalVAE(9, (4, 2), hidden=(5,), **given), 4, 9),
+        (lambda **given: nv.HierarchicalVAE(9, (4,), inference="chain", hidden=(), **given), 4, 9),
         (lambda **given: nv.ConvVAE((4, 4), 3, channels=(2,), **given), 3, 8),
         (lambda **given: nv.ConvVAE((4, 4), 3, channels=(2,), hidden=(6,), **given), 3, 8),
     ],
@@ -69,12 +70,15 @@ def test_a_label_starts_as_loud_as_all_that_stands_beside_it(family, n_z, n_x):
     """By √n the weights of a unit vector are as those of n numbers of variance 1 together."""
     named, plain = family(condition=nv.Labels(3)), family(context_dim=3)
 
-    def first_weights(network):
-        return next(layer.W for layer in network.layers if layer.name == "dense")
+    def first_weights(model, what):
+        if what == "encoder" and isinstance(model, nv.HierarchicalVAE):
+            networks = [*model.posterior.up[0].layers, model.posterior.heads[0]]
+        else:
+            networks = getattr(model, what).layers
+        return next(layer.W for layer in networks if layer.name == "dense")
 
-    networks = ["decoder"] if n_x is None else ["decoder", "encoder"]
-    for what, n in zip(networks, (n_z, n_x), strict=False):
-        ours, theirs = (first_weights(getattr(model, what)) for model in (named, plain))
+    for what, n in (("decoder", n_z), ("encoder", n_x)):
+        ours, theirs = (first_weights(model, what) for model in (named, plain))
         np.testing.assert_array_equal(ours[:, :n], theirs[:, :n])
         np.testing.assert_allclose(ours[:, n:], np.sqrt(n) * theirs[:, n:], rtol=1e-6)
     semi = nv.SemiSupervisedVAE(100, 25, 3, hidden=(400,))

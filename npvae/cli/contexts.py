@@ -99,6 +99,14 @@ def labels_of(model: Any, data: Dataset) -> Any:
     return data.context
 
 
+def known_labels(model: Any, data: Dataset) -> Any:
+    """The labels of rows, NaN in place of the -1 by which numbers say that one is not known."""
+    y = data.y
+    if y is None or not model.predicts or y.dtype.kind not in "iuf":
+        return y
+    return np.where(model.condition.known(y), y, np.nan)
+
+
 def _with(condition: Any, data: Dataset, name: str) -> Dataset:
     """The data with the context of a condition; as they are where there is none."""
     if isinstance(condition, Columns):

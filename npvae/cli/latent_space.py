@@ -20,7 +20,7 @@ from ..gaps import impute
 from ..tables.cells import no_formula
 from .arguments import PICTURES, TABLES
 from .console import count, say
-from .contexts import as_written, labels_of, written_schema
+from .contexts import as_written, known_labels, labels_of, written_schema
 from .gallery import Gallery, traversals, walks
 from .inputs import draw, image_shape_of, rows_for, take
 from .runs import Run, open_run
@@ -111,7 +111,8 @@ def latent(options: Namespace) -> None:
     data, which, _ = rows_for(run, options)
     mu = run.model.centres(data.x, labels_of(run.model, data))[0]
     names = [f"z{i}" for i in range(mu.shape[1])]
-    picture = partial(plots.latent, mu, data.y, which, label_of(run.model))
+    y = known_labels(run.model, data)
+    picture = partial(plots.latent, mu, y, which, label_of(run.model))
     _write(options, mu, picture, names, data.y)
     say(f"{options.out}: posterior means of {which}")
 

@@ -22,7 +22,7 @@ from ..evaluate import (
 )
 from ..evaluate.likelihood import FEW
 from .console import count
-from .contexts import labels_of
+from .contexts import known_labels, labels_of
 from .runs import Run
 from .tabular import saved_by_column
 
@@ -59,7 +59,7 @@ def measured(run: Run, data: Dataset, options: Namespace) -> Figures:
     if data.y is not None and np.ndim(data.y) == 1:
         with contextlib.suppress(DataError):  # too few rows or labels
             codes = np.concatenate(model.centres(x, given), axis=1)
-            figures["label_accuracy"] = label_accuracy(codes, data.y, seed)
+            figures["label_accuracy"] = label_accuracy(codes, known_labels(model, data), seed)
     return figures
 
 

@@ -16,6 +16,7 @@ from ..data.conditions import Labels
 from ..datasets import Dataset
 from ..tables import Columns, Schema
 from ..tables.draws import sample_blocks, unconditional
+from ..tables.given import column_of
 from ..tables.on_disk import write_blocks
 from .console import count, say
 from .contexts import as_written, contexts_of, whole_schema, written_schema
@@ -125,10 +126,13 @@ def asked_of(run: Run, options: Namespace) -> tuple[Any, dict[str, str], str]:
     model, n = run.model, options.n
     schema = whole_schema(model.condition, run.schema)
     if schema is None and (options.given or options.balance):
+        hint = " Take --class." if isinstance(model.condition, Labels) else ""
         raise ConfigError(
-            "--given and --balance are for the model of a table; this one is of bare rows."
+            f"--given and --balance are for the model of a table; this one is of bare rows.{hint}"
         )
     said = {} if schema is None else known_cells(options.given, schema)
+    for name in said:
+        column_of(schema, name)  # which refuses what is no column
     if options.label is not None:
         if not isinstance(model.condition, Labels):
             raise ConfigError(
@@ -145,6 +149,11 @@ def asked_of(run: Run, options: Namespace) -> tuple[Any, dict[str, str], str]:
     names = model.condition.schema.names
     row = model.condition.given({name: said[name] for name in names if name in said})
     others = {name: value for name, value in said.items() if name not in names}
+    if options.balance in names:
+        raise ConfigError(
+            f"--balance is of columns that are modelled; the model is conditioned on "
+            f"{options.balance!r}. Draw rows of each label with --given {options.balance}=LABEL."
+        )
     if not np.isnan(row).any():
         return row[None], others, ""
     if others or options.balance:
@@ -154,7 +163,8 @@ def asked_of(run: Run, options: Namespace) -> tuple[Any, dict[str, str], str]:
         )
     train, _ = rows_apart(run, None)
     rows = contexts_of(model, n, _like(train.context, row, model.condition.schema), options.seed)
-    return np.where(np.isnan(row), rows, row), {}, ", the rest of the condition as in training"
+    rest = "the rest of the condition" if said else ", ".join(names)
+    return np.where(np.isnan(row), rows, row), {}, f", {rest} as in training"
 
 
 def _like(rows: Any, row: Array, schema: Schema) -> Any:

@@ -27,7 +27,7 @@ from ..evaluate import DrawnRows, drawn_rows_report
 from ..executor.describe import describe
 from ..objectives import ELBO
 from .console import DONE, FAILED_CHECK, say
-from .contexts import contexts_like
+from .contexts import contexts_like, told
 from .inputs import rows_apart, rows_for
 from .measured import lines, measured
 from .objective_options import objective
@@ -157,7 +157,8 @@ def _in_short(run: Any) -> dict[str, Any]:
     for name in ("standardise", "inputs", "tilt", "linear"):
         if isinstance(config.get(name), dict):
             config[name] = True
-    return config
+    config.update((name, what) for name, what in told(run.model) if name in config)
+    return {n: text(v) if isinstance(v, dict) and "name" in v else v for n, v in config.items()}
 
 
 def _listed(settings: dict[str, Any]) -> Iterator[tuple[str, str]]:

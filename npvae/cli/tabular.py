@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import plots
 from ..core.wording import short
+from ..data.conditions import Labels
 from ..evaluate.by_column import column_distances
 from ..plots.by_column import MOST_PANELS
 from ..tables import Schema, Table, guess, nats_saved
@@ -37,11 +38,11 @@ def complete(choices: Choices, table: Table) -> list[str]:
     return list(table.notes)
 
 
-def listing(table: Table) -> Iterator[str]:
+def listing(table: Table, model: Any) -> Iterator[str]:
     """What each column was taken for, a line each or a line for each kind."""
     schema = table.schema
     yield "columns    as inferred; --columns name=kind says otherwise"
-    described = list(_described(table))
+    described = list(_described(table, model))
     if len(described) <= _MOST_LINES:
         wide = max(len(short(name)) for name, _, _ in described)
         for name, kind, what in described:
@@ -55,7 +56,7 @@ def listing(table: Table) -> Iterator[str]:
         yield f"  {'missing':<8}  cells in {count(len(gaps), 'column')}: {_few(gaps)}"
 
 
-def _described(table: Table) -> Iterator[tuple[str, str, str]]:
+def _described(table: Table, model: Any) -> Iterator[tuple[str, str, str]]:
     """Name, kind and contents of every column."""
     schema, places = table.schema, iter(table.x.T)
     for column in schema.columns:
@@ -66,7 +67,9 @@ def _described(table: Table) -> Iterator[tuple[str, str, str]]:
         what = column.describe(known) if len(known) else "nothing known"
         yield column.name, column.kind, what + missing
     if schema.label is not None:
-        yield schema.label, "label", "not modelled; it colours the latent space"
+        use = "predicted" if model.predicts else "not modelled"
+        use = "given to the model" if type(model.condition) is Labels else use
+        yield schema.label, "label", f"{use}; it colours the latent space"
     for name, why in schema.skipped.items():
         yield name, "skip", f"left out: {why}"
 

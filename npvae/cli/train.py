@@ -16,7 +16,7 @@ from ..tables import Table
 from ..training.history import History
 from . import console, runs
 from .console import DONE, FAILED_CHECK, INTERRUPTED, NO_READER, count, tell
-from .contexts import contexts_of, labels_of, told
+from .contexts import contexts_of, known_labels, labels_of, told
 from .gallery import walks
 from .inputs import draw, take
 from .job import Job, prepared
@@ -93,7 +93,7 @@ def _plan(job: Job, options: Namespace) -> str:
             *(f"note       {note}" for note in notes),
             "Losses are in nats per example: rec is the reconstruction term, KL the other.",
             *_columns(job),
-            *(listing(job.train) if isinstance(job.train, Table) else ()),
+            *(listing(job.train, job.model) if isinstance(job.train, Table) else ()),
         ]
     )
 
@@ -234,7 +234,8 @@ def _pictures(job: Job, history: History) -> Iterator[tuple[str, str, Any]]:
     coloured = "" if some.y is None else ", coloured by label"
     of_which = f"{len(x):,} of " if len(x) < len(job.train.x) else ""
     which = f"{of_which}{count(len(job.train.x), 'training row')}"
-    figure = plots.latent(model.centres(x, given)[0], some.y, which, label_of(model))
+    y = known_labels(model, some)
+    figure = plots.latent(model.centres(x, given)[0], y, which, label_of(model))
     yield "latent.png", f"where the training rows lie in latent space{coloured}", figure
 
     if len(rows.x) > 1:

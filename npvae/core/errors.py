@@ -47,9 +47,13 @@ class NonFiniteLoss(NpvaeError, FloatingPointError):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of an error message: which name is meant, if one is close, and which are known."""
+    known = sorted(known)
+    return f"{closest(name, known) or '.'} Known: {', '.join(known)}."
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """The same without those that are known: "" if none is close."""
     import difflib  # here, since it is needed for nothing else
 
-    known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    hint = f"; did you mean {close[0]!r}?" if close else "."
-    return f"{hint} Known: {', '.join(known)}."
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.arrays import as_array
 from ..core.checks import whole
-from ..core.errors import ConfigError, DataError
+from ..core.errors import ConfigError, DataError, closest
 from ..core.registry import Registered, resolve
 from ..core.wording import cut
 
@@ -79,8 +79,8 @@ class Labels(Condition):
         if -1 in known:
             unknown = names.tolist()[known.index(-1)]
             raise DataError(
-                f"a label is one of {cut(', '.join(self.names), 100)}; got {unknown!r}. "
-                "A class that the model was not built with can't be asked for."
+                f"a label is one of {cut(', '.join(self.names), 100)}; got {unknown!r}"
+                f"{closest(_name(unknown), self.names) or '. The model knows no other class.'}"
             )
         return np.asarray(known, dtype=np.intp)[inverse.reshape(-1)]
 

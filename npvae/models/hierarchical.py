@@ -99,27 +99,27 @@ class HierarchicalVAE(Observed):
     def _build(self, inputs: Any, parameters: Mapping[str, Array] | None) -> None:
         n_inputs, back = self._build_input(inputs), self.hidden[::-1]
         self.chain = Chain([self._mlp(above, 2 * z, back) for z, above in pairwise(self.z_dims)])
-        first, n_seen = self._first(n_inputs)
+        first, heard = self._first(n_inputs)
         make = INFERENCES[self.inference]
-        self.posterior = make(n_seen, self.z_dims, self.hidden, self.activation, self.init, first)
+        self.posterior = make(heard, self.z_dims, self.hidden, self.activation, self.init, first)
         self.levels = self.posterior.levels
         n_theta = self.likelihood.n_outputs(self.x_dim)
         n_z = self.z_dim + self.context_dim
         self.decoder = self._network("decoder", n_z, n_theta, back, OUT_GAIN)
         self._own(self._dtype, self.seed, parameters)
 
-    def _first(self, n_inputs: int) -> tuple[Any, int]:
-        """The encoder that was given, if it takes what there is, and what it makes of a row."""
+    def _first(self, n_inputs: int) -> tuple[Any, Array]:
+        """The encoder that was given, if it takes what there is, and the gains of what follows."""
         if "encoder" in self.not_in_config:
-            return None, n_inputs
+            return None, self._heard(n_inputs)
         if self.encoder.in_shape is None:
-            return self.encoder, n_inputs
+            return self.encoder, self._heard(n_inputs)
         if self.encoder.n_in != n_inputs:
             raise ConfigError(
                 f"the encoder of this model maps rows of {n_inputs} numbers; got a network from "
                 f"{self.encoder.n_in}. Change its first layer."
             )
-        return self.encoder, self.encoder.n_out
+        return self.encoder, np.ones(self.encoder.n_out)
 
     @property
     def z_widths(self) -> Sequence[int]:

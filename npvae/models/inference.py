@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -57,12 +56,13 @@ class Inference(Part, abstract=True):
         centred(inputs, chain)                  -> each level's parameters of q
 
     Networks go up: ``up[l]`` are hidden layers, of which ``heads[l]`` makes the statistics of q.
-    Those of level 1 begin with `first`, where there is one.
+    Those of level 1 begin with `first`, where there is one; `heard` is the gain of the first
+    weights after it, one for each of their inputs.
     """
 
     def __init__(
         self,
-        n_inputs: int,
+        heard: Array,
         z_dims: Sequence[int],
         hidden: Sequence[int],
         activation: Any,
@@ -72,19 +72,21 @@ class Inference(Part, abstract=True):
         self.up: list[Any] = []
         self.heads: list[Any] = []
         for level, z_dim in enumerate(z_dims):
-            widths = [self._n_seen(level, n_inputs, z_dims, hidden), *hidden]
-            layers = [Dense(a, b, activation, init) for a, b in pairwise(widths)]
-            before = [first] if first is not None and level == 0 else []
-            self.up.append(Sequential([*before, *layers]))
-            self.heads.append(Dense(widths[-1], 2 * z_dim, "identity", init))
+            gain: Any = self._heard_at(level, heard, z_dims, hidden)
+            layers, n_in = ([first] if first is not None and level == 0 else []), len(gain)
+            for width in hidden:
+                layers.append(Dense(n_in, width, activation, init, gain))
+                n_in, gain = width, 1.0
+            self.up.append(Sequential(layers))
+            self.heads.append(Dense(n_in, 2 * z_dim, "identity", init, gain))
         *beneath, _ = z_dims
         top = Level(DiagonalGaussian(), StandardNormal())
         self.levels = [*(self._level() for _ in beneath), top]
 
     @staticmethod
-    def _n_seen(level: int, n_inputs: int, z_dims: Sequence[int], hidden: Sequence[int]) -> int:
-        """How many numbers the hidden layers of a level are given."""
-        return n_inputs if level == 0 or not hidden else hidden[-1]
+    def _heard_at(level: int, heard: Array, z_dims: Sequence[int], hidden: Sequence[int]) -> Array:
+        """The gain of each number that the layers of a level are given."""
+        return heard if level == 0 or not hidden else np.ones(hidden[-1])
 
     @staticmethod
     def _level() -> Level:
@@ -248,8 +250,8 @@ class Upwards(Inference, abstract=True):
     """
 
     @staticmethod
-    def _n_seen(level: int, n_inputs: int, z_dims: Sequence[int], hidden: Sequence[int]) -> int:
-        return n_inputs if level == 0 else z_dims[level - 1]
+    def _heard_at(level: int, heard: Array, z_dims: Sequence[int], hidden: Sequence[int]) -> Array:
+        return heard if level == 0 else np.ones(z_dims[level - 1])
 
     @staticmethod
     def _level() -> Level:

@@ -37,8 +37,8 @@ def latent(
     scatter of the first two principal components, each signed so that its largest loading is
     positive. Classes get a legend, and above 10 their names where they lie besides: up to 60
     strings or booleans, or whole numbers that count up from 0 or 1; other whole numbers up to 20.
-    Above 20 classes the colours come again with another mark. NaN is "unknown". Other labels get a
-    colour bar, of their values or, for more strings, their alphabetical rank.
+    Above 20 classes the colours come again with another mark. NaN and "" are "unknown". Other
+    labels get a colour bar, of their values or, for more strings, their alphabetical rank.
 
     Parameters
     ----------
@@ -155,7 +155,8 @@ def _read_labels(labels: ArrayLike | None, n: int) -> tuple[list[str], Array]:
         raise DataError(f"labels must be ({n},), one for each row of mu; {got}")
     if labels.dtype.kind in "bOSU":
         names, index = np.unique(labels.astype(str), return_inverse=True)
-        return (names.tolist() if len(names) <= _MOST_CLASSES else []), index
+        named = [name or ("unknown" if len(names) > 1 else "") for name in names.tolist()]
+        return (named if len(names) <= _MOST_CLASSES else []), index
     quantity = labels.astype(float)
     values, index = np.unique(quantity, return_inverse=True)  # NaN comes last
     known = values[~np.isnan(values)]

@@ -71,7 +71,10 @@ def column_of(schema: Schema, name: str) -> Column:
         if column.name == name:
             return column
     if name == schema.label:
-        raise DataError(f"{name!r} is the rows' label, which is not modelled; give other columns.")
+        raise DataError(
+            f"{name!r} is the rows' label, which is not modelled; give other columns, or to a model "
+            "that has classes --class, in Python context=."
+        )
     if name in schema.skipped:
         raise DataError(f"{name!r} is not modelled: {schema.skipped[name]}; give other columns.")
     raise DataError(f"there is no column {name!r}{nearest(name, schema.names)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 
 import numpy as np
@@ -173,6 +174,29 @@ def test_a_class_of_a_table(folder, npvae, tmp_path):
     assert {row["label"] for row in table(out)} == {"dog"}
 
 
+def test_what_a_run_was_given_is_said_in_words(by_town, by_digit, semi, npvae, tmp_path):
+    said = npvae(f"info {by_town}").out
+    assert "\n  condition    town, age\n" in said
+    assert re.search(r"\n  prior        mixture:n_components=\d+\n", said)
+    classes = "10 classes: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
+    assert f"\n  condition    {classes}\n" in npvae(f"info {by_digit}").out
+    out = tmp_path / "x.csv"
+    assert "from the prior, town, age as in training" in npvae(f"sample {by_town} --out {out}").out
+    said = npvae(f"sample {by_town} --given town=Oslo --out {out}").out
+    assert "is given, the rest of the condition as in training" in said
+
+
+def test_a_label_that_is_not_known_is_no_label_to_evaluate(npvae, tmp_path):
+    x, y = nv.datasets.digits()
+    y = np.where(np.arange(300) % 3, y[:300], -1)
+    np.savez(tmp_path / "few.npz", x=x[:300], y=y)
+    line = f"train {tmp_path / 'few.npz'} --model semi --epochs 1 --hidden 8 --no-plots --out"
+    assert npvae(line, tmp_path / "run").code == 0
+    told = json.loads(npvae(f"evaluate {tmp_path / 'run'} --json").out)["label_accuracy"]
+    commonest = np.bincount(y[y >= 0]).max() / (y >= 0).sum()
+    assert told["most_frequent"] == pytest.approx(commonest)
+
+
 @pytest.mark.parametrize("family", ["--condition label", "--model semi"])
 def test_a_model_of_labels_is_reported_of(family, npvae, tmp_path):
     line = f"train {family} --likelihood gaussian:scale=9 --epochs 1 --no-plots --hidden 4"
@@ -183,6 +207,11 @@ def test_a_model_of_labels_is_reported_of(family, npvae, tmp_path):
     ("line", "why"),
     [
         ("sample DIGIT --class 11", "a label is one of 0, 1, 2"),
+        ("sample SEMI --class dgo", "got 'dgo'; did you mean 'dog'?"),
+        ("sample DIGIT --given label=3", "of bare rows. Take --class."),
+        ("sample TOWN --given twn=Paris", "no column 'twn'; did you mean 'town'?"),
+        ("sample TOWN --balance town", "Draw rows of each label with --given town=LABEL"),
+        ("sample SEMI --given label=cat", "to a model that has classes --class"),
         ("sample TOWN --class 3", "--class is for a run of"),
         ("evaluate TOWN --data digits", "conditioned on columns of a table"),
         ("impute SEMI", "weighed by their densities"),

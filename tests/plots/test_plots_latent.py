@@ -80,6 +80,7 @@ def test_a_quantity_gets_a_colour_bar():
         ([2.0, 1.0, float("nan"), 2.0], ["1", "2", "unknown"]),
         ([True, False, True, True], ["False", "True"]),
         (np.array(["b", "a", "b", "unknown"], object), ["a", "b", "unknown"]),
+        (np.array(["b", "", "b", "a"]), ["unknown", "a", "b"]),
         ([7, 7, 7, 7], ["7"]),
         ([0.5, 1.0, 2.0, 3.0], []),
     ],
