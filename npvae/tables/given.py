@@ -72,8 +72,8 @@ def column_of(schema: Schema, name: str) -> Column:
             return column
     if name == schema.label:
         raise DataError(
-            f"{name!r} is the rows' label, which is not modelled; give other columns, or to a model "
-            "that has classes --class, in Python context=."
+            f"{name!r} is the rows' label, which is not modelled; give other columns, or to "
+            "a model that has classes --class, in Python context=."
         )
     if name in schema.skipped:
         raise DataError(f"{name!r} is not modelled: {schema.skipped[name]}; give other columns.")
