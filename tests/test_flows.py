@@ -86,13 +86,25 @@ def test_types(name, rng):
 def test_a_planar_flow_is_invertible(seed):
     """However u and w point: along û, z + û h is strictly monotone."""
     rng = np.random.default_rng(seed)
-    flow = allocated(Flowed([Planar()]), 2, rng, spread=4.0).flows[0]
+    flow = allocated(Flowed([Planar()]), 2, rng).flows[0]
+    flow.w[...], flow.u[...], flow.b[...] = (4.0 * rng.normal(size=n) for n in (2, 2, 1))
     s = flow.w @ flow.u
     u_hat = flow.u + (np.log1p(np.exp(s)) - 1 - s) * flow.w / (flow.w @ flow.w)
     assert u_hat @ flow.w > -1
     along = np.linspace(-9, 9, 4001)[None, :, None] * flow.w / np.linalg.norm(flow.w)
     (moved, _), _ = flow.forward(along)
     assert (np.diff(moved[0] @ flow.w) > 0).all()
+
+
+@pytest.mark.parametrize("z_dim", [1, 2, 20])
+def test_planar_flows_begin_without_a_change_of_volume(z_dim, rng):
+    posterior = allocated(Flowed(["planar"] * 32), z_dim, rng, spread=0.0)
+    z = rng.normal(size=(2, 5, z_dim))
+    for flow in posterior.flows:
+        (moved, change), _ = flow.forward(z)
+        np.testing.assert_allclose(change, 0, atol=1e-12)
+        np.testing.assert_allclose(moved @ flow.w, z @ flow.w, atol=1e-12)
+        z = moved
 
 
 def test_flows_that_scale_and_shift_leave_a_gaussian(rng):

@@ -21,6 +21,7 @@ class Slot(NamedTuple):
     start: int
     shape: tuple[int, ...]
     init: Init
+    given: tuple[str, ...]
 
     @property
     def size(self) -> int:
@@ -53,8 +54,8 @@ def layout(root: Part) -> dict[str, Slot]:
         if id(part) in seen:
             return start
         seen.add(id(part))
-        for name, (shape, init) in getattr(part, "_declared", {}).items():
-            slot = slots[prefix + name] = Slot(part, name, start, shape, init)
+        for name, (shape, init, given) in getattr(part, "_declared", {}).items():
+            slot = slots[prefix + name] = Slot(part, name, start, shape, init, given)
             start += slot.size
         for name, child in children(part):
             start = visit(child, f"{prefix}{name}.", start)
@@ -73,8 +74,10 @@ def initialise(root: Part, rng: np.random.Generator, dtype: Any) -> Array:
     """A new flat vector with every parameter's initial value, drawn in float64 in layout order."""
     slots = layout(root).values()
     flat = np.empty(sum(slot.size for slot in slots), dtype)
+    drawn: dict[tuple[int, str], Array] = {}
     for slot in slots:
-        slot.view(flat)[...] = slot.init(rng, slot.shape)
+        view = drawn[id(slot.part), slot.attribute] = slot.view(flat)
+        view[...] = slot.init(rng, slot.shape, *(drawn[id(slot.part), name] for name in slot.given))
     return flat
 
 

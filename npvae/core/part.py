@@ -13,7 +13,7 @@ from .registry import Registered, registered
 
 Array = np.ndarray
 # Quoted: NumPy loads its generators when they are named, and a trained model needs none.
-Init: TypeAlias = "Callable[[np.random.Generator, tuple[int, ...]], Array]"
+Init: TypeAlias = "Callable[..., Array]"  # of a generator, a shape, and what it is `given`
 
 
 class Part(Registered, ABC, abstract=True):
@@ -60,10 +60,16 @@ class Part(Registered, ABC, abstract=True):
         """A small instance and float64 inputs for it, away from kinks."""
         raise ConfigError(f"{cls.__name__} has no example; pass a part and its inputs.")
 
-    def parameter(self, name: str, shape: tuple[int, ...], init: Init) -> None:
-        """Declare a parameter; `allocate` or the model that owns this part gives it memory."""
+    def parameter(
+        self, name: str, shape: tuple[int, ...], init: Init, given: tuple[str, ...] = ()
+    ) -> None:
+        """Declare a parameter; `allocate` or the model that owns this part gives it memory.
+
+        ``init(rng, shape)`` draws its initial value. With `given`, names of parameters that were
+        declared before, the initial values of these follow as arguments.
+        """
         declared = self.__dict__.get("_declared", {})  # a clone's until then
-        self.__dict__["_declared"] = {**declared, name: (shape, init)}
+        self.__dict__["_declared"] = {**declared, name: (shape, init, given)}
 
     def allocate(self, rng: np.random.Generator, dtype: Any = np.float64) -> Part:
         """Give this part, with all parts inside it, initialised parameters of its own."""

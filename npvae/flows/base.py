@@ -23,6 +23,14 @@ MOST_FLOWS = 1000
 """A few words of a model file could ask for as many as fill the memory."""
 
 
+LOUDNESS = 0.05
+"""By how much the numbers count that an encoder adds to a flow's parameters.
+
+Adam moves what a network gives by up to the learning rate times the sum of its last hidden units a
+step. For parameters of 0.1 that is as much as they are, and such flows did worse than none.
+"""
+
+
 class Flow(Part, abstract=True):
     """Base of the flows: an invertible map of z, and by how much it changes the log-density.
 
@@ -63,8 +71,9 @@ class Flow(Part, abstract=True):
 class Amortisable(Flow, abstract=True):
     """A flow to whose parameters the encoder may add numbers of each row: `amortised`.
 
-    Its gradients of these numbers, (B, S) or (K, B, S), are those of its own parameters before they
-    are summed over the rows: `summed_over_rows`.
+    What is added is `quiet`, and so is the gradient that the encoder gets. That is the gradient of
+    the parameters of each row, (B, S) or (K, B, S); summed over the rows, `summed_over_rows`, it is
+    that of the flow's own.
     """
 
     amortised = False
@@ -83,6 +92,12 @@ class Amortisable(Flow, abstract=True):
     def widths(self, z_dim: int) -> tuple[int, ...]:
         """How many numbers each parameter has."""
         raise NotImplementedError
+
+
+@kernel
+def quiet(stats: Array) -> Array:
+    """What is added to a flow's parameters, of an encoder's numbers; and so for the gradients."""
+    return LOUDNESS * stats
 
 
 @kernel

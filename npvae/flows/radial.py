@@ -9,7 +9,7 @@ import numpy as np
 from ..core import Part
 from ..core.numerics import sigmoid, softplus, wide
 from ..kernels.seam import kernel
-from .base import Amortisable, summed_over_rows
+from .base import Amortisable, quiet, summed_over_rows
 
 Array = np.ndarray
 
@@ -101,8 +101,8 @@ class Radial(Amortisable):
       (4) r = |d|                    ->  dd += dr d / r;  d = z - z_0  ->  dz += dd,  dz_0 = -Σ dd
       (5) β = log(1 + exp(b)) - α    ->  db = σ(b) dβ,  dα -= dβ;  α = exp(a)  ->  da = α dα
     Where it is amortised each row has z_0, a and b of its own, and the sums over B are left out:
-      (6) z_0 = z_00 + what the encoder gives, and so a and b
-                                     ->  the gradient of that is dz_0, of z_00 Σ_B dz_0
+      (6) z_0 = z_00 + ℓ what the encoder gives, ℓ = `LOUDNESS`, and so a and b
+                                     ->  the gradient of that is ℓ dz_0, of z_00 Σ_B dz_0
     Shapes: z (K, B, Z); z_0 (Z,); a, b (1,); r, h, change (K, B).
     Source: Rezende & Mohamed 2015, equation 14 and appendix A.2; algorithm 1 has it amortised.
 
@@ -129,7 +129,7 @@ class Radial(Amortisable):
         return z_dim, 1, 1
 
     def forward(self, z: Array, *stats: Array) -> tuple[tuple[Array, Array], Any]:
-        cache = (z, self.z_0, self.a, self.b, *stats)
+        cache = (z, self.z_0, self.a, self.b, *map(quiet, stats))
         return radial_of_rows(*cache) if stats else radial(*cache), cache
 
     def backward(self, cache: Any, dz: Array, d_change: Array) -> Any:
@@ -141,7 +141,7 @@ class Radial(Amortisable):
         self.dz_0 += dz_0
         self.da += da
         self.db += db
-        return (dz, dstats) if self.amortised else dz
+        return (dz, quiet(dstats)) if self.amortised else dz
 
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[Part, tuple[Any, ...]]:
