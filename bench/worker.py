@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from . import nets, peak, peers
+from . import nets, peak, peers, products
 from .processes import Job
 from .resident import peak_mib
 
@@ -81,6 +81,13 @@ def multiply_adds(job: Job, parent: Parent) -> None:
         parent.answer(gflops=peak.rate(job.threads))
 
 
+def multiply(job: Job, parent: Parent) -> None:
+    """The time of a matrix product of each size."""
+    seconds_of_each = products.seconds_of_each(job)
+    while True:
+        parent.answer(each=seconds_of_each())
+
+
 def seconds_of(call: Callable[[], Any]) -> float:
     """The mean time of a call, repeated for `SECONDS`."""
     started = time.perf_counter()
@@ -99,7 +106,7 @@ def total(outputs: Any) -> float:
     return float(np.asarray(first).sum(dtype=np.float64))
 
 
-TASKS = {"train": train, "infer": infer, "peak": multiply_adds}
+TASKS = {"train": train, "infer": infer, "peak": multiply_adds, "products": multiply}
 
 if __name__ == "__main__":
     job = Job.from_json(sys.argv[1])

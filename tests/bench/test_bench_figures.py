@@ -17,6 +17,7 @@ from bench import (
     nets,
     peers,
     pictures,
+    products,
     recorded,
     scaling,
     startup,
@@ -358,3 +359,19 @@ def test_wrong_options_are_answered_in_one_line(argv, message, capsys):
         measure.read(parser, argv)
     assert stopped.value.code == 2
     assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_rates_of_products_are_of_medians_and_leave_out_the_warm_up():
+    answers = {
+        "npvae": [{"each": [9.0]}, {"each": [1e-9]}, {"each": [2e-9]}, {"each": [4e-9]}],
+        "numpy": [{"each": [9.0]}, {"each": [4e-9]}, {"each": [4e-9]}, {"each": [4e-9]}],
+    }
+    found = products.rates(answers, [(2, 3, 4)])
+    assert found == [{"size": [2, 3, 4], "gflops": {"npvae": 24.0, "numpy": 12.0}}]
+    assert "200%" in products.report(found, ["npvae", "numpy"])
+
+
+@pytest.mark.parametrize("text", ["", "3", "3x4", "3x4x0", "ax3x4", "3x4x5x6"])
+def test_sizes_that_are_none_are_refused(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="such as 400x128x784"):
+        products.parsed(text)

@@ -17,7 +17,8 @@ from bench.processes import Job, WorkerFailed, attempt, fresh, fresh_interleaved
 
 QUALITY = ("mnist_elbo", "conv_quality", "semi_supervised", "hierarchical", "flows", "conditional")
 COMMANDS = (
-    "train", "infer", "startup", "memory", "scaling", "families", "operations", *QUALITY,
+    "train", "infer", "startup", "memory", "scaling", "families", "operations", "products",
+    *QUALITY,
 )  # fmt: skip
 TINY = Net(12, (8,), 2, batch=16)
 
