@@ -42,8 +42,9 @@ def test_help_explains(command, capsys, monkeypatch):
     text = capsys.readouterr().out
     assert module.__doc__.splitlines()[0].split(":")[0][:40] in text
     if command not in QUALITY:
-        of_peers = ("--plot", "--threads", "--peers") if command != "operations" else ()
-        for option in ("--quick", "--json", "--rounds", *of_peers):
+        of_peers = ("--threads", "--peers") if command != "operations" else ()
+        drawn = ("--plot",) if command not in ("operations", "products") else ()
+        for option in ("--quick", "--json", "--rounds", *of_peers, *drawn):
             assert option in text
 
 
