@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import npvae as nv
-from npvae.data.linear import MOST_DEVIATIONS, LinearGuesses, coded, expected, fitted
-from npvae.gaps import linear as fitting
-from npvae.gaps.linear import fit_linear
+from npvae.data.features import MOST_DEVIATIONS, coded
+from npvae.data.linear import LinearGuesses, expected, fitted
+from npvae.gaps import hidden as hiding
+from npvae.gaps.guesses import fit_guesses
 
 NAN = np.nan
 RHO = 0.6
@@ -34,6 +35,13 @@ def correlated(n=400, seed=0):
 
 def with_gaps(x, share=0.2, seed=1):
     return np.where(np.random.default_rng(seed).random(x.shape) < share, NAN, x)
+
+
+def fit_linear(model, x):
+    """The linear guesses that a copy of the model gets."""
+    model = model.copy()
+    fit_guesses(model, x)
+    return model.linear
 
 
 def poor(x_dim=5, **more):
@@ -146,7 +154,7 @@ def test_weights_are_the_least_squares_ones_of_hidden_cells(monkeypatch):
         taken["seen"] = seen
         return np.where(np.isnan(seen), 8.0, seen)
 
-    monkeypatch.setattr(fitting, "impute", of_model)
+    monkeypatch.setattr(hiding, "impute", of_model)
     linear = fit_linear(poor(), x)
     seen = taken["seen"]
     hidden = np.isnan(seen) & ~np.isnan(x)
@@ -157,8 +165,8 @@ def test_weights_are_the_least_squares_ones_of_hidden_cells(monkeypatch):
     for j in range(5):
         bj, rj = b[hidden[:, j], j], r[hidden[:, j], j]
         s = np.sqrt(np.mean(np.square(rj - of_all * bj)))
-        design = np.append(bj / s, 1 / fitting._APART)[:, None]
-        want = np.linalg.lstsq(design, np.append(rj / s, of_all / fitting._APART), rcond=None)[0][0]
+        design = np.append(bj / s, 1 / hiding._APART)[:, None]
+        want = np.linalg.lstsq(design, np.append(rj / s, of_all / hiding._APART), rcond=None)[0][0]
         np.testing.assert_allclose(linear.weights[j], min(want, 1.0), rtol=1e-6)
 
 
@@ -216,7 +224,7 @@ def test_models_that_get_none(trained):
 def test_weights_of_nothing_are_none(monkeypatch):
     """The model's own guesses are the truth."""
     x = correlated(1200)
-    monkeypatch.setattr(fitting, "impute", lambda model, seen, **options: x[: len(seen)])
+    monkeypatch.setattr(hiding, "impute", lambda model, seen, **options: x[: len(seen)])
     assert fit_linear(poor(), x) is None
 
 

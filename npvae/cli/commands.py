@@ -148,9 +148,8 @@ def impute(commands: Any) -> None:
     parser.add_argument(
         "--samples",
         type=whole(1),
-        default=200,
         metavar="K",
-        help="importance samples per row (default: 200)",
+        help="importance samples per row (default: 60, of draws and medians 200)",
     )
     _seed(parser)
     kinds = (".csv", *TABLES)

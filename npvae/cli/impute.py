@@ -13,6 +13,7 @@ from .. import tables
 from ..core.errors import ConfigError
 from ..core.wording import short
 from ..gaps import impute as filled_in
+from ..gaps.fill import FOR_DRAWS
 from ..tables.column import Column
 from .console import count, say
 from .contexts import as_written, written_schema
@@ -38,16 +39,20 @@ def impute(options: Namespace) -> None:
     table: Any = read_for(run, name)
     if options.draws and options.median:
         raise ConfigError("--median is for one table, of means; leave it or --draws out.")
-    settings = {"n_samples": options.samples, "seed": options.seed, "context": table.context}
+    settings = {"seed": options.seed, "context": table.context}
+    n_draws, n_samples = max(_DRAWS, options.draws or 0), options.samples or FOR_DRAWS
     draws, effective = filled_in(
-        run.model, table.x, max(_DRAWS, options.draws or 0), diagnostics=True, **settings
+        run.model, table.x, n_draws, n_samples, diagnostics=True, **settings
     )
     paths = _paths(options)
     if options.draws:
         versions = draws[: options.draws]
     else:
         statistic = "median" if options.median else "mean"
-        versions = filled_in(run.model, table.x, statistic=statistic, **settings)[None]
+        filled = filled_in(
+            run.model, table.x, None, options.samples, statistic=statistic, **settings
+        )
+        versions = filled[None]
     for path, version in zip(paths, versions, strict=True):
         _write(path, name, run.model, table, version)
     gaps = np.isnan(table.x)
@@ -56,17 +61,14 @@ def impute(options: Namespace) -> None:
         f"{_named(paths)}: {count(int(gaps.sum()), 'missing cell')} filled in, in "
         f"{count(int(rows.sum()), 'row')} of {len(rows):,}"
     )
-    if options.draws is None and not options.median and run.model.linear is not None:
-        weights = run.model.linear.weights
-        say(
-            "  numbers: the model's means, moved towards linear guesses by "
-            f"{weights[weights > 0].mean():.0%} of what lies between"
-        )
+    if options.draws is None and not options.median:
+        for line in _moved(run.model):
+            say(f"  {line}")
     for line in _how_sure(table, draws[:_DRAWS], gaps):
         say(f"  {line}")
     if rows.any():
         say(
-            f"  of {options.samples:,} importance samples a row, {np.median(effective[rows]):.0f} "
+            f"  of {n_samples:,} importance samples a row, {np.median(effective[rows]):.0f} "
             f"count in the middle row and {effective[rows].min():.0f} in the least"
         )
 
@@ -90,6 +92,20 @@ def _write(path: Path, source: str, model: Any, table: Any, filled: Array) -> No
         tables.write_filled(path, source, table.schema, table.x, filled)
     else:
         tables.write(path, written_schema(model), as_written(model, filled, table.context))
+
+
+def _moved(model: Any) -> Iterator[str]:
+    """What the model's means were moved towards, and by how much."""
+    for name, guesses in (
+        ("linear guesses", model.linear),
+        ("similar rows of training", model.neighbours),
+    ):
+        if guesses is not None:
+            weights = guesses.weights
+            yield (
+                f"numbers: the model's means, moved towards {name} by "
+                f"{weights[weights > 0].mean():.0%} of what lies between"
+            )
 
 
 def _how_sure(table: Any, draws: Array, gaps: Array) -> Iterator[str]:

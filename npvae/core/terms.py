@@ -54,12 +54,14 @@ class Terms:
     levels : list of LevelTerms, one for each latent level, the one next to x first
     log_qy : (C, B), log q(y given x) of a label that is summed out; the others then lead with C
     weights : (B,), how much each row counts in the losses, as the caller of the model sets it
+    theta : (K, B, ·), what the decoder gave, where "theta" is needed and the model says it
     """
 
     log_px: Any = None
     levels: list[LevelTerms] = field(default_factory=list)
     log_qy: Any = None
     weights: Any = None
+    theta: Any = None
 
     @property
     def kl_per_row(self) -> Any:

@@ -11,6 +11,9 @@ from ..core.errors import ConfigError
 Array = np.ndarray
 Own = TypeVar("Own", bound="OfFeatures")
 
+MOST_DEVIATIONS = 10.0
+"""Numbers further from their mean count as if they were there: no single cell decides a slope."""
+
 
 class OfFeatures:
     """What is said of F features of a row, and is kept in a model's config.
@@ -69,6 +72,36 @@ class OfFeatures:
     def __deepcopy__(self: Own, memo: Any) -> Own:
         """Itself: nothing changes it."""
         return self
+
+
+class Guesses(OfFeatures):
+    """Guesses of missing numbers beside a model's: a gap that a model filled with v is moved to
+    v + w (guess - v), w the column's weight.
+
+    Attributes
+    ----------
+    weights : (F,) array, from 0 to 1; of labels without a meaning
+    """
+
+    weights: Array
+
+    def guesses(self, x: Array) -> Array:
+        """Of each missing number in rows x (N, D) that is guessed, (N, D), else NaN."""
+        raise NotImplementedError
+
+    def moved(self, filled: Array, x: Array) -> Array:
+        """What a model filled the gaps of x with, both (N, D), moved towards the guesses."""
+        guesses, weights = self.guesses(x), np.zeros(x.shape[1])
+        numbers = np.isnan(self.labels)
+        weights[self.columns[numbers]] = self.weights[numbers]
+        moved = filled + weights * (guesses - filled)
+        return np.where(np.isnan(guesses), filled, moved).astype(filled.dtype)
+
+
+def coded(x: Array, columns: Array, labels: Array, mean: Array, scale: Array) -> Array:
+    """The features of rows x (N, D), (N, F), NaN where a cell is missing."""
+    f = (chosen(x, columns, labels) - mean) / scale
+    return np.clip(f, -MOST_DEVIATIONS, MOST_DEVIATIONS)
 
 
 def labels_or_none(labels: Array) -> list[int | None]:

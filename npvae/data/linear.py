@@ -7,12 +7,10 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import ConfigError
-from .features import OfFeatures, chosen
+from .features import Guesses, coded
 
 Array = np.ndarray
 
-MOST_DEVIATIONS = 10.0
-"""Numbers further from their mean count as if they were there: no single cell decides a slope."""
 _RIDGE = 1.0
 """As many rows without any correlation as are added to the data."""
 _STEPS, _CLOSE = 25, 1e-3
@@ -21,14 +19,13 @@ _BLOCK = 1 << 20
 """Numbers in the largest array."""
 
 
-class LinearGuesses(OfFeatures):
+class LinearGuesses(Guesses):
     """f ~ N(0, C) over features f of a row, so that for its missing ones m and known ones k
 
       E[f_m given f_k] = C_mk C_kk⁻¹ f_k,
 
     which is the best linear guess whatever the distribution is. The features are columns of
-    numbers, standardised, and of labels whether a row has a certain one, less how many have it. A
-    gap that a model filled with v is moved to v + w (guess - v), w the column's weight.
+    numbers, standardised, and of labels whether a row has a certain one, less how many have it.
 
     Source: the normal's, Anderson 2003, section 2.5; of guesses that are combined by their errors
     at what they did not see, Wolpert 1992 and Breiman 1996.
@@ -118,20 +115,6 @@ class LinearGuesses(OfFeatures):
             guess = np.clip(guess, self.least, self.most)
             found[some, self.columns[numbers]] = guess[:, numbers]
         return np.where(np.isnan(x), found, np.nan)
-
-    def moved(self, filled: Array, x: Array) -> Array:
-        """What a model filled the gaps of x with, both (N, D), moved towards the linear guesses."""
-        guesses, weights = self.guesses(x), np.zeros(x.shape[1])
-        numbers = np.isnan(self.labels)
-        weights[self.columns[numbers]] = self.weights[numbers]
-        moved = filled + weights * (guesses - filled)
-        return np.where(np.isnan(guesses), filled, moved).astype(filled.dtype)
-
-
-def coded(x: Array, columns: Array, labels: Array, mean: Array, scale: Array) -> Array:
-    """The features of rows x (N, D), (N, F), NaN where a cell is missing."""
-    f = (chosen(x, columns, labels) - mean) / scale
-    return np.clip(f, -MOST_DEVIATIONS, MOST_DEVIATIONS)
 
 
 def expected(f: Array, covariance: Array) -> tuple[Array, Array]:

@@ -18,8 +18,11 @@ Streams = list[np.random.Generator]
 
 ENOUGH = 30.0
 """Effective samples of a row below which its draws are made by Metropolis steps."""
-_BLOCK = 1 << 22
-"""Numbers in the largest array; bounds memory, not precision."""
+FOR_MEANS, FOR_DRAWS = 60, 200
+"""Importance samples of a row where nobody says how many. More leave the errors of means as they
+are: docs/training.md."""
+_BLOCK = 1 << 21
+"""Numbers in the largest array: few enough to stay in a large cache."""
 _SAMPLES, _DRAWS = 21, 22
 """Purposes of random streams, beside the seed."""
 
@@ -29,7 +32,7 @@ def impute(
     model: Any,
     x: Any,
     n_draws: int | None = None,
-    n_samples: int = 200,
+    n_samples: int | None = None,
     seed: int = 0,
     context: Any = None,
     statistic: str = "mean",
@@ -41,7 +44,8 @@ def impute(
     and weighed by p(x known given z) p(z) / q(z given x known). A label is the likeliest one, by
     probabilities that are averaged in the same way; of ones and zeros (`Bernoulli`) it is the
     probability of a one. Where `calibrate` found that cells are guessed better so, numbers are
-    moved from there towards linear guesses (`data.linear`); medians and draws are not. Known
+    moved from there towards linear guesses (`data.linear`) and towards those of rows nearby
+    (`data.neighbours`); medians and draws are not. Known
     entries stay as they are. What a row is filled with depends neither on the rows beside it nor on
     its place.
 
@@ -56,8 +60,8 @@ def impute(
         importance samples, drawn again by their weights. Where the weights of a row leave fewer
         than 30 effective samples, Metropolis steps go on from there. Equal rows have draws of their
         own.
-    n_samples : int
-        K, the importance samples of each row.
+    n_samples : int, optional
+        K, the importance samples of each row: by default 60, but 200 for draws and medians.
     seed : int
     context : (N, C) array, optional
         For a model that has a context.
@@ -82,6 +86,9 @@ def impute(
     Source: Mattei & Frellsen 2019, section 3; with Metropolis steps, Mattei & Frellsen 2018,
     section 3.
     """
+    if n_samples is None:
+        means = n_draws is None and statistic == "mean"
+        n_samples = FOR_MEANS if means else FOR_DRAWS
     n_samples = whole("n_samples", n_samples)
     n_draws = None if n_draws is None else whole("n_draws", n_draws)
     seed = whole("seed", seed, least=0)
@@ -105,8 +112,10 @@ def impute(
             values = block.means() if statistic == "mean" else block.medians()
         _put(filled, block.rows, gaps[block.rows], values)
         effective[block.rows] = block.samples.effective
-    if n_draws is None and statistic == "mean" and model.linear is not None:
-        filled[rows] = model.linear.moved(filled[rows], x[rows])
+    if n_draws is None and statistic == "mean":
+        for guesses in (model.linear, model.neighbours):
+            if guesses is not None:
+                filled[rows] = guesses.moved(filled[rows], x[rows])
     return (filled, effective) if diagnostics else filled
 
 
@@ -146,11 +155,9 @@ class Blocks:
         self.x, self.rows, self.n_samples, self.seed = x, rows, n_samples, seed
         self.context = None if context is None else np.asarray(context)
         self.model.context_reader(context, len(x))
-        likelihood = self.model.likelihood
-        widest = max(
-            model.largest_row, model.z_dim, likelihood.n_outputs(model.x_dim), *model.noise_widths
-        )
-        kept = n_samples * (sum(model.noise_widths) + 4) + n_draws * model.x_dim
+        n_outputs = self.model.likelihood.n_outputs(self.model.x_dim)
+        widest = max(model.largest_row, model.z_dim, n_outputs, *model.hidden, *model.noise_widths)
+        kept = n_samples * (sum(model.noise_widths) + n_outputs + 4) + n_draws * model.x_dim
         self.size = max(1, _BLOCK // max(AT_ONCE * widest, n_draws * widest, kept))
 
     def __iter__(self) -> Any:
@@ -181,7 +188,7 @@ class Block:
         likelihood, total = self.model.likelihood, 0.0
         for k in range(0, len(self.samples.z), AT_ONCE):
             some = slice(k, k + AT_ONCE)
-            theta = self._theta(self.samples.z[some])
+            theta = likelihood.for_rows(self.samples.theta[some], self.x)
             weights = self.samples.weights[some]
             total = total + (weights[..., None] * likelihood.expected(theta)).sum(0)
         return self._in_units(likelihood.guess(total))
@@ -196,7 +203,7 @@ class Block:
         """Quantiles of p(x given x known) in each column, (levels, B, D), by one draw a sample."""
         streams = self._streams()
         taken = [
-            self._drawn(self.samples.z[k : k + AT_ONCE], streams)
+            self._drawn(self.samples.theta[k : k + AT_ONCE], streams)
             for k in range(0, len(self.samples.z), AT_ONCE)
         ]
         return weighted_quantiles(np.concatenate(taken), self.samples.weights, levels)
@@ -212,18 +219,14 @@ class Block:
             context = None if self.context is None else self.context[few]
             own = [streams[i] for i in few]
             z[:, few] = metropolis(self.model, self.x[few], context, eps, own)
-        return self._drawn(z, streams)
+        return self._drawn(self.model.theta(z, self.context), streams)
 
     def _streams(self) -> Streams:
         return row_streams(self.x, self.context, self.seed, _DRAWS)
 
-    def _theta(self, z: Array) -> Array:
-        theta = self.model.theta(z, self.context)
-        return self.model.likelihood.for_rows(theta, self.x)
-
-    def _drawn(self, z: Array, streams: Streams) -> Array:
-        """x given z (K, B, Z), each row's by its own stream: (K, B, D)."""
-        theta = self._theta(z)
+    def _drawn(self, theta: Array, streams: Streams) -> Array:
+        """x given theta (K, B, ·), each row's by its own stream: (K, B, D)."""
+        theta = self.model.likelihood.for_rows(theta, self.x)
         sample = self.model.likelihood.sample
         drawn = [sample(theta[:, i], stream) for i, stream in enumerate(streams)]
         return self._in_units(np.stack(drawn, axis=1))

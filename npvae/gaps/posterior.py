@@ -32,7 +32,7 @@ AT_ONCE = 50
 STEPS = 120
 WALKS = (4.0, 2.0, 1.0, 0.5)
 """The lengths b of the steps that walk, divided by √(number of latent dimensions)."""
-NEEDS = ("log_px", "log_pz", "log_qz", "z")
+NEEDS = ("log_px", "log_pz", "log_qz", "z", "theta")
 
 
 class Samples(NamedTuple):
@@ -41,12 +41,14 @@ class Samples(NamedTuple):
     Attributes
     ----------
     z : (K, B, Z) array, of the level next to x
+    theta : (K, B, ·) array, what x is given z by
     eps : list of (K, 1, Z) arrays, the noise of each level, which all rows share
     log_w : (K, B) array
     weights : (K, B) array, which add up to 1 for each row
     """
 
     z: Array
+    theta: Array
     eps: list[Array]
     log_w: Array
     weights: Array
@@ -61,16 +63,18 @@ def weighted_samples(
     model: Any, x: Array, context: Context, n_samples: int, rng: np.random.Generator
 ) -> Samples:
     """Importance samples of p(z given x known), of rows (B, D) as `Model.batches` gives them."""
-    noise, zs, log_ws = [], [], []
+    noise, zs, thetas, log_ws = [], [], [], []
     for start in range(0, n_samples, AT_ONCE):
         eps = leaves(model.draw_noise(1, min(AT_ONCE, n_samples - start), rng))
-        z, log_w = _run(model, x, context, [np.repeat(e, len(x), axis=1) for e in eps])
+        z, theta, log_w = _run(model, x, context, [np.repeat(e, len(x), axis=1) for e in eps])
         noise.append(eps)
         zs.append(z)
+        thetas.append(model.theta(z, context) if theta is None else theta)
         log_ws.append(log_w)
     log_w = np.concatenate(log_ws)
     eps = [np.concatenate(level) for level in zip(*noise, strict=True)]
-    return Samples(np.concatenate(zs), eps, log_w, _normalised(log_w))
+    z, theta = np.concatenate(zs), np.concatenate(thetas)
+    return Samples(z, theta, eps, log_w, _normalised(log_w))
 
 
 def metropolis(
@@ -83,7 +87,7 @@ def metropolis(
 ) -> Array:
     """z (M, B, Z) after so many Metropolis steps, from noise (M, B, Z) of each level on."""
     n_chains, n_latent = len(eps[0]), sum(level.shape[-1] for level in eps)
-    z, log_w = _run(model, x, context, eps)
+    z, _, log_w = _run(model, x, context, eps)
     for step in range(steps):
         walk = step % (len(WALKS) + 1)
         noise = _side_by_side([leaves(model.draw_noise(1, n_chains, s)) for s in streams])
@@ -95,7 +99,7 @@ def metropolis(
                 0.5 * (np.square(e) - np.square(new)).sum(-1)
                 for e, new in zip(eps, noise, strict=True)
             )
-        z_new, log_w_new = _run(model, x, context, noise)
+        z_new, _, log_w_new = _run(model, x, context, noise)
         log_u = np.log1p(-np.stack([s.random(n_chains) for s in streams], axis=1))
         with np.errstate(invalid="ignore"):  # -inf less -inf: not accepted
             accepted = log_u < log_w_new + log_ratio
@@ -105,12 +109,12 @@ def metropolis(
     return z
 
 
-def _run(model: Any, x: Array, context: Context, eps: list[Array]) -> tuple[Array, Array]:
-    """z (K, B, Z) and log_w (K, B), -inf where it is no number, of noise (K, B, Z)."""
+def _run(model: Any, x: Array, context: Context, eps: list[Array]) -> tuple[Array, Any, Array]:
+    """z (K, B, Z), theta (K, B, ·) and log_w (K, B), -inf where it is no number, of noise."""
     with np.errstate(over="ignore", invalid="ignore"):
         terms, _ = model.forward(x, eps[0] if len(eps) == 1 else eps, context, needs=NEEDS)
         log_w = np.asarray(terms.log_w, np.float64)
-    return terms.levels[0].z, np.where(np.isnan(log_w), -np.inf, log_w)
+    return terms.levels[0].z, terms.theta, np.where(np.isnan(log_w), -np.inf, log_w)
 
 
 def _normalised(log_w: Array) -> Array:

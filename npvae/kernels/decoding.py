@@ -151,7 +151,6 @@ def mean_from_scores(
     for j, step in enumerate(steps):
         n = np.isfinite(knots[j]).sum()
         x, y = knots[j, :n], scores[j, :n]
-        u = (location[..., j, None] - y) / scale[..., j, None]
         n_cells = (x[-1] - x[0]) / step if step else np.inf
         if n_cells <= MOST_CELLS:
             edges = np.interp(x[0] + step * np.arange(1, round(n_cells)), x, y)
@@ -159,6 +158,7 @@ def mean_from_scores(
             mean[..., j] = x[0] + step / 2 + step * numerics.sigmoid(u).sum(-1)
         else:
             x = np.clip(x, x[0] + step / 2, x[-1] - step / 2)
+            u = (location[..., j, None] - y) / scale[..., j, None]
             area = -np.diff(numerics.softplus(u), axis=-1) * scale[..., j, None]
             mean[..., j] = x[0] + (area * (np.diff(x) / np.diff(y))).sum(-1)
     return mean

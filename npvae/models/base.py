@@ -17,6 +17,7 @@ from ..core.errors import ConfigError, DataError
 from ..core.public import public
 from ..core.wording import cut
 from ..data.linear import LinearGuesses
+from ..data.neighbours import Neighbours
 from ..data.reader import Reader
 from ..data.tilt import Tilt
 from ..data.units import Units
@@ -60,6 +61,8 @@ class Model(Owner, abstract=True):
         What drawn rows are chosen by; `calibrate` finds it.
     linear : LinearGuesses or None
         What numbers that fill gaps are moved towards; `calibrate` finds it.
+    neighbours : Neighbours or None
+        What they are moved towards after that; `calibrate` finds it. It holds rows of training.
     has_density : bool
         Whether `forward` gives the densities by which log p(x) is importance-sampled.
     has_kl : bool, whether its loss has a KL, which an objective's beta weighs
@@ -79,6 +82,7 @@ class Model(Owner, abstract=True):
     condition: Any = None
     tilt: Tilt | None = None
     linear: LinearGuesses | None = None
+    neighbours: Neighbours | None = None
     has_density = True
     has_kl = True
     predicts = False
@@ -145,7 +149,7 @@ class Model(Owner, abstract=True):
 
     def __repr__(self) -> str:
         config = {n: v for n, v in self.config.items() if n not in ("dtype", "seed", "schema")}
-        for name in ("standardise", "inputs", "tilt", "linear"):
+        for name in ("standardise", "inputs", "tilt", "linear", "neighbours"):
             if isinstance(config.get(name), dict):
                 config[name] = True  # not the numbers of every column
         arguments = ", ".join(f"{n}={cut(repr(value), 60)}" for n, value in config.items())

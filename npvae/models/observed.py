@@ -45,7 +45,7 @@ class Observed(Model, abstract=True):
     inputs: Units | None
     encoder: Any
     decoder: Any
-    later = dict.fromkeys(("inputs", "condition", "tilt", "linear"))
+    later = dict.fromkeys(("inputs", "condition", "tilt", "linear", "neighbours"))
 
     def _describe(
         self,

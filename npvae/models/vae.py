@@ -13,6 +13,7 @@ from ..core.checks import whole
 from ..core.errors import ConfigError
 from ..core.registry import text
 from ..data.linear import LinearGuesses
+from ..data.neighbours import Neighbours
 from ..data.tilt import Tilt
 from ..levels import Level
 from ..posteriors import DiagonalGaussian
@@ -92,6 +93,9 @@ class VAE(Observed):
     linear : dict, optional
         What numbers that fill gaps are moved towards, as `calibrate` finds it:
         `data.linear.LinearGuesses`.
+    neighbours : dict, optional
+        What they are moved towards after that, as `calibrate` finds it:
+        `data.neighbours.Neighbours`.
     condition : Condition, str or dict, optional
         ``nv.Labels(10)`` or ``nv.Labels(["cat", "dog"])``: the context is then a label for each
         example, in place of rows of context_dim numbers; or ``nv.Vector(n)``, rows of n numbers.
@@ -130,6 +134,7 @@ class VAE(Observed):
         condition: Any = None,
         tilt: Any = None,
         linear: Any = None,
+        neighbours: Any = None,
         parameters: Mapping[str, Array] | None = None,
     ) -> None:
         self.posterior = clone(resolve("posterior", posterior))
@@ -147,6 +152,8 @@ class VAE(Observed):
         self._build_or_wait(inputs, parameters)
         self.tilt = None if tilt is None else Tilt.given(tilt, self.x_dim or 0)
         self.linear = None if linear is None else LinearGuesses.given(linear, self.x_dim or 0)
+        given = None if neighbours is None else Neighbours.given(neighbours, self.x_dim or 0)
+        self.neighbours = given
 
     def _build(self, inputs: Any, parameters: Mapping[str, Array] | None) -> None:
         n_inputs, n_stats = self._build_input(inputs), self.posterior.n_outputs(self.z_dim)
@@ -184,7 +191,8 @@ class VAE(Observed):
         of_each, c_likelihood = self._log_px(theta, x)
         log_px, c_mean = self.levels[0].expected(of_each, level)
         caches = (c_inputs, c_encoder, c_level, c_decoder, c_likelihood, c_mean)
-        return Terms(log_px, [level]), caches
+        said = theta if "theta" in needs else None
+        return Terms(log_px, [level], theta=said), caches
 
     def backward(self, cache: Any, d_terms: Terms) -> None:
         """Add the parameters' gradients to their views: the forward's lines, from the last up."""

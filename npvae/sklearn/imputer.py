@@ -14,7 +14,7 @@ from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from ..gaps import impute
-from ..gaps.linear import fit_linear
+from ..gaps.guesses import fit_guesses
 from ..tables import Number, Schema
 from ..tables.cells import is_missing
 from ..tables.frames import library_named, library_of, series_for, series_of, values_of
@@ -124,7 +124,7 @@ class VAEImputer(TransformerMixin, VAEEstimator):
             seed = self._seed()
             self.model_ = self._new_model(x, seed)
             self.n_iter_ = len(self._train(x, None, self.max_iter, seed).records)
-            self.model_.linear = fit_linear(self.model_, x, seed)
+            fit_guesses(self.model_, x, seed)
         return self
 
     def transform(self, X: Any) -> Any:

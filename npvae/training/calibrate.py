@@ -14,15 +14,15 @@ from ..core.public import public
 from ..data.features import chosen, frequent_labels, labels_or_none
 from ..data.gaussians import Gaussians, improved, started
 from ..data.tilt import Tilt, features, moments
-from ..gaps.linear import fit_linear
+from ..gaps.guesses import fit_guesses
 from ..models import Model
 from ..priors import Mixture
 
 Array = np.ndarray
 AnyModel = TypeVar("AnyModel", bound=Model)
 
-_STEPS = 50
-"""Of expectation maximisation, at most."""
+_STEPS, _PATIENCE = 50, 5
+"""Of expectation maximisation, at most, and how many may pass without being any better."""
 _FEWEST_ROWS = 20
 _MOST_POINTS = 20_000
 """Latent vectors, and rows of training, that are looked at."""
@@ -93,14 +93,14 @@ def calibrate(model: Model, x: Any, valid: Any = None, seed: int = 0) -> Calibra
     x, rng = as_array(x, "x"), np.random.default_rng([whole("seed", seed, least=0), 0])
     nats = _fit_prior(model, x, valid, rng)
     model.tilt = tilt = None
-    model.linear = None
+    model.linear = model.neighbours = None
     effective = 1.0
     kept = inspect.signature(type(model)).parameters  # what its files would keep
     if "tilt" in kept:
         tilt, effective = _tilt(model, np.asarray(x, np.float64), seed)
         model.tilt = tilt
     if "linear" in kept:
-        model.linear = fit_linear(model, x, seed)
+        fit_guesses(model, x, seed)
     return Calibration(nats, 0 if tilt is None else len(tilt.terms), effective)
 
 
@@ -187,12 +187,14 @@ def _points(
 
 def _most_likely(g: Gaussians, z: Array, held_out: Array) -> tuple[Gaussians, float]:
     """Of the steps of expectation maximisation the one that held-out points are likeliest after."""
-    best, score = g, float(g.log_prob(held_out).mean())
+    best, score, since = g, float(g.log_prob(held_out).mean()), 0
     for _ in range(_STEPS):
-        g = improved(g, z)
+        g, since = improved(g, z), since + 1
         now = float(g.log_prob(held_out).mean())
         if now > score:
-            best, score = g, now
+            best, score, since = g, now, 0
+        if since == _PATIENCE:
+            break
     return best, score
 
 

@@ -1,0 +1,137 @@
+"""Guesses for a model's gaps, fitted to its rows: linear ones, and by the rows nearby."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..data.features import chosen, coded, frequent_labels, labels_or_none
+from ..data.linear import LinearGuesses, fitted
+from ..data.neighbours import Neighbours, learnt
+from .hidden import HIDDEN, HiddenCells, hidden_cells, weights
+
+Array = np.ndarray
+
+_FEWEST_ROWS, _FEWEST_OF_LABEL = 20, 10
+_MOST_FEATURES = 100
+_MOST_ROWS, _MOST_WORK, _ROWS_EACH = 3000, 5e8, 10
+"""Rows that the covariance is of, at most, and times features cubed; but so many for a feature."""
+_MOST_NEIGHBOURS, _MOST_WORK_NEARBY = 8000, 4e6
+"""Rows that the model keeps, at most, and times features times guessed features."""
+_NEARNESS = 24
+"""The purpose of a random stream, beside the seed."""
+
+
+def fit_guesses(model: Any, x: Array, seed: int = 0) -> None:
+    """Set what the numbers that fill gaps of such rows are to be moved towards.
+
+    The weights are those at which cells of x that were hidden are guessed best: those of linear
+    guesses beside the model's, and those of neighbours beside both. A model that takes no gaps gets
+    none, and one that few rows or many columns trained; nor are there any of which all weights are
+    0.
+
+    Parameters
+    ----------
+    model : Model
+        Trained on x.
+    x : (N, D) array
+    seed : int
+        Of which cells are hidden.
+    """
+    model.linear = model.neighbours = None
+    features = _features(model, x)
+    if features is None:
+        return
+    cells = hidden_cells(model, x, seed)
+    linear = fit_linear(features, x, cells)
+    if linear.weights.any():
+        model.linear = linear
+        cells = cells.moved(linear)
+    neighbours = fit_neighbours(features, x, cells, seed)
+    if neighbours.weights.any():
+        model.neighbours = neighbours
+
+
+class Features(NamedTuple):
+    """What `OfFeatures` has of F features, and the least and the most of each."""
+
+    columns: Array
+    labels: Array
+    mean: Array
+    scale: Array
+    least: Array
+    most: Array
+
+
+def fit_linear(features: Features, x: Array, cells: HiddenCells) -> LinearGuesses:
+    """Linear guesses by rows x (N, D), weighed by hidden cells."""
+    columns, labels, mean, scale, least, most = features
+    n = max(_ROWS_EACH * len(columns), min(_MOST_ROWS, int(_MOST_WORK / len(columns) ** 3)))
+    some = x[:: -(-len(x) // n)]
+    shift, covariance = fitted(coded(some, columns, labels, mean, scale))
+    mean = mean + scale * shift
+    none = np.zeros(len(columns))
+    linear = LinearGuesses(
+        columns, labels_or_none(labels), mean, scale, least, most, covariance, none
+    )
+    linear.weights = weights(cells, linear, linear.guesses(cells.seen))
+    return linear
+
+
+def fit_neighbours(features: Features, x: Array, cells: HiddenCells, seed: int) -> Neighbours:
+    """Guesses by the rows nearby among x (N, D), weighed by hidden cells."""
+    columns, labels, mean, scale = features[:4]
+    numbers = np.flatnonzero(np.isnan(labels))
+    most = min(_MOST_NEIGHBOURS, int(_MOST_WORK_NEARBY / (len(columns) * max(1, len(numbers)))))
+    kept = np.arange(0, len(x), -(-len(x) // most))
+    rows = np.asarray(x[kept], np.float32)
+    f = coded(rows, columns, labels, mean, scale)
+    nearness = np.zeros((len(columns), len(columns)))
+    for t in numbers:
+        if (~np.isnan(f[:, t])).sum() >= _FEWEST_ROWS:
+            rng = np.random.default_rng([seed, _NEARNESS, int(t)])
+            nearness[t] = learnt(f, int(t), columns != columns[t], HIDDEN, rng)
+    none = np.zeros(len(columns))
+    made = Neighbours(columns, labels_or_none(labels), mean, scale, rows, nearness, none)
+    place = np.full(len(x), -1)
+    place[kept] = np.arange(len(kept))
+    made.weights = weights(cells, made, made.guesses(cells.seen, place[cells.own]))
+    made.nearness[made.weights == 0] = 0
+    return made
+
+
+def _features(model: Any, x: Array) -> Features | None:
+    """Those of rows x, or None where there are to be no guesses."""
+    takes_gaps = model.missing is not None and model.has_density and model.scale is None
+    if not takes_gaps or len(x) < _FEWEST_ROWS:
+        return None
+    described = _described(x, model.likelihood.mean_columns(model.x_dim))
+    if described is None:
+        return None
+    f = chosen(x, *described)
+    least, most = np.nanmin(f, axis=0), np.nanmax(f, axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, scale = np.nanmean(f, axis=0), np.nanstd(f, axis=0)
+    if not (np.isfinite(scale) & (scale > 0)).all():  # numbers near the ends of their type
+        return None
+    return Features(*described, mean, scale, least, most)
+
+
+def _described(x: Array, numbers: Array) -> tuple[Array, Array] | None:
+    """The column and the label, or NaN, of each feature; None where they are too few or too many.
+
+    `numbers` (D,) says which columns are no labels. Of those all labels have a feature but the
+    commonest, of which there are as many as the others leave.
+    """
+    found: list[tuple[int, float]] = []
+    for j in range(x.shape[1]):
+        if numbers[j]:
+            varies = len(np.unique(x[~np.isnan(x[:, j]), j])) > 1
+            found += [(j, np.nan)] if varies else []
+        else:
+            found += [(j, label) for label in frequent_labels(x[:, j], _FEWEST_OF_LABEL)]
+    if not 2 <= len(found) <= _MOST_FEATURES:
+        return None
+    columns, labels = np.array(found).T
+    return columns.astype(np.intp), labels
