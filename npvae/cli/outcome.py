@@ -44,6 +44,13 @@ def calibrated(found: Calibration | None) -> Iterator[str]:
         )
 
 
+def kept_rows(model: Any) -> Iterator[str]:
+    """That a model keeps rows of training, if it does: whoever gives it away gives them as well."""
+    if getattr(model, "neighbours", None) is not None:
+        n = count(len(model.neighbours.rows), "row")
+        yield f"are guessed with the help of {n} of training, which the model's file holds"
+
+
 def with_prior(job: Job) -> Iterator[str]:
     """What became of --fit-prior."""
     if not job.choices["fit_prior"]:

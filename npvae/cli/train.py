@@ -25,6 +25,7 @@ from .objective_options import in_words
 from .outcome import (
     calibrated,
     how_it_ended,
+    kept_rows,
     predicted,
     what_is_wrong,
     with_prior,
@@ -180,6 +181,7 @@ def _outcome(job: Job, history: History, kept: dict[str, Any], seconds: float) -
     notes = [f"note       {note}" for note in said]
     said = chain(with_prior(job), calibrated(job.calibration))
     notes += [f"drawn rows {what}" for what in said]
+    notes += [f"gaps       {what}" for what in kept_rows(job.model)]
     notes += [f"accuracy   {what}" for what in predicted(job)]
     return "\n".join([f"{line} nats per example.", *notes, f"Written to {job.folder}:", *listed])
 

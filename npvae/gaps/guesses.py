@@ -19,6 +19,8 @@ _MOST_ROWS, _MOST_WORK, _ROWS_EACH = 3000, 5e8, 10
 """Rows that the covariance is of, at most, and times features cubed; but so many for a feature."""
 _MOST_NEIGHBOURS, _MOST_WORK_NEARBY = 8000, 4e6
 """Rows that the model keeps, at most, and times features times guessed features."""
+_WORTH = 0.02
+"""The share of the squared error that they have to take off for that."""
 _NEARNESS = 24
 """The purpose of a random stream, beside the seed."""
 
@@ -29,7 +31,7 @@ def fit_guesses(model: Any, x: Array, seed: int = 0) -> None:
     The weights are those at which cells of x that were hidden are guessed best: those of linear
     guesses beside the model's, and those of neighbours beside both. A model that takes no gaps gets
     none, and one that few rows or many columns trained; nor are there any of which all weights are
-    0.
+    0. Neighbours are kept where they help clearly, since they are rows of training.
 
     Parameters
     ----------
@@ -96,7 +98,8 @@ def fit_neighbours(features: Features, x: Array, cells: HiddenCells, seed: int) 
     made = Neighbours(columns, labels_or_none(labels), mean, scale, rows, nearness, none)
     place = np.full(len(x), -1)
     place[kept] = np.arange(len(kept))
-    made.weights = weights(cells, made, made.guesses(cells.seen, place[cells.own]))
+    guesses = made.guesses(cells.seen, place[cells.own])
+    made.weights = weights(cells, made, guesses, _WORTH)
     made.nearness[made.weights == 0] = 0
     return made
 

@@ -61,8 +61,10 @@ def hidden_cells(model: Any, x: Array, seed: int) -> HiddenCells:
     return HiddenCells(rows, own, hidden, seen, filled)
 
 
-def weights(cells: HiddenCells, made: Guesses, guesses: Array) -> Array:
+def weights(cells: HiddenCells, made: Guesses, guesses: Array, worth: float = 0.0) -> Array:
     """How much each column's guesses (N, D) count, (F,), by cells that are hidden.
+
+    Zeros where they take less than the share `worth` off the squared error of all these cells.
 
     Derivation, with b = guess - v and r = truth - v, where the model filled in v:
       (1) Σ (r - w b)² is convex in w, and least where Σ b (r - w b) = 0  ->  w = Σ b r / Σ b²
@@ -88,4 +90,6 @@ def weights(cells: HiddenCells, made: Guesses, guesses: Array) -> Array:
     variance = np.square(r - of_all * b).sum(0) / np.maximum(hidden.sum(0), 1)
     ridge = np.maximum(variance, 1e-4) / _APART**2
     each = np.clip((products + ridge * of_all) / (squares + ridge), 0.0, 1.0)  # (2), (3)
-    return np.where(numbers, each, 0.0)
+    each = np.where(numbers, each, 0.0)
+    before, after = (np.square(r - w * b)[:, numbers].sum() for w in (0.0, each))
+    return each if after <= (1 - worth) * before else np.zeros(len(columns))

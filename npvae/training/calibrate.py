@@ -68,8 +68,10 @@ def calibrate(model: Model, x: Any, valid: Any = None, seed: int = 0) -> Calibra
     2. ``sample(take="draw")`` keeps rows with a probability that makes the means, squares and
        products of their columns those of x, as nearly as so few rows bear: `data.tilt.Tilt`. Weak
        associations are not worth a latent dimension's nats to training, so draws lacked them.
-    3. `impute` moves the numbers that it fills gaps with towards linear guesses, by a weight that
-       cells of x decide which are hidden for it (`data.linear`). For models that take gaps.
+    3. `impute` moves the numbers that it fills gaps with towards linear guesses (`data.linear`),
+       and then towards those of rows that are near (`data.neighbours`), by weights that cells of x
+       decide which are hidden for it. For models that take gaps. Where rows nearby help, the model
+       keeps 8,000 rows of x at most, in its file as well; `model.neighbours = None` forgets them.
 
     Log-likelihoods, bounds and draws that fill gaps are those of the model without the second and
     the third, which are for `VAE` alone.
