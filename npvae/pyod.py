@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .core.checks import number
 from .core.errors import ConfigError, NotFitted
 from .outliers import Detector, fit_detector
 
@@ -47,7 +48,7 @@ class VAE:
     detector_: Detector
 
     def __init__(self, contamination: float = 0.1, random_state: int = 0) -> None:
-        if not 0 < contamination <= 0.5:
+        if number("contamination", contamination, above=0) > 0.5:
             raise ConfigError(f"contamination is above 0 and at most 0.5; got {contamination!r}.")
         self.contamination = contamination
         self.random_state = random_state

@@ -17,7 +17,14 @@ from ..gaps import impute
 from ..gaps.guesses import fit_guesses
 from ..tables import Number, Schema
 from ..tables.cells import is_missing
-from ..tables.frames import library_named, library_of, series_for, series_of, values_of
+from ..tables.frames import (
+    library_named,
+    library_of,
+    of_library,
+    series_for,
+    series_of,
+    values_of,
+)
 from ..tables.sheets import cell_text
 from .base import CONSTRAINTS, SEEDS, VAEEstimator
 
@@ -214,7 +221,9 @@ class VAEImputer(TransformerMixin, VAEEstimator):
             filled[name] = series
         made = module.DataFrame(filled)
         asked = _get_output_config("transform", self)["dense"]
-        return made if asked == library_of(frame) else made.to_numpy()
+        if asked == "default":
+            return _values(made)
+        return made if asked == library_of(frame) else of_library(asked, made)
 
     def _frame_of(self, X: Any) -> Any:
         return X if library_of(X) is not None else self._as_frame(np.asarray(X))
@@ -226,6 +235,14 @@ def _put(series: Any, where: Array, values: Any) -> Any:
         return values.zip_with(type(series)(where.tolist()), series)
     values.index = series.index
     return series.mask(where, values)
+
+
+def _values(frame: Any) -> Array:
+    """The rows of a data frame as an array, of Python's values where its columns' types differ."""
+    if hasattr(frame, "rows") and not all(dtype.is_numeric() for dtype in frame.dtypes):
+        return np.array(frame.rows(), object)
+    array: Array = frame.to_numpy()
+    return array
 
 
 def _as_gaps(missing: Array) -> Array:

@@ -36,6 +36,8 @@ class Cells:
     ----------
     places : str
         What the place of a cell is called in errors: that of a file is a line.
+    fix : str, optional
+        What errors advise, if not what the column's kind does, which is for files.
 
     Attributes
     ----------
@@ -44,8 +46,8 @@ class Cells:
         not.
     """
 
-    def __init__(self, places: str = "line {}") -> None:
-        self._places = places
+    def __init__(self, places: str = "line {}", fix: str | None = None) -> None:
+        self._places, self._fix = places, fix
         self.missing: Sequence[str] | None = None
         self._lines: list[int] = []
         self._numbers: dict[str, int] = {}
@@ -102,7 +104,7 @@ class Cells:
             )
         except Unfit as unfit:
             where = f"{place}, {self.place_of(str(unfit.text))}, column {column.name!r}"
-            raise refusal(where, unfit) from None
+            raise refusal(where, unfit, self._fix) from None
         return numbers[self._row_numbers()]
 
     def _row_numbers(self) -> Array:
@@ -131,10 +133,13 @@ def is_missing(text: str, missing: Sequence[str] | None = None) -> bool:
     return text in SPELLINGS if missing is None else not text or text in missing
 
 
-def refusal(place: str, unfit: Unfit) -> DataError:
-    """The error for a cell, or without one for the cells, that a column can't have."""
+def refusal(place: str, unfit: Unfit, fix: str | None = None) -> DataError:
+    """The error for a cell, or without one for the cells, that a column can't have.
+
+    `fix` is advised in place of the column's own.
+    """
     got = "" if unfit.text is None else f"; got {shown(unfit.text)}"
-    return DataError(f"{place}: {unfit.rule}{got}. {unfit.fix}")
+    return DataError(f"{place}: {unfit.rule}{got}. {fix or unfit.fix}")
 
 
 def no_formula(text: str) -> str:

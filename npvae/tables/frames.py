@@ -31,12 +31,15 @@ LIBRARIES = ("pandas", "polars")
 WHERE = "the data frame"
 """What one is called in errors."""
 _PLACES = "row {} (counted from 0)"
+_FIX = "Correct it, or give None where it is not known."
 
 
 def library_of(x: Any) -> str | None:
-    """Whose data frame x is; None if it is no data frame."""
+    """Whose data frame x is; None if it is no data frame; raises `DataError` for a lazy one."""
     for cls in type(x).__mro__:
         library = cls.__module__.partition(".")[0]
+        if cls.__name__ == "LazyFrame" and library == "polars":
+            raise DataError("a LazyFrame has no rows until they are collected; pass x.collect().")
         if cls.__name__ == "DataFrame" and library in LIBRARIES:
             return library
     return None
@@ -86,7 +89,7 @@ def cells_of(frame: Any) -> Found:
 
 def column_cells(values: Sequence[Any]) -> Cells:
     """Python's values of a column as cells."""
-    cells = Cells(_PLACES)
+    cells = Cells(_PLACES, _FIX)
     cells.extend([cell_text(value) for value in values], range(len(values)))
     return cells
 
@@ -176,9 +179,8 @@ def _numbers(column: Column, values: list[Any], missing: Sequence[str] | None) -
             try:
                 number = numbers[key] = _number(column, value, missing)
             except Unfit as unfit:
-                raise refusal(
-                    f"{WHERE}, {_PLACES.format(i)}, column {column.name!r}", unfit
-                ) from None
+                where = f"{WHERE}, {_PLACES.format(i)}, column {column.name!r}"
+                raise refusal(where, unfit, _FIX) from None
         found[i] = number
     return found
 
@@ -220,6 +222,13 @@ def frame_of(columns: Sequence[Column], values: Array, like: Any = "pandas") -> 
     if given and len(like) == len(frame):
         frame.index = like.index
     return frame
+
+
+def of_library(library: str, frame: Any) -> Any:
+    """The values of a data frame as one of this library, which chooses the types."""
+    module = library_named(library)
+    values = {name: values_of(series) for name, series in series_of(frame).items()}
+    return module.DataFrame(values, **({"strict": False} if library == "polars" else {}))
 
 
 def library_named(name: Any) -> Any:

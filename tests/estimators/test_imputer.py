@@ -105,6 +105,19 @@ def test_without_set_output_a_frame_gives_the_array_of_its_values(table):
     assert polars.columns == names
 
 
+@pytest.mark.smoke(1)
+@pytest.mark.parametrize("asked", ["pandas", "polars"])
+def test_a_frame_of_the_other_library_has_columns_with_types_of_its_own(table, asked):
+    given = pl.from_pandas(table) if asked == "pandas" else table
+    filled = small(add_indicator=True, max_iter=2).set_output(transform=asked).fit_transform(given)
+    assert type(filled) is {"pandas": pd, "polars": pl}[asked].DataFrame
+    own = small(max_iter=2).fit(given)
+    values = pd.DataFrame(own.transform(given), columns=own.get_feature_names_out())
+    for name in values:
+        assert "object" not in str(filled[name].dtype).lower(), name
+        assert list(map(str, filled[name].to_list())) == list(map(str, values[name])), name
+
+
 def test_numbers_that_stand_for_missing_values_and_columns_that_are_said(table):
     marked = pd.DataFrame({"a": [1.0, -9, 3, 4] * 10, "b": ["u", "v", "-9", "u"] * 10})
     filled = small(missing_values=-9).set_output(transform="pandas").fit_transform(marked)

@@ -173,6 +173,12 @@ def test_what_a_column_can_not_have_is_refused_with_its_place(frame, change, sai
     with pytest.raises(nv.DataError) as error:
         nv.tables.read(change(frame), schema=schema)
     assert said in str(error.value)
+    assert "--" not in str(error.value), "a data frame's user has no command line"
+
+
+def test_a_frame_that_is_not_collected_yet_is_refused():
+    with pytest.raises(nv.DataError, match=r"pass x.collect\(\)"):
+        nv.tables.read(pl.DataFrame({"a": [1, 2]}).lazy())
 
 
 def test_frames_without_anything_to_read_are_refused():
