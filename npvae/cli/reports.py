@@ -154,7 +154,7 @@ def _in_short(run: Any) -> dict[str, Any]:
         kinds = Counter(column.kind for column in run.schema.columns)
         config["schema"] = ", ".join(f"{kind}: {n} columns" for kind, n in kinds.items())
         config["likelihood"] = f"mixed: {', '.join(p.name for p in run.model.likelihood.parts)}"
-    for name in ("standardise", "inputs", "tilt", "linear", "neighbours"):
+    for name in ("standardise", "inputs", "tilt", "linear", "neighbours", "functions"):
         if isinstance(config.get(name), dict):
             config[name] = True
     config.update((name, what) for name, what in told(run.model) if name in config)

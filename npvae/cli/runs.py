@@ -19,7 +19,7 @@ from .known_rows import KnownRows
 from .takeover import CHECKPOINT, CONFIG, recover
 from .train_options import DEFAULT_RUN, SETTINGS
 
-_CALIBRATED = ("tilt", "linear", "neighbours")
+_CALIBRATED = ("tilt", "linear", "neighbours", "functions")
 """Entries of a model's config that `calibrate` finds."""
 
 

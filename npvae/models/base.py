@@ -16,6 +16,7 @@ from ..core.checks import relative_weights, warn_of_infinite, whole
 from ..core.errors import ConfigError, DataError
 from ..core.public import public
 from ..core.wording import cut
+from ..data.functions import Functions
 from ..data.linear import LinearGuesses
 from ..data.neighbours import Neighbours
 from ..data.reader import Reader
@@ -63,6 +64,8 @@ class Model(Owner, abstract=True):
         What numbers that fill gaps are moved towards; `calibrate` finds it.
     neighbours : Neighbours or None
         What they are moved towards after that; `calibrate` finds it. It holds rows of training.
+    functions : Functions or None
+        Which columns of drawn rows follow from others; `calibrate` finds it.
     has_density : bool
         Whether `forward` gives the densities by which log p(x) is importance-sampled.
     has_kl : bool, whether its loss has a KL, which an objective's beta weighs
@@ -83,6 +86,7 @@ class Model(Owner, abstract=True):
     tilt: Tilt | None = None
     linear: LinearGuesses | None = None
     neighbours: Neighbours | None = None
+    functions: Functions | None = None
     has_density = True
     has_kl = True
     predicts = False
@@ -149,7 +153,7 @@ class Model(Owner, abstract=True):
 
     def __repr__(self) -> str:
         config = {n: v for n, v in self.config.items() if n not in ("dtype", "seed", "schema")}
-        for name in ("standardise", "inputs", "tilt", "linear", "neighbours"):
+        for name in ("standardise", "inputs", "tilt", "linear", "neighbours", "functions"):
             if isinstance(config.get(name), dict):
                 config[name] = True  # not the numbers of every column
         arguments = ", ".join(f"{n}={cut(repr(value), 60)}" for n, value in config.items())
@@ -320,7 +324,10 @@ class Model(Owner, abstract=True):
         context = self._context_of(n, context)
         contexts = self.context_reader(context, n)
         z = self.draw_z(n, rng, None if contexts is None else contexts.checked(slice(0, n)))
-        return self.decode(z, context, take, seed)
+        drawn = self.decode(z, context, take, seed)
+        if take == "draw" and self.functions is not None:
+            return self.functions.restored(drawn)
+        return drawn
 
     def _context_of(self, n: int, context: Any) -> Any:
         """The context of n new rows, as rows of numbers; one serves all."""

@@ -45,7 +45,7 @@ class Observed(Model, abstract=True):
     inputs: Units | None
     encoder: Any
     decoder: Any
-    later = dict.fromkeys(("inputs", "condition", "tilt", "linear", "neighbours"))
+    later = dict.fromkeys(("inputs", "condition", "tilt", "linear", "neighbours", "functions"))
 
     def _describe(
         self,

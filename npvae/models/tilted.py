@@ -24,6 +24,8 @@ def tilted_rows(model: Any, n: int, rng: np.random.Generator) -> Array:
         size = min(max(64, int(1.2 * model.tilt.most * missing)), CHUNK)
         z = model.draw_z(size, rng, None)
         drawn = model.decode(z, take="draw", seed=int(rng.integers(1 << 62)))
+        if model.functions is not None:
+            drawn = model.functions.restored(drawn)
         drawn = drawn[model.tilt.kept(drawn, rng)][:missing]
         kept.append(drawn)
         missing -= len(drawn)

@@ -12,6 +12,7 @@ from ..core import LevelTerms, Part, Terms, clone, resolve
 from ..core.checks import whole
 from ..core.errors import ConfigError
 from ..core.registry import text
+from ..data.functions import Functions
 from ..data.linear import LinearGuesses
 from ..data.neighbours import Neighbours
 from ..data.tilt import Tilt
@@ -96,6 +97,9 @@ class VAE(Observed):
     neighbours : dict, optional
         What they are moved towards after that, as `calibrate` finds it:
         `data.neighbours.Neighbours`.
+    functions : dict, optional
+        Which columns of drawn rows follow from others, as `calibrate` finds it:
+        `data.functions.Functions`.
     condition : Condition, str or dict, optional
         ``nv.Labels(10)`` or ``nv.Labels(["cat", "dog"])``: the context is then a label for each
         example, in place of rows of context_dim numbers; or ``nv.Vector(n)``, rows of n numbers.
@@ -135,6 +139,7 @@ class VAE(Observed):
         tilt: Any = None,
         linear: Any = None,
         neighbours: Any = None,
+        functions: Any = None,
         parameters: Mapping[str, Array] | None = None,
     ) -> None:
         self.posterior = clone(resolve("posterior", posterior))
@@ -154,6 +159,7 @@ class VAE(Observed):
         self.linear = None if linear is None else LinearGuesses.given(linear, self.x_dim or 0)
         given = None if neighbours is None else Neighbours.given(neighbours, self.x_dim or 0)
         self.neighbours = given
+        self.functions = None if functions is None else Functions.given(functions, self.x_dim or 0)
 
     def _build(self, inputs: Any, parameters: Mapping[str, Array] | None) -> None:
         n_inputs, n_stats = self._build_input(inputs), self.posterior.n_outputs(self.z_dim)

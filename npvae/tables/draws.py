@@ -168,6 +168,8 @@ def _drawn(
             drawn = draws[:, 0]
         drawn = np.array(drawn, np.float64)
         drawn[:, known] = given.x[known]
+        if model.functions is not None:
+            drawn = model.functions.restored(drawn, known)
         good = given.allows(drawn)
         if model.tilt is not None:
             good &= model.tilt.kept(drawn, rng)

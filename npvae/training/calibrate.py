@@ -12,6 +12,7 @@ from ..core.checks import whole
 from ..core.errors import ConfigError
 from ..core.public import public
 from ..data.features import chosen, frequent_labels, labels_or_none
+from ..data.functions import Functions, find
 from ..data.gaussians import Gaussians, improved, started
 from ..data.tilt import Tilt, features, moments
 from ..gaps.guesses import fit_guesses
@@ -60,7 +61,7 @@ class Calibration(NamedTuple):
 def calibrate(model: Model, x: Any, valid: Any = None, seed: int = 0) -> Calibration:
     """Fit what new rows are drawn from to the rows x (N, D) that the model was trained on.
 
-    And what gaps are filled with. Three things, in place, after training and in seconds:
+    And what gaps are filled with. Four things, in place, after training and in seconds:
 
     1. A prior that is a `Mixture` is fitted to draws of the posteriors q(z given x) by expectation
        maximisation, which is the best that the ELBO can get of it. It is kept if z of held-out rows
@@ -68,13 +69,15 @@ def calibrate(model: Model, x: Any, valid: Any = None, seed: int = 0) -> Calibra
     2. ``sample(take="draw")`` keeps rows with a probability that makes the means, squares and
        products of their columns those of x, as nearly as so few rows bear: `data.tilt.Tilt`. Weak
        associations are not worth a latent dimension's nats to training, so draws lacked them.
-    3. `impute` moves the numbers that it fills gaps with towards linear guesses (`data.linear`),
+    3. ``sample(take="draw")`` has columns that are a function of another in all of x as what they
+       are there: `data.functions.Functions`.
+    4. `impute` moves the numbers that it fills gaps with towards linear guesses (`data.linear`),
        and then towards those of rows that are near (`data.neighbours`), by weights that cells of x
        decide which are hidden for it. For models that take gaps. Where rows nearby help, the model
        keeps 8,000 rows of x at most, in its file as well; `model.neighbours = None` forgets them.
 
-    Log-likelihoods, bounds and draws that fill gaps are those of the model without the second and
-    the third, which are for `VAE` alone.
+    Log-likelihoods, bounds and draws that fill gaps are those of the model without the last three,
+    which are for `VAE` alone.
 
     Parameters
     ----------
@@ -95,9 +98,11 @@ def calibrate(model: Model, x: Any, valid: Any = None, seed: int = 0) -> Calibra
     x, rng = as_array(x, "x"), np.random.default_rng([whole("seed", seed, least=0), 0])
     nats = _fit_prior(model, x, valid, rng)
     model.tilt = tilt = None
-    model.linear = model.neighbours = None
+    model.linear = model.neighbours = model.functions = None
     effective = 1.0
     kept = inspect.signature(type(model)).parameters  # what its files would keep
+    if "functions" in kept:
+        model.functions = _functions(model, np.asarray(x, np.float64))
     if "tilt" in kept:
         tilt, effective = _tilt(model, np.asarray(x, np.float64), seed)
         model.tilt = tilt
@@ -212,6 +217,15 @@ def _latent(model: Model, x: Any, rng: np.random.Generator) -> tuple[Array, Arra
         log_pz, _ = level.prior.forward(z, *model.prior_inputs(None))
         log_ps.append(log_pz.astype(np.float64))
     return np.concatenate(drawn, axis=1), np.concatenate(log_ps, axis=1)
+
+
+def _functions(model: Model, x: Array) -> Functions | None:
+    """The columns that follow from others, of a table."""
+    if model.schema is None:
+        return None
+    columns = model.schema.modelled
+    steps = [c.marginal.step if c.marginal else float(c.kind == "count") for c in columns]
+    return find(x, np.array([not c.labels for c in columns]), steps)
 
 
 def _tilt(model: Model, x: Array, seed: int) -> tuple[Tilt | None, float]:
