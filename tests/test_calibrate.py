@@ -52,10 +52,42 @@ def test_labels_means_and_missing_entries():
     np.testing.assert_array_equal(again.log_weight(x), tilt.log_weight(x))
 
 
+def test_thresholds():
+    tilt = of_two(above=[None, 0.5])
+    x = np.array([[2.0, 0.6], [2.0, 0.5], [1.0, np.nan]])
+    np.testing.assert_allclose(tilt.log_weight(x) + tilt.log_z, RHO * np.array([2.0, 0, 0]))
+    again = Tilt.given(json.loads(json.dumps(tilt.config)), 2)
+    np.testing.assert_array_equal(again.log_weight(x), tilt.log_weight(x))
+    older = {name: value for name, value in of_two().config.items() if name != "above"}
+    np.testing.assert_array_equal(Tilt.given(older, 2).log_weight(x), of_two().log_weight(x))
+
+
+def test_what_sharply_depends_on_a_number_does_so_in_drawn_rows():
+    """A label that all rows above a threshold have; a decoder with noise has it in others too."""
+    rng = np.random.default_rng(0)
+    balance = rng.normal(1000, 300, 1500).round()
+    pandas = pytest.importorskip("pandas")
+    late = np.where(balance > 1400, "late", "paid")
+    table = nv.tables.read(pandas.DataFrame({"balance": balance, "paid": late}))
+    model = nv.VAE(z_dim=1, hidden=(8,), **table.schema.options())
+    nv.fit(model, table.x, epochs=8, seed=0)
+    nv.calibrate(model, table.x)
+    assert sum(above is not None for above in model.tilt.config["above"]) == 5
+    plain = model.copy()
+    plain.tilt = None
+    shares = []
+    for drawn in (table.x, plain.sample(4000, take="draw"), model.sample(4000, take="draw")):
+        high = drawn[:, 0] > 1350
+        is_late = drawn[:, 1] == np.median(table.x[table.x[:, 0] > 1400, 1])
+        shares.append(is_late[high].mean() - is_late[~high].mean())
+    assert abs(shares[2] - shares[0]) < 0.5 * abs(shares[1] - shares[0])
+
+
 @pytest.mark.parametrize(
     "changed",
     [{"scale": [1.0, 0.0]}, {"weights": [np.nan]}, {"terms": [[0, 0, 3]]}, {"mean": [0.0]},
-     {"most": 0.5}, {"weights": []}, {"columns": [-1, 0]}, {"labels": ["a", None]}],
+     {"most": 0.5}, {"weights": []}, {"columns": [-1, 0]}, {"labels": ["a", None]},
+     {"above": [0.5]}, {"above": [None, "a"]}, {"above": [np.inf, None]}],
 )  # fmt: skip
 def test_tilts_that_are_none(changed):
     with pytest.raises(nv.ConfigError, match="a tilt has"):

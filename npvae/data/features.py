@@ -37,7 +37,7 @@ class OfFeatures:
 
     def _take(self, columns: Any, labels: Any, mean: Any, scale: Any) -> None:
         self.columns = np.array(columns, np.intp)
-        self.labels = np.array([np.nan if l is None else l for l in labels], np.float64)
+        self.labels = numbers_or_nan(labels)
         self.mean, self.scale = np.array(mean, np.float64), np.array(scale, np.float64)
 
     @classmethod
@@ -64,7 +64,7 @@ class OfFeatures:
         """As JSON can hold it; the numbers come back bit by bit."""
         return {
             "columns": self.columns.tolist(),
-            "labels": labels_or_none(self.labels),
+            "labels": [None if l is None else int(l) for l in numbers_or_none(self.labels)],
             "mean": self.mean.tolist(),
             "scale": self.scale.tolist(),
         }
@@ -104,9 +104,14 @@ def coded(x: Array, columns: Array, labels: Array, mean: Array, scale: Array) ->
     return np.clip(f, -MOST_DEVIATIONS, MOST_DEVIATIONS)
 
 
-def labels_or_none(labels: Array) -> list[int | None]:
-    """Labels (F,), NaN where there is none, as a config has them."""
-    return [None if l != l else int(l) for l in labels.tolist()]
+def numbers_or_nan(given: Any) -> Array:
+    """What a config has as numbers (F,), NaN for None."""
+    return np.array([np.nan if l is None else l for l in given], np.float64)
+
+
+def numbers_or_none(numbers: Array) -> list[float | None]:
+    """Numbers (F,), NaN where there is none, as a config has them."""
+    return [None if l != l else l for l in numbers.tolist()]
 
 
 def frequent_labels(column: Array, fewest: int) -> list[float]:

@@ -57,7 +57,8 @@ def shape_of(values: Array, step: float, quick: bool = False) -> Fitted | None:
             with_tails(by_quantiles(values, step, n), values), f"its {n} quantiles", np.nan
         )
     some = values[:: -(-len(values) // MOST_ROWS)]
-    best = max(_fits(len(some)).items(), key=lambda fit: _held_out(fit[1], some, step))
+    gap = 1.0 if step else float(np.diff(np.unique(some)).min())
+    best = max(_fits(len(some)).items(), key=lambda fit: _held_out(fit[1], some, step, gap))
     found = with_tails(best[1](values, step), values)
     return Fitted(found, best[0], _held_out(best[1], some, step))
 
@@ -99,11 +100,21 @@ def _fits(n: int) -> dict[str, Callable[[Array, float], Marginal]]:
     return {"normal": normal, "log-normal": log_normal, **quantiles}
 
 
-def _held_out(fit: Callable[[Array, float], Marginal], values: Array, step: float) -> float:
-    """log p of a value under what was fitted to the others, its mean over folds."""
+def _held_out(
+    fit: Callable[[Array, float], Marginal], values: Array, step: float, gap: float = 1.0
+) -> float:
+    """log p of a value under what was fitted to the others, its mean over folds.
+
+    Densities are per `gap`. Where that is the least distance of two values, they compare with the
+    probabilities of atoms, whatever the column's unit is.
+    """
     folds = held_out_folds(len(values))
+    scores = []
     try:
-        scores = [fit(values[~out], step).log_prob(values[out]) for out in folds]
+        for out in folds:
+            marginal = fit(values[~out], step)
+            smooth = ~np.isin(values[out], marginal.x[1:][np.diff(marginal.x) == 0])
+            scores.append(marginal.log_prob(values[out]) + np.log(gap) * smooth)
     except ConfigError:  # all others are equal, or not above 0
         return -np.inf
     return float(np.concatenate(scores).mean())

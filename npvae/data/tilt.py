@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import ConfigError
-from .features import OfFeatures, chosen
+from .features import OfFeatures, chosen, numbers_or_nan, numbers_or_none
 
 Array = np.ndarray
 
@@ -18,11 +18,12 @@ MOST_DEVIATIONS = 4.0
 class Tilt(OfFeatures):
     """p'(x) = p(x) w(x) with log w(x) = Σ λ f_i(x) f_j(x) f_k(x) - log Z, over terms (i, j, k).
 
-    f_0 = 1. The other f are standardised columns, or whether a column has a certain label: so the
-    terms may be means (0, 0, k), squares (0, k, k) and products of two columns, the moments that
-    correlations are made of, and squares by label (i, i, k). Of all distributions with the moments
-    that p' has, p' is the closest to p in KL(p' ‖ p). Draws of p' are draws of p that are kept with
-    probability w / `most`; the few of which w is larger than that are kept always.
+    f_0 = 1. The other f are standardised columns, or whether a column has a certain label, or
+    whether it is above a threshold: so the terms may be means (0, 0, k), squares (0, k, k) and
+    products of two columns, the moments that correlations are made of, and squares by label (i, i,
+    k). Of all distributions with the moments that p' has, p' is the closest to p in KL(p' ‖ p).
+    Draws of p' are draws of p that are kept with probability w / `most`; the few of which w is
+    larger than that are kept always.
     Source: Csiszár 1975, section 3; of what is kept, von Neumann 1951.
 
     Parameters
@@ -38,6 +39,8 @@ class Tilt(OfFeatures):
     log_z : float
     most : float
         What w is cut at, 1 or more.
+    above : sequence of F numbers or None, optional
+        The threshold above which f is 1; None if it is the column's number or a label.
 
     Raises
     ------
@@ -58,9 +61,12 @@ class Tilt(OfFeatures):
         weights: Any,
         log_z: float,
         most: float,
+        above: Any = None,
     ) -> None:
         try:
             self._take(columns, labels, mean, scale)
+            none = [None] * len(self.columns)
+            self.above = numbers_or_nan(none if above is None else above)
             self.terms = np.array(terms, np.intp).reshape(-1, 3)
             self.weights = np.array(weights, np.float64)
             self.log_z, self.most = float(log_z), float(most)
@@ -72,11 +78,14 @@ class Tilt(OfFeatures):
             ) from error
 
     def _check(self) -> None:
-        sizes = {a.shape for a in (self.columns, self.labels, self.mean, self.scale)}
+        sizes = {a.shape for a in (self.columns, self.labels, self.above, self.mean, self.scale)}
         finite = [self.mean, self.scale, self.weights, np.array([self.log_z, self.most])]
         if sizes != {(len(self.columns),)} or self.weights.shape != (len(self.terms),):
             raise ValueError("their numbers differ")
-        if not all(np.isfinite(a).all() for a in finite) or np.isinf(self.labels).any():
+        if (
+            not all(np.isfinite(a).all() for a in finite)
+            or np.isinf([self.labels, self.above]).any()
+        ):
             raise ValueError("some are not finite")
         if (self.scale <= 0).any() or self.most < 1 or (self.columns < 0).any():
             raise ValueError("some are too small")
@@ -92,11 +101,12 @@ class Tilt(OfFeatures):
             "weights": self.weights.tolist(),
             "log_z": self.log_z,
             "most": self.most,
+            "above": numbers_or_none(self.above),
         }
 
     def log_weight(self, x: Array) -> Array:
         """log w of each row of x (N, D), (N,); a missing entry counts as the mean."""
-        f = features(x, self.columns, self.labels, self.mean, self.scale)
+        f = features(x, self.columns, self.labels, self.above, self.mean, self.scale)
         return np.asarray(moments(f, self.terms) @ self.weights - self.log_z)
 
     def kept(self, x: Array, rng: np.random.Generator) -> Array:
@@ -104,9 +114,13 @@ class Tilt(OfFeatures):
         return np.log(rng.random(len(x))) < self.log_weight(x) - np.log(self.most)
 
 
-def features(x: Array, columns: Array, labels: Array, mean: Array, scale: Array) -> Array:
+def features(
+    x: Array, columns: Array, labels: Array, above: Array, mean: Array, scale: Array
+) -> Array:
     """f of each row of x (N, D), (N, 1 + F): 1, then the columns standardised, 0 where missing."""
-    f = np.nan_to_num((chosen(x, columns, labels) - mean) / scale)
+    f = chosen(x, columns, labels)
+    f = np.where(np.isnan(above) | np.isnan(f), f, f > above)
+    f = np.nan_to_num((f - mean) / scale)
     f = np.clip(f, -MOST_DEVIATIONS, MOST_DEVIATIONS)
     return np.concatenate([np.ones((len(f), 1)), f], axis=1)
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..data.features import chosen, coded, frequent_labels, labels_or_none
+from ..data.features import chosen, coded, frequent_labels, numbers_or_none
 from ..data.linear import LinearGuesses, fitted
 from ..data.neighbours import Neighbours, learnt
 from .hidden import HIDDEN, HiddenCells, hidden_cells, weights
@@ -75,7 +75,7 @@ def fit_linear(features: Features, x: Array, cells: HiddenCells) -> LinearGuesse
     mean = mean + scale * shift
     none = np.zeros(len(columns))
     linear = LinearGuesses(
-        columns, labels_or_none(labels), mean, scale, least, most, covariance, none
+        columns, numbers_or_none(labels), mean, scale, least, most, covariance, none
     )
     linear.weights = weights(cells, linear, linear.guesses(cells.seen))
     return linear
@@ -95,7 +95,7 @@ def fit_neighbours(features: Features, x: Array, cells: HiddenCells, seed: int) 
             rng = np.random.default_rng([seed, _NEARNESS, int(t)])
             nearness[t] = learnt(f, int(t), columns != columns[t], HIDDEN, rng)
     none = np.zeros(len(columns))
-    made = Neighbours(columns, labels_or_none(labels), mean, scale, rows, nearness, none)
+    made = Neighbours(columns, numbers_or_none(labels), mean, scale, rows, nearness, none)
     place = np.full(len(x), -1)
     place[kept] = np.arange(len(kept))
     guesses = made.guesses(cells.seen, place[cells.own])

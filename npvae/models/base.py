@@ -325,9 +325,8 @@ class Model(Owner, abstract=True):
         contexts = self.context_reader(context, n)
         z = self.draw_z(n, rng, None if contexts is None else contexts.checked(slice(0, n)))
         drawn = self.decode(z, context, take, seed)
-        if take == "draw" and self.functions is not None:
-            return self.functions.restored(drawn)
-        return drawn
+        functions = self.functions if take == "draw" else None
+        return drawn if functions is None else functions.restored(drawn)
 
     def _context_of(self, n: int, context: Any) -> Any:
         """The context of n new rows, as rows of numbers; one serves all."""

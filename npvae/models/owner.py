@@ -25,7 +25,16 @@ class Owner(Part, abstract=True):
     """
 
     not_in_config: tuple[str, ...] = ("parameters",)
-    not_in_text = ("schema", "inputs", "condition", "tilt", "linear", "neighbours", "functions", "parameters")
+    not_in_text = (
+        "schema",
+        "inputs",
+        "condition",
+        "tilt",
+        "linear",
+        "neighbours",
+        "functions",
+        "parameters",
+    )
     flat: Array
     _dtype: np.dtype
     _awaited: tuple[str, ...] = ("flat", "_params")

@@ -11,7 +11,7 @@ from ..core.arrays import as_array
 from ..core.checks import whole
 from ..core.errors import ConfigError
 from ..core.public import public
-from ..data.features import chosen, frequent_labels, labels_or_none
+from ..data.features import chosen, frequent_labels, numbers_or_none
 from ..data.functions import Functions, find
 from ..data.gaussians import Gaussians, improved, started
 from ..data.tilt import Tilt, features, moments
@@ -27,13 +27,16 @@ _STEPS, _PATIENCE = 50, 5
 _FEWEST_ROWS = 20
 _MOST_POINTS = 20_000
 """Latent vectors, and rows of training, that are looked at."""
-_DRAWS = 10_000
-"""Drawn rows whose moments are compared with those of the data."""
+_DRAWS, _MANY_DRAWS = 10_000, 30_000
+"""Drawn rows whose moments are compared with those of the data; more for those of many rows."""
 _FEWEST_OF_LABEL = 30
 """A label of a category with fewer rows has no moments."""
-_MOST_FEATURES, _MOST_TERMS = 1000, 300
+_MOST_FEATURES, _MOST_TERMS, _MANY_TERMS = 1000, 300, 600
 _MANY_ROWS = 1000
-"""From so many rows on the deviation of each label's rows is a moment, too."""
+"""From so many rows on the deviation of each label's rows is a moment, too, and how many rows are
+above some thresholds."""
+_THRESHOLDS = 0.1, 0.3, 0.5, 0.7, 0.9
+"""The shares of the rows that are not above them."""
 _RIDGE = 30.0
 """How many times the variance of a mean moments are held loosely by. Measured: docs/training.md."""
 _LEAST_EFFECTIVE = 0.5
@@ -233,31 +236,34 @@ def _tilt(model: Model, x: Array, seed: int) -> tuple[Tilt | None, float]:
     described = _features(model, x)
     if described is None:
         return None, 1.0
-    columns, labels, mean, scale = described
+    columns, labels, above, mean, scale = described
+    many = len(x) >= _MANY_ROWS
     some = x[:: -(-len(x) // _MOST_POINTS)]
-    drawn = features(model.sample(_DRAWS, seed, take="draw"), *described)
+    n_draws = _MANY_DRAWS if many else _DRAWS
+    drawn = features(model.sample(n_draws, seed, take="draw"), *described)
     data = features(some, *described)
     held = np.concatenate([np.ones((len(some), 1), bool), ~np.isnan(some[:, columns])], axis=1)
-    terms, goal, n = _most_different(drawn, data, held.astype(float), columns)
-    products = moments(drawn, terms)
+    terms, goal, n = _most_different(drawn, data, held.astype(float), columns, above)
+    products = moments(drawn.astype(np.float32), terms)
     ridge = _RIDGE * (products.var(0) + 1e-3) / n * len(some) / len(x)
     weights = np.zeros(len(terms))
     for _ in range(8):
         weights = _fitted(products, goal, ridge, weights)
-        log_w = products @ weights
+        log_w = _single(products, weights)
         log_z = float(np.logaddexp.reduce(log_w) - np.log(len(log_w)))
         w = np.exp(log_w - log_z)
         effective = float(1 / np.mean(np.square(w)))
         if effective >= _LEAST_EFFECTIVE:
             most = max(1.0, min(_MOST_WEIGHT, float(w.max())))
-            given = labels_or_none(labels)
-            return Tilt(columns, given, mean, scale, terms, weights, log_z, most), effective
+            of = columns, numbers_or_none(labels), mean, scale
+            tilt = Tilt(*of, terms, weights, log_z, most, numbers_or_none(above))
+            return tilt, effective
         ridge = ridge * 4
     return None, 1.0
 
 
-def _features(model: Model, x: Array) -> tuple[Array, Array, Array, Array] | None:
-    """Column, label, mean and scale of each feature; None where there are too few or too many."""
+def _features(model: Model, x: Array) -> tuple[Array, ...] | None:
+    """Column, label, threshold, mean and scale of each feature; None if too few or too many."""
     schema: Any = getattr(model, "schema", None)
     found: list[tuple[int, float]] = []
     for j in range(x.shape[1]):
@@ -276,11 +282,31 @@ def _features(model: Model, x: Array) -> tuple[Array, Array, Array, Array] | Non
     varies = spread > 1e-9 * (1 + np.abs(mean))
     if varies.sum() < 2:
         return None
-    return columns[varies], labels[varies], mean[varies], spread[varies]
+    plain = columns[varies], labels[varies], np.full(varies.sum(), np.nan)
+    high = _thresholds(x, plain[0][np.isnan(plain[1])])
+    if len(x) < _MANY_ROWS or not 0 < len(high) <= _MOST_FEATURES - len(plain[0]):
+        return *plain, mean[varies], spread[varies]
+    of, above, share = high.T
+    more = of.astype(np.intp), np.full(len(of), np.nan), above, share, np.sqrt(share * (1 - share))
+    described = (*plain, mean[varies], spread[varies])
+    return tuple(np.concatenate(pair) for pair in zip(described, more, strict=True))
+
+
+def _thresholds(x: Array, columns: Array) -> Array:
+    """Column, threshold and the share of rows above it, (T, 3), of columns that are numbers."""
+    found = []
+    for j in columns.tolist():
+        known = x[~np.isnan(x[:, j]), j]
+        if len(np.unique(known)) > 2:
+            for above in np.unique(np.quantile(known, _THRESHOLDS, method="lower")).tolist():
+                rows = int((known > above).sum())
+                if min(rows, len(known) - rows) >= _FEWEST_OF_LABEL:
+                    found.append((j, above, rows / len(known)))
+    return np.array(found).reshape(-1, 3)
 
 
 def _most_different(
-    drawn: Array, data: Array, held: Array, columns: Array
+    drawn: Array, data: Array, held: Array, columns: Array, above: Array
 ) -> tuple[Array, Array, Array]:
     """The terms that differ most, in standard errors, (P, 3); their means in data, and of n rows.
 
@@ -292,13 +318,14 @@ def _most_different(
     i, k = np.triu_indices(len(column))
     useful = (column[i] != column[k]) | ((i == k) & ~binary[i])
     terms = [np.stack([0 * i, i, k], axis=1)[useful]]
-    if len(data) >= _MANY_ROWS:
-        of, by = np.flatnonzero(~binary), np.flatnonzero(binary[1:]) + 1
+    many = len(data) >= _MANY_ROWS
+    if many:
+        of, by = np.flatnonzero(~binary), np.flatnonzero(binary[1:] & np.isnan(above)) + 1
         squared, label = np.repeat(of, len(by)), np.tile(by, len(of))
         terms.append(np.stack([squared, squared, label], axis=1))
     found = [_means(drawn, data, held, some) for some in terms]
     apart, goal, n = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    most = np.sort(np.argsort(-apart, kind="stable")[:_MOST_TERMS])
+    most = np.sort(np.argsort(-apart, kind="stable")[: _MANY_TERMS if many else _MOST_TERMS])
     return np.concatenate(terms)[most], goal[most], n[most]
 
 
@@ -325,17 +352,16 @@ def _fitted(terms: Array, goal: Array, ridge: Array, weights: Array) -> Array:
     """
 
     def loss(weights: Array) -> float:
-        log_w = terms @ weights
+        log_w = _single(terms, weights)
         penalty = 0.5 * (ridge * np.square(weights)).sum()
         return float(np.logaddexp.reduce(log_w) - np.log(len(log_w)) - goal @ weights + penalty)
 
     now = loss(weights)
-    single = terms.astype(np.float32)  # of the curvature float32 will do: it only sets the step
     for _ in range(25):
-        log_w = terms @ weights
+        log_w = _single(terms, weights)
         w = np.exp(log_w - np.logaddexp.reduce(log_w))
-        mean = w @ terms
-        root = single * np.sqrt(w, dtype=np.float32)[:, None]
+        mean = _single(w, terms)
+        root = terms * np.sqrt(w).astype(np.float32)[:, None]
         curvature = (root.T @ root).astype(np.float64) - np.outer(mean, mean) + np.diag(ridge)
         step = np.linalg.solve(curvature, goal - mean - ridge * weights)
         size, then = 1.0, loss(weights + step)
@@ -346,3 +372,8 @@ def _fitted(terms: Array, goal: Array, ridge: Array, weights: Array) -> Array:
             break
         weights, now = weights + size * step, then
     return weights
+
+
+def _single(a: Array, b: Array) -> Array:
+    """A product in float32, of which there is no copy in float64."""
+    return np.asarray(a.astype(np.float32, copy=False) @ b.astype(np.float32, copy=False), float)
