@@ -1,6 +1,6 @@
 """Does β-TCVAE tell the factors of sprites apart? Its scores beside the ELBO's, seed by seed.
 
-    python -m bench.sprites [--seeds 5] [--epochs 60] [--beta 6] [--out sprites.jsonl]
+    python -m bench.sprites [--seeds 5] [--first-seed 0] [--epochs 60] [--beta 6] [--out sprites.jsonl]
     python -m bench.sprites --show sprites.jsonl
 
 10,000 sprites of 32 x 32 pixels, whose factors are known; a dense VAE, 1024-400-400-10, ReLU,
@@ -72,6 +72,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seeds", type=measure.count, default=5)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--epochs", type=measure.count, default=60)
     parser.add_argument("--rows", type=measure.count, default=10_000)
     parser.add_argument("--beta", type=float, default=6.0)
@@ -81,7 +82,7 @@ def main() -> None:
     if args.show is None:
         lines = args.out.read_text().splitlines() if args.out.exists() else []
         done = [tuple(map(json.loads(line).get, ("run", "seed", "epochs"))) for line in lines]
-        for seed in range(args.seeds):
+        for seed in range(args.first_seed, args.first_seed + args.seeds):
             for name, objective in (
                 ("ELBO", nv.ELBO()), (f"BetaTC({args.beta:g})", nv.BetaTC(args.beta)),
             ):  # fmt: skip
