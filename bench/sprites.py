@@ -1,6 +1,7 @@
 """Does β-TCVAE tell the factors of sprites apart? Its scores beside the ELBO's, seed by seed.
 
-    python -m bench.sprites [--seeds 5] [--first-seed 0] [--epochs 60] [--beta 6] [--out sprites.jsonl]
+    python -m bench.sprites [--seeds 5] [--first-seed 0] [--epochs 60] [--beta 6]
+        [--out sprites.jsonl]
     python -m bench.sprites --show sprites.jsonl
 
 10,000 sprites of 32 x 32 pixels, whose factors are known; a dense VAE, 1024-400-400-10, ReLU,

@@ -104,7 +104,15 @@ def test_planar_flows_begin_without_a_change_of_volume(z_dim, rng):
         (moved, change), _ = flow.forward(z)
         np.testing.assert_allclose(change, 0, atol=1e-12)
         np.testing.assert_allclose(moved @ flow.w, z @ flow.w, atol=1e-12)
+        assert np.linalg.norm(flow.w) == pytest.approx(0.5)
         z = moved
+
+
+def test_planar_flows_begin_with_small_steps_at_right_angles_to_w(rng):
+    flows = allocated(Flowed(["planar"] * 32), 20, rng, spread=0.0).flows
+    u_hats = [flow.u - (flow.u @ flow.w) * flow.w / (flow.w @ flow.w) for flow in flows]
+    assert np.std(u_hats) == pytest.approx(0.1 * np.sqrt(19 / 20), abs=4 * 0.1 / np.sqrt(2 * 640))
+    assert abs(np.mean(u_hats)) < 4 * 0.1 / np.sqrt(640)
 
 
 def test_flows_that_scale_and_shift_leave_a_gaussian(rng):
