@@ -76,7 +76,8 @@ def test_text_and_config_stand_for_them(text, made):
         (lambda: nv.BetaTC(estimator="x"), "estimator is one of weighted, stratified; got 'x'."),
         (
             lambda: nv.BetaTC(estimator="stratified"),
-            "the stratified estimator needs n_data, the number of training rows; got none.",
+            "the stratified estimator needs n_data, the number of training rows; got none. "
+            "Give n_data=..., or take estimator='weighted'.",
         ),
         (lambda: nv.MMD(kernel="linear"), "kernel is one of imq, rbf; got 'linear'."),
         (lambda: nv.MMD(scales=()), "scales are 1 to 100 numbers, such as [0.5,1,2]; got ()."),

@@ -163,6 +163,14 @@ def test_another_librarys_name_of_a_part_is_answered_too(options, found):
         vae(**options)
 
 
+@pytest.mark.parametrize(
+    ("called", "found"), [("wae", "mmd"), ("InfoVAE", "mmd"), ("tcvae", "betatc"), ("vr", "renyi")]
+)
+def test_papers_names_of_an_objective_are_answered(called, found):
+    with pytest.raises(nv.ConfigError, match=f"did you mean '{found}'"):
+        nv.fit(vae(), X, objective=called)
+
+
 def test_each_name_of_a_part_is_registered():
     from npvae.core import registered
 

@@ -153,6 +153,11 @@ _VALUES = {
     "vamp": "vampprior",
     "iwae": "iwelbo importance_weighted",
     "elbo": "vae beta_vae evidence_lower_bound",
+    "mmd": "wae wae_mmd infovae info_vae mmd_vae",
+    "betatc": "tcvae beta_tcvae btcvae beta_tc tc total_correlation",
+    "dip": "dip_vae dipvae dip_vae_i dip_vae_ii",
+    "renyi": "vr vr_bound renyi_bound variational_renyi",
+    "stl": "sticking_the_landing",
 }
 """Names that are registered, with what others call the same."""
 

@@ -78,7 +78,8 @@ class BetaTC(Objective):
         self.n_data = None if n_data is None else whole("n_data", n_data)
         if estimator == "stratified" and n_data is None:
             raise ConfigError(
-                "the stratified estimator needs n_data, the number of training rows; got none."
+                "the stratified estimator needs n_data, the number of training rows; got none. "
+                "Give n_data=..., or take estimator='weighted'."
             )
         self.n_samples = whole("n_samples", n_samples)
 
