@@ -48,6 +48,12 @@ def evaluate(commands: Any) -> None:
         help="importance samples per row (default: 5000)",
     )
     parser.add_argument(
+        "--naive",
+        action="store_true",
+        help="also estimate the log-likelihood by naive Monte Carlo, from draws of the prior; it "
+        "falls short in more than a few latent dimensions",
+    )
+    parser.add_argument(
         "--gap-rows",
         type=whole(1),
         metavar="N",

@@ -17,6 +17,7 @@ from ..evaluate import (
     information,
     kl_by_dimension,
     label_accuracy,
+    log_likelihood,
     metrics,
     reconstruction_error,
 )
@@ -39,8 +40,8 @@ _MOST_SHOWN = 8
 def measured(run: Run, data: Dataset, options: Namespace) -> Figures:
     """All figures of a model on these rows, by the names that --json has."""
     model, x, context, seed = run.model, data.x, data.context, options.seed
-    gap = _gap(model, data, options)  # first: of some models it is refused
-    figures = {**metrics(model, x, options.samples, seed, context, progress=True), **gap}
+    asked = {**_gap(model, data, options), **_naive(model, data, options)}  # first: may be refused
+    figures = {**metrics(model, x, options.samples, seed, context, progress=True), **asked}
     if model.has_density or not model.levels:
         by_dimension = kl_by_dimension(model, x, seed, context)
         figures["kl_by_dimension"] = [kl.tolist() for kl in by_dimension]
@@ -71,6 +72,18 @@ def _gap(model: Any, data: Dataset, options: Namespace) -> Figures:
     some = None if data.context is None else data.context[rows]
     gap = inference_gap(model, data.x[rows], options.samples, seed=options.seed, context=some)
     return {"inference_gap": {"n": len(rows), **gap}}
+
+
+def _naive(model: Any, data: Dataset, options: Namespace) -> Figures:
+    """The log-likelihood from draws of the prior, if it is asked for."""
+    if not options.naive:
+        return {}
+    log_p, _, effective = log_likelihood(
+        model, data.x, options.samples, options.seed, data.context, True, True, "prior"
+    )
+    few = int((effective < FEW).sum())
+    naive = {"log_likelihood": float(log_p.mean()), "few_effective": few}
+    return {"naive": {**naive, "effective_samples": float(np.median(effective))}}
 
 
 def lines(model: Any, figures: Figures) -> Iterator[Line]:
@@ -113,6 +126,11 @@ def _bounds(figures: Figures) -> Iterator[Line]:
     likelihood += f"; of the sampling {sampling:.2g}" if sampling is not None else ""
     yield "log-likelihood", f"{figures['log_likelihood']:.2f}", likelihood
     yield "effective", f"{figures['effective_samples']:.0f}", _effective(figures)
+    if "naive" in figures:
+        naive = figures["naive"]
+        what = f"log-likelihood from {figures['n_samples']:,} draws of the prior per row: "
+        what += f"{naive['effective_samples']:.3g} of them count, the median over rows"
+        yield "naive", f"{naive['log_likelihood']:.2f}", what
     if "inference_gap" in figures:
         gap = figures["inference_gap"]
         what = (

@@ -61,6 +61,24 @@ def test_the_gap_and_its_parts(npvae, trained, refused, tmp_path):
     assert "posterior='gaussian'" in line
 
 
+def test_naive_monte_carlo_stands_beside_importance_samples(npvae, trained, refused, tmp_path):
+    options = ("--samples", 30, "--naive")
+    naive = evaluated(npvae, trained, *options)["naive"]
+    log_p, _, effective = nv.log_likelihood(
+        nv.load(trained / "model.npz"), nv.datasets.digits()[0], 30, diagnostics=True,
+        proposal="prior",
+    )  # fmt: skip
+    assert naive["log_likelihood"] == pytest.approx(log_p.mean())
+    assert naive["effective_samples"] == pytest.approx(np.median(effective))
+    assert naive["few_effective"] == (effective < 10).sum()
+    out = npvae("evaluate", trained, *options).out
+    found = f"{naive['log_likelihood']:.2f} +log-likelihood from 30 draws of the prior per row"
+    assert re.search(rf"^  naive +{found}", out, re.MULTILINE)
+    nv.save(nv.Autoencoder(64, 2), tmp_path / "a.npz")
+    line = refused("evaluate", tmp_path / "a.npz", "--data", "digits", "--naive")
+    assert "naive Monte Carlo is a mean over p(z)" in line
+
+
 @pytest.mark.slow
 def test_what_the_codes_say_stands_in_table_and_json(npvae, trained):
     figures = evaluated(npvae, trained, "--samples", 20)
