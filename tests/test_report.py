@@ -91,6 +91,9 @@ def test_a_warm_up_that_did_not_end(rows):
     assert any("warm-up had not ended" in said for said in nv.report(model, rows, history=history))
     history = nv.fit(model, rows, objective=nv.ELBO(nv.Linear(0, 1, 5)), epochs=20)
     assert not any("warm-up" in said for said in nv.report(model, rows, history=history))
+    history = nv.fit(model, rows, objective=nv.ELBO(nv.Linear(0, 1, 2)), epochs=3)
+    assert history["beta"][-1] > history["beta"][-2]
+    assert not any("warm-up" in said for said in nv.report(model, rows, history=history))
 
 
 @pytest.mark.slow

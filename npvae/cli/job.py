@@ -222,8 +222,8 @@ def _prepare(options: Namespace, place: RunFolder) -> Job:
     if family_of(choices) == "conv":
         arguments = _image_options(data, choices, shape)
     model = _model(choices, {**arguments, **asked})
-    if choices["fit_prior"]:
-        check_prior_can_be_fitted(model)
+    if n := choices["fit_prior"]:
+        check_prior_can_be_fitted(model, n, len(train.x))
     image_shape = image_shape_of(data, model.likelihood, shape)
     if image_shape and shape is None and data.image_shape is None:
         size = " x ".join(map(str, image_shape))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from argparse import Namespace
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +11,8 @@ import numpy as np
 
 from .. import plots
 from ..core.errors import ConfigError
-from ..core.files import replacing
+from ..core.files import WriteError, replacing
+from ..core.memory import check_memory, in_words
 from ..core.progress import counting
 from ..data.conditions import Labels
 from ..datasets import Dataset
@@ -40,12 +42,30 @@ def sample(options: Namespace) -> None:
     which += of_what
     if options.balance is not None:
         which += f", as many of each {options.balance!r}"
+    _check_room(options, run.model.x_dim)
     blocks = _shown(_blocks(run, options, given, context), options.n)
     if is_picture(options.out):
         plots.save(gallery.samples(np.concatenate(list(blocks))), options.out)
     else:
         _write(options, blocks, run, context)
     say(f"{options.out}: {count(options.n, 'sample')} {which}")
+
+
+def _check_room(options: Namespace, n_columns: int) -> None:
+    """Refuse more rows than the disk has room for, or of a picture, memory."""
+    numbers = options.n * n_columns
+    if is_picture(options.out):
+        check_memory(
+            f"a picture of {options.n:,} rows", 4 * numbers, "take fewer, or a .npy or .csv"
+        )
+        return
+    least = numbers * (4 if options.out.suffix.lower() == ".npy" else 2)  # a digit and a comma
+    free = shutil.disk_usage(options.out.parent).free
+    if least > free:
+        raise WriteError(
+            f"{options.n:,} rows take {in_words(least)} at least, and there are {in_words(free)} "
+            f"where '{options.out}' would be; take fewer, or another --out."
+        )
 
 
 def _blocks(run: Run, options: Namespace, given: dict[str, str], context: Any) -> Iterator[Array]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .memory import NARROWER, check_memory
 from .part import Init, Part
 
 Array = np.ndarray
@@ -73,7 +74,10 @@ def n_parameters(root: Part) -> int:
 def initialise(root: Part, rng: np.random.Generator, dtype: Any) -> Array:
     """A new flat vector with every parameter's initial value, drawn in float64 in layout order."""
     slots = layout(root).values()
-    flat = np.empty(sum(slot.size for slot in slots), dtype)
+    sizes = [slot.size for slot in slots]
+    n, most = sum(sizes), 16 * max(sizes, default=0)  # in float64, and once more times a gain
+    check_memory(f"a model of {n:.3g} parameters", n * np.dtype(dtype).itemsize + most, NARROWER)
+    flat = np.empty(n, dtype)
     drawn: dict[tuple[int, str], Array] = {}
     for slot in slots:
         view = drawn[id(slot.part), slot.attribute] = slot.view(flat)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeAlias
@@ -9,6 +10,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 
 from .errors import ConfigError
+from .memory import NARROWER, check_memory
 from .registry import Registered, registered
 
 Array = np.ndarray
@@ -68,6 +70,8 @@ class Part(Registered, ABC, abstract=True):
         ``init(rng, shape)`` draws its initial value. With `given`, names of parameters that were
         declared before, the initial values of these follow as arguments.
         """
+        n = math.prod(shape)
+        check_memory(f"one of the parts, {self.name}, of {n:.3g} parameters", 4 * n, NARROWER)
         declared = self.__dict__.get("_declared", {})  # a clone's until then
         self.__dict__["_declared"] = {**declared, name: (shape, init, given)}
 

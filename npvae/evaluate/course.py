@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,11 @@ def risen(losses: list[float]) -> int | None:
 
 
 def warming_up(records: Records) -> float | None:
-    """The last beta, if it was still rising as training ended."""
-    betas = [record["beta"] for record in records[-2:]]
-    return betas[-1] if len(betas) == 2 and betas[1] > betas[0] else None
+    """The last beta, if it was still rising as training ended.
+
+    A record has the mean over its epoch, so that a rise which ended in the epoch before still shows
+    in the last one, as a small step after a large one.
+    """
+    betas = [record["beta"] for record in records[-3:]]
+    steps = [after - before for before, after in pairwise(betas)]
+    return betas[-1] if steps and steps[-1] > 0 and steps[-1] >= steps[0] / 2 else None

@@ -12,7 +12,7 @@ from ..core import LevelTerms, Part, Terms
 from ..core.arrays import as_array
 from ..core.checks import whole
 from ..core.errors import ConfigError, DataError
-from .inference import INFERENCES, Chain
+from .inference import INFERENCES, Chain, Seen
 from .observed import OUT_GAIN, Observed
 
 Array = np.ndarray
@@ -99,27 +99,27 @@ class HierarchicalVAE(Observed):
     def _build(self, inputs: Any, parameters: Mapping[str, Array] | None) -> None:
         n_inputs, back = self._build_input(inputs), self.hidden[::-1]
         self.chain = Chain([self._mlp(above, 2 * z, back) for z, above in pairwise(self.z_dims)])
-        first, heard = self._first(n_inputs)
+        first, seen = self._first(n_inputs)
         make = INFERENCES[self.inference]
-        self.posterior = make(heard, self.z_dims, self.hidden, self.activation, self.init, first)
+        self.posterior = make(seen, self.z_dims, self.hidden, self.activation, self.init, first)
         self.levels = self.posterior.levels
         n_theta = self.likelihood.n_outputs(self.x_dim)
         n_z = self.z_dim + self.context_dim
         self.decoder = self._network("decoder", n_z, n_theta, back, OUT_GAIN)
         self._own(self._dtype, self.seed, parameters)
 
-    def _first(self, n_inputs: int) -> tuple[Any, Array]:
-        """The encoder that was given, if it takes what there is, and the gains of what follows."""
+    def _first(self, n_inputs: int) -> tuple[Any, Seen]:
+        """The encoder that was given, if it takes what there is, and what comes after it."""
         if "encoder" in self.not_in_config:
-            return None, self._heard(n_inputs)
+            return None, (n_inputs, self._heard(n_inputs))
         if self.encoder.in_shape is None:
-            return self.encoder, self._heard(n_inputs)
+            return self.encoder, (n_inputs, self._heard(n_inputs))
         if self.encoder.n_in != n_inputs:
             raise ConfigError(
                 f"the encoder of this model maps rows of {n_inputs} numbers; got a network from "
                 f"{self.encoder.n_in}. Change its first layer."
             )
-        return self.encoder, np.ones(self.encoder.n_out)
+        return self.encoder, (self.encoder.n_out, 1.0)
 
     @property
     def z_widths(self) -> Sequence[int]:

@@ -18,6 +18,8 @@ from ..priors import Conditional, StandardNormal
 Array = np.ndarray
 Arrays = tuple[Array, ...]
 Drawn = tuple[Array, list[LevelTerms]]
+Seen = tuple[int, Any]
+"""How many numbers layers are given, and the gain of their first weights."""
 
 
 class Chain(Part, abstract=True):
@@ -56,13 +58,12 @@ class Inference(Part, abstract=True):
         centred(inputs, chain)                  -> each level's parameters of q
 
     Networks go up: ``up[l]`` are hidden layers, of which ``heads[l]`` makes the statistics of q.
-    Those of level 1 begin with `first`, where there is one; `heard` is the gain of the first
-    weights after it, one for each of their inputs.
+    Those of level 1 begin with `first`, where there is one, and go on with what it makes, `seen`.
     """
 
     def __init__(
         self,
-        heard: Array,
+        seen: Seen,
         z_dims: Sequence[int],
         hidden: Sequence[int],
         activation: Any,
@@ -72,8 +73,8 @@ class Inference(Part, abstract=True):
         self.up: list[Any] = []
         self.heads: list[Any] = []
         for level, z_dim in enumerate(z_dims):
-            gain: Any = self._heard_at(level, heard, z_dims, hidden)
-            layers, n_in = ([first] if first is not None and level == 0 else []), len(gain)
+            n_in, gain = self._seen_at(level, seen, z_dims, hidden)
+            layers = [first] if first is not None and level == 0 else []
             for width in hidden:
                 layers.append(Dense(n_in, width, activation, init, gain))
                 n_in, gain = width, 1.0
@@ -84,9 +85,9 @@ class Inference(Part, abstract=True):
         self.levels = [*(self._level() for _ in beneath), top]
 
     @staticmethod
-    def _heard_at(level: int, heard: Array, z_dims: Sequence[int], hidden: Sequence[int]) -> Array:
-        """The gain of each number that the layers of a level are given."""
-        return heard if level == 0 or not hidden else np.ones(hidden[-1])
+    def _seen_at(level: int, seen: Seen, z_dims: Sequence[int], hidden: Sequence[int]) -> Seen:
+        """What the layers of a level are given."""
+        return seen if level == 0 or not hidden else (hidden[-1], 1.0)
 
     @staticmethod
     def _level() -> Level:
@@ -250,8 +251,8 @@ class Upwards(Inference, abstract=True):
     """
 
     @staticmethod
-    def _heard_at(level: int, heard: Array, z_dims: Sequence[int], hidden: Sequence[int]) -> Array:
-        return heard if level == 0 else np.ones(z_dims[level - 1])
+    def _seen_at(level: int, seen: Seen, z_dims: Sequence[int], hidden: Sequence[int]) -> Seen:
+        return seen if level == 0 else (z_dims[level - 1], 1.0)
 
     @staticmethod
     def _level() -> Level:

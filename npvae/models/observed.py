@@ -138,16 +138,17 @@ class Observed(Model, abstract=True):
     ) -> Any:
         return mlp(n_in, hidden, n_out, self.activation, self.init, gain, in_gain)
 
-    def _heard(self, n_in: int) -> Array:
-        """The gain of first weights, (n_in,), of which a context is the last: labels start loud.
+    def _heard(self, n_in: int) -> Any:
+        """The gain of first weights, or (n_in,) of them, a context's last: labels start loud.
 
         A label is one 1 among zeros, and x or z beside it are many numbers: with weights drawn
         alike little is heard of it. Then z tells the class too, and a z drawn from p(z) contradicts
         the label. So a label starts as loud as all n numbers beside it: √n (docs/training.md).
         """
+        if not isinstance(self.condition, Labels):
+            return 1.0
         gain, beside = np.ones(n_in), n_in - self.context_dim
-        if isinstance(self.condition, Labels):
-            gain[beside:] = math.sqrt(beside)
+        gain[beside:] = math.sqrt(beside)
         return gain
 
     def _log_px(self, theta: Array, x: Array) -> tuple[Array, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 from ..core import Part, bind, clone, initialise, layout, n_parameters
 from ..core.aliases import call_meant
 from ..core.errors import ConfigError, ModelFileError, NotFitted
+from ..core.memory import NARROWER
 
 Array = np.ndarray
 AnyOwner = TypeVar("AnyOwner", bound="Owner")
@@ -65,10 +66,12 @@ class Owner(Part, abstract=True):
             rng = np.random.default_rng(seed)
             try:
                 self._hold(initialise(self, rng, dtype))
+            except ConfigError:
+                raise
             except (MemoryError, ValueError, OverflowError) as error:
                 raise ConfigError(
-                    f"a model of {n_parameters(self):.3g} parameters is more than this machine's "
-                    "memory holds; take fewer columns, or narrower hidden layers."
+                    f"a model of {n_parameters(self):.3g} parameters takes more memory than there "
+                    f"is; {NARROWER}."
                 ) from error
             return
         _check_parameters(self, parameters)

@@ -141,8 +141,8 @@ def fit_prior(
     Source: Dempster, Laird & Rubin 1977; of the aggregate posterior as the best prior, Hoffman &
     Johnson 2016.
     """
-    check_prior_can_be_fitted(model)
     n = whole("n_components", n_components)
+    check_prior_can_be_fitted(model, n, len(as_array(x, "x")))
     rng = np.random.default_rng([whole("seed", seed, least=0), 0])
     z, held_out, before = _points(model, as_array(x, "x"), valid, rng)
     fitted, score = _most_likely(started(z, n, rng), z, held_out)
@@ -156,8 +156,13 @@ def fit_prior(
     return made
 
 
-def check_prior_can_be_fitted(model: Model) -> None:
-    """Raise `ConfigError` for a model that `fit_prior` does not take."""
+def check_prior_can_be_fitted(model: Model, n_components: int, n_rows: int) -> None:
+    """Raise `ConfigError` for a model that `fit_prior` does not take, or too many components."""
+    if n_components > n_rows:
+        raise ConfigError(
+            f"a prior that is fitted to {n_rows} rows has as many components at most; got "
+            f"{n_components}."
+        )
     if model.context_dim or len(model.levels) != 1 or getattr(model, "prior", None) is None:
         raise ConfigError(
             "a prior is fitted for a model with one latent level, a prior of its own and no "

@@ -17,6 +17,7 @@ from ..core import interrupts, layout
 from ..core.checks import number
 from ..core.errors import ConfigError, NonFiniteLoss
 from ..core.files import sweep_beside
+from ..core.memory import NARROWER, check_memory
 from ..core.numerics import all_finite
 from ..core.progress import Silent, reporter
 from ..core.public import public
@@ -221,6 +222,8 @@ class _Run:
         self.history = History()
         self._told = False  # that the validation loss is no number
         settings.optimiser.rate(settings.lr(0.0), model.flat.dtype)
+        needed = 4 * model.flat.nbytes  # weights, gradient, and Adam's two moments
+        check_memory(f"training {model.n_params:.3g} parameters", needed, NARROWER)
         self.state = settings.optimiser.start(model.flat)
 
     def train(self) -> History:
