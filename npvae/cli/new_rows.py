@@ -32,6 +32,7 @@ Array = np.ndarray
 def sample(options: Namespace) -> None:
     """Write new examples, a block at a time where the file takes blocks."""
     run = open_run(options.run)
+    _check_room(options, run.model.x_dim)
     gallery = gallery_for(run, Dataset(np.empty((0, run.model.x_dim))), options)
     context, given, of_what = asked_of(run, options)
     which = "from the prior"
@@ -42,7 +43,6 @@ def sample(options: Namespace) -> None:
     which += of_what
     if options.balance is not None:
         which += f", as many of each {options.balance!r}"
-    _check_room(options, run.model.x_dim)
     blocks = _shown(_blocks(run, options, given, context), options.n)
     if is_picture(options.out):
         plots.save(gallery.samples(np.concatenate(list(blocks))), options.out)

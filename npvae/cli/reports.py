@@ -26,6 +26,7 @@ from ..core.wording import short
 from ..evaluate import DrawnRows, drawn_rows_report
 from ..executor.describe import describe
 from ..objectives import ELBO
+from .choices import family_of
 from .console import DONE, FAILED_CHECK, say
 from .contexts import contexts_like, told
 from .inputs import rows_apart, rows_for
@@ -33,7 +34,7 @@ from .measured import lines, measured
 from .objective_options import objective
 from .runs import CONFIG, Run, open_run
 from .tabular import worst
-from .train_options import SETTINGS
+from .train_options import GROUPS, SETTINGS
 
 _PACKAGES = ("numba", "threadpoolctl", "matplotlib", "tqdm", "openpyxl", "pyarrow")
 
@@ -141,10 +142,18 @@ def _contents(name: str) -> Iterator[tuple[str, str]]:
         yield "training", f"not known: no {CONFIG} that describes this model is beside the file"
         return
     yield "training", f"npvae train, of npvae {run.config.get('npvae')}"
-    yield from _listed(run.settings)
+    yield from _listed(_of_its_family(run))
     if run.records:
         epochs = max(run.settings["epochs"], len(run.records))
         yield "last losses", f"{epoch_summary(run.records[-1], epochs)}, nats per example"
+
+
+def _of_its_family(run: Run) -> dict[str, Any]:
+    """The settings of a run that its family of models takes."""
+    takes = {"model", "z_dim", *arguments_of("model", family_of(run.settings))}
+    unused = {option.name for option in GROUPS["model"]} - takes
+    unused |= set() if run.model.has_kl else {"beta", "warmup", "free_bits"}
+    return {name: value for name, value in run.settings.items() if name not in unused}
 
 
 def _in_short(run: Any) -> dict[str, Any]:

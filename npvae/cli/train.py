@@ -77,6 +77,7 @@ def _plan(job: Job, options: Namespace) -> str:
     family = "" if choices["model"] == "vae" else f"{choices['model']}, "
     sizes = [model.x_dim, *layers, f"z {z}", *layers[::-1], model.x_dim]
     threads = choices["threads"] or usable_cores()
+    minimised = in_words(choices) if model.has_kl else "the reconstruction alone"
     notes = [*job.notes, *_resumed(job)]
     if job.replaces:
         notes.append(f"the earlier run in {job.folder} is replaced")
@@ -87,7 +88,7 @@ def _plan(job: Job, options: Namespace) -> str:
             f"model      {family}{' - '.join(map(str, sizes))}; "
             f"{choices['activation']}, {choices['likelihood']}, {model.n_params:,} parameters",
             *(f"{name:<10} {what}" for name, what in told(model)),
-            f"training   {in_words(choices)}; {count(choices['epochs'], 'epoch')}, batches of "
+            f"training   {minimised}; {count(choices['epochs'], 'epoch')}, batches of "
             f"{choices['batch_size']}, learning rate {choices['lr']:g}, seed {choices['seed']}"
             f"{', binarised anew at every visit' if choices['binarise'] else ''}",
             f"kernels    {kernels.kernels_in_use()}, {count(threads, 'thread')} at most",
@@ -223,7 +224,8 @@ def _pictures(job: Job, history: History) -> Iterator[tuple[str, str, Any]]:
     x, given = some.x, labels_of(model, some)
     n = 64 if job.image_shape else len(x)
     new = gallery.new(n, seed, contexts_of(model, n, given, seed))
-    yield "samples.png", "new examples, from the prior", gallery.samples(new, x)
+    source = "the prior" if model.levels else "z that are standard normal"
+    yield "samples.png", f"new examples, from {source}", gallery.samples(new, x)
 
     shown = take(rows, draw(len(rows.x), gallery.shown, seed))
     x_hat = gallery.remade(shown.x, labels_of(model, shown))

@@ -78,9 +78,11 @@ class Labels(Condition):
         known = [self._index.get(_name(label), -1) for label in names.tolist()]
         if -1 in known:
             unknown = names.tolist()[known.index(-1)]
+            name = _name(unknown)
+            hint = "" if name.lstrip("-").isdecimal() else closest(name, self.names)
             raise DataError(
                 f"a label is one of {cut(', '.join(self.names), 100)}; got {unknown!r}"
-                f"{closest(_name(unknown), self.names) or '. The model knows no other class.'}"
+                f"{hint or '. The model knows no other class.'}"
             )
         return np.asarray(known, dtype=np.intp)[inverse.reshape(-1)]
 

@@ -202,8 +202,9 @@ class Model(Owner, abstract=True):
             self._context_rows(context), self.context_dim, self.flat.real.dtype, what="context"
         )
         if len(reader) != n:
+            what = "y" if self.predicts else "context"
             raise DataError(
-                f"context needs one row for each of the {n} examples; got {len(reader)} rows."
+                f"{what} needs one row for each of the {n} examples; got {len(reader)} rows."
             )
         return reader
 

@@ -179,6 +179,10 @@ class HierarchicalVAE(Observed):
         """
         if not fixed:
             return super().sample(n, seed, context, take)
+        if not isinstance(fixed, Mapping):
+            raise DataError(
+                f"fixed has a z for each level that is held, as {{2: z}}; got {fixed!r}."
+            )
         n, rng = whole("n", n), np.random.default_rng(whole("seed", seed, least=0))
         z = self._down(n, rng, {level: self._fixed(level, z, n) for level, z in fixed.items()})
         return self.decode(z, self._context_of(n, context), take, seed)

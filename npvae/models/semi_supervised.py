@@ -101,6 +101,8 @@ class SemiSupervisedVAE(Observed):
         self.z_dim = whole("z_dim", z_dim)
         self.alpha = number("alpha", alpha, least=0)
         self.labelled = None if labelled is None else number("labelled", labelled, above=0)
+        if n_classes is None:
+            raise ConfigError("n_classes is how many classes there are, or their names; got None.")
         labels = PartialLabels(n_classes)
         self.n_classes = labels.classes
         self._describe(

@@ -186,6 +186,17 @@ def test_what_a_run_was_given_is_said_in_words(by_town, by_digit, semi, npvae, t
     assert "is given, the rest of the condition as in training" in said
 
 
+def test_an_autoencoder_is_not_told_of_as_a_vae(autoencoder, folder, npvae, tmp_path):
+    said = npvae(f"info {autoencoder}").out
+    for name in ("posterior", "prior", "beta", "free_bits"):
+        assert f"\n  {name} " not in said
+    assert "\n  model        autoencoder:noise=0.1\n" in said
+    line = f"train {folder / 't.csv'} --model autoencoder --epochs 1 --hidden 4"
+    said = npvae(f"{line} --out {tmp_path / 'run'}").out
+    assert "training   the reconstruction alone; 1 epoch" in said
+    assert "new examples, from z that are standard normal" in said
+
+
 def test_a_label_that_is_not_known_is_no_label_to_evaluate(npvae, tmp_path):
     x, y = nv.datasets.digits()
     y = np.where(np.arange(300) % 3, y[:300], -1)
