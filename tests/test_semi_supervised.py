@@ -131,7 +131,7 @@ def test_what_is_refused():
             lambda: nv.fit(model, x, y=y, objective="betatc"),
             "sums the label out of the ELBO; .* asks for gaussian, log_pz, log_qz, z. Take",
         ),
-        (lambda: nv.SemiSupervisedVAE(5, 2), "classes is a whole number"),
+        (lambda: nv.SemiSupervisedVAE(5, 2), "n_classes is how many"),
     ):
         with pytest.raises(nv.ConfigError, match=message):
             call()
