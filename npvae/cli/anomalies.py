@@ -20,7 +20,7 @@ from .console import count, say
 from .inputs import draw, image_shape_of, is_table, numbered_rows, read, rows_apart, take
 from .reports import as_json
 from .runs import Run, open_run
-from .strange_rows import RowsInQuestion, because, blames, images, write
+from .strange_rows import Blame, RowsInQuestion, because, blames, images, write
 
 Array = np.ndarray
 
@@ -41,16 +41,18 @@ class Judge:
     ----------
     name : the run, or that there is none
     unit : what a score counts
-    model : the model that says what was expected
+    models : those that say what was expected
     scores, contributions : of rows, (N,) and (N, D)
+    deciding : which of the models says what was expected of each row, (N,)
     held_out : rows that nothing was trained on, if they are known
     """
 
     name: str
     unit: str
-    model: Any
+    models: tuple[Any, ...]
     scores: Callable[[Dataset], Array]
     contributions: Callable[[Dataset], Array]
+    deciding: Callable[[Dataset], Array]
     held_out: Dataset | None = None
 
 
@@ -65,7 +67,7 @@ def anomalies(options: Namespace) -> None:
     strange = int((scores > threshold).sum())
     explained = order[: max(strange, _EXPLAINED)]
     nats = judge.contributions(take(rows.data, explained))
-    blamed = blames(judge.model, rows, explained, nats)
+    blamed = _blamed(judge, rows, explained, nats)
     found: list[dict[str, Any]] = [
         {"row": int(rows.places[i]), "score": float(scores[i]), "strange": bool(s)}
         for i, s in zip(order, scores[order] > threshold, strict=True)
@@ -80,7 +82,7 @@ def anomalies(options: Namespace) -> None:
             scores,
             threshold,
             shown,
-            images(judge.model, rows, strangest, nats),
+            images(judge.models[0], rows, strangest, nats),
             f"Strange rows: above {why}",
             judge.unit,
         ),
@@ -114,11 +116,12 @@ def _of_run(options: Namespace) -> tuple[Judge, RowsInQuestion]:
     judge = Judge(
         run.name,
         "nats",
-        model,
+        (model,),
         lambda rows: anomaly_scores(model, rows.x, options.method, rows.context, seed=seed),
         lambda rows: anomaly_contributions(
             model, rows.x, usual.x, rows.context, usual.context, seed=seed
         ),
+        lambda rows: np.zeros(len(rows.x), np.intp),
         held_out,
     )
     chosen = options.image_shape
@@ -162,14 +165,26 @@ def _of_detector(options: Namespace) -> tuple[Judge, RowsInQuestion]:
     judge = Judge(
         "a detector trained",
         "spreads",
-        detector.models[0],
+        detector.models,
         lambda rows: detector.scores(rows.x),
         lambda rows: detector.contributions(rows.x, reference=data.x[:_REFERENCE]),
+        lambda rows: detector.deciding(rows.x),
     )
     source = None if schema is None else raw_cells(name, schema)
     return judge, RowsInQuestion(
         data, places, which, data.columns, schema, data.image_shape, source
     )
+
+
+def _blamed(judge: Judge, rows: RowsInQuestion, chosen: Array, nats: Array) -> list[list[Blame]]:
+    """The columns to blame for each of the chosen rows, and what its deciding model expects."""
+    decides = judge.deciding(take(rows.data, chosen))
+    found: list[list[Blame]] = [[] for _ in chosen]
+    for number, model in enumerate(judge.models):
+        own = np.flatnonzero(decides == number)
+        for i, blame in zip(own, blames(model, rows, chosen[own], nats[own]), strict=True):
+            found[i] = blame
+    return found
 
 
 def _threshold(judge: Judge, options: Namespace, scores: Array) -> tuple[float, str]:

@@ -16,32 +16,48 @@ from ..data.reader import Reader
 from ..likelihoods import StudentT
 from ..models import VAE
 from ..training.fit import fit
+from .columns import rarity
 from .scores import anomaly_contributions, anomaly_scores
 
 Array = np.ndarray
 
 
 class Member(NamedTuple):
-    """A model of the detector: its latent dimensions, hidden width and training steps."""
+    """A model of the detector.
 
-    z_dim: int
+    Attributes
+    ----------
+    most_z : latent dimensions: half as many as there are columns, at least 2 and at most these
+    hidden : width of the hidden layer
+    steps : of training
+    df : degrees of freedom of the columns; the fewer, the less strange cells pull at what is learnt
+    """
+
+    most_z: int
     hidden: int
     steps: int
+    df: float
+
+    def z_dim(self, n_columns: int) -> int:
+        return max(2, min(self.most_z, n_columns // 2))
 
 
-DF = 4.0
-"""Degrees of freedom of the columns: strange cells pull little at what is learnt."""
 JITTER = 0.2
 """What training rows are moved by, in standard deviations: no column's scale becomes tiny."""
-JUDGE = Member(2, 32, 100)
-"""Trained before the others, and too short to learn what few rows have."""
-LEFT_OUT = 0.1
-"""The share of the rows, those strangest to the judge, that the members are not trained on."""
-MEMBERS = (Member(2, 32, 500), Member(2, 32, 500), Member(16, 64, 500))
-BATCH, RATE = 128, 3e-3
+JUDGE = Member(2, 32, 100, 4.0)
+"""Trained before the others, and too short to learn what few rows have. It judges with the columns
+alone, half and half, since what a short model finds depends on its seed."""
+LEFT_OUT = 0.05
+"""The share of the rows, those strangest to both judges, that the members are not trained on: of a
+group that is a fifth of all rows most are kept, so that it is not strange as a whole."""
+MEMBERS = (Member(2, 64, 500, 1.0), Member(16, 64, 1000, 4.0))
+"""One too small to learn a group of strange rows; one wide enough to learn what relates columns."""
+MOST_STEPS = max(member.steps for member in MEMBERS)
+BATCH, RATE = 64, 3e-3
 _SAMPLES = 4
-_MOST_ENTRIES = 1 << 20
-"""Of jittered rows that lie in memory at a time."""
+_MOVED, _MOST_ENTRIES = 1 << 13, 1 << 20
+"""So many rows are moved before they are visited again; of a wide table fewer, by their entries."""
+_TINY = 1e-6
 
 
 class Detector:
@@ -60,9 +76,7 @@ class Detector:
     def __init__(self, models: tuple[VAE, ...], x: Array, contamination: float) -> None:
         self.models, self.contamination = models, contamination
         nats = self._nats(x)
-        self.usual = np.median(nats, axis=1)
-        deviation = np.median(np.abs(nats - self.usual[:, None]), axis=1)
-        self.spread = np.maximum(1.4826 * deviation, 1e-12)
+        self.usual, self.spread = _usual_and_spread(nats)
         self.train_scores = self._combined(nats)
         self.threshold = float(np.quantile(self.train_scores, 1 - contamination))
 
@@ -85,12 +99,17 @@ class Detector:
         return self.scores(x) > self.threshold
 
     @public
+    def deciding(self, x: Any) -> Array:
+        """To which of the models each row of x (N, D) is strangest, by its number, (N,) int."""
+        return self._spreads(self._nats(x)).argmax(0)
+
+    @public
     def contributions(self, x: Any, reference: Any = None) -> Array:
         """What each column adds, (N, D), in nats: `anomaly_contributions` by one of the models.
 
-        For each row that is the one to which it is strangest.
+        For each row that is `deciding`.
         """
-        decides = self._spreads(self._nats(x)).argmax(0)
+        decides = self.deciding(x)
         each = [anomaly_contributions(m, x, reference, n_samples=_SAMPLES) for m in self.models]
         return np.stack(each)[decides, np.arange(len(decides))]
 
@@ -98,7 +117,7 @@ class Detector:
         return np.stack([anomaly_scores(m, x, n_samples=_SAMPLES) for m in self.models])
 
     def _spreads(self, nats: Array) -> Array:
-        return (nats - self.usual[:, None]) / self.spread[:, None]
+        return _spreads(nats, self.usual, self.spread)
 
     def _combined(self, nats: Array) -> Array:
         return self._spreads(nats).max(0)
@@ -129,7 +148,7 @@ def fit_detector(
     weights : (N,) array, optional
         How often each row counts in training, relative to the others.
     most_steps : int, optional
-        The most training steps of each model, where they are to be fewer than 800.
+        The most training steps of each model, where they are to be fewer than 1,000.
 
     Returns
     -------
@@ -151,12 +170,34 @@ def fit_detector(
     w = None if weights is None else relative_weights(weights, len(x))
     most = None if most_steps is None else whole("most_steps", most_steps)
     judging, *members = (_at_most(member, most) for member in (JUDGE, *MEMBERS))
-    judge = _trained(judging, x, schema, seeds[0], w)
-    kept = _usual_rows(x, anomaly_scores(judge, x, n_samples=_SAMPLES))
+    deviations = _deviations(x)
+    judge = _trained(judging, x, deviations, schema, seeds[0], w)
+    kept = _usual_rows(x, _opinions(judge, x))
     w = None if w is None else w[kept]
     pairs = zip(members, seeds[1:], strict=True)
-    models = tuple(_trained(member, x[kept], schema, s, w) for member, s in pairs)
+    models = tuple(_trained(member, x[kept], deviations, schema, s, w) for member, s in pairs)
     return Detector(models, x, share)
+
+
+def _opinions(judge: VAE, x: Array) -> Array:
+    """How strange rows are to the judge and to the columns alone, (N,): the sum of the spreads."""
+    nats = np.stack([
+        anomaly_scores(judge, x, n_samples=_SAMPLES),
+        rarity(x, judge.likelihood.real_columns(x.shape[1])),
+    ])  # fmt: skip
+    return _spreads(nats, *_usual_and_spread(nats)).sum(0)
+
+
+def _usual_and_spread(nats: Array) -> tuple[Array, Array]:
+    """Median and scaled median absolute deviation of each of M scores, (M, N), over the rows."""
+    usual = np.median(nats, axis=1)
+    deviation = np.median(np.abs(nats - usual[:, None]), axis=1)
+    return usual, np.maximum(1.4826 * deviation, 1e-12)
+
+
+def _spreads(nats: Array, usual: Array, spread: Array) -> Array:
+    """By how many spreads each of M scores, (M, N), lies above what is usual."""
+    return (nats - usual[:, None]) / spread[:, None]
 
 
 def _at_most(member: Member, steps: int | None) -> Member:
@@ -176,30 +217,33 @@ def _usual_rows(x: Array, scores: Array) -> Array:
     return kept if (~np.isnan(x[kept])).any(0).all() else np.ones(len(x), bool)
 
 
-def _trained(member: Member, x: Array, schema: Any, seed: int, weights: Array | None) -> VAE:
-    """A model of a member's size, fitted to rows that are visited in turn, each time moved anew."""
-    d = x.shape[1]
-    table: dict[str, Any] = {"x_dim": d, "likelihood": StudentT(DF), "standardise": True}
+def _trained(
+    member: Member, x: Array, usual: Array, schema: Any, seed: int, weights: Array | None
+) -> VAE:
+    """A model of a member's size, fitted to rows that are visited in turn and moved a little.
+
+    `usual` (D,) is what columns are moved by that have one value in all of these rows.
+    """
+    d, columns = x.shape[1], StudentT(member.df)
+    table: dict[str, Any] = {"x_dim": d, "likelihood": columns, "standardise": True}
     if schema is not None:
-        table = schema.options(number=StudentT(DF), count=StudentT(DF))
+        table = schema.options(number=columns, count=columns)
     elif np.isnan(x).any():
         table["missing"] = "mask"
-    model = VAE(z_dim=member.z_dim, hidden=(member.hidden,), seed=seed, **table)
-    real = model.likelihood.real_columns(d)
+    model = VAE(z_dim=member.z_dim(d), hidden=(member.hidden,), seed=seed, **table)
     rng = np.random.default_rng(seed)
-    visits = member.steps * BATCH
-    n = max(min(visits, _MOST_ENTRIES // x.shape[1]), min(visits, len(x)), BATCH)
-    turns = [rng.permutation(len(x)) for _ in range(-(-n // len(x)))]
-    rows = np.concatenate(turns)[:n]
+    rows, epochs = _turns(x.shape, member.steps, rng)
+    deviations = _deviations(x)
+    deviations = np.where(deviations > _TINY * usual, deviations, usual)
+    moves = JITTER * np.where(model.likelihood.real_columns(d), deviations, 0)
     moved = x[rows]
-    with np.errstate(invalid="ignore"):
-        moved += JITTER * np.where(real, _deviations(x), 0) * rng.standard_normal(moved.shape)
+    moved += moves * rng.standard_normal(moved.shape, np.float32)
     with warnings.catch_warnings():  # cells far from all others are what is looked for
         warnings.filterwarnings("ignore", "far from all other cells")
         fit(
             model,
             moved,
-            epochs=-(-visits // n),
+            epochs=epochs,
             batch_size=BATCH,
             lr=RATE,
             seed=seed,
@@ -208,6 +252,15 @@ def _trained(member: Member, x: Array, schema: Any, seed: int, weights: Array | 
             weights=None if weights is None else weights[rows],
         )
     return model
+
+
+def _turns(shape: tuple[int, int], steps: int, rng: np.random.Generator) -> tuple[Array, int]:
+    """Rows of a table as they are visited, in whole batches, and how often all of that is done."""
+    n, d = shape
+    moved = max(n, min(_MOVED, _MOST_ENTRIES // d))
+    epochs = max(1, steps * BATCH // moved)
+    visits = max(1, steps // epochs) * BATCH
+    return np.concatenate([rng.permutation(n) for _ in range(-(-visits // n))])[:visits], epochs
 
 
 def _deviations(x: Array) -> Array:

@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from ..outliers import Detector, fit_detector
+from ..outliers.detector import MOST_STEPS
 from .base import TableEstimator
 
 Array = np.ndarray
@@ -49,7 +50,7 @@ class VAEOutlierDetector(OutlierMixin, TableEstimator):
     schema_ : npvae.tables.Schema or None
         What the columns of the data frame are.
     n_iter_ : int
-        Training steps of each model.
+        Training steps of the model that had the most.
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -65,7 +66,7 @@ class VAEOutlierDetector(OutlierMixin, TableEstimator):
         self,
         contamination: Any = 0.1,
         *,
-        max_iter: int = 800,
+        max_iter: int = MOST_STEPS,
         columns: Any = None,
         random_state: Any = None,
     ) -> None:
@@ -98,7 +99,7 @@ class VAEOutlierDetector(OutlierMixin, TableEstimator):
             weights=weights,
             most_steps=self.max_iter,
         )
-        self.n_iter_ = self.max_iter
+        self.n_iter_ = min(self.max_iter, MOST_STEPS)
         self._reference = x[:: -(-len(x) // _MOST_REFERENCE)]
         self.offset_ = -FAR
         if self.contamination != "auto":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ import npvae as nv
 from npvae.outliers import detector as module
 
 RNG = np.random.default_rng
+PENGUINS = Path(__file__).parents[2] / "examples/notebooks/penguins.csv"
 
 
 def table(n=400, strange=12, seed=0):
@@ -41,6 +44,18 @@ def test_a_rows_score_is_its_own(fitted):
     np.testing.assert_allclose(detector.scores(x[order]), scores[order], rtol=1e-9)
     np.testing.assert_allclose(detector.scores(x[7:8]), scores[7:8], rtol=1e-9)
     np.testing.assert_array_equal(detector.train_scores, scores)
+
+
+def test_the_model_to_which_a_row_is_strangest_decides(fitted):
+    detector, x = fitted
+    each = np.stack([nv.anomaly_scores(m, x, n_samples=4) for m in detector.models])
+    each = (each - detector.usual[:, None]) / detector.spread[:, None]
+    np.testing.assert_array_equal(detector.deciding(x), each.argmax(0))
+    np.testing.assert_allclose(detector.scores(x), each.max(0))
+    blame = detector.contributions(x[-12:], reference=x)
+    for row, model, found in zip(x[-12:], detector.deciding(x[-12:]), blame, strict=True):
+        own = nv.anomaly_contributions(detector.models[model], row[None], x, n_samples=4)[0]
+        np.testing.assert_allclose(found, own, rtol=1e-9)
 
 
 def test_as_many_rows_are_strange_as_contamination_says(fitted):
@@ -102,7 +117,31 @@ def test_what_is_left_out_may_not_be_all_that_a_column_knows():
     x[:, 0] = np.arange(20)
     x[19, 1] = 1.0
     assert module._usual_rows(x, np.arange(20.0)).all()
-    assert module._usual_rows(x[:, :1], np.arange(20.0)).sum() == 18
+    assert module._usual_rows(x[:, :1], np.arange(20.0)).sum() == 19
+
+
+@pytest.mark.parametrize("n", [2, 90, 30_000, 200_000])
+def test_rows_are_visited_equally_often_and_in_whole_batches(n):
+    rows, epochs = module._turns((n, 4), 1000, RNG(0))
+    assert len(rows) % module.BATCH == 0
+    assert 980 <= len(rows) // module.BATCH * epochs <= 1000
+    visits = np.bincount(rows, minlength=n)
+    assert np.ptp(visits) <= 1
+
+
+def test_wide_tables_are_not_repeated_in_memory():
+    rows, epochs = module._turns((3_000, 5_000), 1000, RNG(0))
+    assert len(rows) == 3_008
+    assert epochs == 21
+
+
+def test_a_species_is_not_strange_as_a_whole():
+    """A fifth of the penguins are Chinstraps; far less than half of the strangest tenth are."""
+    table = nv.tables.read(PENGUINS)
+    lines = PENGUINS.read_text(encoding="utf-8").splitlines()
+    chinstrap = np.array(["Chinstrap" in line for line in lines[1:]])
+    detector = nv.fit_detector(table.x, contamination=0.1, schema=table.schema, seed=1)
+    assert chinstrap[detector.strange(table.x)].mean() < 0.4
 
 
 @pytest.mark.parametrize(
