@@ -7,6 +7,9 @@ latent dimensions whose means vary by more than 0.1 are its features. M2 is `nv.
 with one hidden layer of 500 (300 for 100 labels, on features), z of 50 and alpha = 0.1: on the
 images themselves, and on M1's features, which every pass draws anew of q(z given x) (M1+M2). Beside
 them stands a plain classifier of the same width on the same labels, of images and of M1's features.
+M2 of images may have another width, activation and start of beta, and leave out pixels that are
+nearly always black (`--width-alone`, `--activation`, `--beta`, `--pixels`): a step of it costs ten
+decodes of each image. `--passes 0` leaves out M1 and what is built on it.
 Labelled rows are repeated so often that a tenth of a pass has its label; what the labels weigh is
 the paper's whatever that share is. The labelled rows are drawn with as many of each class.
 """
@@ -31,15 +34,16 @@ LATENT = 50
 
 
 class Features:
-    """What M1's encoder makes of images: mean and deviation of each latent that varies."""
+    """What M1's encoder makes of images: mean and deviation of each latent that varies.
 
-    def __init__(self, m1: nv.VAE, x: Array, varies: float) -> None:
+    Of test images, means alone.
+    """
+
+    def __init__(self, m1: nv.VAE, x: Array, x_test: Array, varies: float) -> None:
         mu, logvar = m1.encode(x)
-        self.used = mu.std(0) > varies
-        self.mu, self.std = mu[:, self.used], np.exp(logvar[:, self.used] / 2)
-
-    def of(self, m1: nv.VAE, x: Array) -> Array:
-        return m1.encode(x)[0][:, self.used]
+        used = mu.std(0) > varies
+        self.mu, self.std = mu[:, used], np.exp(logvar[:, used] / 2)
+        self.of_test = m1.encode(x_test)[0][:, used]
 
 
 def labelled_rows(y: Array, n: int, seed: int) -> Array:
@@ -74,12 +78,12 @@ def m2_on_features(
 
 
 def fit(
-    model: Any, x: Array, y: Array, passes: int, args: Any, seed: int, callbacks: Any = ()
+    model: Any, x: Array, y: Array, passes: int, args: Any, seed: int, callbacks: Any, beta: Any = 1
 ) -> None:
     lr = quality.cosine(args.lr, passes)
     nv.fit(
-        model, x, y=y, epochs=passes, batch_size=args.batch, lr=lr, seed=seed, threads=args.threads,
-        callbacks=callbacks,
+        model, x, y=y, objective=nv.ELBO(beta=beta), epochs=passes, batch_size=args.batch, lr=lr,
+        seed=seed, threads=args.threads, callbacks=callbacks,
     )  # fmt: skip
 
 
@@ -93,16 +97,20 @@ def main() -> None:
     parser = quality.options(__doc__)
     add = parser.add_argument
     add("--labels", type=quality.numbers, default=[100, 1000], help="100,1000 by default")
-    add("--draws", type=int, default=3, help="of the labelled rows")
+    add("--draws", type=quality.numbers, default=[0, 1, 2], help="0,1,2 by default")
     add("--images", type=int, default=TRAINED, help="training images; 50,000 as in the paper")
     add("--m1-epochs", type=int, default=50)
-    add("--passes", type=int, default=200, help="of M2 on features")
+    add("--passes", type=int, default=200, help="of M2 on features; 0 leaves M1 out")
     add("--passes-alone", type=int, default=100, help="of M2 on images; 0 leaves it out")
     add("--batch", type=int, default=200)
     add("--lr", type=float, default=1e-3)
     add("--z-dim", type=int, default=LATENT, help="of M2; 50 as in the paper")
     add("--alpha", type=float, default=0.1, help="what a label weighs; 0.1 as in the paper")
     add("--varies", type=float, default=0.1, help="how much the means of a feature vary at least")
+    add("--width-alone", type=int, default=500, help="of M2 on images")
+    add("--activation", default="softplus", help="of M2 on images")
+    add("--beta", type=float, default=1.0, help="from which M2 on images falls to 1 by two thirds")
+    add("--pixels", type=float, default=-1.0, help="how much a pixel of M2's varies at least")
     add("--every", type=int, default=10, help="passes from one measurement to the next")
     add("--threads", type=int)
     add("--m1", help="a file with M1, which is written if it is not there")
@@ -114,13 +122,14 @@ def main() -> None:
     def said(what: str) -> None:
         print(f"{time.perf_counter() - started:7.0f} s  {what}", flush=True)
 
-    m1 = trained_m1(x, args)
-    features = Features(m1, x, args.varies)
-    test = x_test, features.of(m1, x_test), y_test
-    said(f"M1: {features.used.sum()} features of {LATENT}")
+    features = None
+    if args.passes:
+        features = Features(trained_m1(x, args), x, x_test, args.varies)
+        said(f"M1: {features.mu.shape[1]} features of {LATENT}")
+    test = x_test, y_test
     for n in args.labels:
         found: dict[str, list[float]] = {}
-        for draw in range(args.draws):
+        for draw in args.draws:
             for name, measured in errors(x, features, y, test, n, draw, args):
                 found.setdefault(name, []).append(measured)
                 said(f"{n} labels, draw {draw}, {name}: error {measured:.2f} %")
@@ -129,10 +138,10 @@ def main() -> None:
 
 
 def errors(
-    x: Array, features: Features, y: Array, test: Any, n: int, draw: int, args: Any
+    x: Array, features: Features | None, y: Array, test: Any, n: int, draw: int, args: Any
 ) -> Iterator[tuple[str, float]]:
     """Each method's name and its test error in percent, for one draw of n labels."""
-    x_test, seen, y_test = test
+    x_test, y_test = test
     known, width = labelled_rows(y, n, draw), 300 if n == 100 else 500
     rows, partial = a_pass(len(y), known), np.full(len(y), -1)
     partial[known] = y[known]
@@ -140,17 +149,24 @@ def errors(
     def wrong(model: Any, given: Array) -> float:
         return 100 * float(np.mean(model.predict(given) != y_test))
 
+    def report(given: Array) -> Any:
+        def measure(model: Any, record: dict[str, float]) -> None:
+            if record["epoch"] % args.every == 0:
+                print(f"  pass {record['epoch']}: error {wrong(model, given):.2f} %", flush=True)
+
+        return measure
+
     yield "classifier", wrong(classifier(x[known] / 255, y[known], width, draw), x_test / 255)
-    yield "M1 + classifier", wrong(classifier(features.mu[known], y[known], width, draw), seen)
-
-    def report(model: Any, record: dict[str, float]) -> None:
-        if record["epoch"] % args.every == 0:
-            given = seen if model.x_dim == seen.shape[1] else x_test
-            print(f"  pass {record['epoch']}: error {wrong(model, given):.2f} %", flush=True)
-
-    yield "M1+M2", wrong(m2_on_features(features, partial, rows, args, width, draw, report), seen)
+    if features is not None:
+        seen, plain = features.of_test, classifier(features.mu[known], y[known], width, draw)
+        yield "M1 + classifier", wrong(plain, seen)
+        m2 = m2_on_features(features, partial, rows, args, width, draw, report(seen))
+        yield "M1+M2", wrong(m2, seen)
     if args.passes_alone:
-        yield "M2", wrong(m2_on_images(x, partial, rows, args, draw, report), x_test)
+        used = (x / np.float32(255)).std(0) > args.pixels
+        x, x_test = x[:, used], x_test[:, used]
+        m2 = m2_on_images(x, partial, rows, args, draw, report(x_test))
+        yield "M2", wrong(m2, x_test)
 
 
 def trained_m1(x: Array, args: Any) -> nv.VAE:
@@ -166,8 +182,13 @@ def trained_m1(x: Array, args: Any) -> nv.VAE:
 
 
 def m2_on_images(x: Array, y: Array, rows: Array, args: Any, seed: int, report: Any) -> Any:
-    model = nv.SemiSupervisedVAE(784, args.z_dim, 10, hidden=(500,), alpha=args.alpha, seed=seed)
-    fit(model, x[rows], y[rows], args.passes_alone, args, seed, [report])
+    model = nv.SemiSupervisedVAE(
+        x.shape[1], args.z_dim, 10, hidden=(args.width_alone,), activation=args.activation,
+        alpha=args.alpha, seed=seed,
+    )  # fmt: skip
+    passes, beta = args.passes_alone, args.beta
+    falling = nv.Linear(beta, 1, max(1, 2 * passes // 3)) if beta != 1 else 1.0
+    fit(model, x[rows], y[rows], passes, args, seed, [report], falling)
     return model
 
 
