@@ -73,6 +73,8 @@ class Operation:
         About how many nanoseconds it takes on one thread.
     constants : floats
     sharing : int, the number of threads
+    pieces : int
+        Into how many each thread cuts its share, so that another can take some of them; else 0.
     waits : bool, whether there is a barrier before it
     """
 
@@ -83,6 +85,7 @@ class Operation:
     work: float
     constants: Sequence[float] = ()
     sharing: int = 1
+    pieces: int = 0
     waits: bool = False
     extra: list[Buffer] = field(default_factory=list)
 
@@ -136,9 +139,8 @@ def synchronise(operations: list[Operation]) -> None:
 
 def _extent(operation: Operation, access: Access) -> tuple[int, int, bool, Any]:
     start = access.ref.address
-    whose: Any = (
-        (start, access.per_item, operation.n_items, operation.sharing) if access.per_item else None
-    )
+    own = access.per_item and not operation.pieces
+    whose: Any = (start, access.per_item, operation.n_items, operation.sharing) if own else None
     whose = "first thread" if operation.sharing == 1 else whose
     return start, start + access.size, access.writes, whose
 

@@ -27,6 +27,9 @@ BARRIER = 700.0
 """Nanoseconds that a barrier costs, about."""
 SHARED = 400.0
 """Nanoseconds of work below which an operation is not worth sharing."""
+PIECE = 500_000.0
+"""Nanoseconds of a piece of a thread's share, about: other programs may stop a thread for some
+milliseconds at any time, and then the others do what it has not begun yet."""
 
 MOST_THREADS = 64
 """More are never used, whatever is asked for."""
@@ -79,7 +82,7 @@ class Program:
             value.per_feature for call in graph.calls for value in call.outputs if value.ndim
         )
         self.scratch = np.empty((self.threads, executor.scratch_size(widest)), np.float32)
-        self.counters = np.zeros(sync.SIZE, np.int64)
+        self.counters = np.zeros(sync.SIZE + self.threads * len(self.operations), np.int64)
         self._loop: Callable[..., int] | None = None
         self._beta = id(graph.inputs["beta"])
 
@@ -223,7 +226,17 @@ def _share(operations: list[Operation], most: int) -> int:
     for operation in operations:
         worthwhile = operation.work > SHARED and operation.n_items >= threads
         operation.sharing = threads if worthwhile else 1
+        operation.pieces = _pieces(operation) if operation.sharing > 1 else 0
     return threads
+
+
+def _pieces(operation: Operation) -> int:
+    """Into how many pieces a thread cuts its share: none where that is too little."""
+    least, sharing = OPERATIONS[operation.name].piece, operation.sharing
+    if not least:
+        return 0
+    pieces = min(int(operation.work / sharing / PIECE), operation.n_items // sharing // least)
+    return pieces if pieces > 1 else 0
 
 
 def tables(operations: list[Operation]) -> tuple[Array, Array]:
@@ -240,7 +253,7 @@ def tables(operations: list[Operation]) -> tuple[Array, Array]:
             else:
                 parts[buffer] = operation.sharing
         row[executor.WAITS : executor.FIRST_OPERAND] = (
-            operation.waits, operation.sharing, operation.n_items,
+            operation.waits, operation.sharing, operation.n_items, operation.pieces,
         )  # fmt: skip
         for column, name in enumerate(declared.operands, executor.FIRST_OPERAND):
             operand = operands[name]

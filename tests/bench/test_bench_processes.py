@@ -79,16 +79,21 @@ def test_training_is_measured_and_a_missing_peer_is_one_line(without_frameworks,
     assert row["of_peak"] > 0
 
 
-def test_each_operation_of_a_step_is_timed_and_the_step_still_trains():
+@pytest.mark.parametrize("threads", [1, 2])
+def test_each_operation_of_a_step_is_timed_and_the_step_still_trains(threads, monkeypatch):
     from bench.operations import together
     from bench.timed import timed
 
-    program, history = timed(TINY, "random", epochs=2)
-    found = list(program.times())
-    assert [what for what, _, _ in found].count("adam") == 1
-    assert all(0 <= seconds < 1 for _, seconds, _ in found)
-    assert sum(flop for _, _, flop in found) == TINY.flop()
-    assert sum(flop for _, _, flop in together(found)) == TINY.flop()
+    monkeypatch.setattr("npvae.executor.program.BARRIER", -1e9)  # so that it pays to share
+    program, history = timed(TINY, "random", epochs=2, threads=threads)
+    found, sharing = list(program.parts()), program.operations
+    assert [part.name for part in found].count("adam") == 1
+    assert all(0 < part.seconds < 1 and 0 <= part.waiting < 1 for part in found)
+    assert program.threads == threads
+    flop = [part.flop * each.sharing for part, each in zip(found, sharing, strict=True)]
+    assert sum(flop) == TINY.flop()
+    assert sum(part.flop for part in together(found)) == sum(part.flop for part in found)
+    assert len(program.steps) > 0
     assert len(history) == 2
     assert history["train_loss"][1] < history["train_loss"][0]
 

@@ -10,6 +10,7 @@ from capture_cases import network, numbers
 
 import npvae as nv
 from npvae.executor import program
+from npvae.executor.operations import sync
 from npvae.training import captured as steps
 from npvae.training import sources as table
 
@@ -47,6 +48,18 @@ def test_the_same_again(attempts, x, threads):
     assert_same(train(x, threads=threads), train(x, threads=threads))
     assert all(found.full.threads == threads for found in attempts)
     assert not np.array_equal(train(x, seed=4)[0], train(x)[0])
+
+
+def test_pieces_that_threads_take_from_each_other(attempts, monkeypatch):
+    """With four threads on fewer cores some get none of theirs, and the bits are the same."""
+    x, options = numbers((60, 300)), dict(epochs=2, batch_size=20)
+    alone, _ = train(x, network(300, hidden=(390,)), threads=1, **options)
+    monkeypatch.setattr(program, "PIECE", 1.0)
+    for threads in (2, 4):
+        together, _ = train(x, network(300, hidden=(390,)), threads=threads, **options)
+        np.testing.assert_array_equal(together, alone)
+        assert max(operation.pieces for operation in attempts[-1].full.operations) > 1
+        assert (attempts[-1].full.counters[sync.SIZE :] == 0).all()
 
 
 @pytest.mark.filterwarnings("ignore:beta reaches its end after")

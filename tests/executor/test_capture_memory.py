@@ -15,7 +15,7 @@ from test_capture_random import program_of
 import npvae as nv
 from npvae.executor.memory import ALIGNMENT, Access, Buffer, Operation, Ref, place, synchronise
 from npvae.executor.operations import loop as executor
-from npvae.executor.operations import machine, sync
+from npvae.executor.operations import machine
 
 sizes = st.integers(0, 600)
 always = {value: st.just(value) for value in (0, 1)}
@@ -33,6 +33,7 @@ def programs(draw, sharing=always[1], address=always[0]):
             size = n_items * per_item if per_item else buffer.size
             accesses.append(Access(Ref(buffer), size, per_item, draw(st.booleans())))
         operation = Operation("add", {}, n_items, accesses, 0.0, sharing=draw(sharing))
+        operation.pieces = draw(st.sampled_from([0, 0, 2])) if operation.sharing > 1 else 0
         operation.extra = draw(st.lists(st.sampled_from(buffers), max_size=1))
         operations.append(operation)
     return operations
@@ -89,7 +90,7 @@ def footprint(operation, access, thread):
     start = access.ref.address
     if thread >= operation.sharing:
         return start, start
-    if operation.sharing == 1 or access.per_item == 0:
+    if operation.sharing == 1 or access.per_item == 0 or operation.pieces:
         return start, start + access.size
     first, last = (operation.n_items * t // operation.sharing for t in (thread, thread + 1))
     return start + access.per_item * first, start + access.per_item * last
@@ -128,8 +129,8 @@ def test_a_barrier_stands_between_uses_of_one_place_by_different_buffers(operati
 
 
 def test_barriers_stand_only_where_they_are_needed():
-    def operation(*accesses, sharing=2):
-        return Operation("add", {}, 4, list(accesses), 0.0, sharing=sharing)
+    def operation(*accesses, sharing=2, pieces=0):
+        return Operation("add", {}, 4, list(accesses), 0.0, sharing=sharing, pieces=pieces)
 
     a, b, c = (Ref(Buffer(64, 1000 * n)) for n in (1, 2, 3))
     operations = [
@@ -143,10 +144,13 @@ def test_barriers_stand_only_where_they_are_needed():
         operation(Access(b, 64, 16, True)),  # its writers are before the last barrier
         operation(Access(b, 64, 16, False), sharing=1),  # one thread reads what all have written
         operation(Access(b, 64, 16, True), sharing=1),  # the same thread
+        operation(Access(c, 64, 16, True)),  # something else
+        operation(Access(c, 64, 16, True), pieces=2),  # whose items may be another thread's
+        operation(Access(c, 64, 16, True)),
     ]
     synchronise(operations)
     assert [op.waits for op in operations] == [
-        False, False, False, False, True, False, True, False, True, False,
+        False, False, False, False, True, False, True, False, True, False, False, True, True,
     ]  # fmt: skip
 
 
@@ -247,7 +251,7 @@ def test_operations_touch_what_they_say_they_touch(program):
     table[:, executor.WAITS] = 0  # no barriers
     order, losses = np.arange(program.batch), np.zeros((1, 3))
     noise = np.ones(program.noise_size, np.float32)
-    scalars, counters = np.array([[0.5, 0.0, 1.0, 0.0]]), np.zeros(sync.SIZE, np.int64)
+    scalars, counters = np.array([[0.5, 0.0, 1.0, 0.0]]), program.counters.copy()
     execute = machine.execute()
 
     def run(i, thread):

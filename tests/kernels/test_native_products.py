@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from npvae.executor.operations import products, tiles
-from npvae.executor.operations.products import K_BLOCK, N_BLOCK, ROW_BLOCK, WAY, product
+from npvae.executor.operations.products import K_BLOCK, ROW_BLOCK, WAY, WIDE, pack, product
 from npvae.executor.operations.tiles import LANES, ROWS
 
 f32 = np.float32
@@ -22,12 +22,21 @@ EDGES = sorted({1, 2, 3, 7, 8, LANES - 1, LANES, LANES + 1, 2 * LANES, 2 * LANES
 SCRATCH = np.empty(products.SCRATCH, f32)
 
 
-def run(*arguments):
+def run(a, a_row, a_k, b, b_k, c, c_row, n, k, lo, hi, packed=0, panels=False):
+    """The kernel, with A packed where that is not 0, and B where there are to be panels."""
     SCRATCH[:] = np.nan
-    product(*arguments, SCRATCH.ctypes.data)
+    kept, b_panel = None, WIDE
+    if panels:
+        many = -(-n // WIDE)
+        kept = np.full(many * WIDE * k + LANES, np.nan, f32)
+        for i in range(many):
+            pack(b, b_k, kept.ctypes.data, n, k, i, i + 1)
+        b, b_k, b_panel = kept.ctypes.data, WIDE, WIDE * k
+    scratch = SCRATCH.ctypes.data
+    product(a, a_row, a_k, b, b_k, b_panel, c, c_row, n, k, packed, lo, hi, scratch)
 
 
-def multiplied(a, b, transposed=False):
+def multiplied(a, b, transposed=False, **copies):
     """A B by the kernel, with guards all around each matrix, that must be left as they are."""
     (m, k), n = a.shape, b.shape[1]
     stored = np.ascontiguousarray(a.T) if transposed else a
@@ -42,7 +51,7 @@ def multiplied(a, b, transposed=False):
 
     at, bt, ct = guarded(*stored.shape, stored), guarded(k, n, b), guarded(m, n)
     a_row, a_k = (1, m) if transposed else (k, 1)
-    run(at.ctypes.data, a_row, a_k, bt.ctypes.data, n, ct.ctypes.data, n, n, k, 0, m)
+    run(at.ctypes.data, a_row, a_k, bt.ctypes.data, n, ct.ctypes.data, n, n, k, 0, m, **copies)
     for buffer, inner, fill in memory:
         assert (buffer[:64] == GUARD).all()
         assert (buffer[-64:] == GUARD).all()
@@ -51,10 +60,15 @@ def multiplied(a, b, transposed=False):
     return ct.copy()
 
 
+COPIES = [dict(packed=a, panels=b) for a in (0, 1) for b in (False, True)]
+
+
 def check(m, n, k, transposed, seed=0):
     rng = np.random.default_rng(seed)
     a, b = rng.standard_normal((m, k), f32), rng.standard_normal((k, n), f32)
-    c = multiplied(a, b, transposed)
+    c, *others = (multiplied(a, b, transposed, **copies) for copies in COPIES)
+    for other in others:  # the bits do not depend on copies
+        np.testing.assert_array_equal(other, c)
     wide, magnitudes = a.astype(float) @ b.astype(float), np.abs(a).astype(float) @ np.abs(b)
     error = np.abs(c - wide) / (np.finfo(f32).eps * magnitudes)
     assert error.max() <= 2 + 0.05 * k, (m, n, k)
@@ -70,7 +84,7 @@ def test_shapes_at_the_edges_of_tiles(m, transposed):
 
 @pytest.mark.smoke
 @pytest.mark.parametrize("transposed", [False, True], ids=["A", "A transposed"])
-@pytest.mark.parametrize("k", [1, 2, 37, 70, K_BLOCK - 1, K_BLOCK, K_BLOCK + 1, 3 * K_BLOCK + 7])
+@pytest.mark.parametrize("k", [1, 2, 37, 70, K_BLOCK - 1, K_BLOCK, K_BLOCK + 1, 2 * K_BLOCK + 7])
 def test_any_length_of_the_sum(k, transposed):
     for m, n in ((1, 1), (ROWS + 1, LANES + 1), (3, 2 * LANES)):
         check(m, n, k, transposed)
@@ -87,47 +101,33 @@ def test_shapes_at_random():
 @pytest.mark.parametrize(
     ("m", "n", "k"),
     [
-        (1040, 512, 40), (1024, 530, K_BLOCK + 30), (3 * ROW_BLOCK - 1, N_BLOCK + 70, 9),
+        (1040, 512, 40), (512, 530, K_BLOCK + 30), (3 * ROW_BLOCK - 1, 1100, 9),
         (ROW_BLOCK + 1, 2 * LANES + 1, WAY // 4),
         (2 * ROW_BLOCK + 1, 70, 20), (ROW_BLOCK + 1, 2 * LANES, K_BLOCK + 1),
     ],
 )  # fmt: skip
-def test_large_products_in_blocks_packed_and_not(m, n, k, transposed):
+def test_large_products_in_blocks(m, n, k, transposed):
     check(m, n, k, transposed)
 
 
-def test_bits_depend_neither_on_packing_nor_on_how_rows_are_shared():
-    m, n, k = 1030, 520, K_BLOCK + 7
+@pytest.mark.parametrize("copies", COPIES)
+def test_bits_do_not_depend_on_how_rows_are_shared(copies):
+    m, n, k = 430, 170, K_BLOCK + 7
     rng = np.random.default_rng(4)
     a, b = rng.standard_normal((m, k), f32), rng.standard_normal((k, n), f32)
-    assert n >= products.PACKED_COLUMNS
-    assert m * n >= products.PACKED_NUMBERS > 500 * n
-    packed, parts = multiplied(a, b), np.empty((m, n), f32)
-    for lo, hi in ((0, 500), (500, 501), (501, 700), (700, m)):
-        run(a.ctypes.data, k, 1, b.ctypes.data, n, parts.ctypes.data, n, n, k, lo, hi)
-    np.testing.assert_array_equal(parts, packed)
-
-
-def test_bits_do_not_depend_on_whether_rows_of_a_meet_in_a_cache():
-    m, n, k = 2 * ROWS + 1, 5 * LANES + 3, WAY // 4
-    rng = np.random.default_rng(6)
-    a, b = rng.standard_normal((m, k + LANES), f32), rng.standard_normal((k, n), f32)
-    packed, apart = multiplied(a[:, :k], b), np.empty((m, n), f32)
-    run(a.ctypes.data, k + LANES, 1, b.ctypes.data, n, apart.ctypes.data, n, n, k, 0, m)
-    np.testing.assert_array_equal(apart, packed)
-
-
-def test_bits_do_not_depend_on_a_panel_that_is_copied_to_stay_near():
-    m, k = ROWS * products.OFTEN + 5, 2 * K_BLOCK
-    n = (products.SPREAD // (4 * K_BLOCK) // LANES + 1) * LANES
-    rng = np.random.default_rng(5)
-    a, b = rng.standard_normal((m, k), f32), rng.standard_normal((k, n), f32)
-    whole, parts = multiplied(a, b), np.empty((m, n), f32)
-    assert m * n < products.PACKED_NUMBERS
-    for lo, hi in ((0, ROWS * (products.OFTEN // 2)), (ROWS * (products.OFTEN // 2), m)):
-        run(a.ctypes.data, k, 1, b.ctypes.data, n, parts.ctypes.data, n, n, k, lo, hi)
+    whole, parts = multiplied(a, b, **copies), np.empty((m, n), f32)
+    for lo, hi in ((0, 200), (200, 201), (201, 300), (300, m)):
+        run(a.ctypes.data, k, 1, b.ctypes.data, n, parts.ctypes.data, n, n, k, lo, hi, **copies)
     np.testing.assert_array_equal(parts, whole)
-    np.testing.assert_allclose(whole, a.astype(float) @ b, rtol=1e-3, atol=1e-3)
+
+
+def test_what_is_copied():
+    assert products.a_is_packed(WAY // 4, 400, 128)
+    assert not products.a_is_packed(WAY // 4 + 1, 400, 128)
+    assert products.a_is_packed(1, 400, 128) == (4 * ROWS < 32)
+    assert products.b_is_packed(2000, 1024, 2000)
+    assert not products.b_is_packed(20, 1024, 2000)
+    assert not products.b_is_packed(400, 16, 784)
 
 
 def test_products_of_whole_numbers_are_exact():

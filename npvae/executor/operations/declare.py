@@ -63,6 +63,8 @@ class Declaration:
         How many rows of N float64 each thread leaves in `partial`: sums over its own features.
     factor : float, what the kernel's result is of these sums
     alone : bool, whether one thread does it all
+    piece : int
+        The least items of a piece of a thread's share that another may do; 0 where it does it all.
     ends : bool, whether it returns False where the steps are to end
     """
 
@@ -76,6 +78,7 @@ class Declaration:
     sums: int
     factor: float
     alone: bool
+    piece: int
     ends: bool
 
     @cached_property
@@ -108,6 +111,7 @@ def operation(
     sums: int = 1,
     factor: float = 1.0,
     alone: bool = False,
+    piece: int = 0,
     ends: bool = False,
 ) -> Callable[[Any], Any]:
     """Declare the compiled function beneath as an operation: see `Declaration`."""
@@ -115,7 +119,7 @@ def operation(
     def declare(function: Any) -> Any:
         declared = Declaration(
             name or function.py_func.__name__, function, reads, writes, over, constants, cost,
-            sums, factor, alone, ends,
+            sums, factor, alone, piece, ends,
         )  # fmt: skip
         if declared.name in OPERATIONS:
             raise ValueError(f"there are two operations {declared.name!r}")

@@ -1,8 +1,9 @@
 """The loop over steps and operations, which is the same for every network.
 
 A program is a table of int64, a row per operation: the address of its machine code, whether a
-barrier comes before it, how many threads share it, how many items these divide among them, and then
-its operands; with a table of float64 for its constants. `lower.py` and `program.py` write it.
+barrier comes before it, how many threads share it, how many items these divide among them, into how
+many pieces each cuts its share (0 where it does it at once), and then its operands; with a table of
+float64 for its constants. `lower.py` and `program.py` write it.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from . import (  # noqa: F401  (they declare the operations)
 from .declare import OPERATIONS, SCALARS
 from .options import LONG, SHORT, fast, instruction, longs
 
-ADDRESS, WAITS, SHARING, N_ITEMS, FIRST_OPERAND = range(5)
+ADDRESS, WAITS, SHARING, N_ITEMS, PIECES, FIRST_OPERAND = range(6)
 """The columns of the table."""
 N_COLUMNS = FIRST_OPERAND + max(len(o.operands) for o in OPERATIONS.values())
 N_CONSTANTS = max(len(o.constants) for o in OPERATIONS.values())
@@ -89,18 +90,25 @@ def execute(
             row = longs(at, FIRST_OPERAND)
             if row[WAITS] != 0 and not sync.barrier(counters, n_threads):
                 return step
-            sharing, n_items = row[SHARING], row[N_ITEMS]
-            if thread >= sharing:
-                continue
-            lo, hi = n_items * thread // sharing, n_items * (thread + 1) // sharing
-            going_on = _perform(
-                row[ADDRESS], at + 8 * FIRST_OPERAND, constants + 8 * N_CONSTANTS * i,
-                scalars + 8 * N_SCALARS * step, lo, hi, n_items, thread, sharing, own_scratch,
-                step, order, noise, losses + 8 * n_losses * step,
-            )  # fmt: skip
-            if going_on == 0:
-                sync.stop(counters)  # for threads that have no share in this
-                return step
+            sharing, n_items, pieces = row[SHARING], row[N_ITEMS], row[PIECES]
+            # Where there are pieces, who has done its own takes what others have not begun yet.
+            for other in range(0 if thread >= sharing else sharing if pieces > 0 else 1):
+                whose = (thread + other) % sharing
+                begin, end = n_items * whose // sharing, n_items * (whose + 1) // sharing
+                taken = counters + 8 * (sync.SIZE + n_threads * i + whose)
+                piece = sync.take(taken, pieces, sharing) if pieces > 0 else 0
+                while piece < max(1, pieces):
+                    lo = begin + (end - begin) * piece // max(1, pieces)
+                    hi = begin + (end - begin) * (piece + 1) // max(1, pieces)
+                    going_on = _perform(
+                        row[ADDRESS], at + 8 * FIRST_OPERAND, constants + 8 * N_CONSTANTS * i,
+                        scalars + 8 * N_SCALARS * step, lo, hi, n_items, thread, sharing,
+                        own_scratch, step, order, noise, losses + 8 * n_losses * step,
+                    )  # fmt: skip
+                    if going_on == 0:
+                        sync.stop(counters)  # for threads that have no share in this
+                        return step
+                    piece = sync.take(taken, pieces, sharing) if pieces > 0 else 1
         if not sync.barrier(counters, n_threads):
             return step
     return last_step

@@ -6,12 +6,12 @@ its AVX2 kernels, at half of the speed that these reach; docs/performance.md).
 
 B and C have their columns side by side; A has any strides, so A transposed costs nothing. k is
 taken in blocks, and so are the rows of C, so that what a tile reads stays in the nearest caches. At
-the sizes of most networks that needs no copies of A and B. Where both are large, or A's rows lie
-where a cache has few places for them, they are copied into the thread's scratch (packed): a block
-of A, and all panels of B once for all blocks of A. A panel of B whose rows lie far apart is copied
-alone where it then stays in the first-level cache. A panel of B at the right edge is copied as
-well, whatever stands behind it, and the tile's result goes through the scratch, so that no tile has
-to mask what it reads and writes.
+the sizes of most networks that needs no copies of A and B. A large B is copied (packed) by an
+operation of its own into panels of some columns, which all threads make together and then share.
+Where A's rows lie where a cache has few places for them, a block of A is packed into the thread's
+scratch. A panel of an unpacked B at the right edge is copied as well, whatever stands behind it,
+and the tile's result goes through the scratch, so that no tile has to mask what it reads and
+writes.
 
 Every number of C is one sum over k in the same order, whatever the tiles and copies: its bits do
 not depend on them, nor on how threads share the rows.
@@ -27,33 +27,28 @@ from .declare import operation
 from .options import LONG, fast, floats, instruction
 from .tiles import LANES, ROWS, VECTOR, load, store, tile
 
-K_BLOCK = 528
-"""How much of k is run over at a time, at most: the sums of a batch of 512 in one turn; and as
+K_BLOCK = 1040
+"""How much of k is run over at a time, at most: the sums of a batch of 1,024 in one turn; and as
 packed rows of A an odd number of cache lines, so that no two rows of a tile meet in a cache."""
-ROW_BLOCK = 182
+ROW_BLOCK = 98
 """How many rows of A are in use at a time: with `K_BLOCK` less than a second-level cache."""
-N_BLOCK = 1024
-"""How many columns of B are packed at a time: with `K_BLOCK` two megabytes."""
-PACKED_COLUMNS, PACKED_NUMBERS = 512, 1 << 19
-"""What C has at least, of columns and in this thread's rows of numbers, to be called large."""
 WAY, WAYS, LINE = 4096, 8, 64
 """Bytes that lie a multiple of `WAY` apart have `WAYS` lines of a first-level cache to share, each
 of `LINE` bytes."""
 PACKED_ROWS = 128
-"""How many rows of A transposed are worth packing."""
+"""How many rows A and C have at least where copies pay."""
 
 WIDE = 2 * LANES
-PANEL_IS_NEAR = WIDE <= 16
-"""Whether a panel of B, 33 KiB at most, about fits into a first-level cache."""
-SPREAD, OFTEN = 500_000, 16
-"""There it stays if copied, where else its rows would be spread over so many bytes; and that pays
-where so many tiles of A meet it."""
+"""Columns of a panel of B."""
+PACKED_NUMBERS = 1 << (19 if WIDE > 16 else 15)
+"""How many numbers B has at least where a copy pays. In wide panels that is where B leaves the
+second-level cache; of narrow ones each line that is fetched has more in it than the panel."""
 _ALIGNED = 16
 """Scratch begins at a multiple of a cache line, 16 numbers."""
 EDGE = 4 * ROWS * WIDE
 """Bytes of a tile of C, with which the scratch begins."""
-SCRATCH = _ALIGNED + EDGE // 4 + K_BLOCK * (N_BLOCK + ROW_BLOCK) + LANES
-"""How many float32 of scratch a product needs: a tile of C, panels of B, a block of A."""
+SCRATCH = _ALIGNED + EDGE // 4 + K_BLOCK * (WIDE + ROW_BLOCK) + LANES
+"""How many float32 of scratch a product needs: a tile of C, a panel of B, a block of A."""
 
 
 @instruction("void(int64, int64)")
@@ -107,33 +102,63 @@ def _share(m, parts, i):
     return first, m * (i + 1) // parts - first
 
 
+@operation()
 @fast
-def _block(a, a_row, a_k, b, b_k, c, c_row, m, n, k, add, packs, scratch):
-    """C (m, n), of a block of A's rows and of k; the rows are shared evenly among the tiles."""
-    panels, packed = scratch + EDGE, scratch + EDGE + 4 * K_BLOCK * N_BLOCK
-    tiles = (m + ROWS - 1) // ROWS
-    if packs and a_row == 4:
+def pack(b, b_k, out, n, k, lo, hi):
+    """Panels lo to hi of B (k, n): `WIDE` of its columns each, and one after the other."""
+    for i in range(lo, hi):
+        columns = min(WIDE, n - WIDE * i)
+        _pack(b + 4 * WIDE * i, 4 * b_k, k, columns, WIDE, out + 4 * WIDE * k * i, 4 * WIDE)
+
+
+def a_is_packed(a_row, m, n):
+    """Whether A is copied, since else its cache lines would be lost.
+
+    They would be where a tile's rows meet in too few places of the cache, or where a tile takes
+    less than half of each line of A transposed. Else a copy costs more than it brings.
+    """
+    meeting = 4 * a_row % WAY == 0 and min(m, ROWS) > WAYS and n > WIDE
+    thin = a_row == 1 and 4 * ROWS < LINE // 2 and m >= PACKED_ROWS
+    return meeting or thin
+
+
+def b_is_packed(m, n, k):
+    """Whether B is copied: it is large, and each number is used often."""
+    return k * n >= PACKED_NUMBERS and m >= PACKED_ROWS
+
+
+@fast
+def _pack_rows(a, a_row, a_k, m, k, tiles, out):
+    """A block of A, row by row, or transposed tile by tile."""
+    if a_row == 4:
         for t in range(tiles):
             i, rows = _share(m, tiles, t)
-            _pack(a + 4 * i, a_k, k, rows, ROWS, packed + 4 * K_BLOCK * i, 4 * rows)
-    elif packs:
+            _pack(a + 4 * i, a_k, k, rows, ROWS, out + 4 * K_BLOCK * i, 4 * rows)
+    else:
         for i in range(m):
-            _copy(a + i * a_row, 4 * k, packed + 4 * K_BLOCK * i)
+            _copy(a + i * a_row, 4 * k, out + 4 * K_BLOCK * i)
+
+
+@fast
+def _block(a, a_row, a_k, b, b_k, b_panel, c, c_row, m, n, k, add, packed, scratch):
+    """C (m, n), of a block of A's rows and of k; the rows are shared evenly among the tiles."""
+    panel, block = scratch + EDGE, scratch + EDGE + 4 * K_BLOCK * WIDE
+    tiles = (m + ROWS - 1) // ROWS
+    if packed:
+        _pack_rows(a, a_row, a_k, m, k, tiles, block)
     for j in range(0, n, WIDE):
         columns = min(WIDE, n - j)
         vectors = 2 if columns > LANES else 1
         whole = columns == vectors * LANES
-        b_at, b_step = b + 4 * j, b_k
-        if packs:
-            b_at, b_step = panels + 4 * k * j, 4 * WIDE
-        elif not whole or (PANEL_IS_NEAR and b_k * k >= SPREAD and tiles >= OFTEN):
-            _pack(b_at, b_k, k, columns, WIDE, panels, 4 * WIDE)
-            b_at, b_step = panels, 4 * WIDE
+        b_at, b_step = b + b_panel * (j // WIDE), b_k
+        if b_panel == 4 * WIDE and not whole:
+            _pack(b_at, b_k, k, columns, WIDE, panel, 4 * WIDE)
+            b_at, b_step = panel, 4 * WIDE
         for t in range(tiles):
             i, rows = _share(m, tiles, t)
             a_at, row, step = a + i * a_row, a_row, a_k
-            if packs:
-                a_at = packed + 4 * K_BLOCK * i
+            if packed:
+                a_at = block + 4 * K_BLOCK * i
                 row, step = (4, 4 * rows) if a_row == 4 else (4 * K_BLOCK, 4)
             c_at = c + i * c_row + 4 * j
             if whole:
@@ -143,45 +168,27 @@ def _block(a, a_row, a_k, b, b_k, c, c_row, m, n, k, add, packs, scratch):
                 _put(scratch, c_at, c_row, rows, columns, add)
 
 
+@operation(piece=3 * ROWS)
 @fast
-def _is_packed(a_row, m, n):
-    """Whether A and B are copied: each number is used often, or A's cache lines would be lost.
-
-    They would be where a tile's rows meet in too few places of the cache, or where a tile takes
-    less than half of each line of A transposed.
-    """
-    large = n >= PACKED_COLUMNS and m * n >= PACKED_NUMBERS
-    meeting = a_row % WAY == 0 and min(m, ROWS) > WAYS and n > WIDE
-    thin = a_row == 4 and 4 * ROWS < LINE // 2 and m >= PACKED_ROWS
-    return large or meeting or thin
-
-
-@operation()
-@fast
-def product(a, a_row, a_k, b, b_k, c, c_row, n, k, lo, hi, scratch):
+def product(a, a_row, a_k, b, b_k, b_panel, c, c_row, n, k, packed, lo, hi, scratch):
     """Rows lo to hi of C (m, n) = A (m, k) B (k, n); addresses, and strides in numbers.
 
-    `a_row` and `a_k` are A's strides along m and k, `b_k` and `c_row` those of B's and C's rows.
+    `a_row` and `a_k` are A's strides along m and k, `b_k` and `c_row` those of B's and C's rows,
+    `b_panel` that of B's panels, which tells whether B is what `pack` made of it. Where `packed` is
+    not 0, A is copied block by block.
     """
-    a_row, a_k, b_k, c_row = 4 * a_row, 4 * a_k, 4 * b_k, 4 * c_row
+    a_row, a_k, b_k, b_panel, c_row = 4 * a_row, 4 * a_k, 4 * b_k, 4 * b_panel, 4 * c_row
     scratch = (scratch + 4 * _ALIGNED - 1) // (4 * _ALIGNED) * (4 * _ALIGNED)
-    packs = _is_packed(a_row, hi - lo, n)
     turns, blocks = (k + K_BLOCK - 1) // K_BLOCK, (hi - lo + ROW_BLOCK - 1) // ROW_BLOCK
-    for turn in range(turns):
-        start, some = _share(k, turns, turn)
-        for j in range(0, n, N_BLOCK):
-            b_at, columns = b + start * b_k + 4 * j, min(N_BLOCK, n - j)
-            for i in range(0, columns if packs else 0, WIDE):
-                panel = scratch + EDGE + 4 * some * i
-                _pack(b_at + 4 * i, b_k, some, min(WIDE, columns - i), WIDE, panel, 4 * WIDE)
-            for block in range(blocks):
-                first, m = _share(hi - lo, blocks, block)
-                first += lo
-                _block(
-                    a + first * a_row + start * a_k, a_row, a_k, b_at, b_k,
-                    c + first * c_row + 4 * j, c_row, m, columns, some, min(turn, 1), packs,
-                    scratch,
-                )  # fmt: skip
+    for block in range(blocks):
+        first, m = _share(hi - lo, blocks, block)
+        first += lo
+        for turn in range(turns):
+            start, some = _share(k, turns, turn)
+            _block(
+                a + first * a_row + start * a_k, a_row, a_k, b + start * b_k, b_k, b_panel,
+                c + first * c_row, c_row, m, n, some, min(turn, 1), packed != 0, scratch,
+            )  # fmt: skip
 
 
 @operation()

@@ -90,6 +90,18 @@ def stop(counters):
 
 
 @fast
+def take(place, pieces, takers):
+    """The next of so many pieces, as threads ask for them; one that is none where all are taken.
+
+    Each of the takers asks until it gets none, and the last one to leave begins anew.
+    """
+    piece = _atomic_add(place, 1)
+    if piece == pieces + takers - 1:
+        _atomic_add(place, -pieces - takers)
+    return piece
+
+
+@fast
 def barrier(counters, n_threads):
     """Wait until all threads are here; False if one of them said stop, and then at once."""
     if n_threads == 1:

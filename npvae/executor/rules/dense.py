@@ -8,7 +8,8 @@ import numpy as np
 
 from ..graph import Call, Value
 from ..lower import Lowering
-from ..memory import Ref
+from ..memory import Buffer, Ref
+from ..operations.products import WIDE, a_is_packed, b_is_packed
 from .declared import emit, rule
 
 PER_FLOP = 1 / 200
@@ -70,14 +71,29 @@ def product(
     """
     (a_row, a_k), c_row = strides, c_row or n
     whole = a_row == 1  # A transposed: a thread's columns of it are no contiguous share
+    b_k, b_panel, size = n, WIDE, 4 * k * n
+    if b_is_packed(m, n, k):
+        b, b_k, b_panel, size = _packed(to, b, n, k)
     to.emit(
         "product",
         m,
-        dict(a=a, a_row=a_row, a_k=a_k, b=b, b_k=n, c=c, c_row=c_row, n=n, k=k),
-        [(a, 4 * m * k, 0) if whole else (a, 4 * m * a_row, 4 * a_row), (b, 4 * k * n, 0)],
+        dict(
+            a=a, a_row=a_row, a_k=a_k, b=b, b_k=b_k, b_panel=b_panel, c=c, c_row=c_row, n=n, k=k,
+            packed=int(a_is_packed(a_row, m, n)),
+        ),
+        [(a, 4 * m * k, 0) if whole else (a, 4 * m * a_row, 4 * a_row), (b, size, 0)],
         [(c, 4 * m * c_row, 4 * c_row)],
         2.0 * m * n * k * PER_FLOP,
-    )
+    )  # fmt: skip
+
+
+def _packed(to: Lowering, b: Ref, n: int, k: int) -> tuple[Ref, int, int, int]:
+    """B's panels, copied to where they lie side by side: place, strides and bytes."""
+    panels, panel = -(-n // WIDE), 4 * WIDE * k
+    out, size = Ref(Buffer(panels * panel)), panels * panel
+    reads, writes = [(b, 4 * k * n, 0)], [(out, size, panel)]
+    to.emit("pack", panels, dict(b=b, b_k=n, out=out, n=n, k=k), reads, writes, 0.3 * k * n)
+    return out, WIDE, WIDE * k, size
 
 
 @rule("add")
