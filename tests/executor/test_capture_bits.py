@@ -52,7 +52,7 @@ def test_the_same_again(attempts, x, threads):
 
 def test_pieces_that_threads_take_from_each_other(attempts, monkeypatch):
     """With four threads on fewer cores some get none of theirs, and the bits are the same."""
-    x, options = numbers((60, 300)), dict(epochs=2, batch_size=20)
+    x, options = numbers((60, 300)), dict(epochs=2, batch_size=20, objective=nv.ELBO())
     alone, _ = train(x, network(300, hidden=(390,)), threads=1, **options)
     monkeypatch.setattr(program, "PIECE", 1.0)
     for threads in (2, 4):

@@ -122,7 +122,7 @@ def test_bits_do_not_depend_on_how_rows_are_shared(copies):
 
 
 def test_what_is_copied():
-    assert products.a_is_packed(WAY // 4, 400, 128)
+    assert products.a_is_packed(WAY // 4, 400, 128) == (ROWS > products.WAYS)
     assert not products.a_is_packed(WAY // 4 + 1, 400, 128)
     assert products.a_is_packed(1, 400, 128) == (4 * ROWS < 32)
     assert products.b_is_packed(2000, 1024, 2000)
