@@ -50,7 +50,7 @@ alone, half and half, since what a short model finds depends on its seed."""
 LEFT_OUT = 0.05
 """The share of the rows, those strangest to both judges, that the members are not trained on: of a
 group that is a fifth of all rows most are kept, so that it is not strange as a whole."""
-MEMBERS = (Member(2, 64, 500, 1.0), Member(16, 64, 1000, 4.0))
+MEMBERS = (Member(2, 64, 500, 1.0), Member(16, 64, 500, 4.0))
 """One too small to learn a group of strange rows; one wide enough to learn what relates columns."""
 MOST_STEPS = max(member.steps for member in MEMBERS)
 BATCH, RATE = 64, 3e-3
@@ -148,7 +148,7 @@ def fit_detector(
     weights : (N,) array, optional
         How often each row counts in training, relative to the others.
     most_steps : int, optional
-        The most training steps of each model, where they are to be fewer than 1,000.
+        The most training steps of each model, where they are to be fewer than 500.
 
     Returns
     -------
