@@ -34,7 +34,7 @@ CONVOLVING = {
 }
 INFERENCE = {
     "npvae": "npvae's encode, decode and elbo on NumPy alone, their checks included",
-    "npvae_compiled": "encode and decode of up to 256 rows by nv.compiled, their checks included",
+    "npvae_compiled": "encode and decode by nv.compiled, their checks included",
     "torch": "PyTorch in inference mode, on tensors",
     "torch_compile": "the same through torch.compile, one compilation for each shape",
     "onnx": "ONNX Runtime, a session's run on NumPy arrays",
