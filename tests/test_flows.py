@@ -26,8 +26,7 @@ class Scaled(Flow, abstract=True):
 
     def forward(self, z, stats):
         s, t = np.split(stats, 2, axis=-1)
-        change = np.broadcast_to(-s.sum(-1), z.shape[:2])
-        return (z * np.exp(s) + t, change), (z, s)
+        return (z * np.exp(s) + t, np.broadcast_to(-s.sum(-1), z.shape[:2])), (z, s)
 
     def backward(self, cache, dz, d_change):
         z, s = cache
