@@ -16,7 +16,7 @@ from ..models.storage import HEADER, MODEL
 from ..training.state import checked
 from .config_file import wrong_in
 from .known_rows import KnownRows
-from .takeover import CHECKPOINT, CONFIG, recover
+from .takeover import CHECKPOINT, CONFIG, HISTORY, recover
 from .train_options import DEFAULT_RUN, SETTINGS
 
 _CALIBRATED = ("tilt", "linear", "neighbours", "functions")
@@ -100,11 +100,12 @@ def exists(folder: Path) -> bool:
 
 
 def check_can_begin_again(folder: Path, config: Mapping[str, Any]) -> None:
-    """Refuse to resume a folder that has neither an epoch of a run nor, alone, its settings.
+    """Refuse to resume a folder that has neither a run to go on with nor one that hardly began.
 
-    A new run there would be another than the one that is meant, or would replace a model.
+    A new run there would be another than the one that is meant, or would replace a model. A run
+    that was ended before its first checkpoint has its settings, perhaps a model, and no history.
     """
-    if exists(folder):
+    if exists(folder) and ((folder / HISTORY).exists() or not config):
         raise ConfigError(
             f"'{folder}' has a model, and no {CHECKPOINT} that training could go on from; leave "
             "--resume out to train a new one, which replaces it, or choose another --out."

@@ -75,6 +75,17 @@ def test_a_model_without_a_checkpoint_is_not_replaced_by_resuming(small_train, r
     assert (tmp_path / "model.npz").read_bytes() == before
 
 
+def test_a_run_that_was_killed_before_its_first_checkpoint_begins_again(small_train, tmp_path):
+    small_train(tmp_path)
+    whole = (tmp_path / "model.npz").read_bytes()
+    for name in ("checkpoint.npz", "history.csv"):
+        (tmp_path / name).unlink()
+    code, out, _ = small_train(tmp_path, "--resume")
+    assert code == 0
+    assert "has no epoch to resume, so training starts anew with its settings" in out
+    assert (tmp_path / "model.npz").read_bytes() == whole
+
+
 def test_a_resumed_run_that_is_stopped_at_once_loses_nothing(small_train, tmp_path, monkeypatch):
     small_train(tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
