@@ -2,7 +2,7 @@
 
 C (m, n) = A (m, k) B (k, n) in float32, whole matrices over and over, so that what fits into a
 cache lies there. Each peer has a process, and they take turns; medians. npvae's threads share the
-rows of C as in a training step, without waiting for each other between two products.
+rows of C, and B's panels where it is packed, without waiting for each other between two products.
 
     python -m bench.products [--threads 1,2] [--isa avx2] [--sizes 400x128x784,512x512x512]
 """
@@ -96,6 +96,7 @@ def seconds_of_each(job: Job) -> Callable[[], list[float]]:
     for m, n, k in parsed(job.data):
         a, b = rng.standard_normal((m, k), np.float32), rng.standard_normal((k, n), np.float32)
         call, result, times = multiply(a, b, job.threads)
+        call()  # after which all of a B that is packed is there
         call()
         if not np.allclose(np.asarray(result), a @ b, rtol=1e-3, atol=1e-3 * k**0.5):
             raise ValueError(f"{job.peer}'s product of {m} x {n} x {k} is wrong")
@@ -119,18 +120,26 @@ def by_torch(a: Array, b: Array, threads: int) -> tuple[Callable[[], Any], Any, 
 
 def by_npvae(a: Array, b: Array, threads: int) -> tuple[Callable[[], Any], Any, int]:
     from npvae.executor.cores import own_core
-    from npvae.executor.operations.products import SCRATCH
+    from npvae.executor.operations import products
+    from npvae.executor.operations.tiles import LANES
 
-    (m, k), n = a.shape, b.shape[1]
-    c, scratch = np.empty((m, n), np.float32), np.empty((threads, SCRATCH), np.float32)
+    (m, k), n, wide = a.shape, b.shape[1], products.WIDE
+    c, scratch = np.empty((m, n), np.float32), np.empty((threads, products.SCRATCH), np.float32)
+    panels = -(-n // wide) if products.b_is_packed(m, n, k) else 0
+    copy = np.zeros(panels * wide * k + LANES, np.float32)
+    at, row, panel = (copy.ctypes.data, wide, wide * k) if panels else (b.ctypes.data, n, wide)
+    packed = int(products.a_is_packed(k, m, n))
     times, repeated = math.ceil(FLOP_OF_CALL / (2 * m * n * k)), _repeated()
     taken: list[int] = []
 
     def run(thread: int) -> None:
         own_core(taken)
-        lo, hi = m * thread // threads, m * (thread + 1) // threads
+        (lo, hi), (first, last) = (
+            (items * thread // threads, items * (thread + 1) // threads) for items in (m, panels)
+        )
         repeated(
-            times, a.ctypes.data, k, 1, b.ctypes.data, n, c.ctypes.data, n, n, k, lo, hi,
+            times, (b.ctypes.data, n, copy.ctypes.data, n, k, first, last),
+            a.ctypes.data, k, 1, at, row, panel, c.ctypes.data, n, n, k, packed, lo, hi,
             scratch[thread].ctypes.data,
         )  # fmt: skip
 
@@ -148,14 +157,15 @@ def by_npvae(a: Array, b: Array, threads: int) -> tuple[Callable[[], Any], Any, 
 
 @functools.cache
 def _repeated() -> Any:
-    """The operation, so many times."""
+    """The operations, so many times: B's panels packed, where there are any, and the product."""
     import numba
 
-    from npvae.executor.operations.products import product
+    from npvae.executor.operations.products import pack, product
 
     @numba.njit(nogil=True)
-    def repeated(times: int, *arguments: int) -> None:
+    def repeated(times: int, packing: tuple[int, ...], *arguments: int) -> None:
         for _ in range(times):
+            pack(*packing)
             product(*arguments)
 
     return repeated
