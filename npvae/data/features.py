@@ -85,6 +85,12 @@ class Guesses(OfFeatures):
 
     weights: Array
 
+    def _check_ranges(self) -> None:
+        """Raise `ValueError` if a scale, a column or a weight is none."""
+        outside = (self.scale <= 0) | (self.columns < 0) | (self.weights < 0) | (self.weights > 1)
+        if outside.any():
+            raise ValueError("some are out of their range")
+
     def guesses(self, x: Array) -> Array:
         """Of each missing number in rows x (N, D) that is guessed, (N, D), else NaN."""
         raise NotImplementedError

@@ -87,9 +87,7 @@ class LinearGuesses(Guesses):
             or np.isinf(self.labels).any()
         ):
             raise ValueError("some are not finite")
-        outside = (self.scale <= 0) | (self.columns < 0) | (self.weights < 0) | (self.weights > 1)
-        if outside.any():
-            raise ValueError("some are out of their range")
+        self._check_ranges()
         np.linalg.cholesky(self.covariance)  # LinAlgError, a ValueError, if it is not one
 
     @property

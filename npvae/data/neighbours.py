@@ -89,8 +89,8 @@ class Neighbours(Guesses):
         finite = (self.mean, self.scale, self.weights, self.nearness)
         if not all(np.isfinite(a).all() for a in finite) or np.isinf(self.labels).any():
             raise ValueError("some are not finite")
-        outside = (self.scale <= 0) | (self.columns < 0) | (self.weights < 0) | (self.weights > 1)
-        if outside.any() or (self.nearness < 0).any():
+        self._check_ranges()
+        if (self.nearness < 0).any():
             raise ValueError("some are out of their range")
         if np.isinf(self.rows).any() or self.columns.max(initial=-1) >= self.rows.shape[1]:
             raise ValueError("the rows are of other columns")
