@@ -101,6 +101,20 @@ def test_without_gaps_the_fit_has_the_moments_of_the_rows_and_one_row_without_co
     np.testing.assert_allclose(covariance, want, rtol=1e-12)
 
 
+def test_a_label_that_no_row_has_is_independent_of_all():
+    """Of a large table some rows are looked at, and a rare label may have none of them."""
+    f = np.random.default_rng(0).normal(size=(40, 3))
+    f[:, 1] = -0.2
+    mean, covariance = fitted(f)
+    assert mean[1] == -0.2
+    assert covariance[1, 1] > 0
+    np.testing.assert_allclose(covariance[1, [0, 2]], 0, atol=1e-12)
+    unknown = np.where([False, False, True], NAN, f)
+    alone = fitted(f[:, [0, 2]])[1]
+    want = expected(unknown[:, [0, 2]], alone)[0]
+    np.testing.assert_allclose(expected(unknown, covariance)[0][:, [0, 2]], want, rtol=1e-10)
+
+
 def test_gaps_are_moved_by_the_column_s_weight_within_the_bounds():
     x = np.array([[NAN, -1.0], [5.0, NAN], [3.0, 4.0], [NAN, NAN], [NAN, 1e9]])
     v = np.array([[0.0, -1.0], [5.0, 8.0], [3.0, 4.0], [0.0, 0.0], [0.0, 1e9]])

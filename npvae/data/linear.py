@@ -13,6 +13,8 @@ Array = np.ndarray
 
 _RIDGE = 1.0
 """As many rows without any correlation as are added to the data."""
+_LEAST = 1e-3
+"""The least variance of those: a label may have none of the rows that are looked at."""
 _STEPS, _CLOSE = 25, 1e-3
 """Of expectation maximisation, at most, and by how little a covariance changes at its end."""
 _BLOCK = 1 << 20
@@ -143,7 +145,7 @@ def fitted(f: Array) -> tuple[Array, Array]:
     Source: Dempster, Laird & Rubin 1977, section 4.1.1.
     """
     n, width = f.shape
-    mean, covariance = np.nanmean(f, axis=0), np.diag(np.nanvar(f, axis=0))
+    mean, covariance = np.nanmean(f, axis=0), np.diag(np.maximum(np.nanvar(f, axis=0), _LEAST))
     size = max(1, _BLOCK // width**2)
     for _ in range(_STEPS):
         total, squares = np.zeros(width), np.zeros((width, width))
@@ -155,7 +157,7 @@ def fitted(f: Array) -> tuple[Array, Array]:
         mean = mean + shift
         before, covariance = covariance, squares / n - np.outer(shift, shift)  # (2)
         covariance = 0.5 * (covariance + covariance.T)
-        diagonal = np.diag(np.diag(covariance))
+        diagonal = np.diag(np.maximum(np.diag(covariance), _LEAST))
         covariance = (n * covariance + _RIDGE * diagonal) / (n + _RIDGE)  # (3)
         if np.abs(covariance - before).max() < _CLOSE:
             break
