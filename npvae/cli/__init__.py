@@ -24,6 +24,7 @@ COMMANDS = {
     "impute": "impute",
     "interpolate": "latent_space",
     "traverse": "latent_space",
+    "attribute": "latent_space",
     "latent": "latent_space",
     "anomalies": "anomalies",
     "verify": "reports",

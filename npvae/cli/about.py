@@ -71,6 +71,14 @@ Change one latent dimension after the other, each alone, from the mean of the
 rows' posterior means or from that of --row, and decode each step. An array
 (.npy) has the shape (dimensions, steps, columns)."""
 
+ATTRIBUTE = """\
+Give rows what others have. The rows of which --has is true have posterior means
+that differ, on average, from those of the other rows; -n rows of these, drawn
+at random, go that way in latent space, and each step is decoded. At strength 0
+they are reconstructed, at strength 1 they have gone the whole difference. Rows
+of which the attribute is not known take no part. An array (.npy) has the shape
+(rows, steps, columns)."""
+
 LATENT = """\
 Draw where the rows lie in latent space: their posterior means, or the first two
 principal components of more than two dimensions, coloured by label where the

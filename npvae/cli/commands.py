@@ -225,6 +225,38 @@ def traverse(commands: Any) -> None:
     _image_shape(parser)
 
 
+def attribute(commands: Any) -> None:
+    parser = commands.add_parser(
+        "attribute",
+        usage="npvae attribute RUN [PATH] --has NAME=VALUE [options]",
+        help="rows on their way to what other rows have",
+        description=about.ATTRIBUTE,
+    )
+    _run_and_data(parser)
+    parser.add_argument(
+        "--has",
+        type=texts,
+        action="extend",
+        required=True,
+        metavar="NAME=VALUE,..",
+        help="which rows have the attribute, as for npvae sample --given: smoker=yes or age=60..; "
+        "of rows with labels label=3",
+    )
+    parser.add_argument(
+        "-n", type=whole(1), default=8, metavar="N", help="how many rows get it (default: 8)"
+    )
+    parser.add_argument(
+        "--strength",
+        type=span,
+        default=(0.0, 1.0),
+        metavar="LOW..HIGH",
+        help="from how much of the difference to how much; --strength=-1..1 (default: 0..1)",
+    )
+    parser.add_argument("--steps", type=whole(2), default=9, metavar="N", help="default: 9")
+    _output(parser, "attribute.png", *PICTURES, ".npy")
+    _image_shape(parser)
+
+
 def latent(commands: Any) -> None:
     parser = commands.add_parser(
         "latent",
@@ -344,7 +376,7 @@ def _seed(parser: ArgumentParser) -> None:
 
 
 COMMANDS = (
-    train, evaluate, sample, reconstruct, impute, interpolate, traverse, latent, anomalies, verify,
-    info,
+    train, evaluate, sample, reconstruct, impute, interpolate, traverse, attribute, latent,
+    anomalies, verify, info,
 )  # fmt: skip
 """What declares each of them, in the order of ``npvae --help``."""

@@ -77,6 +77,12 @@ class Gallery:
             decoded, self.image_shape, dims, values, self.value_range, self.columns
         )
 
+    def attribute(self, decoded: Array, strengths: Array, called: list[str]) -> Figure:
+        """What rows become on their way to an attribute, (N, S, D)."""
+        return plots.attribute(
+            decoded, self.image_shape, strengths, called, self.value_range, self.columns
+        )
+
     @property
     def has_manifold(self) -> bool:
         return self.image_shape is not None and self.model.z_dim == 2 and not self.model.context_dim
@@ -122,8 +128,25 @@ def traversals(
 
     A context is one row, that of all of them.
     """
-    walked = along(z[None], dims, values)[0].reshape(-1, len(z))
+    walked = along(z[None], dims, values)[0]
+    contexts = None if context is None else np.repeat(context, len(dims), axis=0)
+    return _steps(gallery, walked, contexts)
+
+
+def towards(
+    gallery: Gallery, z: Array, vector: Array, strengths: Array, context: Any = None
+) -> Array:
+    """What latent vectors z (N, Z) stand for with a vector (Z,) added S times as strong, (N, S, D).
+
+    A context has a row for each of them.
+    """
+    return _steps(gallery, z[:, None] + strengths[:, None].astype(z.dtype) * vector, context)
+
+
+def _steps(gallery: Gallery, z: Array, context: Any) -> Array:
+    """Latent vectors (N, S, Z), decoded with a context of N rows: (N, S, D)."""
+    n, steps, width = z.shape
     contexts = None
     if context is not None:
-        contexts = np.repeat(gallery.model.condition.rows(context), len(walked), axis=0)
-    return gallery.decode(walked, contexts).reshape(len(dims), len(values), -1)
+        contexts = np.repeat(gallery.model.condition.rows(context), steps, axis=0)
+    return gallery.decode(z.reshape(-1, width), contexts).reshape(n, steps, -1)

@@ -17,12 +17,14 @@ from ..core.errors import ConfigError
 from ..core.files import replacing
 from ..datasets import Dataset
 from ..gaps import impute
+from ..models.walks import attribute_vector
 from ..tables.cells import no_formula
 from .arguments import PICTURES, TABLES
 from .console import count, say
 from .contexts import as_written, known_labels, labels_of, written_schema
-from .gallery import Gallery, traversals, walks
-from .inputs import draw, image_shape_of, rows_for, take
+from .gallery import Gallery, towards, traversals, walks
+from .having import rows_with
+from .inputs import draw, image_shape_of, numbered_rows, rows_for, take
 from .runs import Run, open_run
 from .tabular import gallery_of, label_of
 
@@ -103,6 +105,30 @@ def traverse(options: Namespace) -> None:
     start = f"the mean of {which}" if options.row is None else f"row {options.row} of {which}"
     start += "" if given is None else f", with the context of row {start_from}"
     say(f"{options.out}: {count(len(dims), 'latent dimension')} from {start}")
+
+
+def attribute(options: Namespace) -> None:
+    """Write what rows become on their way to what other rows have."""
+    run = open_run(options.run)
+    (data, which, _), places = numbered_rows(run, options)
+    has, known = rows_with(run.model, data, options.has)
+    data, places, has = take(data, np.flatnonzero(known)), places[known], has[known]
+    context = labels_of(run.model, data)
+    vector = attribute_vector(run.model, data.x, has, context)
+    others = np.flatnonzero(~has)
+    chosen = others[draw(len(others), options.n, options.seed)]
+    theirs = None if context is None else context[chosen]
+    centres = run.model.centres(data.x[chosen], theirs)[0]
+    low, high = options.strength
+    strengths = np.linspace(low, high, options.steps)
+    gallery = gallery_for(run, data, options)
+    decoded = towards(gallery, centres, vector, strengths, theirs)
+    called = [f"row {place}" for place in places[chosen]]
+    _write(options, decoded, lambda: gallery.attribute(decoded, strengths, called))
+    say(
+        f"{options.out}: {count(len(chosen), 'row')} on the way to {', '.join(options.has)}, as "
+        f"{has.sum():,} of {which} have it, and {len(others):,} not"
+    )
 
 
 def latent(options: Namespace) -> None:

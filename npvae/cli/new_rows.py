@@ -22,6 +22,7 @@ from ..tables.given import column_of
 from ..tables.on_disk import write_blocks
 from .console import count, say
 from .contexts import as_written, contexts_of, whole_schema, written_schema
+from .having import known_cells
 from .inputs import rows_apart
 from .latent_space import csv_line, csv_rows, gallery_for, is_picture, refuse_table
 from .runs import Run, open_run
@@ -74,24 +75,6 @@ def _blocks(run: Run, options: Namespace, given: dict[str, str], context: Any) -
         balance, seed = options.balance, options.seed
         return sample_blocks(run.model, options.n, given, balance, seed, context)
     return unconditional(run.model, options.n, options.seed, "mean", context)
-
-
-def known_cells(texts: list[str], schema: Any) -> dict[str, str]:
-    """Texts NAME=VALUE as a mapping; names and values may have = in them."""
-    known: dict[str, str] = {}
-    for text in texts:
-        if "=" not in text:
-            raise ConfigError(
-                f"--given takes NAME=VALUE with commas between; got {text!r:.60}. What has a comma "
-                "in it stands in double quotes."
-            )
-        columns = [c.name for c in schema.columns if text.startswith(f"{c.name}=")]
-        name = max(columns, key=len, default=text.partition("=")[0].strip())
-        if name in known:
-            raise ConfigError(f"--given says {name!r} twice; say it once.")
-        known[name] = text.partition("=")[2] if name not in columns else text[len(name) + 1 :]
-        known[name] = known[name].strip()
-    return known
 
 
 def _write(options: Namespace, blocks: Iterator[Array], run: Run, context: Any) -> None:
@@ -150,7 +133,9 @@ def asked_of(run: Run, options: Namespace) -> tuple[Any, dict[str, str], str]:
         raise ConfigError(
             f"--given and --balance are for the model of a table; this one is of bare rows.{hint}"
         )
-    said = {} if schema is None else known_cells(options.given, schema)
+    said = {}
+    if schema is not None:
+        said = known_cells("--given", options.given, [c.name for c in schema.columns])
     for name in said:
         column_of(schema, name)  # which refuses what is no column
     if options.label is not None:

@@ -28,7 +28,7 @@ and proven.
   npvae verify                       prove that every gradient is right"""
 
 TAKE_A_PATH = (
-    "train", "evaluate", "reconstruct", "impute", "interpolate", "traverse", "latent",
+    "train", "evaluate", "reconstruct", "impute", "interpolate", "traverse", "attribute", "latent",
 )  # fmt: skip
 """The commands whose --data can be given without the word."""
 _HelpFormatter = partial(argparse.RawDescriptionHelpFormatter, max_help_position=25)

@@ -136,6 +136,10 @@ class TableGallery(Gallery):
         everywhere = np.arange(decoded.shape[2])
         return plots.traversal(decoded, None, dims, values, **self._of(everywhere))
 
+    def attribute(self, decoded: Array, strengths: Array, called: list[str]) -> Figure:
+        everywhere = np.arange(decoded.shape[2])
+        return plots.attribute(decoded, None, strengths, called, **self._of(everywhere))
+
     def worst(self, x: Array, reference: Array, context: Any = None) -> Figure:
         """Which columns of x are reconstructed worst, next to what `reference` says of each."""
         return plots.column_bars(

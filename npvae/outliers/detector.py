@@ -265,6 +265,7 @@ def _turns(shape: tuple[int, int], steps: int, rng: np.random.Generator) -> tupl
 
 def _deviations(x: Array) -> Array:
     """The standard deviation of each column's known entries, (D,)."""
-    total, known = known_sums(x)
+    largest = np.nanmax(np.abs(x), axis=0, initial=_TINY, where=~np.isnan(x))
+    total, known = known_sums(x / largest)  # whose squares no number is too large for
     known = np.maximum(known, 1)
-    return np.sqrt(known_sums(np.square(x - total / known))[0] / known)
+    return largest * np.sqrt(known_sums(np.square(x / largest - total / known))[0] / known)

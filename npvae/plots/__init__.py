@@ -13,7 +13,7 @@ from __future__ import annotations
 from .anomalies import anomalies
 from .by_column import column_bars, columns_reconstructed
 from .curves import loss_curves
-from .examples import interpolation, reconstructions, traversal
+from .examples import attribute, interpolation, reconstructions, traversal
 from .images import guess_image_shape, image_grid, manifold
 from .lines import walks
 from .report import drawn_rows
@@ -35,7 +35,7 @@ from .style import (
 
 __all__ = [
     "BLUE", "INK", "ORANGE", "PALE", "PALETTE", "Formats", "Range", "Shape", "anomalies",
-    "column_bars", "columns", "columns_reconstructed", "drawn_rows", "guess_image_shape",
-    "house_style", "image_grid", "interpolation", "latent", "loss_curves", "manifold",
-    "new_figure", "reconstructions", "save", "traversal", "walks",
+    "attribute", "column_bars", "columns", "columns_reconstructed", "drawn_rows",
+    "guess_image_shape", "house_style", "image_grid", "interpolation", "latent", "loss_curves",
+    "manifold", "new_figure", "reconstructions", "save", "traversal", "walks",
 ]  # fmt: skip

@@ -168,15 +168,77 @@ def traversal(
         )
     called = [f"z[{dim}]" for dim in dims]
     if image_shape is None:
-        return walks(decoded, names, None, labels, formats, called, values)
+        title = "Walks through latent space, a line for each dimension"
+        return walks(decoded, names, None, labels, formats, called, values, title)
+    title, along = "What each latent dimension changes", "value of the dimension"
+    return _grid(decoded, image_shape, values, called, value_range, title, along)
+
+
+@house_style()
+def attribute(
+    decoded: ArrayLike,
+    image_shape: Shape,
+    strengths: ArrayLike,
+    called: Sequence[str] | None = None,
+    value_range: Range = (0, 1),
+    names: Sequence[str] | None = None,
+    labels: Labels | None = None,
+    formats: Formats | None = None,
+) -> Figure:
+    """What rows become when an attribute is added: ``decoded`` is (N, S, D), at S strengths.
+
+    Images: a row for each, the strengths from left to right. Other data, ``image_shape`` None: a
+    panel for each column and a line for each row, as `walks` draws them.
+
+    Parameters
+    ----------
+    decoded : (N, S, D) array
+    image_shape : (height, width), (height, width, channels) or None
+    strengths : (S,) array
+        How many times the attribute's vector was added.
+    called : sequence of N str, optional
+        What each row is called; "row 1" and so on where it is not said.
+    value_range : (float, float)
+        What is drawn black, and what white.
+    names, labels, formats : optional
+        As in `walks`.
+
+    Returns
+    -------
+    Figure
+    """
+    decoded, strengths = np.asarray(decoded), np.asarray(strengths)
+    if decoded.ndim != 3 or decoded.shape[1:2] != strengths.shape or len(strengths) < 2:
+        raise DataError(
+            f"decoded must be (rows, strengths, D) with two strengths or more; got {decoded.shape} "
+            f"and strengths of shape {strengths.shape}."
+        )
+    called = [f"row {i + 1}" for i in range(len(decoded))] if called is None else list(called)
+    if image_shape is None:
+        title = "Rows on their way to the attribute, by its strength"
+        return walks(decoded, names, None, labels, formats, called, strengths, title)
+    title, along = "Rows on their way to the attribute", "strength of the attribute"
+    return _grid(decoded, image_shape, strengths, called, value_range, title, along)
+
+
+def _grid(
+    decoded: Array,
+    image_shape: Shape,
+    values: Array,
+    called: Sequence[str],
+    value_range: Range,
+    title: str,
+    along: str,
+) -> Figure:
+    """Images (N, V, D): a row for each of N, which are called so, and a column for each value."""
     tiles = as_tiles("decoded", decoded.reshape(-1, decoded.shape[2]), image_shape, value_range)
-    title = "What each latent dimension changes"
-    figure, axes = mosaic(tiles, len(values), value_range, title, left=0.6, bottom=0.48)
-    across, down = len(values), len(dims)
+    left = max(0.6, 0.15 + 0.085 * max(map(len, called)))
+    figure, axes = mosaic(tiles, len(values), value_range, title, left=left, bottom=0.48)
+    across, down = len(values), len(called)
     shown = np.unique(np.rint(np.linspace(0, across - 1, min(across, 5))).astype(int))
     axes.set_xticks((shown + 0.5) / across, [f"{v:.3g}".replace("-", "−") for v in values[shown]])
     axes.set_yticks(1 - (np.arange(down) + 0.5) / down, called)
-    axes.set_xlabel("value of the dimension")
+    axes.set_xlabel(along)
     return figure
 
 

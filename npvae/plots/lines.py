@@ -29,6 +29,7 @@ def walks(
     formats: Formats | None = None,
     called: Sequence[str] | None = None,
     at: ArrayLike | None = None,
+    title: str = "Walks through latent space, a line for each pair",
 ) -> Figure:
     """Walks from one row to another: ``decoded`` is (pairs, steps, D), a line for each pair.
 
@@ -50,6 +51,7 @@ def walks(
         What each walk is called; "pair 1" and so on where it is not said.
     at : (steps,) array, optional
         The numbers that the steps are drawn over, in place of "start" and "end".
+    title : str
 
     Returns
     -------
@@ -70,7 +72,6 @@ def walks(
         else:
             write_ticks(axes, formats[j] if formats is not None else None, "y")
         axes.set_title(lettering(names[j]), fontsize=8, fontweight="normal")
-    title = f"Walks through latent space, a line for each {'pair' if at is None else 'dimension'}"
     more = f": the {len(chosen)} columns that change most"
     head(figure, title + ("" if len(chosen) == d else more))
     handles = [line for line in panels[0].lines if not str(line.get_label()).startswith("_")]

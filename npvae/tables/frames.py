@@ -202,7 +202,8 @@ def frame_of(columns: Sequence[Column], values: Array, like: Any = "pandas") -> 
     Parameters
     ----------
     like : "pandas", "polars" or a data frame
-        One has the types for the columns of its names, and if it has as many rows its index too.
+        One has the types and the labels of the columns of its names, and if it has as many rows its
+        index too.
 
     Raises
     ------
@@ -219,8 +220,12 @@ def frame_of(columns: Sequence[Column], values: Array, like: Any = "pandas") -> 
     if library == "polars":
         return module.DataFrame(list(named.values()))
     frame = module.DataFrame(named)
-    if given and len(like) == len(frame):
-        frame.index = like.index
+    if given:
+        names = list(given)
+        if given.keys() >= named.keys():  # whose own may be numbers, or of several levels
+            frame.columns = like.columns[[names.index(name) for name in named]]
+        if len(like) == len(frame):
+            frame.index = like.index
     return frame
 
 

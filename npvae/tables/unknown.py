@@ -12,6 +12,8 @@ MOST_LABELS = 20
 _NONE = "none"
 _WORDS = frozenset(["na", _NONE])
 """Those that labels of other columns are, as of a continent or a garage."""
+_BESIDE = frozenset(["-", "--", ".", "unknown", "not known", "missing", "not stated", "refused"])
+"""What stands among a scale's steps and is none: it says itself that a value is not known."""
 
 
 def keep_steps(table: Mapping[str, Cells]) -> None:
@@ -19,7 +21,7 @@ def keep_steps(table: Mapping[str, Cells]) -> None:
     for cells in table.values():
         none = [text for text in cells.unknown() if text.casefold() == _NONE]
         if none and cells.missing is None and len(known := cells.known()[0]) <= MOST_LABELS:
-            order = order_of([*known, *none])
+            order = order_of([text for text in known if text.casefold() not in _BESIDE] + none)
             if order is not None and order[0] in none:
                 cells.missing = [word for word in SPELLINGS if word.casefold() != _NONE]
 

@@ -116,7 +116,8 @@ def test_what_is_modelled_is_given_beside_the_condition(by_town, npvae, refused,
     [
         "evaluate RUN --samples 5 --rows 40", "sample RUN -n 4 --out OUT.npy",
         "reconstruct RUN --rows 9 --out OUT.csv", "interpolate RUN --pairs 2 --out OUT.npy",
-        "traverse RUN --row 3 --out OUT.npy", "latent RUN --rows 30 --out OUT.csv", "info RUN",
+        "traverse RUN --row 3 --out OUT.npy", "attribute RUN --has HAS --out OUT.npy",
+        "latent RUN --rows 30 --out OUT.csv", "info RUN",
         "anomalies RUN --rows 40 --out OUT.csv",
         pytest.param("evaluate RUN --samples 2 --rows-drawn 20 --json", marks=pytest.mark.slow),
     ],
@@ -124,6 +125,7 @@ def test_what_is_modelled_is_given_beside_the_condition(by_town, npvae, refused,
 def test_every_command_reads_what_the_run_is_given(line, name, request, npvae, tmp_path):
     run = request.getfixturevalue(name)
     line = line.replace("RUN", str(run)).replace("OUT", str(tmp_path / "out"))
+    line = line.replace("HAS", "town=Oslo" if name == "by_town" else "label=3")
     line += f" --out {tmp_path / 'drawn.png'}" if "drawn" in line else ""
     code, out, err = npvae(line)
     assert (code, err) == (0, "")

@@ -97,6 +97,63 @@ def test_traverse_refuses_what_is_not_there(refused, trained, tmp_path, options,
     assert said in refused(f"traverse {options}", trained, "--out", tmp_path / "t.npy")
 
 
+def test_attribute_adds_what_other_rows_have(written, model, x):
+    _, y = nv.datasets.digits()
+    walks = written("attribute --has label=7", "-n", 3, "--steps", 4, "--strength=-1..2")
+    assert walks.shape == (3, 4, 64)
+    vector = nv.attribute_vector(model, x, y == 7)
+    mu, _ = model.encode(x)
+    at_0, reconstructions = walks[:, 1], model.reconstruct(x)
+    for walk, start in zip(walks, at_0, strict=True):
+        row = np.abs(reconstructions - start).max(1).argmin()
+        assert y[row] != 7
+        z = mu[row] + np.array([-1, 0, 1, 2])[:, None] * vector
+        np.testing.assert_allclose(walk, model.decode(z), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("", "the following arguments are required: --has"),
+        ("--has 7", "--has takes NAME=VALUE with commas between; got '7'"),
+        ("--has label=77", "no row has the label '77'"),
+        ("--has town=Paris", "--has takes label=VALUE here"),
+        ("--has label=2 --rows 1", "rows that have it from rows that have not; of 1 rows"),
+    ],
+)
+def test_attribute_refuses_what_is_none(refused, trained, tmp_path, options, said):
+    assert said in refused(f"attribute {options}", trained, "--out", tmp_path / "a.npy")
+
+
+def test_attributes_of_a_table_are_cells_that_are_known(npvae, refused, tmp_path):
+    rng = np.random.default_rng(0)
+    ages = rng.integers(18, 90, 80)
+    lines = [f"{a},{'AB'[int(a > 50)]},{a + rng.normal():.2f}" for a in ages]
+    lines[3] = f"{ages[3]},,1.5"
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(["age,town,w", *lines]) + "\n")
+    run = tmp_path / "run"
+    assert npvae(f"train {path} --quiet --epochs 2 --no-plots --out {run}").code == 0
+    model, table = nv.load(run), nv.tables.read(path)
+    for said, has, known in (
+        ("town=B", table.x[:, 1] == 1, np.arange(80) != 3),
+        ("age=60..", ages >= 60, np.ones(80, bool)),
+        ("age=60..,town=B", (ages >= 60) & (table.x[:, 1] == 1), np.arange(80) != 3),
+    ):
+        out = tmp_path / "a.npy"
+        code, text, _ = npvae(f"attribute {run} --out {out} -n 99 --steps 2 --has {said}")
+        assert code == 0
+        assert f"{said.replace(',', ', ')}, as {(has & known).sum()} of " in text
+        vector = nv.attribute_vector(model, table.x[known], has[known])
+        z = model.centres(table.x[known & ~has])[0]
+        np.testing.assert_allclose(
+            np.load(out)[:, 1], nv.tables.guess(model, z + vector), rtol=1e-4, atol=1e-4
+        )
+    assert "no label 'C'" in refused(f"attribute {run} --has town=C")
+    assert "no column 'twon'; did you mean" in refused(f"attribute {run} --has twon=B")
+    assert npvae(f"attribute {run} --has town=B --out {tmp_path / 'a.png'}").code == 0
+
+
 def test_pairs_are_drawn_by_seed_from_the_rows_that_are_chosen(written, model, x):
     one, again, other = (written("interpolate", "--seed", seed) for seed in (1, 1, 2))
     assert one.shape == (8, 10, 64)

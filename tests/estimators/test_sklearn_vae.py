@@ -93,6 +93,14 @@ def test_data_frames_come_and_go_with_their_types(table, library):
     assert set(drawn["size"]) <= {"S", "M", "L"}
 
 
+def test_columns_of_numbers_and_of_several_levels_come_back_as_such(table):
+    for labels in (pd.Index([3, 1]), pd.MultiIndex.from_tuples([("a", "x"), ("b", "y")])):
+        frame = table[["income", "town"]].set_axis(labels, axis=1)
+        vae = small(max_iter=1).fit(frame)
+        for back in (vae.sample(3), vae.inverse_transform(vae.transform(frame))):
+            assert back.columns.equals(labels)
+
+
 def test_columns_are_found_by_their_names_and_said_by_the_user(table):
     vae = small(columns={"member": "skip", "size": "category"}).fit(table)
     kinds = {c.name: c.kind for c in vae.schema_.columns}

@@ -159,3 +159,11 @@ def test_a_species_is_not_strange_as_a_whole():
 def test_what_is_wrong_is_said(x, options, said):
     with pytest.raises(nv.NpvaeError, match=said):
         nv.fit_detector(x, **options)
+
+
+def test_a_number_that_has_no_square_is_strange():
+    x = table()
+    x[5, 1] = 1e300
+    scores = nv.fit_detector(x, most_steps=20).scores(x)
+    assert scores.argmax() == 5
+    assert np.isfinite(np.delete(scores, 5)).all()

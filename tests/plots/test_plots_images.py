@@ -153,6 +153,21 @@ def test_a_traversal_gives_each_dimension_a_row():
     np.testing.assert_allclose(axes.get_yticks(), [0.75, 0.25])
 
 
+def test_an_attribute_gives_each_row_its_own():
+    decoded, strengths = noise(2, 3, 784), [0, 0.5, 1]
+    figure = plots.attribute(decoded, (28, 28), strengths, ["row 7", "row 31234"])
+    for row, step in np.ndindex(2, 3):
+        np.testing.assert_array_equal(tile(figure, row, step, (28, 28)), decoded[row, step])
+    (axes,) = figure.axes
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["row 7", "row 31234"]
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["0", "0.5", "1"]
+    figure.canvas.draw()
+    assert min(t.get_window_extent().x0 for t in axes.get_yticklabels()) > 0, "none is cut off"
+    lines = plots.attribute(noise(2, 3, 4), None, strengths).axes[1].lines
+    assert [line.get_label() for line in lines] == ["row 1", "row 2"]
+    np.testing.assert_array_equal(lines[0].get_xdata(), strengths)
+
+
 def test_a_traversal_of_columns_is_drawn_over_the_values():
     decoded = noise(2, 5, 3)
     values = np.linspace(-2, 2, 5)

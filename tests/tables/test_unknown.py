@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from npvae import tables
+from npvae import DataError, tables
 
 
 @pytest.fixture
@@ -34,6 +34,16 @@ def test_none_is_a_step_of_a_scale(read, tmp_path):
     ):
         np.testing.assert_array_equal(again.x, x)
     assert np.isnan(read(["None", "mild", "severe", "moderate"] * 12, missing=["None"]).x[0, 0])
+
+
+def test_a_step_stays_one_beside_a_word_for_not_known(read, tmp_path):
+    table = read(["none", "mild", "severe", "unknown", "moderate"] * 12)
+    assert "none" in table.schema.columns[0].labels
+    steps, odd = ("none", "mild", "unknown", "severe"), {7: "NA", 41: "-"}
+    rows = "".join(f"{steps[i % 4]},{odd.get(i, i / 7)}\n" for i in range(60))
+    (tmp_path / "u.csv").write_text(f"pain,x\n{rows}")
+    with pytest.raises(DataError, match=r"say --missing-cells=NA,- \("):
+        tables.read(tmp_path / "u.csv")
 
 
 @pytest.mark.parametrize(("cells", "word"), [("NA,EU,AS", "NA"), ("none,shed,attic", "none")])
