@@ -21,6 +21,7 @@ from .inputs import draw, image_shape_of, is_table, numbered_rows, read, rows_ap
 from .reports import as_json
 from .runs import Run, open_run
 from .strange_rows import Blame, RowsInQuestion, because, blames, images, write
+from .train_options import AS_TABLE, SETTINGS
 
 Array = np.ndarray
 
@@ -60,6 +61,12 @@ def anomalies(options: Namespace) -> None:
     """Write the rows by strangeness."""
     if options.contamination is not None and options.quantile is not None:
         raise ConfigError("the threshold comes from --contamination or from --quantile; give one.")
+    told = [SETTINGS[name].typed for name in AS_TABLE if getattr(options, name) is not None]
+    if told and (options.run or options.split or not is_table(options.data or "")):
+        raise ConfigError(
+            f"{told[0]} says how a table is read whose columns no RUN knows; give such a table "
+            "with --data and no RUN, or leave it out."
+        )
     judge, rows = _of_run(options) if options.run else _of_detector(options)
     scores = judge.scores(rows.data)
     threshold, why = _threshold(judge, options, scores)
@@ -97,6 +104,8 @@ def anomalies(options: Namespace) -> None:
         }))  # fmt: skip
         return
     say(f"{judge.name} on {rows.which}")
+    for note in () if options.run else getattr(rows.data, "notes", ()):
+        say(f"note: {note}")
     say(f"{count(strange, 'row')} above {threshold:.4g} {judge.unit}, {why}\n")
     for row, blame in zip(found[:_SHOWN], blamed, strict=False):
         mark = "*" if row["strange"] else " "
@@ -154,8 +163,7 @@ def _of_detector(options: Namespace) -> tuple[Judge, RowsInQuestion]:
         raise ConfigError(
             "--quantile, --method and --split held-out are for a RUN; give one, or leave them out."
         )
-    table = is_table(name) and options.split is None
-    data = tables.read(name) if table else read(name, options.split)
+    data = _table_or_rows(name, options)
     places = draw(len(data.x), options.rows or len(data.x), options.seed)
     which = f"{len(places):,} of {len(data.x):,} rows of {name}"
     data = take(data, places)
@@ -174,6 +182,14 @@ def _of_detector(options: Namespace) -> tuple[Judge, RowsInQuestion]:
     return judge, RowsInQuestion(
         data, places, which, data.columns, schema, data.image_shape, source
     )
+
+
+def _table_or_rows(name: str, options: Namespace) -> Dataset:
+    """The rows that a detector is trained on: of a table read as the options say, or others."""
+    if is_table(name) and options.split is None:
+        columns, missing, encoding, sheet = (getattr(options, option) for option in AS_TABLE)
+        return tables.read(name, columns, None, missing, encoding, sheet)
+    return read(name, options.split)
 
 
 def _blamed(judge: Judge, rows: RowsInQuestion, chosen: Array, nats: Array) -> list[list[Blame]]:

@@ -15,7 +15,7 @@ from ..training.length import epochs_of
 from .console import count
 from .inputs import is_table
 from .objective_options import fill, objective, split
-from .train_options import DIGITS, GROUPS, SETTINGS, Option
+from .train_options import AS_TABLE, DIGITS, GROUPS, SETTINGS, Option
 
 Choices = dict[str, Any]
 
@@ -138,7 +138,7 @@ def _check(choices: Choices) -> None:
             f"--likelihood mixed is for tables, .csv or .tsv files; got {choices['data']}. Choose "
             "another, or leave it out."
         )
-    for name in ("columns", "missing_cells", "encoding", "sheet"):
+    for name in AS_TABLE:
         if choices[name] and not table:
             typed = SETTINGS[name].typed
             raise ConfigError(

@@ -19,7 +19,7 @@ from .arguments import (
     texts,
     whole,
 )  # fmt: skip
-from .train_options import GROUPS
+from .train_options import AS_TABLE, GROUPS, SETTINGS
 
 
 def train(commands: Any) -> None:
@@ -299,6 +299,9 @@ def anomalies(commands: Any) -> None:
     _output(parser, "strange.csv", ".csv", ".tsv")
     _image_shape(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    group = parser.add_argument_group("how a table is read, without a RUN")
+    for name in AS_TABLE:
+        SETTINGS[name].add_to(group)
 
 
 def verify(commands: Any) -> None:

@@ -216,5 +216,7 @@ GROUPS = {
 # fmt: on
 """The options as ``npvae train --help`` has them."""
 
+AS_TABLE = ("columns", "missing_cells", "encoding", "sheet")
+"""The settings that say how a table is read, of which nothing is known yet."""
 SETTINGS = {o.name: o for group in GROUPS.values() for o in group if o.setting}
 """Those that config.json keeps, by name and in its order."""

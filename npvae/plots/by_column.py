@@ -143,19 +143,16 @@ def column_panels(n: int, square: bool = False) -> tuple[Figure, list[Axes]]:
     return figure, list(panels[:n])
 
 
-def label_ticks(
-    axes: Axes, labels: Sequence[str], side: str = "x", places: Sequence[int] | None = None
-) -> None:
-    """Name the places 0, 1, ..., or some of them, along a side of a panel where there is room."""
-    places = range(len(labels)) if places is None else places
-    words = [_brief(labels[place]) for place in places]
+def label_ticks(axes: Axes, labels: Sequence[str], side: str = "x") -> None:
+    """Name the places 0, 1, ... along a side of a panel where there is room."""
+    words = [_brief(label) for label in labels]
     most = 2 * _MOST_TICKS if max(map(len, words)) <= 3 else _MOST_TICKS
-    if len(places) > most:
+    if len(words) > most:
         getattr(axes, f"set_{side}ticks")([])
         getattr(axes, f"set_{side}label")(f"{len(labels)} labels", fontsize=7)
         return
     rotation = 90 if side == "x" and sum(map(len, words)) > 16 else 0
-    getattr(axes, f"set_{side}ticks")(places, words, rotation=rotation)
+    getattr(axes, f"set_{side}ticks")(range(len(words)), words, rotation=rotation)
 
 
 def write_ticks(
@@ -169,7 +166,9 @@ def write_ticks(
         few = 3 if text is None else 2
         axis.set_major_locator(MaxNLocator(few, steps=[1, 2, 5, 10], integer=whole))
         if text is not None:
-            axis.set_major_formatter(lambda value, _: lettering(text(value)))
+            axis.set_major_formatter(
+                lambda value, _: "\n".join(map(lettering, text(value).split("\n")))
+            )
 
 
 def _brief(word: str) -> str:

@@ -112,12 +112,17 @@ def _lines(
 
 
 def _name_places(axes: Axes, labels: Sequence[str]) -> None:
-    """Name the labels that a panel's lines meet; a probability has those on both sides of it."""
+    """Name the labels that a panel's lines meet; a probability has those on both sides of it.
+
+    Between them lie no places of others, which would press their names together.
+    """
     met = np.concatenate([line.get_ydata() for line in axes.lines])
     met = met[~np.isnan(met)].clip(0, len(labels) - 1)
     places = np.unique(np.concatenate([np.floor(met), np.ceil(met)])).astype(int)
-    label_ticks(axes, labels, "y", places.tolist())
-    axes.set_ylim(places[0] - 0.3, places[-1] + 0.3)
+    for line in axes.lines:
+        line.set_ydata(np.interp(np.asarray(line.get_ydata()), places, range(len(places))))
+    label_ticks(axes, [labels[place] for place in places], "y")
+    axes.set_ylim(-0.3, len(places) - 0.7)
 
 
 def _most_moved(decoded: Array) -> Array:

@@ -160,3 +160,20 @@ def test_a_quantile_needs_rows_held_out(refused, tmp_path):
     nv.save(nv.VAE(3, 2, hidden=(4,)), tmp_path / "m.npz")
     line = [tmp_path / "m.npz", "--data", tmp_path / "x.npy", "--out", tmp_path / "s.csv"]
     assert "there are none; give --contamination" in refused("anomalies", *line, "--quantile", 0.9)
+
+
+def test_a_table_is_read_as_it_is_said(npvae, people, run, refused, tmp_path):
+    text = people.read_text(encoding="utf-8").splitlines()
+    text[5] = text[5].rsplit(",", 1)[0] + ",-"
+    path, out = tmp_path / "gaps.csv", tmp_path / "s.csv"
+    path.write_text("\n".join(text) + "\n", encoding="utf-8")
+    assert "say --missing-cells=" in refused("anomalies --data", path, "--out", out)
+    code, said, err = npvae(
+        "anomalies --missing-cells=-, --columns town=skip --data", path, "--out", out
+    )
+    assert (code, err) == (0, "")
+    assert "note: " in said
+    assert " town " not in " ".join(row["because"] for row in written(out))
+    for more in ((run,), ("--split", "test")):
+        line = refused("anomalies --sheet a", *more, "--data", path, "--out", out)
+        assert "--sheet says how a table is read whose columns no RUN knows" in line

@@ -107,6 +107,21 @@ def test_walks_are_lines_in_the_columns_units():
     assert figure.legends[0].get_title().get_text() == "circles: the rows themselves"
 
 
+def test_labels_that_walks_meet_lie_as_far_apart_as_any():
+    decoded = np.array([[[0.0], [30], [31]]])
+    labels = [[f"town {i}" for i in range(40)]]
+    axes = plots.walks(decoded, ["town"], np.array([[[0.0], [31]]]), labels).axes[0]
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), [0, 1, 2])
+    np.testing.assert_array_equal(axes.lines[1].get_ydata(), [0, 2])
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["town 0", "town 30", "town 31"]
+
+
+def test_a_day_and_its_time_stand_in_two_lines():
+    decoded = np.array([[[0.0], [1.0]]])
+    axes = plots.walks(decoded, ["at"], formats=[lambda v: f"day {v:g}\n12:00"]).axes[0]
+    assert axes.yaxis.get_major_formatter()(1.0, 0) == "day 1\n12:00"
+
+
 @pytest.mark.slow
 def test_of_many_columns_those_have_a_panel_that_walks_change_most():
     decoded = np.tile(noise(40), (2, 3, 1))
