@@ -5,11 +5,9 @@ from __future__ import annotations
 import importlib
 import os
 import shutil
-import signal
 import stat
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -224,70 +222,6 @@ raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
         assert (done.returncode, done.stdout) == (0, "compiled\nand so has the child\n"), (
             done.stderr
         )
-
-
-# What compiles
-
-
-@pytest.mark.slow
-def test_code_is_the_same_wherever_it_is_compiled():
-    """In one process or in two, or in this one, where what tests called is compiled already."""
-    names = ["bias_relu", "fill"]
-    apart = machine.made_apart(names)
-    assert apart is not None
-    assert machine.made_apart(names[::-1]) == apart
-    assert machine.made_here(names) == apart
-
-
-@pytest.mark.slow
-def test_where_no_process_can_be_started_this_one_compiles(monkeypatch, folder):
-    def refuse(*arguments, **options):
-        raise PermissionError(1, "Operation not permitted")
-
-    monkeypatch.setattr(machine.subprocess, "Popen", refuse)
-    code = machine.code_of(["fill"])
-    monkeypatch.undo()
-    assert code == machine.made_apart(["fill"])
-
-
-@pytest.mark.parametrize("program", [None, "", "/opt/tool/tool"])
-def test_a_program_that_has_python_in_it_is_not_started_again(monkeypatch, program):
-    monkeypatch.setattr(sys, "executable", program)
-    monkeypatch.setattr(machine, "_child", None)
-    assert machine.made_apart(["fill"]) is None
-
-
-def test_what_compiles_is_ended_by_an_interrupt(monkeypatch):
-    started, popen = [], subprocess.Popen
-
-    def start(*command, **options):
-        started.append(popen(*command, **options))
-        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
-        return started[-1]
-
-    monkeypatch.setattr(machine, "_RUN", "import time; time.sleep(60)")
-    monkeypatch.setattr(machine.subprocess, "Popen", start)
-    with pytest.raises(KeyboardInterrupt):
-        machine.made_apart(["add"])
-    assert started[0].poll() not in (None, 0)
-    machine.addresses([])  # and the lock is free
-
-
-def test_processes_share_the_work_evenly():
-    names = ["adam", "add", "check", "fill", "gather", "noise", "norm", "product", "report"]
-    assert [len(share) for share in machine._shares(names, 2)] == [2, 7]
-    assert machine._shares(["add", "product"], 1) == [["product", "add"]]
-
-
-def test_a_warm_process_needs_no_numba(tmp_path):
-    """It is half of the time that its first step would take."""
-    code = """
-import sys, numpy as np, npvae as nv
-nv.fit(nv.VAE(5, 2, hidden=(6,)), np.ones((40, 5), "float32"), epochs=1)
-print([name for name in ("numba", "npvae.executor.operations.build") if name in sys.modules])
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
 
 
 # What code is made from

@@ -1,8 +1,8 @@
 """The compiled executor: it replays a captured training step, operation by operation.
 
 `loop.py` is the loop, which calls operations at addresses, and `declare.py` has what each takes.
-`build.py` compiles both, `cache.py` keeps their machine code, and `machine.py` finds it or has it
-compiled.
+`build.py` compiles both, in a process that `compiler.py` starts; `cache.py` keeps their machine
+code, and `machine.py` finds it or has it compiled.
 
 Most modules are operations; the matrix products are in `products.py`, the convolutions in
 `convolve.py`, and densities of `spreads.py` and `counts.py` are run by the loops of `entries.py`.

@@ -1,8 +1,7 @@
 """Machine code of operations and of their loop, each a C function: how Numba makes it.
 
-It is made in a process of its own (`machine.py`), which needs what this one imports no longer than
-that takes, and may be killed. A function's callees are merged into it and not compiled for
-themselves, neither for Python nor for LLVM, which takes a third of the time.
+It is made in a process of its own (`compiler.py`). A function's callees are merged into it and not
+compiled for themselves, neither for Python nor for LLVM, which takes a third of the time.
 """
 
 from __future__ import annotations
@@ -13,11 +12,14 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Iterable
+from typing import NoReturn
 
 from llvmlite import ir
 from numba import types
-from numba.core import codegen, compiler
+from numba.core import codegen, compiler, lowering, typed_passes
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.compiler_machinery import register_pass
 from numba.core.registry import cpu_target
 
 from . import loop
@@ -28,31 +30,34 @@ ARGUMENTS = ("operands", "constants", "scalars", *EXECUTOR)
 """What the C function of an operation takes; it gives 0 where the steps are to end."""
 
 
-def main(shares: list[list[str]]) -> None:
-    """Print the machine code of the functions that are named, as JSON; a process makes each share.
+def main(processes: int) -> NoReturn:
+    """Print the machine code of the functions that standard input asks for, as JSON, and end.
 
-    All but the first are made by forks of this process, which has Numba imported.
+    So many processes share the work: this one, which has Numba imported, and forks of it. Each byte
+    of the input is a function's place in `loop.FUNCTIONS`, and who is free takes the next.
     """
     gc.disable()  # which finds little here, and takes a tenth of the time
     _refresh()
-    others = [_forked(share) for share in shares[1:]]
-    code = _as_text(shares[0])
+    others = [_forked() for _ in range(processes - 1)]
+    code = _as_text(_asked())
     for process, answer in others:
         if os.waitpid(process, 0)[1] != 0:
             sys.exit(1)
         answer.seek(0)
         code |= json.load(answer)
     json.dump(code, sys.stdout)
+    sys.stdout.flush()
+    os._exit(0)  # to take down all that Numba has set up takes a quarter of a second
 
 
-def _forked(names):
-    """A process that makes these, by its number, and the file that it writes them to."""
+def _forked():
+    """A process that does the same, by its number, and the file that it writes code to."""
     answer = tempfile.TemporaryFile("w+")  # noqa: SIM115  (open until both processes end)
     process = os.fork()
     if process == 0:
         status = 1
         try:
-            json.dump(_as_text(names), answer)
+            json.dump(_as_text(_asked()), answer)
             answer.flush()
             status = 0
         finally:
@@ -60,12 +65,17 @@ def _forked(names):
     return process, answer
 
 
+def _asked():
+    while place := os.read(sys.stdin.fileno(), 1):
+        yield loop.FUNCTIONS[place[0]]
+
+
 def _as_text(names):
     return {name: base64.b64encode(made).decode() for name, made in machine_code(names).items()}
 
 
-def machine_code(names: list[str]) -> dict[str, bytes]:
-    """The object files of C functions by name: operations' and "execute"."""
+def machine_code(names: Iterable[str]) -> dict[str, bytes]:
+    """The object files of C functions by name: operations' and the loop's."""
     context = cpu_target.target_context
     with global_compiler_lock:
         _refresh()
@@ -108,6 +118,25 @@ class _Library(codegen.CPUCodeLibrary):
         return 0  # nothing is run
 
 
+class _Lower(lowering.Lower):
+    """Numba's way from typed code to LLVM, but that no references are counted.
+
+    Arrays here are addresses and own nothing, which LLVM found out each time.
+    """
+
+    def incref(self, typ, value):
+        pass
+
+    def decref(self, typ, value):
+        pass
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _Lowering(typed_passes.NativeLowering):
+    _name = "lowering_of_operations"
+    lowering_class = _Lower
+
+
 class _Frontend(compiler.CompilerBase):
     """Numba's own way from Python to LLVM, without the passes that change nothing here.
 
@@ -127,6 +156,8 @@ class _Frontend(compiler.CompilerBase):
         whole = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
         needed = compiler.PassManager("operations")
         needed.passes.extend(p for p in whole.passes if p[0].__name__ not in self.needless)
+        lowering_at = [p[0] for p in needed.passes].index(typed_passes.NativeLowering)
+        needed.passes[lowering_at] = _Lowering, "lowering"
         needed.finalize()
         return [needed]
 

@@ -37,6 +37,8 @@ SCALARS = ("beta", "step_size", "root", "decay")
 
 PREFIX = "npvae_"
 """Of the names of C functions, and of those that are not merged into them."""
+LOOP = "execute"
+"""The name of the loop's own code, beside the operations'."""
 
 
 def symbol(name: str) -> str:

@@ -37,7 +37,7 @@ from . import (  # noqa: F401  (they declare the operations)
     sync,
     updates,
 )  # fmt: skip
-from .declare import OPERATIONS, SCALARS
+from .declare import LOOP, OPERATIONS, SCALARS
 from .options import LONG, SHORT, fast, instruction, longs
 
 ADDRESS, WAITS, SHARING, N_ITEMS, PIECES, FIRST_OPERAND = range(6)
@@ -115,3 +115,6 @@ def execute(
 
 
 PARAMETERS = tuple(inspect.signature(execute).parameters)
+
+FUNCTIONS = (LOOP, *sorted(OPERATIONS))
+"""All that is compiled; another process is told a function by its place here, in one byte."""

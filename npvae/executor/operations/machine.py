@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
 import ctypes
-import json
 import os
-import signal
-import subprocess
-import sys
-import tempfile
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import llvmlite.binding as llvm
 
 from ...core import interrupts
-from ...core.threads import usable_cores
-from . import cache
-from .declare import symbol
-from .loop import PARAMETERS
-
-LOOP = "execute"
-"""The name of the loop's own code, beside the operations'."""
+from . import cache, compiler
+from .declare import LOOP, symbol
+from .loop import FUNCTIONS, PARAMETERS
 
 _NOTICE = "npvae: interrupted; training stops when its step is compiled"
 _addresses: dict[str, int] = {}
@@ -95,71 +83,19 @@ def made_here(names: Sequence[str]) -> dict[str, bytes]:
         return machine_code(list(names))
 
 
-_RUN = """
-import json, sys
-sys.path[:], shares = json.loads(sys.argv[1])
-sys.modules["scipy"] = None  # Numba would import it, for products that nobody asks for here
-from npvae.executor.operations.build import main
-main(shares)
-"""
-_FORKS = sys.platform == "linux"
-"""Whether one process imports Numba and then becomes several; elsewhere each imports it."""
-_HEAVY = {"product": 7, "convolve": 6}
-"""What takes as long as so many others to compile."""
-_FEW = 12
-"""So much of it is compiled by one process."""
+_FIRST = "product", "convolve"
+"""What takes longest to compile, and so comes first."""
 
 
 def made_apart(names: Sequence[str]) -> dict[str, bytes] | None:
-    """Compile in other processes, in two where it is much; None where that can't be done."""
-    if getattr(sys, "frozen", False) or "python" not in Path(sys.executable or "").name.lower():
-        return None  # a program that has Python in it, and would start itself
-    shares = _shares(names, min(2, usable_cores(), 1 + len(names) // _FEW))
-    orders = [shares] if _FORKS else [[share] for share in shares]
-    path = [os.path.abspath(folder) for folder in sys.path]
-    made: dict[str, bytes] = {}
-    try:
-        with contextlib.ExitStack() as stack:
-            started = [stack.enter_context(_child([path, order])) for order in orders]
-            for child, answer in started:
-                if child.wait() != 0:
-                    return None
-                answer.seek(0)
-                made |= {n: base64.b64decode(code) for n, code in json.load(answer).items()}
-    except (OSError, ValueError):
+    """Compile in processes of their own; None where that can't be done."""
+    if not compiler.can_start():
         return None
-    return made
-
-
-def _shares(names: Sequence[str], n: int) -> list[list[str]]:
-    """Names in n lists that take about as long."""
-    shares: list[list[str]] = [[] for _ in range(n)]
-    weights = [0] * n
-    for name in sorted(names, key=lambda name: -_HEAVY.get(name, 1)):
-        least = weights.index(min(weights))
-        shares[least].append(name)
-        weights[least] += _HEAVY.get(name, 1)
-    return shares
-
-
-@contextlib.contextmanager
-def _child(order: Any) -> Iterator[tuple[subprocess.Popen[bytes], Any]]:
-    """A process that compiles, with the file it writes to; none is left behind, nor its forks."""
-    command = [sys.executable, "-W", "ignore", "-c", _RUN, json.dumps(order)]
-    with tempfile.TemporaryFile() as answer:
-        child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=answer, stderr=subprocess.DEVNULL,
-            cwd=Path(__file__).parent,  # where no .numba_config.yaml of the user's is
-            start_new_session=_FORKS,
-        )  # fmt: skip
-        try:
-            yield child, answer
-        finally:
-            if child.poll() is None:
-                if _FORKS:
-                    os.killpg(child.pid, signal.SIGKILL)
-                child.kill()
-                child.wait()
+    order = sorted(names, key=lambda name: name not in _FIRST)
+    try:
+        return compiler.ready().make([FUNCTIONS.index(name) for name in order])
+    except OSError:
+        return None
 
 
 def _load(code: dict[str, bytes]) -> None:
