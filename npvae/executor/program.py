@@ -11,7 +11,7 @@ import numpy as np
 from ..core import layout
 from ..models import Model
 from ..optim import Adam, AdamState
-from . import rules  # noqa: F401  (they enter themselves)
+from . import normals, rules  # noqa: F401  (rules enter themselves)
 from .cores import own_core
 from .graph import Graph
 from .lower import Lowering
@@ -133,7 +133,7 @@ class Program:
         if self._loop is not None:
             return
         names = [operation.name for operation in self.operations]
-        addresses = machine.addresses({*names, machine.LOOP})
+        addresses = machine.addresses({*names, machine.LOOP, normals.NAME})
         self.table[:, executor.ADDRESS] = [addresses[name] for name in names]
         self._loop = machine.execute()
 

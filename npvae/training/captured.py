@@ -16,6 +16,7 @@ from ..core.threads import blas_threads
 from ..core.trees import leaves
 from ..executor.describe import why_eager
 from ..executor.graph import NotCapturable
+from ..executor.normals import standard_normals
 from ..executor.program import Program
 from ..executor.purity import attributes
 from ..executor.record import record, watch
@@ -112,7 +113,6 @@ class CapturedSteps:
         copies = dataclasses.replace(t, settings=settings, worker=on.copy, gradient=on.gradient)
         rows = np.arange(len(t.rows) - program.batch, len(t.rows))
         losses, now = np.zeros((1, len(t.settings.losses))), np.zeros(1)
-        noise = _noise(t.worker, program, objective.n_samples, 1, np.random.default_rng(1))
         scalars = np.array([[objective.beta(0.0), 0.0, 1.0, 0.0]])
         t.gradient.fill(0)
         copies.gradient.fill(0)
@@ -123,6 +123,8 @@ class CapturedSteps:
         )
         on.reset()
         with compiling, randomness_kept(), learning(np.random.default_rng(2)):
+            program.compile()  # what draws the noise too
+            noise = _noise(t.worker, program, objective.n_samples, 1, np.random.default_rng(1))
             program.run(self.table.find(rows), noise, scalars, losses, now, rehearsal=True)
         ours = t.gradient + copies.gradient  # Python's calls were made on the copies
         t.gradient.fill(0)
@@ -303,6 +305,6 @@ def _noise(
 ) -> Array:
     """The noise of some steps, as drawing it step by step gives it."""
     if type(worker).draw_noise is Model.draw_noise:  # one draw a step, and so one of all steps
-        return rng.standard_normal(program.noise_size * steps, worker.flat.dtype)
+        return standard_normals(rng, program.noise_size * steps)
     drawn = [worker.draw_noise(program.batch, samples, rng) for _ in range(steps)]
     return np.concatenate([np.ravel(level) for levels in drawn for level in leaves(levels)])

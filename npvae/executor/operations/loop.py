@@ -30,6 +30,7 @@ from . import (  # noqa: F401  (they declare the operations)
     latent,
     log_probs,
     mixtures,
+    normals,
     norms,
     products,
     resize,

@@ -12,7 +12,7 @@ import llvmlite.binding as llvm
 
 from ...core import interrupts
 from . import cache, compiler
-from .declare import LOOP, symbol
+from .declare import EXECUTOR, LOOP, symbol
 from .loop import FUNCTIONS, PARAMETERS
 
 _NOTICE = "npvae: interrupted; training stops when its step is compiled"
@@ -56,6 +56,19 @@ def execute() -> Callable[..., int]:
     def call(*numbers: int) -> int:
         given = arguments(*numbers)  # which stays until the loop has ended
         return run(ctypes.addressof(given))
+
+    return call
+
+
+def operation(name: str) -> Callable[..., None]:
+    """An operation by itself, as a function of its operands: one that asks for nothing else."""
+    others = ("constants", "scalars", *EXECUTOR)
+    kinds = [ctypes.c_int64] * (1 + len(others))
+    run = ctypes.CFUNCTYPE(ctypes.c_int64, *kinds)(addresses([name])[name])
+
+    def call(*operands: int) -> None:
+        given = (ctypes.c_int64 * len(operands))(*operands)
+        run(ctypes.addressof(given), *[0] * len(others))
 
     return call
 

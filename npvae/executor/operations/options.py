@@ -78,6 +78,11 @@ def exact(function):
     return Compiled(functools.partial(_jitted, _FLAGS), function)
 
 
+def as_written(function):
+    """Every operation by itself and rounded, none left out: for bits that are another program's."""
+    return Compiled(functools.partial(_jitted, set()), function)
+
+
 def instruction(signature):
     """For what is written in LLVM's language: `write(builder, ...)` gives the result, or None.
 
