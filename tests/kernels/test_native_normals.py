@@ -1,4 +1,4 @@
-"""Normal numbers drawn by compiled code are NumPy's, bit by bit, and so is the stream after them."""
+"""Normal numbers drawn by compiled code: NumPy's, bit by bit, and so is the stream after them."""
 
 import numpy as np
 import pytest
