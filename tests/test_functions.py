@@ -9,8 +9,9 @@ import pytest
 
 import npvae as nv
 from npvae.data.functions import Functions, find
+from npvae.gaps.guesses import fit_functions, fit_guesses
 
-N = 400
+N, NAN = 400, np.nan
 
 
 @pytest.fixture
@@ -46,8 +47,10 @@ def test_functions_of_values_and_of_labels_are_found_and_restored(x):
     np.testing.assert_allclose(made[:, 1], np.log(made[:, 3]), atol=0.01)
     np.testing.assert_array_equal(made[:, 0], [[2, 0, 1, 2, 1, 0, 2][int(c)] for c in made[:, 2]])
     np.testing.assert_array_equal(made[:, [2, 4]], drawn[:, [2, 4]])
-    stays = functions.restored(drawn, np.array([True, False, False, False, False]))
-    np.testing.assert_array_equal(stays[:, 0], drawn[:, 0])
+    for known in ([1.0, NAN, NAN, NAN, NAN], [NAN, NAN, 1.0, NAN, NAN]):
+        stays = functions.restored(drawn, np.array(known))
+        np.testing.assert_array_equal(stays[:, 0], drawn[:, 0], "it or its city was known")
+        np.testing.assert_array_equal(stays[:, 1], made[:, 1])
     again = Functions.given(json.loads(json.dumps(functions.config)), 5)
     np.testing.assert_array_equal(again.restored(drawn), made)
 
@@ -74,11 +77,72 @@ def test_steps_and_lines():
     assert f.at(np.array([0.5, 100])).tolist() == [33.0, 102.0]  # 32.9, and the last of all
 
 
+def test_gaps_that_follow_from_what_is_known_are_completed(x):
+    _, functions = found_in(x)
+    wage, low = x[7, 3], np.nanmin(x[:, 3])
+    rows = np.array([
+        [NAN, NAN, 3.0, wage, NAN], [NAN, np.log(wage), NAN, NAN, 1.0], [2.0, NAN, NAN, low - 1, NAN],
+        [0.0, 7.0, 3.0, wage, NAN], [NAN, NAN, 2.5, NAN, NAN], [NAN, NAN, 0.5, NAN, NAN],
+    ])  # fmt: skip
+    kept = rows.copy()
+    want = rows.copy()
+    want[0, [0, 1]] = 2.0, np.log(wage)  # a city has one country
+    want[1, 3] = wage  # a logarithm that rises can be undone; the third country has three cities
+    made = functions.completed(rows)
+    np.testing.assert_array_equal(rows, kept)
+    np.testing.assert_allclose(made, want, rtol=1e-3)
+    known = ~np.isnan(rows)
+    np.testing.assert_array_equal(made[known], rows[known])
+
+
+def test_what_follows_from_what_follows_is_completed():
+    a = np.repeat(np.arange(30.0), 10)
+    x = np.stack([np.square(a) // 10 + a, np.exp(a / 9), a], axis=1)
+    functions = find(x, np.ones(3, bool), [0.0] * 3)
+    for j in range(3):
+        row = np.where(np.arange(3) == j, x[40], NAN)
+        np.testing.assert_allclose(functions.completed(row[None])[0], x[40], rtol=1e-12)
+
+
+def test_rows_that_contradict_what_is_known_do_not_agree(x):
+    _, functions = found_in(x)
+    drawn = np.zeros((7, 5))
+    drawn[:, 2] = np.arange(7)
+    norway = functions.agree(drawn, np.array([0.0, NAN, NAN, NAN, NAN]))
+    assert norway.tolist() == [False, True, False, False, False, True, False]
+    for other in ([0.0, NAN, 0.0, NAN, NAN], [9.0, NAN, NAN, NAN, NAN], [NAN] * 5):
+        assert functions.agree(drawn, np.array(other)).all()
+
+
+def test_gaps_are_filled_with_what_follows(x):
+    """In means, medians and draws; and of a draw of both columns one follows from the other."""
+    units = {"mean": np.nanmean(x, 0).tolist(), "scale": np.nanstd(x, 0).tolist()}
+    model = nv.VAE(
+        5, 1, hidden=(2,), likelihood="gaussian_column_scale", missing="mask", standardise=units
+    )
+    fit_functions(model, x)
+    fit_guesses(model, x)
+    completed = model.functions.completed(x)
+    assert np.isnan(completed).sum() < np.isnan(x).sum()
+    known, both = ~np.isnan(completed), np.isnan(completed[:, [1, 3]]).all(1)
+    assert both.any()
+    for options in ({}, {"statistic": "median"}, {"n_draws": 4}):
+        filled = nv.impute(model, x, **options)
+        assert np.isfinite(filled).all()
+        np.testing.assert_array_equal(
+            filled[..., known], np.broadcast_to(completed, filled.shape)[..., known]
+        )
+    (f,) = (f for f in model.functions.columns if {f.of, f.by} == {1, 3})
+    np.testing.assert_array_equal(filled[:, both, f.of], f.at(filled[:, both, f.by]))
+    assert filled[:, both, f.of].std(0).min() > 0
+
+
 @pytest.mark.parametrize(
     "columns",
     [3, [[0, 1]], [[0, 0, [1.0], [1.0], False, 0.0]], [[0, 1, [1.0, 1.0], [1.0, 2.0], True, 0.0]],
      [[0, 1, [1.0], [np.nan], True, 0.0]], [[0, 1, [], [], True, 0.0]],
-     [[0, 1, [1.0], [1.0], True, 0.0], [1, 0, [1.0], [1.0], True, 0.0]]],
+     [[0, 1, [1.0], [1.0], True, 0.0], [1, 0, [1.0], [1.0], True, 0.0]],
+     [[0, 1, [1.0], [1.0], True, 0.0, -1.0]]],
 )  # fmt: skip
 def test_functions_that_are_none(columns):
     with pytest.raises(nv.ConfigError, match="functions have two columns"):
@@ -93,14 +157,16 @@ def test_functions_of_other_columns_are_refused():
         nv.VAE(2, 1, functions=3)
 
 
-@pytest.mark.smoke(1)
-@pytest.mark.parametrize("given", [None, {"city": "Rome"}])
+@pytest.mark.parametrize(
+    "given", [None, {"city": "Rome"}, {"country": "Norway"}, {"code": "101"}]
+)
 def test_drawn_rows_of_a_table_have_them(tmp_path, given):
     rng = np.random.default_rng(0)
     city = rng.integers(4, size=300)
     frame = {
         "city": np.array(["Rome", "Oslo", "Pisa", "Bergen"])[city].tolist(),
         "country": np.array(["Italy", "Norway"])[city % 2].tolist(),
+        "code": (100 + city).tolist(),
         "age": rng.integers(20, 60, 300).tolist(),
     }
     pandas = pytest.importorskip("pandas")
@@ -112,4 +178,8 @@ def test_drawn_rows_of_a_table_have_them(tmp_path, given):
     drawn = table.schema.frame(nv.tables.sample(model, 200, given))
     norway = drawn["city"].isin(["Oslo", "Bergen"])
     assert (norway == (drawn["country"] == "Norway")).all()
+    code = drawn["city"].map({"Rome": 100, "Oslo": 101, "Pisa": 102, "Bergen": 103})
+    assert (code == drawn["code"].astype(int)).all()
+    for name, value in (given or {}).items():
+        assert (drawn[name].astype(str) == value).all()
     assert "functions" not in repr(model) or "True" in repr(model)

@@ -1,4 +1,4 @@
-"""Columns that are a function of another in every row, so that drawn rows can have it exactly."""
+"""Columns that are a function of another in every row: drawn rows and filled gaps have it exactly."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Function(NamedTuple):
     """Column `of` is a function of column `by`: at `x`, which rises, it is `y`.
 
     Elsewhere it has the y of the nearest x; or where `line`, what lies on the line between them,
-    rounded to a multiple of `step` unless that is 0.
+    rounded to a multiple of `step` unless that is 0. `by_step` is what x are multiples of.
     """
 
     of: int
@@ -35,21 +35,38 @@ class Function(NamedTuple):
     y: Array
     line: bool
     step: float
+    by_step: float = 0.0
 
     def at(self, x: Array) -> Array:
-        """The values (N,) at x (N,)."""
+        """The values at x, of any shape."""
         if not self.line:
-            return np.asarray(self.y[np.abs(x[:, None] - self.x).argmin(1)])
+            return np.asarray(self.y[np.searchsorted(self.x[1:] / 2 + self.x[:-1] / 2, x)])
         y = np.interp(x, self.x, self.y)
         return np.asarray(np.rint(y / self.step) * self.step if self.step else y)
 
+    def is_sure(self, x: Array) -> Array:
+        """Whether the rows say what is at x: on a line, or between two x with the same y."""
+        last = len(self.x) - 1
+        above = np.searchsorted(self.x, x).clip(0, last)
+        below = np.searchsorted(self.x, x, "right").clip(1) - 1
+        within = (self.x[0] <= x) & (x <= self.x[-1])
+        return np.asarray(within & (self.line | (self.y[below] == self.y[above])))
+
+    def inverse(self) -> Function | None:
+        """`by` as a function of `of`, if no two x have one y."""
+        order = np.argsort(self.y)
+        x, y = self.y[order], self.x[order]
+        if not np.diff(x).all():
+            return None
+        return Function(self.by, self.of, x, y, self.line, self.by_step, self.step)
+
 
 class Functions:
-    """What `restored` sets in drawn rows, of which a decoder with noise has it nearly alone.
+    """What columns of drawn rows and gaps are set to; a decoder with noise has it nearly alone.
 
     Parameters
     ----------
-    columns : sequence of (of, by, x, y, line, step)
+    columns : sequence of (of, by, x, y, line, step, by_step)
         What `Function` has. A column comes as `by` only before or without being `of`.
 
     Raises
@@ -67,8 +84,10 @@ class Functions:
         except (TypeError, ValueError, OverflowError) as error:
             raise ConfigError(
                 "functions have two columns, x that rises and as many y, whether there is a line, "
-                f"and a step; got others ({error})."
+                f"and steps; got others ({error})."
             ) from error
+        inverses = [f.inverse() for f in reversed(self.columns)]
+        self._inverses = [f for f in inverses if f is not None]
 
     @classmethod
     def given(cls, config: Any, x_dim: int) -> Functions:
@@ -90,33 +109,62 @@ class Functions:
     def config(self) -> dict[str, Any]:
         """As JSON can hold it; the numbers come back bit by bit."""
         return {
-            "columns": [
-                [f.of, f.by, f.x.tolist(), f.y.tolist(), f.line, f.step] for f in self.columns
-            ]
+            "columns": [[*f._replace(x=f.x.tolist(), y=f.y.tolist())] for f in self.columns],
         }
 
     def __deepcopy__(self, memo: Any) -> Functions:
         """Itself: nothing changes it."""
         return self
 
-    def restored(self, x: Array, but: Array | None = None) -> Array:
-        """Rows x (N, D) with the functions' values, but for the columns `but` (D,) bool."""
+    def restored(self, x: Array, known: Array | None = None) -> Array:
+        """Rows x (..., D) with the functions' values.
+
+        But for columns that are not NaN in `known` (D,) or (N, D), and those that follow from such
+        a one: what is known of those, `completed` says.
+        """
         x = np.array(x)
         for f in self.columns:
-            if but is None or not but[f.of]:
-                x[:, f.of] = f.at(x[:, f.by].astype(np.float64))
+            drawn = f.at(x[..., f.by].astype(np.float64))
+            stays = False if known is None else ~np.isnan(known[..., [f.of, f.by]]).all(-1)
+            x[..., f.of] = np.where(stays, x[..., f.of], drawn)
         return x
 
+    def completed(self, x: Array) -> Array:
+        """Rows x (N, D) without the gaps that follow from what is known, by functions or inverses.
 
-def _function(of: Any, by: Any, x: Any, y: Any, line: Any, step: Any) -> Function:
+        From what follows other columns may follow: up to what a column is a function of, then down.
+        """
+        x = np.array(x)
+        for f in [*self._inverses, *self.columns]:
+            some = np.flatnonzero(np.isnan(x[:, f.of]) & ~np.isnan(x[:, f.by]))
+            of_those = x[some, f.by].astype(np.float64)
+            x[some, f.of] = np.where(f.is_sure(of_those), f.at(of_those), np.nan)
+        return x
+
+    def agree(self, x: Array, known: Array) -> Array:
+        """Which rows x (N, D), drawn beside `known` (D,) with NaN, follow from x as known, (N,) bool.
+
+        Looked at are values of which the rows say nothing else: those on a line, `completed` knows.
+        """
+        good = np.ones(len(x), bool)
+        for f in self.columns:
+            if np.isnan(known[f.by]) and not f.line and (f.y == known[f.of]).any():
+                good &= f.at(x[:, f.by].astype(np.float64)) == known[f.of]
+        return good
+
+
+def _function(
+    of: Any, by: Any, x: Any, y: Any, line: Any, step: Any, by_step: Any = 0.0
+) -> Function:
     x, y = np.array(x, np.float64), np.array(y, np.float64)
     if not x.ndim == y.ndim == 1 or len(x) != len(y) or not len(x):
         raise ValueError("their numbers differ")
-    if not np.isfinite([*x, *y, step]).all() or step < 0 or (np.diff(x) <= 0).any():
+    steps = [step, by_step]
+    if not np.isfinite([*x, *y, *steps]).all() or min(steps) < 0 or (np.diff(x) <= 0).any():
         raise ValueError("some are out of their range")
     if of != int(of) or by != int(by) or min(of, by) < 0 or of == by:
         raise ValueError("there are no such columns")
-    return Function(int(of), int(by), x, y, bool(line), float(step))
+    return Function(int(of), int(by), x, y, bool(line), float(step), float(by_step))
 
 
 def find(x: Array, numbers: Array, steps: Sequence[float]) -> Functions | None:
@@ -144,7 +192,7 @@ def find(x: Array, numbers: Array, steps: Sequence[float]) -> Functions | None:
             a, b = x[known, by], x[known, of]
             f = _of_two(a, b, bool(numbers[of] and numbers[by]))
             if f is not None:
-                found.append((of, by, *f, steps[of]))
+                found.append((of, by, *f, steps[of], steps[by]))
                 break
     return Functions(found) if found else None
 

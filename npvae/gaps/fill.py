@@ -45,9 +45,10 @@ def impute(
     probabilities that are averaged in the same way; of ones and zeros (`Bernoulli`) it is the
     probability of a one. Where `calibrate` found that cells are guessed better so, numbers are
     moved from there towards linear guesses (`data.linear`) and towards those of rows nearby
-    (`data.neighbours`); medians and draws are not. Known
-    entries stay as they are. What a row is filled with depends neither on the rows beside it nor on
-    its place.
+    (`data.neighbours`); medians and draws are not. What follows from a known entry, as `calibrate`
+    found (`data.functions`), is that, in draws too, and a draw of both has one follow from the
+    other. Known entries stay as they are. What a row is filled with depends neither on the rows
+    beside it nor on its place.
 
     Parameters
     ----------
@@ -101,6 +102,10 @@ def impute(
         )
     x = as_array(x, "x")
     gaps = gaps_of(model, x)
+    functions = model.functions
+    if gaps.any() and functions is not None:
+        x = functions.completed(x)
+        gaps = np.isnan(x)
     shape = x.shape if n_draws is None else (n_draws, *x.shape)
     filled = np.broadcast_to(x, shape).astype(x.dtype if x.dtype.kind == "f" else np.float64)
     effective = np.full(len(x), float(n_samples))
@@ -116,6 +121,8 @@ def impute(
         for guesses in (model.linear, model.neighbours):
             if guesses is not None:
                 filled[rows] = guesses.moved(filled[rows], x[rows])
+    if n_draws is not None and functions is not None:
+        filled = functions.restored(filled, x)
     return (filled, effective) if diagnostics else filled
 
 

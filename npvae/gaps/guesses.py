@@ -1,4 +1,5 @@
-"""Guesses for a model's gaps, fitted to its rows: linear ones, and by the rows nearby."""
+"""What fills gaps beside a model, fitted to its rows: functions of known columns, linear guesses,
+and those by the rows nearby."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..data.features import chosen, coded, frequent_labels, numbers_or_none
+from ..data.functions import find
 from ..data.linear import LinearGuesses, fitted
 from ..data.neighbours import Neighbours, learnt
 from .hidden import HIDDEN, HiddenCells, hidden_cells, weights
@@ -25,6 +27,18 @@ _NEARNESS = 24
 """The purpose of a random stream, beside the seed."""
 
 
+def fit_functions(model: Any, x: Array) -> None:
+    """Set the columns that follow from others in all rows x (N, D)."""
+    if model.schema is None:
+        numbers = model.likelihood.mean_columns(model.x_dim)
+        steps = [float((np.rint(c) == c)[~np.isnan(c)].all()) for c in x.T]
+    else:
+        columns = model.schema.modelled
+        numbers = np.array([not c.labels for c in columns])
+        steps = [c.marginal.step if c.marginal else float(c.kind == "count") for c in columns]
+    model.functions = find(x, numbers, steps)
+
+
 def fit_guesses(model: Any, x: Array, seed: int = 0) -> None:
     """Set what the numbers that fill gaps of such rows are to be moved towards.
 
@@ -36,12 +50,14 @@ def fit_guesses(model: Any, x: Array, seed: int = 0) -> None:
     Parameters
     ----------
     model : Model
-        Trained on x.
+        Trained on x; with its functions.
     x : (N, D) array
     seed : int
         Of which cells are hidden.
     """
     model.linear = model.neighbours = None
+    if model.functions is not None:
+        x = model.functions.completed(x)
     features = _features(model, x)
     if features is None:
         return

@@ -30,6 +30,7 @@ class HiddenCells(NamedTuple):
     own : (N,) array
         Which rows of all these are.
     hidden : (N, D) bool
+        Without those that follow from what is known.
     seen : (N, D) array, rows with NaN there
     filled : (N, D) array, seen without NaN
     """
@@ -55,6 +56,9 @@ def hidden_cells(model: Any, x: Array, seed: int) -> HiddenCells:
     variables = model.likelihood.variables(model.x_dim)  # what is known or missing together
     hidden = (rng.random(rows.shape) < HIDDEN)[:, variables] & ~np.isnan(rows)
     seen = np.where(hidden, np.nan, rows)
+    if model.functions is not None:
+        seen = model.functions.completed(seen)
+        hidden &= np.isnan(seen)
     plain = model.copy()
     plain.linear = plain.neighbours = None
     filled = impute(plain, seen, n_samples=FOR_MEANS, seed=seed)

@@ -14,7 +14,7 @@ from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from ..gaps import impute
-from ..gaps.guesses import fit_guesses
+from ..gaps.guesses import fit_functions, fit_guesses
 from ..tables import Number, Schema
 from ..tables.cells import is_missing
 from ..tables.frames import (
@@ -131,6 +131,7 @@ class VAEImputer(TransformerMixin, VAEEstimator):
             seed = self._seed()
             self.model_ = self._new_model(x, seed)
             self.n_iter_ = len(self._train(x, None, self.max_iter, seed).records)
+            fit_functions(self.model_, x)
             fit_guesses(self.model_, x, seed)
         return self
 

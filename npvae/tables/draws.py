@@ -152,25 +152,29 @@ def _drawn(
 ) -> Array:
     """n draws (n, D) of rows of which something is given, all with one context (1, C)."""
     pool = int(np.clip(_NUMBERS // max(model.largest_row, 1), 256, _POOL))
-    known = ~np.isnan(given.x)
+    functions = model.functions
+    x = given.x if functions is None else functions.completed(given.x[None])[0]
+    known = ~np.isnan(x)
     kept: list[Array] = []
     found = tries = since = 0
     while found < n:
         z = model.draw_z(pool, rng, _for_each(pool, context))
-        weights = _weights(model, z, given.x, context) if known.any() else None
+        weights = _weights(model, z, x, context) if known.any() else None
         if weights is None:
             drawn = model.decode(z, _for_each(len(z), context), "draw", _seed(rng))
         elif (effective := 1 / np.square(weights).sum()) >= ENOUGH:
             z = z[rng.choice(pool, int(effective / 2), p=weights)]
             drawn = model.decode(z, _for_each(len(z), context), "draw", _seed(rng))
         else:  # the encoder knows better than the prior where such rows are
-            draws = impute(model, given.x[None], _AT_ONCE, 5 * _AT_ONCE, _seed(rng), context)
+            draws = impute(model, x[None], _AT_ONCE, 5 * _AT_ONCE, _seed(rng), context)
             drawn = draws[:, 0]
         drawn = np.array(drawn, np.float64)
-        drawn[:, known] = given.x[known]
-        if model.functions is not None:
-            drawn = model.functions.restored(drawn, known)
-        good = given.allows(drawn)
+        drawn[:, known] = x[known]
+        good = np.ones(len(drawn), bool)
+        if functions is not None:
+            drawn = functions.restored(drawn, x)
+            good = functions.agree(drawn, x)
+        good &= given.allows(drawn)
         if model.tilt is not None:
             good &= model.tilt.kept(drawn, rng)
         kept.append(drawn[good][: n - found])

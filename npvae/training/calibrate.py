@@ -12,10 +12,9 @@ from ..core.checks import whole
 from ..core.errors import ConfigError
 from ..core.public import public
 from ..data.features import chosen, frequent_labels, numbers_or_none
-from ..data.functions import Functions, find
 from ..data.gaussians import Gaussians, improved, started
 from ..data.tilt import Tilt, features, moments
-from ..gaps.guesses import fit_guesses
+from ..gaps.guesses import fit_functions, fit_guesses
 from ..models import Model
 from ..priors import Mixture
 
@@ -73,7 +72,7 @@ def calibrate(model: Model, x: Any, valid: Any = None, seed: int = 0) -> Calibra
        products of their columns those of x, as nearly as so few rows bear: `data.tilt.Tilt`. Weak
        associations are not worth a latent dimension's nats to training, so draws lacked them.
     3. ``sample(take="draw")`` has columns that are a function of another in all of x as what they
-       are there: `data.functions.Functions`.
+       are there, and so has `impute` where the other is known: `data.functions.Functions`.
     4. `impute` moves the numbers that it fills gaps with towards linear guesses (`data.linear`),
        and then towards those of rows that are near (`data.neighbours`), by weights that cells of x
        decide which are hidden for it. For models that take gaps. Where rows nearby help, the model
@@ -105,7 +104,7 @@ def calibrate(model: Model, x: Any, valid: Any = None, seed: int = 0) -> Calibra
     effective = 1.0
     kept = inspect.signature(type(model)).parameters  # what its files would keep
     if "functions" in kept:
-        model.functions = _functions(model, np.asarray(x, np.float64))
+        fit_functions(model, np.asarray(x, np.float64))
     if "tilt" in kept:
         tilt, effective = _tilt(model, np.asarray(x, np.float64), seed)
         model.tilt = tilt
@@ -225,15 +224,6 @@ def _latent(model: Model, x: Any, rng: np.random.Generator) -> tuple[Array, Arra
         log_pz, _ = level.prior.forward(z, *model.prior_inputs(None))
         log_ps.append(log_pz.astype(np.float64))
     return np.concatenate(drawn, axis=1), np.concatenate(log_ps, axis=1)
-
-
-def _functions(model: Model, x: Array) -> Functions | None:
-    """The columns that follow from others, of a table."""
-    if model.schema is None:
-        return None
-    columns = model.schema.modelled
-    steps = [c.marginal.step if c.marginal else float(c.kind == "count") for c in columns]
-    return find(x, np.array([not c.labels for c in columns]), steps)
 
 
 def _tilt(model: Model, x: Array, seed: int) -> tuple[Tilt | None, float]:
