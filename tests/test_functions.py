@@ -81,8 +81,8 @@ def test_gaps_that_follow_from_what_is_known_are_completed(x):
     _, functions = found_in(x)
     wage, low = x[7, 3], np.nanmin(x[:, 3])
     rows = np.array([
-        [NAN, NAN, 3.0, wage, NAN], [NAN, np.log(wage), NAN, NAN, 1.0], [2.0, NAN, NAN, low - 1, NAN],
-        [0.0, 7.0, 3.0, wage, NAN], [NAN, NAN, 2.5, NAN, NAN], [NAN, NAN, 0.5, NAN, NAN],
+        [NAN, NAN, 3.0, wage, NAN], [NAN, np.log(wage), NAN, NAN, 1.0],
+        [2.0, NAN, NAN, low - 1, NAN], [0.0, 7.0, 3.0, wage, NAN], [NAN, NAN, 2.5, NAN, NAN], [NAN, NAN, 0.5, NAN, NAN],
     ])  # fmt: skip
     kept = rows.copy()
     want = rows.copy()
@@ -157,9 +157,7 @@ def test_functions_of_other_columns_are_refused():
         nv.VAE(2, 1, functions=3)
 
 
-@pytest.mark.parametrize(
-    "given", [None, {"city": "Rome"}, {"country": "Norway"}, {"code": "101"}]
-)
+@pytest.mark.parametrize("given", [None, {"city": "Rome"}, {"country": "Norway"}, {"code": "101"}])
 def test_drawn_rows_of_a_table_have_them(tmp_path, given):
     rng = np.random.default_rng(0)
     city = rng.integers(4, size=300)

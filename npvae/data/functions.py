@@ -1,4 +1,4 @@
-"""Columns that are a function of another in every row: drawn rows and filled gaps have it exactly."""
+"""Columns that are a function of another in every row: drawn rows and filled gaps have it so."""
 
 from __future__ import annotations
 
@@ -142,9 +142,10 @@ class Functions:
         return x
 
     def agree(self, x: Array, known: Array) -> Array:
-        """Which rows x (N, D), drawn beside `known` (D,) with NaN, follow from x as known, (N,) bool.
+        """Which rows x (N, D), drawn beside `known` (D,), NaN elsewhere, agree with it, (N,) bool.
 
-        Looked at are values of which the rows say nothing else: those on a line, `completed` knows.
+        That is where a column that follows from a drawn one is known. On a line `completed` has set
+        both.
         """
         good = np.ones(len(x), bool)
         for f in self.columns:
