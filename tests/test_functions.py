@@ -82,7 +82,8 @@ def test_gaps_that_follow_from_what_is_known_are_completed(x):
     wage, low = x[7, 3], np.nanmin(x[:, 3])
     rows = np.array([
         [NAN, NAN, 3.0, wage, NAN], [NAN, np.log(wage), NAN, NAN, 1.0],
-        [2.0, NAN, NAN, low - 1, NAN], [0.0, 7.0, 3.0, wage, NAN], [NAN, NAN, 2.5, NAN, NAN], [NAN, NAN, 0.5, NAN, NAN],
+        [2.0, NAN, NAN, low - 1, NAN],
+        [0.0, 7.0, 3.0, wage, NAN], [NAN, NAN, 2.5, NAN, NAN], [NAN, NAN, 0.5, NAN, NAN],
     ])  # fmt: skip
     kept = rows.copy()
     want = rows.copy()
@@ -102,6 +103,20 @@ def test_what_follows_from_what_follows_is_completed():
     for j in range(3):
         row = np.where(np.arange(3) == j, x[40], NAN)
         np.testing.assert_allclose(functions.completed(row[None])[0], x[40], rtol=1e-12)
+
+
+def test_draws_between_two_known_values_of_a_line_are_uniform():
+    x = np.arange(21.0)
+    functions = Functions([[0, 1, x, np.square(x), True, 0.0], [2, 1, x, x + 1, True, 1.0]])
+    rows = np.array([[NAN, 2.5, NAN], [NAN, 3.0, NAN], [NAN, NAN, 5.0], [30.0, NAN, NAN]])
+    shares = np.linspace(0, 1, 11)[:, None] * np.ones(len(rows))
+    drawn = functions.drawn(np.zeros((11, 4, 3)), rows, shares)
+    np.testing.assert_allclose(drawn[:, 0, 0], 4 + 5 * shares[:, 0])
+    assert set(drawn[:, 0, 2]) == {3.0, 4.0}, "whole numbers as the others"
+    np.testing.assert_array_equal(drawn[:, 1], np.tile([9.0, 3.0, 4.0], (11, 1)))
+    np.testing.assert_array_equal(drawn[:, 2], np.tile([16.0, 4.0, 5.0], (11, 1)))
+    np.testing.assert_allclose(drawn[:, 3, 1], 5 + shares[:, 0])
+    np.testing.assert_allclose(drawn[:, 3, 2], np.rint(6 + shares[:, 0]))
 
 
 def test_rows_that_contradict_what_is_known_do_not_agree(x):
@@ -125,14 +140,20 @@ def test_gaps_are_filled_with_what_follows(x):
     completed = model.functions.completed(x)
     assert np.isnan(completed).sum() < np.isnan(x).sum()
     known, both = ~np.isnan(completed), np.isnan(completed[:, [1, 3]]).all(1)
+    (f,) = (f for f in model.functions.columns if {f.of, f.by} == {1, 3})
+    between = np.isnan(x) & ~np.isin(np.arange(5), [0, 2, 4]) & known
     assert both.any()
+    assert between.any()
     for options in ({}, {"statistic": "median"}, {"n_draws": 4}):
         filled = nv.impute(model, x, **options)
         assert np.isfinite(filled).all()
+        exact = known & (~between if options.get("n_draws") else True)
         np.testing.assert_array_equal(
-            filled[..., known], np.broadcast_to(completed, filled.shape)[..., known]
+            filled[..., exact], np.broadcast_to(completed, filled.shape)[..., exact]
         )
-    (f,) = (f for f in model.functions.columns if {f.of, f.by} == {1, 3})
+    np.testing.assert_allclose(
+        filled[:, between], np.broadcast_to(completed, filled.shape)[:, between], rtol=0.05
+    )
     np.testing.assert_array_equal(filled[:, both, f.of], f.at(filled[:, both, f.by]))
     assert filled[:, both, f.of].std(0).min() > 0
 

@@ -37,20 +37,29 @@ class Function(NamedTuple):
     step: float
     by_step: float = 0.0
 
-    def at(self, x: Array) -> Array:
-        """The values at x, of any shape."""
+    def at(self, x: Array, share: Array | None = None) -> Array:
+        """The values at x, of any shape; with `share`, from 0 to 1, what lies so far between the y
+        of the two nearest x, as all that a line says for sure.
+        """
         if not self.line:
             return np.asarray(self.y[np.searchsorted(self.x[1:] / 2 + self.x[:-1] / 2, x)])
-        y = np.interp(x, self.x, self.y)
+        if share is None:
+            y = np.interp(x, self.x, self.y)
+        else:
+            low, high = self._between(x)
+            y = low + share * (high - low)
         return np.asarray(np.rint(y / self.step) * self.step if self.step else y)
 
     def is_sure(self, x: Array) -> Array:
         """Whether the rows say what is at x: on a line, or between two x with the same y."""
-        last = len(self.x) - 1
-        above = np.searchsorted(self.x, x).clip(0, last)
+        low, high = self._between(x)
+        return np.asarray((self.x[0] <= x) & (x <= self.x[-1]) & (self.line | (low == high)))
+
+    def _between(self, x: Array) -> tuple[Array, Array]:
+        """The y of the nearest x that is no greater and no less; both are that of an equal one."""
         below = np.searchsorted(self.x, x, "right").clip(1) - 1
-        within = (self.x[0] <= x) & (x <= self.x[-1])
-        return np.asarray(within & (self.line | (self.y[below] == self.y[above])))
+        above = np.searchsorted(self.x, x).clip(0, len(self.x) - 1)
+        return self.y[below], self.y[above]
 
     def inverse(self) -> Function | None:
         """`by` as a function of `of`, if no two x have one y."""
@@ -129,17 +138,31 @@ class Functions:
             x[..., f.of] = np.where(stays, x[..., f.of], drawn)
         return x
 
-    def completed(self, x: Array) -> Array:
+    def completed(self, x: Array, share: Array | None = None) -> Array:
         """Rows x (N, D) without the gaps that follow from what is known, by functions or inverses.
 
         From what follows other columns may follow: up to what a column is a function of, then down.
+        With `share` (N,) as `Function.at` has it.
         """
         x = np.array(x)
         for f in [*self._inverses, *self.columns]:
             some = np.flatnonzero(np.isnan(x[:, f.of]) & ~np.isnan(x[:, f.by]))
             of_those = x[some, f.by].astype(np.float64)
-            x[some, f.of] = np.where(f.is_sure(of_those), f.at(of_those), np.nan)
+            values = f.at(of_those, None if share is None else share[some])
+            x[some, f.of] = np.where(f.is_sure(of_those), values, np.nan)
         return x
+
+    def drawn(self, filled: Array, x: Array, shares: Array) -> Array:
+        """Draws `filled` (M, N, D) for the gaps of rows x (N, D), with the functions' values.
+
+        What lies between two known values of a line is drawn between them, by shares (M, N) that
+        are uniform: no more is known of it.
+        """
+        filled = self.restored(filled, self.completed(x))
+        for draw, share in zip(filled, shares, strict=True):
+            known = self.completed(x, share)
+            np.copyto(draw, known, where=~np.isnan(known))
+        return filled
 
     def agree(self, x: Array, known: Array) -> Array:
         """Which rows x (N, D), drawn beside `known` (D,), NaN elsewhere, agree with it, (N,) bool.

@@ -23,7 +23,7 @@ FOR_MEANS, FOR_DRAWS = 60, 200
 are: docs/training.md."""
 _BLOCK = 1 << 21
 """Numbers in the largest array: few enough to stay in a large cache."""
-_SAMPLES, _DRAWS = 21, 22
+_SAMPLES, _DRAWS, _SHARES = 21, 22, 25
 """Purposes of random streams, beside the seed."""
 
 
@@ -102,8 +102,8 @@ def impute(
         )
     x = as_array(x, "x")
     gaps = gaps_of(model, x)
-    functions = model.functions
-    if gaps.any() and functions is not None:
+    given, functions = x, model.functions if gaps.any() else None
+    if functions is not None:
         x = functions.completed(x)
         gaps = np.isnan(x)
     shape = x.shape if n_draws is None else (n_draws, *x.shape)
@@ -122,7 +122,10 @@ def impute(
             if guesses is not None:
                 filled[rows] = guesses.moved(filled[rows], x[rows])
     if n_draws is not None and functions is not None:
-        filled = functions.restored(filled, x)
+        rows = np.flatnonzero(np.isnan(given).any(1))
+        streams = row_streams(given[rows], None, seed, _SHARES)
+        shares = np.stack([stream.random(n_draws) for stream in streams], axis=1)
+        filled[:, rows] = functions.drawn(filled[:, rows], given[rows], shares)
     return (filled, effective) if diagnostics else filled
 
 
