@@ -9,6 +9,7 @@ import pytest
 
 import npvae as nv
 from npvae.core import bind, n_parameters
+from npvae.data.marginal import Marginal
 
 SIZES = (3, 2, 4)
 
@@ -74,3 +75,21 @@ def test_groups_of_a_table_keep_their_order_until_the_guess():
     np.testing.assert_array_equal(guess[:, 2], theta[0, :, :3].argmax(-1))
     np.testing.assert_array_equal(guess[:, 0], theta[0, :, 3:5].argmax(-1))
     np.testing.assert_array_equal(guess[:, 1], expected[0, :, 5])
+
+
+@pytest.mark.parametrize("scale", ["column", "decoder"])
+def test_where_it_is_wanted_it_is_the_same_bit_by_bit(scale):
+    marginals = [
+        Marginal([-3.0, -1.0, 0.5, 4.0], [-2.0, -0.5, 0.5, 2.5]),
+        Marginal([-0.5, 0.5, 2.5, 7.5], [-1.5, -0.5, 0.5, 2.0], 1.0),
+    ]
+    shaped, labels = nv.Transformed(marginals, scale), nv.Categorical(3)
+    mixed = nv.Mixed([(labels, [1]), (shaped, [2, 0])])
+    mixed.declare(3)
+    bind(mixed, np.random.default_rng(2).normal(size=n_parameters(mixed)))
+    theta = np.random.default_rng(1).normal(size=(4, 6, mixed.n_outputs(3)))
+    wanted = np.random.default_rng(0).random((6, 3)) < 0.5
+    want, got = mixed.expected(theta), mixed.expected_where(theta, wanted)
+    columns = np.repeat(wanted[:, [1, 2, 0]], [3, 1, 1], axis=1)
+    np.testing.assert_array_equal(got[:, columns], want[:, columns])
+    assert np.isfinite(got).all()

@@ -12,13 +12,14 @@ from .features import Guesses, coded
 
 Array = np.ndarray
 
-_STEPS, _BATCH = 40, 128
+_STEPS, _BATCH, _AMONG = 40, 128, 4000
+"""Of each step some rows are guessed, by that many."""
 _RATE, _MOMENTS = 0.4, (0.8, 0.9)
 _START, _LEAST, _MOST = -2.0, -8.0, 12.0
 """Of log w: all columns count a little; none more than tells 365 days of a year apart."""
-_ALONE, _TRIED = 9.0, 100
+_ALONE, _TRIED, _TRIED_AMONG = 9.0, 100, 2000
 """log w of a column that training begins with if it says more alone than all; judged by so many
-rows. From afar no gradient finds days of which each is worth a look."""
+rows, guessed by so many. From afar no gradient finds days of which each is worth a look."""
 _INDEPENDENT = 2.0
 """The mean square of the difference of two independent numbers of variance 1."""
 _BLOCK = 1 << 21
@@ -171,7 +172,7 @@ def _shares(powers: Array, others: Array, w: Array, own: Array) -> Array:
 def learnt(f: Array, t: int, usable: Array, hidden: float, rng: np.random.Generator) -> Array:
     """w (F,) by which feature t of rows f (M, F) is guessed best by the others: by Adam.
 
-    Each step takes other rows, and hides a share of their cells.
+    Each step takes other rows, guesses some of them by all, and hides a share of their cells.
 
     Parameters
     ----------
@@ -187,15 +188,14 @@ def learnt(f: Array, t: int, usable: Array, hidden: float, rng: np.random.Genera
     f = f[~np.isnan(f[:, t])].astype(np.float32)
     y, others = f[:, t], powers_of(np.where(usable, f, np.nan))
     u = _start(y, others, usable, hidden, rng)
-    batch, order = min(_BATCH, len(f)), np.empty(0, np.intp)
+    own = np.arange(min(_BATCH, len(f)))
     first, second = np.zeros(len(u)), np.zeros(len(u))
     for step in range(1, _STEPS + 1):
-        if len(order) < batch:
-            order = np.concatenate([order, rng.permutation(len(f))])
-        some, order = order[:batch], order[batch:]
-        powers = others[:, some] * (rng.random((batch, len(u))) >= hidden)
+        among = rng.permutation(len(f))[:_AMONG]
+        some = others[:, among]
+        powers = some[:, own] * (rng.random((len(own), len(u))) >= hidden)
         w = np.where(usable, np.exp(u), 0.0)
-        du = w * error_and_slope(w, powers, others, y, some)[1]
+        du = w * error_and_slope(w, powers, some, y[among], own)[1]
         first += (1 - _MOMENTS[0]) * (du - first)
         second += (1 - _MOMENTS[1]) * (np.square(du) - second)
         mean, square = (m / (1 - b**step) for m, b in zip((first, second), _MOMENTS, strict=True))
@@ -227,12 +227,13 @@ def error_and_slope(
 
 def _start(y: Array, others: Array, usable: Array, hidden: float, rng: Any) -> Array:
     """log w (F,) to begin with: of all columns the same, or of one much more."""
-    some = rng.permutation(len(y))[:_TRIED]
-    powers = others[:, some] * (rng.random((len(some), len(usable))) >= hidden)
+    among = rng.permutation(len(y))[:_TRIED_AMONG]
+    y, others, own = y[among], others[:, among], np.arange(min(_TRIED, len(y)))
+    powers = others[:, own] * (rng.random((len(own), len(usable))) >= hidden)
 
     def error(u: Array) -> float:
-        p = _shares(powers, others, np.where(usable, np.exp(u), 0.0), some)
-        return float(np.square(p @ y - y[some]).mean())
+        p = _shares(powers, others, np.where(usable, np.exp(u), 0.0), own)
+        return float(np.square(p @ y - y[own]).mean())
 
     same = np.full(len(usable), _START)
     ones = [np.where(np.arange(len(usable)) == c, _ALONE, same) for c in np.flatnonzero(usable)]

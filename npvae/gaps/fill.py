@@ -195,12 +195,12 @@ class Block:
 
     def means(self) -> Array:
         """E[x given x known] of numbers, and the likeliest labels, (B, D)."""
-        likelihood, total = self.model.likelihood, 0.0
+        likelihood, total, gaps = self.model.likelihood, 0.0, np.isnan(self.x)
         for k in range(0, len(self.samples.z), AT_ONCE):
             some = slice(k, k + AT_ONCE)
             theta = likelihood.for_rows(self.samples.theta[some], self.x)
             weights = self.samples.weights[some]
-            total = total + (weights[..., None] * likelihood.expected(theta)).sum(0)
+            total = total + (weights[..., None] * likelihood.expected_where(theta, gaps)).sum(0)
         return self._in_units(likelihood.guess(total))
 
     def medians(self) -> Array:

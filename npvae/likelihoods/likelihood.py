@@ -92,6 +92,13 @@ class Likelihood(Part, abstract=True):
         """
         return self.mean(theta)
 
+    def expected_where(self, theta: Array, wanted: Array) -> Array:
+        """`expected` of theta (K, B, ·) at the entries that `wanted` (B, D) asks for.
+
+        Elsewhere there may be anything finite, so that a costly mean is taken where it is used.
+        """
+        return self.expected(theta)
+
     def guess(self, expected: Array) -> Array:
         """The best guess of x from averages of `expected`, (..., D): the mean, or likeliest labels.
 

@@ -135,6 +135,11 @@ class Mixed(Likelihood):
         """The groups' own, side by side."""
         return np.concatenate([part.expected(t) for part, t in self._split(theta)], axis=-1)
 
+    def expected_where(self, theta: Array, wanted: Array) -> Array:
+        shares = zip(self._split(theta), self.columns, strict=True)
+        parts = [part.expected_where(t, wanted[:, list(c)]) for (part, t), c in shares]
+        return np.concatenate(parts, axis=-1)
+
     def guess(self, expected: Array) -> Array:
         some = np.zeros((1, self._outputs[-1].stop), expected.dtype)
         ends = np.cumsum([part.expected(t).shape[-1] for part, t in self._split(some)])

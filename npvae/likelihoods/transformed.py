@@ -105,6 +105,16 @@ class Transformed(LocationScale):
         by more."""
         return k.mean_from_scores(*self.heads(theta), *self._coarse)
 
+    def expected_where(self, theta: Array, wanted: Array) -> Array:
+        location, log_scale = self.heads(theta)
+        log_scale, found = np.broadcast_to(log_scale, location.shape), np.zeros(location.shape)
+        for j, column in enumerate(wanted.T):
+            rows, one = np.flatnonzero(column), slice(j, j + 1)
+            line = (part[one] for part in self._coarse)
+            of_rows = location[:, rows, one], log_scale[:, rows, one]
+            found[:, rows, one] = k.mean_from_scores(*of_rows, *line)
+        return found
+
     @cached_property
     def _coarse(self) -> Lines:
         return stacked([m.coarse() for m in self.marginals])
