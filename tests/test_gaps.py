@@ -368,3 +368,12 @@ def test_quantiles_are_weighted():
 
 def test_the_table_s_own_name_is_the_same_function():
     assert nv.tables.impute is nv.impute
+
+
+@pytest.mark.parametrize("absurd", [{"n_draws": 10**12}, {"n_samples": 10**12}])
+def test_what_no_memory_holds_is_refused_at_once(absurd):
+    model = nv.VAE(3, 2, hidden=(4,), likelihood="gaussian", missing="mask")
+    x = np.ones((4, 3))
+    x[0, 0] = np.nan
+    with pytest.raises(nv.ConfigError, match="of memory, and this machine has"):
+        nv.impute(model, x, **absurd)

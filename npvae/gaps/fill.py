@@ -9,6 +9,7 @@ import numpy as np
 from ..core.arrays import as_array
 from ..core.checks import whole
 from ..core.errors import ConfigError, DataError
+from ..core.memory import check_memory
 from ..core.public import public
 from ..core.row_streams import row_streams
 from .posterior import AT_ONCE, Samples, metropolis, weighted_samples
@@ -107,6 +108,8 @@ def impute(
         x = functions.completed(x)
         gaps = np.isnan(x)
     shape = x.shape if n_draws is None else (n_draws, *x.shape)
+    if n_draws is not None:
+        check_memory(f"{n_draws:,} draws of {len(x):,} rows", 8 * n_draws * x.size, "take fewer")
     filled = np.broadcast_to(x, shape).astype(x.dtype if x.dtype.kind == "f" else np.float64)
     effective = np.full(len(x), float(n_samples))
     rows = np.flatnonzero(gaps.any(1))
@@ -168,6 +171,7 @@ class Blocks:
         n_outputs = self.model.likelihood.n_outputs(self.model.x_dim)
         widest = max(model.largest_row, model.z_dim, n_outputs, *model.hidden, *model.noise_widths)
         kept = n_samples * (sum(model.noise_widths) + n_outputs + 4) + n_draws * model.x_dim
+        check_memory(f"{n_samples:,} samples of a row", 16 * kept, "take fewer samples or draws")
         self.size = max(1, _BLOCK // max(AT_ONCE * widest, n_draws * widest, kept))
 
     def __iter__(self) -> Any:

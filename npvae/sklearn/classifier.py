@@ -9,7 +9,12 @@ import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+)
 
 from .. import models
 from ..core.errors import DataError
@@ -85,7 +90,7 @@ class VAEClassifier(ClassifierMixin, VAEEstimator):
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any) -> VAEClassifier:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> VAEClassifier:
         """Train a new model.
 
         Parameters
@@ -94,6 +99,8 @@ class VAEClassifier(ClassifierMixin, VAEEstimator):
         y : (N,) array
             Labels. A row whose label is not known has -1, if any label is another whole number
             than -1 and 1, and else None or NaN.
+        sample_weight : (N,) array, optional
+            How much each row counts.
         """
         if y is None:
             raise ValueError("VAEClassifier requires y to be passed, but the target y is None.")
@@ -112,12 +119,15 @@ class VAEClassifier(ClassifierMixin, VAEEstimator):
             )
         labels = np.full(len(y), UNKNOWN)
         labels[known] = codes
+        weights = None
+        if sample_weight is not None:
+            weights = _check_sample_weight(sample_weight, x, ensure_non_negative=True)
         seed = self._seed()
         self.model_ = self._new_classifier(x, seed)
         batch_size, epochs = self._length(x, self.max_iter)
         self.history_ = fit(
             self.model_, x, y=labels, epochs=epochs, batch_size=batch_size, lr=float(self.lr),
-            seed=seed, threads=self._threads, progress=bool(self.verbose),
+            seed=seed, threads=self._threads, progress=bool(self.verbose), weights=weights,
         )  # fmt: skip
         self.n_iter_ = len(self.history_.records)
         return self

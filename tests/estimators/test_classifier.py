@@ -54,6 +54,15 @@ def test_minus_one_and_one_are_two_classes(clusters):
     assert found.classes_.tolist() == [-1, 1]
 
 
+def test_rows_count_by_their_weights(clusters):
+    x, y = clusters
+    right = np.random.default_rng(1).integers(2, size=240)
+    shown = np.where(right, y, (y + 1) % 3)
+    found = small().fit(x, shown, sample_weight=right)
+    assert found.score(x, y) > 0.8
+    assert small().fit(x, shown).score(x, y) < 0.8
+
+
 def test_one_class_is_refused(clusters):
     x, _ = clusters
     with pytest.raises(nv.DataError, match="two classes or more"):
