@@ -72,6 +72,39 @@ def _perform(
 
 
 @fast
+def _next_piece(row, taken, thread, last):
+    """The piece of an operation that a thread does after its last one; -1 for none, as at first.
+
+    The pieces of one thread's share follow those of another's. It does its own share, at once where
+    that is one piece; else it asks at `taken` which is free, and then takes of the others' shares
+    what they have not begun yet.
+    """
+    sharing, pieces = row[SHARING], row[PIECES]
+    if thread >= sharing:
+        return -1
+    if pieces == 0:
+        return thread if last < 0 else -1
+    other = 0 if last < 0 else (last // pieces - thread) % sharing
+    while other < sharing:
+        whose = (thread + other) % sharing
+        piece = sync.take(taken + 8 * whose, pieces, sharing)
+        if piece < pieces:
+            return whose * pieces + piece
+        other += 1
+    return -1
+
+
+@fast
+def _items(row, piece):
+    """The first item of a piece, and the first after it."""
+    n_items, sharing, pieces = row[N_ITEMS], row[SHARING], max(1, row[PIECES])
+    whose, part = piece // pieces, piece % pieces
+    begin, end = n_items * whose // sharing, n_items * (whose + 1) // sharing
+    size = end - begin
+    return begin + size * part // pieces, begin + size * (part + 1) // pieces
+
+
+@fast
 def execute(
     thread, n_threads, table, constants, first_op, last_op, first_step, last_step, order, noise,
     scalars, losses, n_losses, counters, scratch, scratch_size,
@@ -91,25 +124,19 @@ def execute(
             row = longs(at, FIRST_OPERAND)
             if row[WAITS] != 0 and not sync.barrier(counters, n_threads):
                 return step
-            sharing, n_items, pieces = row[SHARING], row[N_ITEMS], row[PIECES]
-            # Where there are pieces, who has done its own takes what others have not begun yet.
-            for other in range(0 if thread >= sharing else sharing if pieces > 0 else 1):
-                whose = (thread + other) % sharing
-                begin, end = n_items * whose // sharing, n_items * (whose + 1) // sharing
-                taken = counters + 8 * (sync.SIZE + n_threads * i + whose)
-                piece = sync.take(taken, pieces, sharing) if pieces > 0 else 0
-                while piece < max(1, pieces):
-                    lo = begin + (end - begin) * piece // max(1, pieces)
-                    hi = begin + (end - begin) * (piece + 1) // max(1, pieces)
-                    going_on = _perform(
-                        row[ADDRESS], at + 8 * FIRST_OPERAND, constants + 8 * N_CONSTANTS * i,
-                        scalars + 8 * N_SCALARS * step, lo, hi, n_items, thread, sharing,
-                        own_scratch, step, order, noise, losses + 8 * n_losses * step,
-                    )  # fmt: skip
-                    if going_on == 0:
-                        sync.stop(counters)  # for threads that have no share in this
-                        return step
-                    piece = sync.take(taken, pieces, sharing) if pieces > 0 else 1
+            taken = counters + 8 * (sync.SIZE + n_threads * i)
+            piece = _next_piece(row, taken, thread, -1)
+            while piece >= 0:
+                lo, hi = _items(row, piece)
+                going_on = _perform(
+                    row[ADDRESS], at + 8 * FIRST_OPERAND, constants + 8 * N_CONSTANTS * i,
+                    scalars + 8 * N_SCALARS * step, lo, hi, row[N_ITEMS], thread, row[SHARING],
+                    own_scratch, step, order, noise, losses + 8 * n_losses * step,
+                )  # fmt: skip
+                if going_on == 0:
+                    sync.stop(counters)  # for threads that have no share in this
+                    return step
+                piece = _next_piece(row, taken, thread, piece)
         if not sync.barrier(counters, n_threads):
             return step
     return last_step
