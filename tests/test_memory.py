@@ -32,6 +32,8 @@ def small_machine(monkeypatch):
         lambda: nv.HierarchicalVAE(64, (2, 10**9), inference="chain"),
         lambda: nv.SemiSupervisedVAE(64, 10**9, 3),
         lambda: nv.ConvVAE((8, 8), 10**9),
+        lambda: nv.VAE(64, 2, posterior="iaf:width=100000000"),
+        lambda: nv.VAE(64, 2, posterior="iaf:context=100000000"),
     ],
 )
 def test_a_model_that_no_memory_holds_is_refused_at_once(make, small_machine):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -206,8 +207,11 @@ def test_nothing_is_trained_where_the_epochs_are_done(path):
         assert records == expected[1]
 
 
-def test_resume_without_a_file_starts_anew(path):
-    assert_same(run(3, path), run(3))
+def test_resume_without_a_file_starts_anew_and_says_so(path):
+    message = f"'{path}' is not there yet, so training starts anew"
+    with pytest.warns(UserWarning, match=re.escape(message)):
+        found = run(3, path, resume=True)
+    assert_same(found, run(3))
 
 
 @pytest.mark.parametrize(

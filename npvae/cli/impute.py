@@ -13,7 +13,7 @@ from .. import tables
 from ..core.errors import ConfigError
 from ..core.wording import short
 from ..gaps import impute as filled_in
-from ..gaps.fill import FOR_DRAWS
+from ..gaps.fill import FOR_DRAWS, guesses_of
 from ..tables.column import Column
 from .console import count, say
 from .contexts import as_written, written_schema
@@ -96,16 +96,12 @@ def _write(path: Path, source: str, model: Any, table: Any, filled: Array) -> No
 
 def _moved(model: Any) -> Iterator[str]:
     """What the model's means were moved towards, and by how much."""
-    for name, guesses in (
-        ("linear guesses", model.linear),
-        ("similar rows of training", model.neighbours),
-    ):
-        if guesses is not None:
-            weights = guesses.weights
-            yield (
-                f"numbers: the model's means, moved towards {name} by "
-                f"{weights[weights > 0].mean():.0%} of what lies between"
-            )
+    for guesses in guesses_of(model):
+        share = guesses.weights[guesses.weights > 0].mean()
+        yield (
+            f"numbers: the model's means, moved towards {guesses.made_of} by {share:.0%} of what "
+            "lies between"
+        )
 
 
 def _how_sure(table: Any, draws: Array, gaps: Array) -> Iterator[str]:

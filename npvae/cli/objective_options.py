@@ -80,6 +80,7 @@ def in_words(choices: dict[str, Any]) -> str:
     if choices["warmup"]:
         parts.append(f"raised from 0 over {choices['warmup']:g} epochs")
     if choices["free_bits"]:
-        parts.append(f"{choices['free_bits']:g} nats free per dimension")
-    others = {n: v for n, v in made.arguments.items() if n not in choices or choices[n] is None}
+        parts.append(f"{choices['free_bits']:g} nats free for each {made.free_for}")
+    told = {n for n in choices if choices[n] is not None} | {"free_bits_per"}
+    others = {n: v for n, v in made.arguments.items() if n not in told}
     return ", ".join([*parts, *(f"{name} {text(value)}" for name, value in others.items())])

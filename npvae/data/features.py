@@ -81,7 +81,10 @@ class Guesses(OfFeatures):
     Attributes
     ----------
     weights : (F,) array, from 0 to 1; of labels without a meaning
+    made_of : what they are, in words
     """
+
+    made_of: ClassVar[str]
 
     weights: Array
 
@@ -118,6 +121,23 @@ def numbers_or_nan(given: Any) -> Array:
 def numbers_or_none(numbers: Array) -> list[float | None]:
     """Numbers (F,), NaN where there is none, as a config has them."""
     return [None if l != l else l for l in numbers.tolist()]
+
+
+def described(x: Array, numbers: Array, fewest: int) -> tuple[Array, Array]:
+    """The columns and the labels (F,) of features of rows x (N, D), NaN for a column's number.
+
+    `numbers` (D,) says which columns are no labels; those of one value are no features. Of labels
+    all have one that so many rows have, but the commonest, which is what the others leave.
+    """
+    found: list[tuple[int, float]] = []
+    for j, is_number in enumerate(numbers):
+        if is_number:
+            known = x[~np.isnan(x[:, j]), j]
+            found += [(j, np.nan)] if len(known) and known.min() < known.max() else []
+        else:
+            found += [(j, label) for label in frequent_labels(x[:, j], fewest)]
+    columns, labels = np.array(found).reshape(-1, 2).T
+    return columns.astype(np.intp), labels
 
 
 def frequent_labels(column: Array, fewest: int) -> list[float]:

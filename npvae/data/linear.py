@@ -53,6 +53,7 @@ class LinearGuesses(Guesses):
 
     option = "linear"
     called = "the linear guesses are", "those"
+    made_of = "linear guesses"
 
     def __init__(
         self,

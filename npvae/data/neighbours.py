@@ -56,6 +56,7 @@ class Neighbours(Guesses):
 
     option = "neighbours"
     called = "neighbours are", "those"
+    made_of = "similar rows of training"
 
     def __init__(
         self,

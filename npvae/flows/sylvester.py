@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core import Part
 from ..core.checks import whole
+from ..core.errors import ConfigError
 from ..core.numerics import wide
 from ..kernels.seam import kernel
 from .base import Flow
@@ -127,7 +128,12 @@ class Sylvester(Flow):
         self.reflections = whole("reflections", reflections)
 
     def build(self, z_dim: int) -> None:
-        m = min(self.m or z_dim, z_dim)
+        m = self.m or z_dim
+        if m > z_dim:
+            raise ConfigError(
+                f"sylvester's m is how many directions it takes, {z_dim} at most with a z_dim of "
+                f"{z_dim}; got {m:,}. Leave it out to take all."
+            )
         small = lambda rng, shape: 0.1 * rng.normal(size=shape)  # noqa: E731
         self.parameter("v", (self.reflections, z_dim), lambda rng, shape: rng.normal(size=shape))
         self.parameter("upper", (m, m), small)

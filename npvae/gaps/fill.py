@@ -12,6 +12,7 @@ from ..core.errors import ConfigError, DataError
 from ..core.memory import check_memory
 from ..core.public import public
 from ..core.row_streams import row_streams
+from ..data.features import Guesses
 from .posterior import AT_ONCE, Samples, metropolis, weighted_samples
 
 Array = np.ndarray
@@ -121,15 +122,19 @@ def impute(
         _put(filled, block.rows, gaps[block.rows], values)
         effective[block.rows] = block.samples.effective
     if n_draws is None and statistic == "mean":
-        for guesses in (model.linear, model.neighbours):
-            if guesses is not None:
-                filled[rows] = guesses.moved(filled[rows], x[rows])
+        for guesses in guesses_of(model):
+            filled[rows] = guesses.moved(filled[rows], x[rows])
     if n_draws is not None and functions is not None:
         rows = np.flatnonzero(np.isnan(given).any(1))
         streams = row_streams(given[rows], None, seed, _SHARES)
         shares = np.stack([stream.random(n_draws) for stream in streams], axis=1)
         filled[:, rows] = functions.drawn(filled[:, rows], given[rows], shares)
     return (filled, effective) if diagnostics else filled
+
+
+def guesses_of(model: Any) -> list[Guesses]:
+    """What the numbers that fill gaps are moved towards, one after the other."""
+    return [guesses for guesses in (model.linear, model.neighbours) if guesses is not None]
 
 
 def gaps_of(model: Any, x: Array) -> Array:

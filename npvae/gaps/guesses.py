@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..data.features import chosen, coded, frequent_labels, numbers_or_none
+from ..data.features import chosen, coded, described, numbers_or_none
 from ..data.functions import find
 from ..data.linear import LinearGuesses, fitted
 from ..data.neighbours import Neighbours, learnt
@@ -125,32 +125,13 @@ def _features(model: Any, x: Array) -> Features | None:
     takes_gaps = model.missing is not None and model.has_density and model.scale is None
     if not takes_gaps or len(x) < _FEWEST_ROWS:
         return None
-    described = _described(x, model.likelihood.mean_columns(model.x_dim))
-    if described is None:
+    columns, labels = described(x, model.likelihood.mean_columns(model.x_dim), _FEWEST_OF_LABEL)
+    if not 2 <= len(columns) <= _MOST_FEATURES:
         return None
-    f = chosen(x, *described)
+    f = chosen(x, columns, labels)
     least, most = np.nanmin(f, axis=0), np.nanmax(f, axis=0)
     with np.errstate(over="ignore", invalid="ignore"):
         mean, scale = np.nanmean(f, axis=0), np.nanstd(f, axis=0)
     if not (np.isfinite(scale) & (scale > 0)).all():  # numbers near the ends of their type
         return None
-    return Features(*described, mean, scale, least, most)
-
-
-def _described(x: Array, numbers: Array) -> tuple[Array, Array] | None:
-    """The column and the label, or NaN, of each feature; None where they are too few or too many.
-
-    `numbers` (D,) says which columns are no labels. Of those all labels have a feature but the
-    commonest, of which there are as many as the others leave.
-    """
-    found: list[tuple[int, float]] = []
-    for j in range(x.shape[1]):
-        if numbers[j]:
-            varies = len(np.unique(x[~np.isnan(x[:, j]), j])) > 1
-            found += [(j, np.nan)] if varies else []
-        else:
-            found += [(j, label) for label in frequent_labels(x[:, j], _FEWEST_OF_LABEL)]
-    if not 2 <= len(found) <= _MOST_FEATURES:
-        return None
-    columns, labels = np.array(found).T
-    return columns.astype(np.intp), labels
+    return Features(columns, labels, mean, scale, least, most)

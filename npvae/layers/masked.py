@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import kernels as k
 from ..core.arrays import constant
+from ..core.memory import check_memory
 from .dense import Dense
 
 Array = np.ndarray
@@ -58,6 +59,9 @@ def autoregressive_masks(
     dimensions before i in the order, which is that of z or, `backwards`, the other.
     Source: Germain et al. 2015, equations 8 and 9.
     """
+    needed = width * (16.0 + 5.0 * (z_dim * (1 + n_out) + n_context))  # with the weights
+    what = f"an autoregressive network {width:,} wide, with {n_context:,} numbers of context,"
+    check_memory(what, needed, "take fewer")
     degree = np.arange(1, z_dim + 1)
     degree = degree[::-1] if backwards else degree
     seen = np.concatenate([degree, np.zeros(n_context, int)])

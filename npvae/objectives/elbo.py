@@ -140,9 +140,15 @@ class ELBO(Objective):
             return "the loss is rec + beta |KL - capacity|, and the KL is the true one."
         if self.level_betas is not None:
             return "the loss is rec + the sum of beta · its level's beta · KL, and the KL is plain."
-        per = "a latent dimension" if self._group == 1 else f"a group of {self._group} dimensions"
-        per = per if self._group else "a latent level"
-        return f"{per}'s KL counts as {self.free_bits:g} nats at least." if self.free_bits else ""
+        of = f"a {self.free_for}'s KL"
+        return f"{of} counts as {self.free_bits:g} nats at least." if self.free_bits else ""
+
+    @property
+    def free_for(self) -> str:
+        """What has free bits, each of its own."""
+        if not self._group:
+            return "latent level"
+        return "latent dimension" if self._group == 1 else f"group of {self._group} dimensions"
 
     @classmethod
     def examples(cls) -> dict[str, Objective]:

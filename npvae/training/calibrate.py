@@ -11,7 +11,7 @@ from ..core.arrays import as_array
 from ..core.checks import whole
 from ..core.errors import ConfigError
 from ..core.public import public
-from ..data.features import chosen, frequent_labels, numbers_or_none
+from ..data.features import chosen, described, numbers_or_none
 from ..data.gaussians import Gaussians, improved, started
 from ..data.tilt import Tilt, features, moments
 from ..gaps.guesses import fit_functions, fit_guesses
@@ -228,15 +228,15 @@ def _latent(model: Model, x: Any, rng: np.random.Generator) -> tuple[Array, Arra
 
 def _tilt(model: Model, x: Array, seed: int) -> tuple[Tilt | None, float]:
     """The tilt, and the effective share of the rows drawn; None where there is nothing to tilt."""
-    described = _features(model, x)
-    if described is None:
+    found = _features(model, x)
+    if found is None:
         return None, 1.0
-    columns, labels, above, mean, scale = described
+    columns, labels, above, mean, scale = found
     many = len(x) >= _MANY_ROWS
     some = x[:: -(-len(x) // _MOST_POINTS)]
     n_draws = _MANY_DRAWS if many else _DRAWS
-    drawn = features(model.sample(n_draws, seed, take="draw"), *described)
-    data = features(some, *described)
+    drawn = features(model.sample(n_draws, seed, take="draw"), *found)
+    data = features(some, *found)
     held = np.concatenate([np.ones((len(some), 1), bool), ~np.isnan(some[:, columns])], axis=1)
     terms, goal, n = _most_different(drawn, data, held.astype(float), columns, above)
     products = moments(drawn.astype(np.float32), terms)
@@ -260,17 +260,11 @@ def _tilt(model: Model, x: Array, seed: int) -> tuple[Tilt | None, float]:
 def _features(model: Model, x: Array) -> tuple[Array, ...] | None:
     """Column, label, threshold, mean and scale of each feature; None if too few or too many."""
     schema: Any = getattr(model, "schema", None)
-    found: list[tuple[int, float]] = []
-    for j in range(x.shape[1]):
-        column = None if schema is None else schema.modelled[j]
-        if column is None or column.kind != "category":
-            found.append((j, np.nan))
-        else:
-            found += [(j, label) for label in frequent_labels(x[:, j], _FEWEST_OF_LABEL)]
-    if not 2 <= len(found) <= _MOST_FEATURES or len(x) < _FEWEST_ROWS:
+    kinds = ["number"] * x.shape[1] if schema is None else [c.kind for c in schema.modelled]
+    numbers = np.array([kind != "category" for kind in kinds])
+    columns, labels = described(x, numbers, _FEWEST_OF_LABEL)
+    if not 2 <= len(columns) <= _MOST_FEATURES or len(x) < _FEWEST_ROWS:
         return None
-    columns, labels = np.array(found).T
-    columns = columns.astype(np.intp)
     f = chosen(x, columns, labels)
     inner = np.clip(f, *np.nanquantile(f, (0.005, 0.995), axis=0))
     mean, spread = np.nanmean(inner, axis=0), np.nanstd(inner, axis=0)
@@ -283,8 +277,8 @@ def _features(model: Model, x: Array) -> tuple[Array, ...] | None:
         return *plain, mean[varies], spread[varies]
     of, above, share = high.T
     more = of.astype(np.intp), np.full(len(of), np.nan), above, share, np.sqrt(share * (1 - share))
-    described = (*plain, mean[varies], spread[varies])
-    return tuple(np.concatenate(pair) for pair in zip(described, more, strict=True))
+    fewer = (*plain, mean[varies], spread[varies])
+    return tuple(np.concatenate(pair) for pair in zip(fewer, more, strict=True))
 
 
 def _thresholds(x: Array, columns: Array) -> Array:

@@ -99,7 +99,8 @@ def fit(
         long, when it adds a tenth to the time of training, and at the end. No other run may write
         there meanwhile.
     resume : bool
-        Go on from `checkpoint`, if there is one, as if training had never stopped.
+        Go on from `checkpoint` as if training had never stopped. Where it is not there yet,
+        training starts anew, with a warning: so a script may say it at its first start as well.
     callbacks : iterable
         Called after each epoch with (model, record); one that returns True stops training.
     context : (N, C) array, optional
@@ -240,6 +241,12 @@ class _Run:
             call(callback, "begin")
         if settings.resume and os.path.exists(settings.checkpoint):
             restore(model, settings, self.rows, self.history, self.state)
+        elif settings.resume:
+            warnings.warn(
+                f"resume=True goes on from a checkpoint, and '{settings.checkpoint}' is not there "
+                "yet, so training starts anew; look at the path if there should be one.",
+                stacklevel=6,
+            )
         gradient = np.zeros_like(model.flat)
         worker = model.with_gradients(gradient)
         check_contracts(worker, settings, self.rows)

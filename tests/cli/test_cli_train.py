@@ -13,6 +13,7 @@ from folders import config, history, names, without_seconds
 import npvae as nv
 from npvae.cli import job as jobs
 from npvae.cli.inputs import hold_out
+from npvae.cli.objective_options import in_words
 from npvae.cli.parser import parse
 from npvae.training import fit
 from npvae.training.steps import NotFinite
@@ -219,6 +220,19 @@ def test_it_says_what_its_columns_mean(small_train, tmp_path, options, said):
     between = out.split("KL the other.\n")[1].split("epoch 1/3")[0].splitlines()
     assert len(between) == len(said)
     assert all(words in line for words, line in zip(said, between, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("objective", "said"),
+    [
+        ("elbo", "each latent dimension"),
+        ("elbo:free_bits_per=level", "each latent level"),
+        ("elbo:free_bits_per=2", "each group of 2 dimensions"),
+    ],
+)
+def test_the_plan_says_what_bits_are_free_for(objective, said):
+    choices = {"objective": objective, "n_samples": 1, "beta": 1, "warmup": 0, "free_bits": 0.5}
+    assert in_words(choices) == f"ELBO, 1 sample, beta 1, 0.5 nats free for {said}"
 
 
 def test_same_settings_same_bytes(small_train, tmp_path, trained):
