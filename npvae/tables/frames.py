@@ -252,11 +252,20 @@ def series_for(module: Any, column: Column, numbers: Array, like: Any = None) ->
     distinct, places = np.unique(numbers[known], return_inverse=True)
     values = np.full(len(numbers), None, object)
     meant = np.empty(len(distinct), object)
-    meant[:] = [_value(column, number) for number in distinct]
+    written = isinstance(column, (NumericColumn, Date, Duration)) and _is_text(like)
+    meant[:] = [column.text(n) if written else _value(column, n) for n in distinct.tolist()]
     values[known] = meant[places]
     if module.__name__ == "polars":
         return _polars(module, column, values.tolist(), like)
     return _pandas(module, column, values, like)
+
+
+def _is_text(like: Any) -> bool:
+    """Whether a series is text, so that its numbers and dates are written as its table has them."""
+    name = str(getattr(like, "dtype", "")).lower()
+    if name != "object" or not hasattr(like, "notna"):
+        return name.startswith(("str", "large_string"))
+    return bool(like.notna().any()) and set(map(type, like.dropna())) == {str}
 
 
 def _value(column: Column, number: float) -> Any:
@@ -313,7 +322,7 @@ def _usual(pandas: Any, column: Column, series: Any) -> Any:
 
 def _polars(polars: Any, column: Column, values: list[Any], like: Any) -> Any:
     whole = isinstance(column, Count) or (isinstance(column, Number) and column.decimals == 0)
-    if isinstance(column, NumericColumn):
+    if isinstance(column, NumericColumn) and not _is_text(like):
         values = [None if v is None else int(v) if whole else float(v) for v in values]
     series = polars.Series(column.name, values, strict=False)
     dtype = getattr(like, "dtype", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 
 import numpy as np
 import pandas as pd
@@ -100,6 +101,27 @@ def test_data_frames_keep_all_but_their_gaps(table, library):
     assert abs(filled.loc["r8", "income"] - 1000 - 50 * table.loc["r8", "age"]) < 800
     kept = small(keep_empty_features=True).set_output(transform=library).fit(given)
     assert (kept.transform(given)["empty"] == 0).all()
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "object"])
+def test_columns_of_text_are_filled_in_as_their_cells_are_written(library):
+    n = 60
+    columns = {
+        "share": [f"{i % 7}.5%" for i in range(n)],
+        "price": [f"1.{i:03d},50 €" for i in range(n)],
+        "day": [f"{1 + i % 28:02d}.{1 + i % 12:02d}.2023" for i in range(n)],
+        "took": [f"{i % 24}:{i:02d}:00" for i in range(n)],
+    }
+    for i, cells in enumerate(columns.values()):
+        cells[i + 1] = None
+    frame = pl.DataFrame(columns) if library == "polars" else pd.DataFrame(columns)
+    frame = frame.astype(object) if library == "object" else frame
+    asked = "polars" if library == "polars" else "pandas"
+    imputer = small(max_iter=2).set_output(transform=asked).fit(frame)
+    filled = imputer.transform(frame)
+    ways = (r"\d\.\d%", r"1\.0\d\d,\d\d €", r"\d\d\.\d\d\.2023", r"\d+:\d\d:\d\d")
+    for i, (name, way) in enumerate(zip(columns, ways, strict=True)):
+        assert re.fullmatch(way, filled[name][i + 1]), filled[name][i + 1]
 
 
 def test_without_set_output_a_frame_gives_the_array_of_its_values(table):
