@@ -25,6 +25,7 @@ from ..core.threads import usable_cores
 from ..core.wording import short
 from ..evaluate import DrawnRows, drawn_rows_report
 from ..executor.describe import describe
+from ..models.owner import CALIBRATED
 from ..objectives import ELBO
 from .choices import family_of
 from .console import DONE, FAILED_CHECK, say
@@ -163,7 +164,7 @@ def _in_short(run: Any) -> dict[str, Any]:
         kinds = Counter(column.kind for column in run.schema.columns)
         config["schema"] = ", ".join(f"{kind}: {n} columns" for kind, n in kinds.items())
         config["likelihood"] = f"mixed: {', '.join(p.name for p in run.model.likelihood.parts)}"
-    for name in ("standardise", "inputs", "tilt", "linear", "neighbours", "functions"):
+    for name in ("standardise", "inputs", *CALIBRATED):
         if isinstance(config.get(name), dict):
             config[name] = True
     config.update((name, what) for name, what in told(run.model) if name in config)

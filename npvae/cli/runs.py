@@ -12,15 +12,13 @@ from typing import Any, NamedTuple
 from ..core.errors import ConfigError
 from ..core.files import replacing
 from ..models import storage as checkpoint
+from ..models.owner import CALIBRATED
 from ..models.storage import HEADER, MODEL
 from ..training.state import checked
 from .config_file import wrong_in
 from .known_rows import KnownRows
 from .takeover import CHECKPOINT, CONFIG, HISTORY, recover
 from .train_options import DEFAULT_RUN, SETTINGS
-
-_CALIBRATED = ("tilt", "linear", "neighbours", "functions")
-"""Entries of a model's config that `calibrate` finds."""
 
 
 @dataclass
@@ -85,7 +83,7 @@ def open_run(name: str) -> Run:
 
 def as_trained(config: Mapping[str, Any]) -> dict[str, Any]:
     """A model's config as config.json has it: the same before and after drawn rows are fitted."""
-    return {name: value for name, value in config.items() if name not in _CALIBRATED}
+    return {name: value for name, value in config.items() if name not in CALIBRATED}
 
 
 def resume_command(folder: Path) -> str:

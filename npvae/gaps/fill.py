@@ -13,6 +13,7 @@ from ..core.memory import check_memory
 from ..core.public import public
 from ..core.row_streams import row_streams
 from ..data.features import Guesses
+from ..data.widths import ranks
 from .posterior import AT_ONCE, Samples, metropolis, weighted_samples
 
 Array = np.ndarray
@@ -47,7 +48,8 @@ def impute(
     probabilities that are averaged in the same way; of ones and zeros (`Bernoulli`) it is the
     probability of a one. Where `calibrate` found that cells are guessed better so, numbers are
     moved from there towards linear guesses (`data.linear`) and towards those of rows nearby
-    (`data.neighbours`); medians and draws are not. What follows from a known entry, as `calibrate`
+    (`data.neighbours`); medians and draws are not, but draws are as wide as held-out cells asked
+    for (`data.widths`). What follows from a known entry, as `calibrate`
     found (`data.functions`), is that, in draws too, and a draw of both has one follow from the
     other. Known entries stay as they are. What a row is filled with depends neither on the rows
     beside it nor on its place.
@@ -220,12 +222,12 @@ class Block:
 
     def quantiles(self, levels: Any) -> Array:
         """Quantiles of p(x given x known) in each column, (levels, B, D), by one draw a sample."""
-        streams = self._streams()
-        taken = [
-            self._drawn(self.samples.theta[k : k + AT_ONCE], streams)
-            for k in range(0, len(self.samples.z), AT_ONCE)
-        ]
-        return weighted_quantiles(np.concatenate(taken), self.samples.weights, levels)
+        return weighted_quantiles(self._pool(self._streams()), self.samples.weights, levels)
+
+    def ranks(self, x: Array, shares: Array) -> Array:
+        """`data.widths.ranks` of x (B, D) in p(x given x known), by one draw a sample: (B, D)."""
+        pool, weights = self._pool(self._streams()), self.samples.weights[:, :, None]
+        return ranks(x[None], pool, weights, shares[None, :, None])[0]
 
     def draws(self, n_draws: int, enough: float = ENOUGH) -> Array:
         """Draws from p(x given x known), (M, B, D)."""
@@ -238,7 +240,20 @@ class Block:
             context = None if self.context is None else self.context[few]
             own = [streams[i] for i in few]
             z[:, few] = metropolis(self.model, self.x[few], context, eps, own)
-        return self._drawn(self.model.theta(z, self.context), streams)
+        drawn = self._drawn(self.model.theta(z, self.context), streams)
+        if self.model.widths is None:
+            return drawn
+        pool = self._pool(streams)
+        shares = np.stack([stream.random(n_draws) for stream in streams], axis=1)
+        changed = self.model.widths.changed(drawn, pool, samples.weights, shares)
+        changed[:, few] = drawn[:, few]
+        return changed
+
+    def _pool(self, streams: Streams) -> Array:
+        """A draw of x for each importance sample, (K, B, D)."""
+        parts = range(0, len(self.samples.z), AT_ONCE)
+        theta = self.samples.theta
+        return np.concatenate([self._drawn(theta[k : k + AT_ONCE], streams) for k in parts])
 
     def _streams(self) -> Streams:
         return row_streams(self.x, self.context, self.seed, _DRAWS)

@@ -53,16 +53,22 @@ def hidden_cells(model: Any, x: Array, seed: int) -> HiddenCells:
     own = np.tile(own, -(-_JUDGED // len(x))) if len(x) < _JUDGED else own
     own = own[:: -(-len(own) // (2 * _JUDGED))]
     rows = x[own]
+    hidden, seen = hide(model, rows, rng)
+    plain = model.copy()
+    plain.linear = plain.neighbours = None
+    filled = impute(plain, seen, n_samples=FOR_MEANS, seed=seed)
+    return HiddenCells(rows, own, hidden, seen, filled)
+
+
+def hide(model: Any, rows: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Which cells of rows (N, D) are hidden and do not follow from others, and rows without."""
     variables = model.likelihood.variables(model.x_dim)  # what is known or missing together
     hidden = (rng.random(rows.shape) < HIDDEN)[:, variables] & ~np.isnan(rows)
     seen = np.where(hidden, np.nan, rows)
     if model.functions is not None:
         seen = model.functions.completed(seen)
         hidden &= np.isnan(seen)
-    plain = model.copy()
-    plain.linear = plain.neighbours = None
-    filled = impute(plain, seen, n_samples=FOR_MEANS, seed=seed)
-    return HiddenCells(rows, own, hidden, seen, filled)
+    return hidden, seen
 
 
 def weights(cells: HiddenCells, made: Guesses, guesses: Array, worth: float = 0.0) -> Array:

@@ -22,10 +22,11 @@ from ..data.neighbours import Neighbours
 from ..data.reader import Reader
 from ..data.tilt import Tilt
 from ..data.units import Units
+from ..data.widths import Widths
 from ..levels import Level
 from . import noise
 from .blocks import Batches, by_blocks, draws, in_threads, joined
-from .owner import Owner
+from .owner import CALIBRATED, Owner
 from .tilted import tilted_rows
 
 Array = np.ndarray
@@ -58,14 +59,8 @@ class Model(Owner, abstract=True):
         What a context is, if it is more than rows of context_dim numbers.
     missing : "mask" or None
         Whether NaN in x is an entry that is missing, or an error.
-    tilt : Tilt or None
-        What drawn rows are chosen by; `calibrate` finds it.
-    linear : LinearGuesses or None
-        What numbers that fill gaps are moved towards; `calibrate` finds it.
-    neighbours : Neighbours or None
-        What they are moved towards after that; `calibrate` finds it. It holds rows of training.
-    functions : Functions or None
-        Which columns of drawn rows follow from others; `calibrate` finds it.
+    tilt, linear, neighbours, functions, widths
+        What `calibrate` finds, or None; the constructor of `VAE` says what they are for.
     has_density : bool
         Whether `forward` gives the densities by which log p(x) is importance-sampled.
     has_kl : bool, whether its loss has a KL, which an objective's beta weighs
@@ -87,6 +82,7 @@ class Model(Owner, abstract=True):
     linear: LinearGuesses | None = None
     neighbours: Neighbours | None = None
     functions: Functions | None = None
+    widths: Widths | None = None
     has_density = True
     has_kl = True
     predicts = False
@@ -153,7 +149,7 @@ class Model(Owner, abstract=True):
 
     def __repr__(self) -> str:
         config = {n: v for n, v in self.config.items() if n not in ("dtype", "seed", "schema")}
-        for name in ("standardise", "inputs", "tilt", "linear", "neighbours", "functions"):
+        for name in ("standardise", "inputs", *CALIBRATED):
             if isinstance(config.get(name), dict):
                 config[name] = True  # not the numbers of every column
         arguments = ", ".join(f"{n}={cut(repr(value), 60)}" for n, value in config.items())

@@ -18,7 +18,7 @@ from ..data.units import Units
 from ..layers import Concat, mlp
 from ..layers.layer import as_layer
 from .base import Model
-from .owner import floating
+from .owner import CALIBRATED, floating
 
 Array = np.ndarray
 
@@ -45,7 +45,7 @@ class Observed(Model, abstract=True):
     inputs: Units | None
     encoder: Any
     decoder: Any
-    later = dict.fromkeys(("inputs", "condition", "tilt", "linear", "neighbours", "functions"))
+    later = dict.fromkeys(("inputs", "condition", *CALIBRATED))
 
     def _describe(
         self,

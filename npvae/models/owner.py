@@ -15,6 +15,9 @@ from ..core.memory import NARROWER
 Array = np.ndarray
 AnyOwner = TypeVar("AnyOwner", bound="Owner")
 
+CALIBRATED = ("tilt", "linear", "neighbours", "functions", "widths")
+"""Entries of a model's config that `calibrate` finds."""
+
 
 class Owner(Part, abstract=True):
     """A part that owns the memory of all parts in it.
@@ -26,16 +29,7 @@ class Owner(Part, abstract=True):
     """
 
     not_in_config: tuple[str, ...] = ("parameters",)
-    not_in_text = (
-        "schema",
-        "inputs",
-        "condition",
-        "tilt",
-        "linear",
-        "neighbours",
-        "functions",
-        "parameters",
-    )
+    not_in_text = ("schema", "inputs", "condition", *CALIBRATED, "parameters")
     flat: Array
     _dtype: np.dtype
     _awaited: tuple[str, ...] = ("flat", "_params")

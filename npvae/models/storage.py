@@ -34,6 +34,7 @@ from ..core.files import replacing, sweep_beside
 from ..core.numerics import all_finite
 from ..core.public import public
 from . import Model
+from .owner import CALIBRATED
 
 Array = np.ndarray
 
@@ -49,16 +50,7 @@ than any model's has, and little enough that building it takes neither long nor 
 _LEAST_BOUND = 1000
 """A model may have so many columns, however few numbers its file holds."""
 
-_BY_COLUMN = (
-    "standardise",
-    "inputs",
-    "schema",
-    "likelihood",
-    "tilt",
-    "linear",
-    "neighbours",
-    "functions",
-)
+_BY_COLUMN = ("standardise", "inputs", "schema", "likelihood", *CALIBRATED)
 """Entries of a config that may be dicts, which grow with the table and are as quick to use."""
 
 

@@ -16,6 +16,7 @@ from ..data.functions import Functions
 from ..data.linear import LinearGuesses
 from ..data.neighbours import Neighbours
 from ..data.tilt import Tilt
+from ..data.widths import Widths
 from ..levels import Level
 from ..posteriors import DiagonalGaussian
 from .observed import OUT_GAIN, Observed
@@ -98,8 +99,11 @@ class VAE(Observed):
         What they are moved towards after that, as `calibrate` finds it:
         `data.neighbours.Neighbours`.
     functions : dict, optional
-        Which columns of drawn rows follow from others, as `calibrate` finds it:
+        Which columns of drawn rows and gaps follow from others, as `calibrate` finds it:
         `data.functions.Functions`.
+    widths : dict, optional
+        How wide draws that fill gaps are beside the model's, as `calibrate` finds it:
+        `data.widths.Widths`.
     condition : Condition, str or dict, optional
         ``nv.Labels(10)`` or ``nv.Labels(["cat", "dog"])``: the context is then a label for each
         example, in place of rows of context_dim numbers; or ``nv.Vector(n)``, rows of n numbers.
@@ -140,6 +144,7 @@ class VAE(Observed):
         linear: Any = None,
         neighbours: Any = None,
         functions: Any = None,
+        widths: Any = None,
         parameters: Mapping[str, Array] | None = None,
     ) -> None:
         self.posterior = clone(resolve("posterior", posterior))
@@ -160,6 +165,7 @@ class VAE(Observed):
         given = None if neighbours is None else Neighbours.given(neighbours, self.x_dim or 0)
         self.neighbours = given
         self.functions = None if functions is None else Functions.given(functions, self.x_dim or 0)
+        self.widths = None if widths is None else Widths.given(widths, self.x_dim or 0)
 
     def _build(self, inputs: Any, parameters: Mapping[str, Array] | None) -> None:
         n_inputs, n_stats = self._build_input(inputs), self.posterior.n_outputs(self.z_dim)

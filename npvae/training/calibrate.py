@@ -15,6 +15,7 @@ from ..data.features import chosen, described, numbers_or_none
 from ..data.gaussians import Gaussians, improved, started
 from ..data.tilt import Tilt, features, moments
 from ..gaps.guesses import fit_functions, fit_guesses
+from ..gaps.spread import fit_widths
 from ..models import Model
 from ..priors import Mixture
 
@@ -63,7 +64,7 @@ class Calibration(NamedTuple):
 def calibrate(model: Model, x: Any, valid: Any = None, seed: int = 0) -> Calibration:
     """Fit what new rows are drawn from to the rows x (N, D) that the model was trained on.
 
-    And what gaps are filled with. Four things, in place, after training and in seconds:
+    And what gaps are filled with. Five things, in place, after training and in seconds:
 
     1. A prior that is a `Mixture` is fitted to draws of the posteriors q(z given x) by expectation
        maximisation, which is the best that the ELBO can get of it. It is kept if z of held-out rows
@@ -77,9 +78,11 @@ def calibrate(model: Model, x: Any, valid: Any = None, seed: int = 0) -> Calibra
        and then towards those of rows that are near (`data.neighbours`), by weights that cells of x
        decide which are hidden for it. For models that take gaps. Where rows nearby help, the model
        keeps 8,000 rows of x at most, in its file as well; `model.neighbours = None` forgets them.
+    5. Draws that fill gaps are as wide as cells of `valid` ask for, which are hidden for it:
+       `data.widths.Widths`.
 
-    Log-likelihoods, bounds and draws that fill gaps are those of the model without the last three,
-    which are for `VAE` alone.
+    Log-likelihoods and bounds are those of the model without the last four, which are for `VAE`
+    alone.
 
     Parameters
     ----------
@@ -100,7 +103,7 @@ def calibrate(model: Model, x: Any, valid: Any = None, seed: int = 0) -> Calibra
     x, rng = as_array(x, "x"), np.random.default_rng([whole("seed", seed, least=0), 0])
     nats = _fit_prior(model, x, valid, rng)
     model.tilt = tilt = None
-    model.linear = model.neighbours = model.functions = None
+    model.linear = model.neighbours = model.functions = model.widths = None
     effective = 1.0
     kept = inspect.signature(type(model)).parameters  # what its files would keep
     if "functions" in kept:
@@ -110,6 +113,8 @@ def calibrate(model: Model, x: Any, valid: Any = None, seed: int = 0) -> Calibra
         model.tilt = tilt
     if "linear" in kept:
         fit_guesses(model, x, seed)
+        if valid is not None:
+            fit_widths(model, as_array(valid, "valid"), seed)
     return Calibration(nats, 0 if tilt is None else len(tilt.terms), effective)
 
 
