@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -160,16 +160,18 @@ def negative_binomial(known: Array, x: Array) -> Array:
     return log_p
 
 
-def notes_of(
-    shapes: dict[str, str], measured: Iterable[str], strange: dict[str, list[str]]
-) -> Iterator[str]:
-    """What is said of columns: how each is distributed, which are no counts, what is far out."""
+def note_of_shapes(shapes: Mapping[str, str]) -> Iterator[str]:
+    """How columns are distributed, by their names."""
     alike: dict[str, list[str]] = {}
     for name, how in shapes.items():
         alike.setdefault(how, []).append(name)
     if alike:
         said = "; ".join(f"{how} for {_few(names)}" for how, names in alike.items())
         yield f"held-out cells are likeliest with these distributions: {said}"
+
+
+def notes_of(measured: Iterable[str], strange: dict[str, list[str]]) -> Iterator[str]:
+    """What is said of columns: which are no counts, what is far out."""
     if measured := list(measured):
         yield (
             f"{_few(measured)}: whole numbers, modelled as measurements and written whole; as "

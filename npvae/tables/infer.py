@@ -88,8 +88,10 @@ def infer(
     formats: Mapping[str, Format],
     nameless: Collection[str],
     where: str,
-) -> tuple[list[Column], dict[str, str], list[str]]:
-    """The columns of a table, those that are left out, with the reason, and notes on their numbers.
+) -> tuple[list[Column], dict[str, str], dict[str, str], list[str]]:
+    """The columns of a table, those that are left out, with the reason, and what their numbers are.
+
+    The last are what the distributions of columns are called, and notes.
 
     Parameters
     ----------
@@ -144,7 +146,7 @@ def infer(
             order = said[name].order if name in said else None
             columns.append(_made(kind, name, cells, order or formats[name], where))
             found.look_at(columns[-1], texts, counts, name in said)
-    return columns, skipped, found.notes
+    return columns, skipped, found.shapes, found.notes
 
 
 @dataclass
@@ -203,7 +205,7 @@ class _Found:
 
     @property
     def notes(self) -> list[str]:
-        notes = list(notes_of(self.shapes, self.measured, self.strange))
+        notes = list(notes_of(self.measured, self.strange))
         notes += [
             f"{name!r} is left out: its cells, such as {shown(text)}, are neither numbers nor "
             f"dates; {as_durations(name) if length(text) else _APART}"

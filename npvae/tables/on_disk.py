@@ -22,6 +22,7 @@ from ..datasets.readers import existing, readable
 from . import unknown
 from .cells import Cells, no_formula
 from .column import Constant
+from .distributions import note_of_shapes
 from .frames import WHERE, array_of, cells_of, column_cells, library_of, series_of, values_of
 from .infer import infer
 from .kinds import LABEL, said_of
@@ -48,12 +49,21 @@ class Table(Dataset):
     columns : list of D str
         The names of x's columns.
     schema : Schema
-    notes : tuple of str
+    remarks : tuple of str
         What was found that is not plain: an encoding, how a column is written.
+    shapes : dict of str
+        What the distributions of columns of numbers are called.
     """
 
     schema: Schema = field(kw_only=True)
-    notes: tuple[str, ...] = field(default=(), kw_only=True)
+    remarks: tuple[str, ...] = field(default=(), kw_only=True)
+    shapes: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The remarks, and how the columns are distributed that the schema has still."""
+        shapes = {name: self.shapes[name] for name in self.schema.names if name in self.shapes}
+        return (*self.remarks, *note_of_shapes(shapes))
 
 
 @public
@@ -161,7 +171,9 @@ def _table(found: Found, schema: Schema, label: str | None, where: str) -> Table
     cells = {normalize("NFC", name): cells for name, cells in found.cells.items()}
     x = np.column_stack([cells[normalize("NFC", c.name)].values(c, where) for c in schema.modelled])
     y = None if label is None else as_labels(found.cells[label].all)
-    return Table(x, y, columns=schema.names, schema=schema, notes=tuple(found.notes))
+    return Table(
+        x, y, columns=schema.names, schema=schema, remarks=tuple(found.notes), shapes=found.shapes
+    )
 
 
 def raw_cells(path: Any, schema: Schema) -> tuple[list[str], Any]:
@@ -332,7 +344,7 @@ def _infer(
         cells.missing = [] if is_said else missing
     unknown.keep_steps({name: cells for name, cells in table.items() if name not in said})
     formats = formats_of(table, said, found.layout.delimiter, where)
-    columns, skipped, notes = infer(table, said, formats, found.nameless, where)
+    columns, skipped, found.shapes, notes = infer(table, said, formats, found.nameless, where)
     labelled_as_text = {column.name for column in columns if column.labels}
     read = {name: form for name, form in formats.items() if name not in labelled_as_text}
     found.notes += notes_of(table, read) + notes

@@ -38,6 +38,8 @@ class Found:
     notes : list of str
     said : dict of Said
         What it says itself of the kinds of its columns, as the types of a data frame do.
+    shapes : dict of str
+        What the distributions of its columns of numbers are called.
     """
 
     cells: dict[str, Cells]
@@ -45,6 +47,7 @@ class Found:
     layout: Layout
     notes: list[str]
     said: dict[str, Said] = field(default_factory=dict)
+    shapes: dict[str, str] = field(default_factory=dict)
 
 
 def read_cells(

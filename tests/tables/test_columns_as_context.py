@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -27,6 +28,16 @@ def condition_of(table, names):
     _, schema = parted(table.schema, names)
     rows = table.x[:, [table.schema.names.index(name) for name in schema.names]]
     return Columns.fitted(schema, table.schema.names, rows), rows
+
+
+def test_a_column_of_the_context_has_no_distribution_to_speak_of(table):
+    of_x, _ = parted(table.schema, ["town", "x"])
+    said, *others = (note for note in table.notes if "likeliest with these distributions" in note)
+    assert others == []
+    assert "'x'" in said
+    now = replace(table, schema=of_x).notes
+    assert len(now) == len(table.notes)
+    assert not any("'x'" in note for note in now)
 
 
 def test_networks_get_one_hot_labels_and_a_mask(table):

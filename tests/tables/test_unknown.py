@@ -50,7 +50,7 @@ def test_a_step_stays_one_beside_a_word_for_not_known(read, tmp_path):
 def test_words_that_may_be_labels_are_said(read, cells, word):
     table = read(cells.split(",") * 20)
     assert np.isnan(table.x[:, 0]).sum() == 20
-    assert f"{word!r} in 'state' counts as not known; --columns state=category" in table.notes[-1]
+    assert f"{word!r} in 'state' counts as not known; --columns state=category" in table.remarks[-1]
     table = read(cells.split(",") * 20, columns={"state": "category"})
     assert word in table.schema.columns[0].labels
     assert not any("counts as not known" in note for note in table.notes)
