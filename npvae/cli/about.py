@@ -28,7 +28,8 @@ Measure a model on data: the ELBO and its two terms, the log-likelihood by
 importance sampling with its errors, the KL's two parts and that of each latent
 dimension, how many of these are active, how far reconstructions are off, and
 how well codes tell labels, where there are any. Bounds and KLs are means over
-the rows, in nats per example.
+the rows, in nats per example. --factors scores how far single dimensions stand
+for the factors that made the data.
 
 Rows with fewer than 10 effective samples get a posterior of their own first.
 

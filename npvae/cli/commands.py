@@ -61,6 +61,13 @@ def evaluate(commands: Any) -> None:
         "Gaussian posterior loses, for N rows evenly spread; each gets a Gaussian of its own",
     )
     parser.add_argument(
+        "--factors",
+        metavar="PATH",
+        help="also score how far single latent dimensions stand for single factors, such as "
+        "position and size: a file as for --data, a column of whole numbers for each factor (needs "
+        "scikit-learn)",
+    )
+    parser.add_argument(
         "--rows-drawn",
         type=whole(1),
         metavar="N",

@@ -13,6 +13,7 @@ from ..core.errors import ConfigError, DataError
 from ..datasets import Dataset
 from ..evaluate import (
     accuracy,
+    disentanglement,
     inference_gap,
     information,
     kl_by_dimension,
@@ -24,6 +25,7 @@ from ..evaluate import (
 from ..evaluate.likelihood import FEW
 from .console import count
 from .contexts import known_labels, labels_of
+from .inputs import read
 from .runs import Run
 from .tabular import saved_by_column
 
@@ -40,7 +42,11 @@ _MOST_SHOWN = 8
 def measured(run: Run, data: Dataset, options: Namespace) -> Figures:
     """All figures of a model on these rows, by the names that --json has."""
     model, x, context, seed = run.model, data.x, data.context, options.seed
-    asked = {**_gap(model, data, options), **_naive(model, data, options)}  # first: may be refused
+    asked = {  # first: may be refused
+        **_disentangled(model, data, options),
+        **_gap(model, data, options),
+        **_naive(model, data, options),
+    }
     figures = {**metrics(model, x, options.samples, seed, context, progress=True), **asked}
     if model.has_density or not model.levels:
         by_dimension = kl_by_dimension(model, x, seed, context)
@@ -62,6 +68,21 @@ def measured(run: Run, data: Dataset, options: Namespace) -> Figures:
             codes = np.concatenate(model.centres(x, given), axis=1)
             figures["label_accuracy"] = label_accuracy(codes, known_labels(model, data), seed)
     return figures
+
+
+def _disentangled(model: Any, data: Dataset, options: Namespace) -> Figures:
+    """How far single latent dimensions stand for the factors in a file, if one is named."""
+    if options.factors is None:
+        return {}
+    factors = read(options.factors).x
+    if len(factors) != len(data.x):
+        raise DataError(
+            f"--factors has a row for each row of the data; '{options.factors}' has "
+            f"{len(factors):,}, and the data {len(data.x):,}. Leave out --rows and --split, or "
+            "give a file of just these rows."
+        )
+    codes = np.concatenate(model.centres(data.x, labels_of(model, data)), axis=1)
+    return {"disentanglement": disentanglement(codes, factors, options.seed)}
 
 
 def _gap(model: Any, data: Dataset, options: Namespace) -> Figures:
@@ -90,6 +111,7 @@ def lines(model: Any, figures: Figures) -> Iterator[Line]:
     """The table, line by line."""
     yield from _bounds(figures) if model.levels else _of_codes(figures)
     yield from _latent(figures)
+    yield from _of_factors(figures)
     if figures.get("n_labelled"):
         rows = count(figures["n_labelled"], "row")
         yield "accuracy", f"{figures['accuracy']:.1%}", f"of the labels that {rows} have"
@@ -105,6 +127,17 @@ def lines(model: Any, figures: Figures) -> Iterator[Line]:
             ("linear", "labels told by logistic regression on codes"),
         ):  # fmt: skip
             yield f"{name} label", f"{share[name]:.1%}", what
+
+
+def _of_factors(figures: Figures) -> Iterator[Line]:
+    if "disentanglement" in figures:
+        for key, name, what in (
+            ("mig", "MIG", "how much more of a factor its best dimension tells than the next one"),
+            ("sap", "SAP", "the same by squared correlations"),
+            ("dci", "DCI", "how far random forests use a dimension for one factor alone"),
+            ("factor_vae", "FactorVAE", "rows alike in a factor: the stillest dimension tells it"),
+        ):
+            yield name, f"{figures['disentanglement'][key]:.3f}", f"{what}; 1 at best"
 
 
 def _of_codes(figures: Figures) -> Iterator[Line]:

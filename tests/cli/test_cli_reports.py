@@ -61,6 +61,38 @@ def test_the_gap_and_its_parts(npvae, trained, refused, tmp_path):
     assert "posterior='gaussian'" in line
 
 
+def with_factors(folder, n):
+    """Options for n digits, and a file of what made them: whether they are odd, and large."""
+    x, y = nv.datasets.digits()
+    factors = np.stack([y % 2, y // 5], axis=1)[:100]
+    np.savez(folder / "x.npz", x=x[:n])
+    np.save(folder / "factors.npy", factors)
+    return (
+        "--samples",
+        5,
+        "--data",
+        folder / "x.npz",
+        "--factors",
+        folder / "factors.npy",
+    ), factors
+
+
+@pytest.mark.slow
+def test_factors_of_rows_are_scored_by_a_file_of_them(npvae, trained, tmp_path):
+    options, factors = with_factors(tmp_path, 100)
+    codes = nv.load(trained / "model.npz").encode(nv.datasets.digits()[0][:100])[0]
+    out = npvae("evaluate", trained, *options).out
+    names = {"mig": "MIG", "sap": "SAP", "dci": "DCI", "factor_vae": "FactorVAE"}
+    for key, score in nv.disentanglement(codes, factors).items():
+        assert re.search(rf"^  {names[key]} +{score:.3f} ", out, re.MULTILINE)
+
+
+def test_factors_of_other_rows_are_refused(trained, refused, tmp_path):
+    options, _ = with_factors(tmp_path, 9)
+    line = refused("evaluate", trained, *options)
+    assert "factors.npy' has 100, and the data 9. Leave out --rows" in line
+
+
 def test_naive_monte_carlo_stands_beside_importance_samples(npvae, trained, refused, tmp_path):
     options = ("--samples", 30, "--naive")
     naive = evaluated(npvae, trained, *options)["naive"]
