@@ -62,19 +62,13 @@ def test_the_gap_and_its_parts(npvae, trained, refused, tmp_path):
 
 
 def with_factors(folder, n):
-    """Options for n digits, and a file of what made them: whether they are odd, and large."""
+    """Options for n digits, and a file of what made 100: whether they are odd, and large."""
     x, y = nv.datasets.digits()
     factors = np.stack([y % 2, y // 5], axis=1)[:100]
     np.savez(folder / "x.npz", x=x[:n])
     np.save(folder / "factors.npy", factors)
-    return (
-        "--samples",
-        5,
-        "--data",
-        folder / "x.npz",
-        "--factors",
-        folder / "factors.npy",
-    ), factors
+    options = f"--samples 5 --data {folder / 'x.npz'} --factors {folder / 'factors.npy'}"
+    return options.split(), factors
 
 
 @pytest.mark.slow
