@@ -59,6 +59,8 @@ def test_new_rows_are_like_the_table_s(run):
     real, drawn = names["shares"]["real"], names["shares"]["drawn"]
     assert abs(real - drawn.reindex_like(real).fillna(0)).sum().sum() < 0.4
     assert names["figure"].axes
+    assert set(names["such"]["species"]) == {"Gentoo"}
+    assert names["such"]["body_mass_g"].between(4000, 4500).all()
     assert names["vae"].inverse_transform(names["z"][:1] + names["to_gentoo"])["species"][0] == (
         "Gentoo"
     )
