@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .core.checks import number
-from .core.errors import ConfigError, NotFitted
+from .core.errors import ConfigError, NotFitted, nearest
 from .outliers import Detector, fit_detector
 
 Array = np.ndarray
@@ -119,7 +119,11 @@ class VAE:
 
     def set_params(self, **params: Any) -> VAE:
         """Change arguments; what was fitted stays until the next fit."""
-        vars(self).update(vars(type(self)(**{**self.get_params(), **params})))
+        known = self.get_params()
+        for name in params:
+            if name not in known:
+                raise ConfigError(f"VAE has no parameter {name!r}{nearest(name, known)}")
+        vars(self).update(vars(type(self)(**{**known, **params})))
         return self
 
     def __repr__(self) -> str:

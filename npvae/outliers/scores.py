@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core.checks import whole
 from ..core.errors import ConfigError
+from ..core.memory import check_memory
 from ..core.public import public
 from ..core.trees import leaves, refilled
 from ..models import Model
@@ -183,6 +184,8 @@ def _blocks(model: Model, x: Any, context: Any) -> Iterator[tuple[Array, Array |
 def _noise(model: Model, n_samples: int, seed: int) -> Iterator[Any]:
     """The noise of a block in portions of samples: the same vectors for each of its rows."""
     rng = np.random.default_rng(whole("seed", seed, least=0))
+    n_bytes = 8 * _ROWS * n_samples * sum(model.noise_widths)
+    check_memory(f"the noise of {n_samples:,} samples", n_bytes, "take fewer n_samples")
     portion = max(1, _MOST_ENTRIES // (_ROWS * model.largest_row))
     for start in range(0, n_samples, portion):
         eps = model.draw_noise(1, min(portion, n_samples - start), rng)

@@ -98,3 +98,8 @@ def test_what_is_wrong_is_said():
     fitted = VAE().fit(rows(20, 0))
     with pytest.raises(nv.ConfigError, match="method is 'linear' or 'unify'"):
         fitted.predict_proba(rows(3, 1), "both")
+
+
+def test_a_parameter_that_it_has_not_is_refused():
+    with pytest.raises(ValueError, match="no parameter 'contaminaton'; did you mean 'contamin"):
+        VAE().set_params(contaminaton=0.2)

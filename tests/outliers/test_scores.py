@@ -240,3 +240,10 @@ def test_what_is_wrong_is_said():
 )  # fmt: skip
 def test_columns_of_one_variable(likelihood, variables):
     assert likelihood.variables(5).tolist() == variables
+
+
+def test_noise_that_no_memory_holds_is_refused_at_once():
+    model = nv.VAE(3, 2, hidden=(4,), likelihood="gaussian")
+    for measure in (nv.anomaly_scores, nv.anomaly_contributions):
+        with pytest.raises(nv.ConfigError, match="of memory, and this machine has"):
+            measure(model, np.ones((2, 3)), n_samples=10**12)
