@@ -51,6 +51,7 @@ def _distances(axes: Axes, worst: list[tuple[str, float]], by_chance: float) -> 
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(max(len(worst), 5) - 0.4, -0.6)
     axes.set_xlim(0, None)
+    axes.locator_params(axis="x", nbins=5)
     axes.set(title="Columns that differ most", xlabel="distance: 0 is alike, 1 apart")
     axes.legend(loc="lower right", fontsize=7, frameon=True, edgecolor="none", framealpha=0.9)
     axes.grid(axis="x")
