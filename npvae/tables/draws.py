@@ -91,6 +91,8 @@ def sample_blocks(
         raise ConfigError(
             "rows with known columns are drawn of a table's model; this has no schema."
         )
+    if given is not None and not isinstance(given, Mapping):
+        raise ConfigError(f"given is a mapping such as {{'town': 'Paris'}}; got {given!r:.60}.")
     given = dict(given or {})
     if not given and balance is None:
         return unconditional(model, n, seed, "draw", context)

@@ -168,6 +168,8 @@ def test_what_can_not_be_known(model, known, said, monkeypatch):
 
 
 def test_other_refusals(model):
+    with pytest.raises(nv.ConfigError, match="given is a mapping such as"):
+        tables.sample(model, 5, "town=Rome")
     with pytest.raises(nv.ConfigError, match="'age' is a number"):
         tables.sample(model, 10, balance="age")
     with pytest.raises(nv.ConfigError, match="leave it out of given"):
