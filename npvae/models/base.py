@@ -20,6 +20,7 @@ from ..data.functions import Functions
 from ..data.linear import LinearGuesses
 from ..data.neighbours import Neighbours
 from ..data.reader import Reader
+from ..data.redraws import Redraws, mended
 from ..data.tilt import Tilt
 from ..data.units import Units
 from ..data.widths import Widths
@@ -59,7 +60,7 @@ class Model(Owner, abstract=True):
         What a context is, if it is more than rows of context_dim numbers.
     missing : "mask" or None
         Whether NaN in x is an entry that is missing, or an error.
-    tilt, linear, neighbours, functions, widths
+    tilt, linear, neighbours, functions, widths, redraws
         What `calibrate` finds, or None; the constructor of `VAE` says what they are for.
     has_density : bool
         Whether `forward` gives the densities by which log p(x) is importance-sampled.
@@ -83,6 +84,7 @@ class Model(Owner, abstract=True):
     neighbours: Neighbours | None = None
     functions: Functions | None = None
     widths: Widths | None = None
+    redraws: Redraws | None = None
     has_density = True
     has_kl = True
     predicts = False
@@ -322,8 +324,7 @@ class Model(Owner, abstract=True):
         contexts = self.context_reader(context, n)
         z = self.draw_z(n, rng, None if contexts is None else contexts.checked(slice(0, n)))
         drawn = self.decode(z, context, take, seed)
-        functions = self.functions if take == "draw" else None
-        return drawn if functions is None else functions.restored(drawn)
+        return mended(drawn, self.functions, self.redraws, rng) if take == "draw" else drawn
 
     def _context_of(self, n: int, context: Any) -> Any:
         """The context of n new rows, as rows of numbers; one serves all."""

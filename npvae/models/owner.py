@@ -15,7 +15,7 @@ from ..core.memory import NARROWER
 Array = np.ndarray
 AnyOwner = TypeVar("AnyOwner", bound="Owner")
 
-CALIBRATED = ("tilt", "linear", "neighbours", "functions", "widths")
+CALIBRATED = ("tilt", "linear", "neighbours", "functions", "widths", "redraws")
 """Entries of a model's config that `calibrate` finds."""
 
 

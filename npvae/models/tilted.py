@@ -1,4 +1,4 @@
-"""Rows that a model draws where a tilt chooses among them."""
+"""Rows that a model draws: mended, and chosen among where there is a tilt."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import ConfigError
+from ..data.redraws import mended
 
 Array = np.ndarray
 
@@ -24,8 +25,7 @@ def tilted_rows(model: Any, n: int, rng: np.random.Generator) -> Array:
         size = min(max(64, int(1.2 * model.tilt.most * missing)), CHUNK)
         z = model.draw_z(size, rng, None)
         drawn = model.decode(z, take="draw", seed=int(rng.integers(1 << 62)))
-        if model.functions is not None:
-            drawn = model.functions.restored(drawn)
+        drawn = mended(drawn, model.functions, model.redraws, rng)
         drawn = drawn[model.tilt.kept(drawn, rng)][:missing]
         kept.append(drawn)
         missing -= len(drawn)

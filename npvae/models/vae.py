@@ -15,6 +15,7 @@ from ..core.registry import text
 from ..data.functions import Functions
 from ..data.linear import LinearGuesses
 from ..data.neighbours import Neighbours
+from ..data.redraws import Redraws
 from ..data.tilt import Tilt
 from ..data.widths import Widths
 from ..levels import Level
@@ -104,6 +105,8 @@ class VAE(Observed):
     widths : dict, optional
         How wide draws that fill gaps are beside the model's, as `calibrate` finds it:
         `data.widths.Widths`.
+    redraws : dict, optional
+        Which labels of drawn rows are drawn anew, as `calibrate` finds it: `data.redraws.Redraws`.
     condition : Condition, str or dict, optional
         ``nv.Labels(10)`` or ``nv.Labels(["cat", "dog"])``: the context is then a label for each
         example, in place of rows of context_dim numbers; or ``nv.Vector(n)``, rows of n numbers.
@@ -145,6 +148,7 @@ class VAE(Observed):
         neighbours: Any = None,
         functions: Any = None,
         widths: Any = None,
+        redraws: Any = None,
         parameters: Mapping[str, Array] | None = None,
     ) -> None:
         self.posterior = clone(resolve("posterior", posterior))
@@ -166,6 +170,7 @@ class VAE(Observed):
         self.neighbours = given
         self.functions = None if functions is None else Functions.given(functions, self.x_dim or 0)
         self.widths = None if widths is None else Widths.given(widths, self.x_dim or 0)
+        self.redraws = None if redraws is None else Redraws.given(redraws, self.x_dim or 0)
 
     def _build(self, inputs: Any, parameters: Mapping[str, Array] | None) -> None:
         n_inputs, n_stats = self._build_input(inputs), self.posterior.n_outputs(self.z_dim)

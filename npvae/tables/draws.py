@@ -10,6 +10,7 @@ import numpy as np
 from ..core.checks import whole
 from ..core.errors import ConfigError, DataError
 from ..core.public import public
+from ..data.redraws import mended
 from ..gaps import impute
 from ..gaps.fill import ENOUGH
 from .given import KnownCells, column_of
@@ -172,11 +173,10 @@ def _drawn(
             drawn = draws[:, 0]
         drawn = np.array(drawn, np.float64)
         drawn[:, known] = x[known]
-        good = np.ones(len(drawn), bool)
+        drawn = mended(drawn, functions, model.redraws, rng, x)
+        good = given.allows(drawn)
         if functions is not None:
-            drawn = functions.restored(drawn, x)
-            good = functions.agree(drawn, x)
-        good &= given.allows(drawn)
+            good &= functions.agree(drawn, x)
         if model.tilt is not None:
             good &= model.tilt.kept(drawn, rng)
         kept.append(drawn[good][: n - found])

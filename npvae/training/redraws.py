@@ -1,0 +1,182 @@
+"""After training: labels that are drawn anew given the other columns, and how likely each is."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..data.features import numbers_or_none
+from ..data.redraws import OfColumn, Redraws, log_shares
+from ..data.tilt import features
+from ..gaps.likelihood import log_given
+from ..models import Model
+from .tilting import described_features
+
+Array = np.ndarray
+
+_FEWEST_ROWS, _MOST_ROWS, _MOST_HELD = 200, 20_000, 1000
+_MOST_LABELS = 50
+_THRESHOLDS = 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98
+"""The shares of the rows that are not above them."""
+_RIDGES = 100.0, 30.0, 10.0, 3.0
+"""In rows. Weights are held at 0 by less and less, until held-out labels are no likelier by it."""
+_STEPS, _EACH, _CLOSE = 300, 10, 1e-4
+"""Of a fit, at most; and by how little the loss falls in so many of them at its end."""
+_SURE = 2.0
+"""By how many standard errors labels have to be likelier than drawn rows say."""
+_DECIMALS = 6
+"""Of the weights in a model's file."""
+
+
+class _Rows(NamedTuple):
+    """Rows x (N, D) and their features f (N, 1 + F)."""
+
+    x: Array
+    f: Array
+
+    def labelled(self, j: int, labels: Array) -> tuple[Array, Array]:
+        """The features (n, 1 + F) of rows that have one of these labels in column j, and its place
+        among them (n,)."""
+        known = self.having(j, labels)
+        return self.f[known].astype(np.float32), np.searchsorted(labels, self.x[known, j])
+
+    def having(self, j: int, labels: Array) -> Array:
+        """Which rows have one of these labels in column j, (N,) bool."""
+        return np.isin(self.x[:, j], labels)
+
+
+def fit_redraws(model: Any, x: Array, valid: Array | None, seed: int) -> Redraws | None:
+    """The columns of labels that other columns say better than the model and its draws do.
+
+    That is so where both hold:
+
+    * labels of one half of rows x (N, D) are likelier by what the other half says of them than by
+      what as many drawn rows say;
+    * labels of held-out rows are likelier by what x says of them than to the model itself,
+      which may know more of the other columns than sums of their features.
+
+    The column of which draws say the least is drawn last, as what is drawn last goes with all else.
+    Columns that follow from others by a function are left to it. `valid` (M, D) are rows that the
+    model was not trained on; without them a tenth of x is held out here.
+    """
+    if model.schema is None or model.missing is None or len(x) < _FEWEST_ROWS:
+        return None
+    x = x[:: -(-len(x) // _MOST_ROWS)]
+    if valid is None or not len(valid):
+        valid, x = x[::10], np.delete(x, np.s_[::10], axis=0)
+    valid = valid[:: -(-len(valid) // _MOST_HELD)]
+    described = described_features(model, x, _THRESHOLDS)
+    if described is None:
+        return None
+    drawn = model.sample(len(x), seed, take="draw")
+    real, made, held = (_Rows(rows, features(rows, *described)) for rows in (x, drawn, valid))
+    columns, labels, above, mean, scale = described
+    found = []
+    for j in np.unique(columns).tolist():
+        with_it = _following(model, j)
+        if model.schema.modelled[j].labels and with_it:
+            others = np.concatenate([[True], ~np.isin(columns, with_it)])
+            found += _better(model, with_it, others, real, made, held, seed)
+    if not found:
+        return None
+    redrawn = [one for _, one in sorted(found, key=lambda pair: pair[0])]
+    of_features = columns, numbers_or_none(labels), mean, scale, numbers_or_none(above)
+    return Redraws(*of_features, redrawn)
+
+
+def _better(
+    model: Any, with_it: list[int], others: Array, real: _Rows, made: _Rows, held: _Rows, seed: int
+) -> list[tuple[float, OfColumn]]:
+    """The first of these columns by the features `others` (1 + F,) bool, and by which share its
+    labels are less likely by drawn rows; none where draws or the model do as well."""
+    j = with_it[0]
+    labels = np.unique(real.x[~np.isnan(real.x[:, j]), j])
+    f, y = real.labelled(j, labels)
+    if not 1 < len(labels) <= _MOST_LABELS or len(y) < _FEWEST_ROWS:
+        return []
+    g, v = made.labelled(j, labels)
+    errors, by_drawn, ridge = _errors((f[:, others], y), (g[:, others], v))
+    gain = by_drawn - errors
+    if gain.mean() <= _SURE * gain.std() / np.sqrt(len(gain)):
+        return []
+    weights = np.zeros((len(others), len(labels)))
+    weights[others] = fitted(f[:, others], y, weights[others], ridge).round(_DECIMALS)
+    known, places = held.x[held.having(j, labels)], np.arange(held.x.shape[1])
+    if not len(known):
+        return []
+    by_model = log_given(model, known, np.isin(places, with_it), places == j, seed)
+    if _log_p(held.labelled(j, labels), weights).mean() <= by_model.mean():
+        return []
+    return [(float(gain.mean() / errors.mean()), OfColumn(j, labels, weights))]
+
+
+def _following(model: Model, j: int) -> list[int] | None:
+    """Column j and those that are functions of it; None if it is one itself."""
+    with_it = [j]
+    for f in [] if model.functions is None else model.functions.columns:
+        if f.of == j:
+            return None
+        if f.by in with_it:
+            with_it.append(f.of)
+    return with_it
+
+
+def _errors(real: tuple[Array, Array], drawn: tuple[Array, Array]) -> tuple[Array, Array, float]:
+    """-log p of the labels of every other real row, by what the rest of them say and by what drawn
+    rows say; and the ridge at which the real ones say most."""
+    (f, y), (g, v) = real, drawn
+    held = f[1::2], y[1::2]
+    w = np.zeros((f.shape[1], 1 + max(int(y.max()), int(v.max(initial=0)))))
+    errors, best = None, _RIDGES[0]
+    for ridge in _RIDGES:
+        w = fitted(f[::2], y[::2], w, ridge)
+        now = -_log_p(held, w)
+        if errors is not None and now.mean() > errors.mean():
+            break
+        errors, best = now, ridge
+    assert errors is not None
+    return errors, -_log_p(held, fitted(g[::2], v[::2], np.zeros_like(w), best)), best
+
+
+def _log_p(labelled: tuple[Array, Array], w: Array) -> Array:
+    """log p of the labels of rows, (n,)."""
+    f, y = labelled
+    return log_shares(f, w)[np.arange(len(y)), y]
+
+
+def fitted(f: Array, y: Array, w: Array, ridge: float) -> Array:
+    """The weights (F, L) at which the labels y (N,) of rows f (N, F) have the least
+
+      loss = mean of -log softmax(f W)_y + ridge / 2N Σ W²,
+
+    found from w on.
+
+    Derivation:
+      (1) P = softmax(f W), Y the labels as ones among zeros  ->  dW = fᵀ(P - Y) / N + r W, with
+          r = ridge / N
+      (2) a row's curvature diag p - p pᵀ is at most I/2  ->  that of the loss is at most
+          C = fᵀf / 2N + r I for each label  ->  W - C⁻¹ dW has a lower loss
+      (3) a step goes on where the one before went, farther each time, and no more once the loss
+          has risen
+    Source: (2) Böhning 1992; (3) Nesterov 1983, begun anew as O'Donoghue & Candès 2015 do.
+    """
+    n, at = len(y), np.arange(len(y))
+    r = ridge / n
+    inverse = np.linalg.inv((f.T @ f).astype(np.float64) / (2 * n) + r * np.eye(f.shape[1]))
+    ahead, momentum, before, checked = w, 1.0, np.inf, np.inf
+    for step in range(_STEPS):
+        log_p = log_shares(f, ahead.astype(f.dtype))
+        loss = float(r / 2 * np.square(ahead).sum() - log_p[at, y].mean(dtype=np.float64))
+        if step % _EACH == 0:
+            if checked - loss < _CLOSE:
+                break
+            checked = loss
+        p = np.exp(log_p)
+        p[at, y] -= 1
+        dw = (f.T @ p).astype(np.float64) / n + r * ahead  # (1)
+        last, w = w, ahead - inverse @ dw  # (2)
+        momentum = 1.0 if loss > before else momentum  # (3)
+        faster = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
+        ahead, momentum, before = w + (momentum - 1) / faster * (w - last), faster, loss
+    return w
