@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import math
 import threading
 from collections.abc import Callable
@@ -16,30 +17,111 @@ from ..models import Model
 from . import rules  # noqa: F401  (they enter themselves)
 from .graph import Graph, NotCapturable
 from .lower import Lowering
-from .memory import Ref, place
+from .memory import place
 from .operations import loop as executor
 from .operations import machine, sync
-from .places import Source
 from .program import tables
 from .record import record_function
 
 Array = np.ndarray
 
+FEW = 16
+"""So many rows are copied in and results out, which takes less than telling where they lie."""
 BLOCK = 256
 """More rows are computed in blocks of so many, whose activations stay in the nearer caches."""
+AT_ONCE = 64
+"""Blocks of one call of machine code."""
 
 
 def forward(
     function: Callable[[Any, Any], Any], model: Model, shape: tuple[int, int], threads: int
 ) -> Forward | BlockedForward:
     """A function of a model and rows of this shape, in blocks where they are many."""
-    if shape[0] <= BLOCK:
+    if shape[0] <= FEW:
         return Forward(function, model, shape)
     return BlockedForward(function, model, shape, threads)
 
 
+class Network:
+    """A function of a model and rows as machine code, which runs for one block of rows or more.
+
+    Attributes
+    ----------
+    shape : tuple, of a block's rows
+    shapes : list of tuple, of the arrays that the function gives for them
+    form : what the function gives, in a tree of values
+    """
+
+    def __init__(
+        self, function: Callable[[Any, Any], Any], model: Model, shape: tuple[int, int]
+    ) -> None:
+        self.shape = shape
+        graph, self.form = record_function(function, model, np.zeros(shape, np.float32))
+        self.shapes = [value.shape for value in graph.losses]
+        self._prepare(graph)
+        self._compare(lambda rows: function(model, rows))
+
+    def run(self, rows: Array, out: list[Array], first: int, last: int) -> None:
+        """Put what the function gives for blocks first to last of the rows into those of `out`.
+
+        All arrays are contiguous float32. Nobody else may use the network meanwhile.
+        """
+        given = self.arguments(rows, out, first, last)
+        self.loop(ctypes.addressof(given))
+
+    def arguments(self, rows: Array, out: list[Array], first: int, last: int) -> Any:
+        """What the loop takes for that, up to the next call of this."""
+        for i, array in zip(self._hands_out, out, strict=True):
+            self._table[i, executor.FIRST_OPERAND + 1] = array.ctypes.data
+        blocks = dict(noise=rows.ctypes.data, first_step=first, last_step=last)
+        return machine.arguments(*(self._arguments | blocks).values())
+
+    def _prepare(self, graph: Graph) -> None:
+        """Make the tables of the executor, and the memory that they point to."""
+        lowering = Lowering(graph, None, {}, {}, threads=1)
+        lowering.checked = True  # there are results, and no losses to look at
+        lowering.run()
+        for value in graph.losses:
+            n, width, source = value.shape[0], value.size // value.shape[0], lowering.by_row(value)
+            operands = dict(source=source, out=0, n=width)
+            lowering.emit("hand_out", n, operands, [(source, 4 * value.size, 0)])
+        for made in lowering.python_calls:
+            raise NotCapturable(f"Python runs {made.call.kernel} ({made.why})")
+        operations = lowering.operations
+        self._arena = place(operations)
+        names = [operation.name for operation in operations]
+        self._hands_out = [i for i, name in enumerate(names) if name == "hand_out"]
+        self._table, constants = tables(operations)
+        addresses = machine.addresses({*names, machine.LOOP})
+        self._table[:, executor.ADDRESS] = [addresses[name] for name in names]
+        widest = max(v.per_feature for call in graph.calls for v in call.outputs if v.ndim)
+        scratch = np.empty(executor.scratch_size(widest), np.float32)
+        counters = np.zeros(sync.SIZE, np.int64)
+        self._arguments = dict.fromkeys(machine.PARAMETERS, 0) | dict(
+            n_threads=1, table=self._table.ctypes.data, constants=constants.ctypes.data,
+            last_op=len(operations), counters=counters.ctypes.data, scratch=scratch.ctypes.data,
+            scratch_size=scratch.size,
+        )  # fmt: skip
+        self.loop = machine.loop()
+        # The memory that the addresses point to
+        self._kept = graph, lowering.constants, constants, scratch, counters
+
+    def _compare(self, function: Callable[[Array], Any]) -> None:
+        """Refuse what gives other numbers than NumPy, on another batch than the recorded one.
+
+        The memory is full of NaN, so that what is read before it is written shows.
+        """
+        rows = np.random.default_rng(0).random(self.shape, np.float32)
+        found = [np.empty(shape, np.float32) for shape in self.shapes]
+        self._arena.view(np.float32)[:] = np.nan
+        self.run(rows, found, 0, 1)
+        for one, other in zip(found, leaves(function(rows)), strict=True):
+            if not np.allclose(one, other, rtol=1e-3, atol=1e-4):
+                raise NotCapturable("compiled code gives other numbers than NumPy")
+
+
 class Forward:
-    """A function of a model and rows, for one number of rows, as one call of machine code.
+    """A function of a model and a few rows, as one call of machine code.
 
     Attributes
     ----------
@@ -50,82 +132,30 @@ class Forward:
     def __init__(
         self, function: Callable[[Any, Any], Any], model: Model, shape: tuple[int, int]
     ) -> None:
-        self.shape, self._lock = shape, threading.Lock()
-        self._rows = np.zeros(shape, np.float32)
-        graph, self.form = record_function(function, model, self._rows)
-        self._prepare(graph)
-        self._compare(lambda rows: function(model, rows))
+        network = Network(function, model, shape)
+        self.shape, self.form, self._lock = shape, network.form, threading.Lock()
+        # Two places, which take turns: of two steps, that go over the weights in opposite orders.
+        rows = np.zeros((2, *shape), np.float32)
+        found = [np.zeros((2, *each), np.float32) for each in network.shapes]
+        given = [network.arguments(rows, found, step, step + 1) for step in range(2)]
+        turns = [(rows[i], ctypes.addressof(given[i]), [f[i] for f in found]) for i in range(2)]
+        self._turns, self._run = itertools.cycle(turns), network.loop
+        self._kept = network, given
 
     def __call__(self, rows: Array) -> list[Array]:
         """The arrays that the function gives."""
         with self._lock:
-            self._rows[...] = rows
-            self._run(self._at)
-            return [result.copy() for result in self._results]
-
-    def fill(self, rows: Array, out: list[Array]) -> None:
-        """Put the last rows of each array that the function gives into those of `out`."""
-        with self._lock:
-            self._rows[...] = rows
-            self._run(self._at)
-            for result, end in zip(self._results, out, strict=True):
-                end[...] = result[len(result) - len(end) :]
-
-    def empty(self, n: int) -> list[Array]:
-        """Arrays as the function gives them, for n rows."""
-        return [np.empty((n, *result.shape[1:]), np.float32) for result in self._results]
-
-    def _prepare(self, graph: Graph) -> None:
-        """Make the tables of the executor, and the memory that they point to."""
-        source = Source(1, 1.0, self.shape[1], self._rows.ctypes.data)
-        lowering = Lowering(graph, None, {}, {"x": source}, threads=1)
-        lowering.checked = True  # there are results, and no losses to look at
-        lowering.run()
-        results = [lowering.by_row(value) for value in graph.losses]
-        for made in lowering.python_calls:
-            raise NotCapturable(f"Python runs {made.call.kernel} ({made.why})")
-        # An operation of no items, so that the results live until the end.
-        lowering.emit("fill", 0, dict(out=0, n=0))
-        operations = lowering.operations
-        operations[-1].extra += [ref.buffer for ref in results]
-        self._arena = place(operations)
-        self._results = [
-            _numbers(ref, value.shape) for ref, value in zip(results, graph.losses, strict=True)
-        ]
-        table, constants = tables(operations)
-        names = [operation.name for operation in operations]
-        addresses = machine.addresses({*names, machine.LOOP})
-        table[:, executor.ADDRESS] = [addresses[name] for name in names]
-        widest = max(v.per_feature for call in graph.calls for v in call.outputs if v.ndim)
-        scratch = np.empty(executor.scratch_size(widest), np.float32)
-        counters, order = np.zeros(sync.SIZE, np.int64), np.arange(self.shape[0])
-        arguments = dict.fromkeys(machine.PARAMETERS, 0) | dict(
-            n_threads=1, table=table.ctypes.data, constants=constants.ctypes.data,
-            last_op=len(operations), last_step=1, order=order.ctypes.data,
-            counters=counters.ctypes.data, scratch=scratch.ctypes.data, scratch_size=scratch.size,
-        )  # fmt: skip
-        listed = machine.arguments(*arguments.values())
-        self._run, self._at = machine.loop(), ctypes.addressof(listed)
-        # The memory that the addresses point to
-        self._kept = graph, lowering.constants, table, constants, scratch, counters, order, listed
-
-    def _compare(self, function: Callable[[Array], Any]) -> None:
-        """Refuse what gives other numbers than NumPy, on another batch than the recorded one.
-
-        The memory is full of NaN, so that what is read before it is written shows.
-        """
-        rows = np.random.default_rng(0).random(self.shape, np.float32)
-        self._arena.view(np.float32)[:] = np.nan
-        for one, other in zip(self(rows), leaves(function(rows)), strict=True):
-            if not np.allclose(one, other, rtol=1e-3, atol=1e-4):
-                raise NotCapturable("compiled code gives other numbers than NumPy")
+            own, at, found = next(self._turns)
+            own[...] = rows
+            self._run(at)
+            return [array.copy() for array in found]
 
 
 class BlockedForward:
     """What `Forward` gives, of many rows: in blocks, which threads share.
 
-    All blocks have `BLOCK` rows. Where these do not add up, the last begins earlier, and what it
-    gives anew is left out.
+    All blocks have the same number of rows, `BLOCK` at most. Where these do not add up, the last
+    block begins earlier, and gives some rows anew.
 
     Parameters
     ----------
@@ -141,33 +171,45 @@ class BlockedForward:
         shape: tuple[int, int],
         threads: int,
     ) -> None:
-        self.shape = shape
+        self.shape, self._lock = shape, threading.Lock()
         pays = shape[0] * model.flat.size >= WORTHWHILE
-        most = min(threads, math.ceil(shape[0] / BLOCK)) if pays else 1
-        self._each = [Forward(function, model, (BLOCK, shape[1])) for _ in range(most)]
+        self._block = min(shape[0], BLOCK)
+        self._blocks = math.ceil(shape[0] / self._block)
+        most = min(threads, self._blocks) if pays else 1
+        self._each = [Network(function, model, (self._block, shape[1])) for _ in range(most)]
         self.form = self._each[0].form
 
     def __call__(self, rows: Array) -> list[Array]:
         """The arrays that the function gives."""
-        found = self._each[0].empty(len(rows))
-        firsts = range(0, len(rows), BLOCK)
-
-        def run(thread: int) -> None:
-            for first in firsts[thread :: len(self._each)]:
-                stop = min(first + BLOCK, len(rows))
-                block = rows[stop - BLOCK : stop]
-                self._each[thread].fill(block, [array[first:stop] for array in found])
-
-        others = [threading.Thread(target=run, args=(i,)) for i in range(1, len(self._each))]
-        for other in others:
-            other.start()
-        run(0)
-        for other in others:
-            other.join()
+        rows = np.ascontiguousarray(rows)
+        found = _empty([(len(rows), *shape[1:]) for shape in self._each[0].shapes])
+        with self._lock:
+            work = [(thread, rows, found) for thread in range(len(self._each))]
+            others = [threading.Thread(target=self._share, args=each) for each in work[1:]]
+            for other in others:
+                other.start()
+            self._share(*work[0])
+            for other in others:
+                other.join()
         return found
 
+    def _share(self, thread: int, rows: Array, found: list[Array]) -> None:
+        """A thread's blocks, some at a time, between which Python may interrupt."""
+        network, threads = self._each[thread], len(self._each)
+        first, last = (self._blocks * t // threads for t in (thread, thread + 1))
+        whole = min(last, len(rows) // self._block)
+        for block in range(first, whole, AT_ONCE):
+            network.run(rows, found, block, min(block + AT_ONCE, whole))
+        if whole < last:
+            network.run(rows[-self._block :], [array[-self._block :] for array in found], 0, 1)
 
-def _numbers(ref: Ref, shape: tuple[int, ...]) -> Array:
-    """The float32 numbers at a place."""
-    memory: Any = (ctypes.c_float * math.prod(shape)).from_address(ref.address)
-    return np.frombuffer(memory, np.float32).reshape(shape)
+
+def _empty(shapes: list[tuple[int, ...]]) -> list[Array]:
+    """Arrays of these shapes in one piece of memory.
+
+    What is freed at a time the C library keeps for the next call. Of several pieces of some hundred
+    KiB it gives back to the system what it has to ask for again, page by page.
+    """
+    ends = np.cumsum([math.prod(shape) for shape in shapes])
+    parts = np.split(np.empty(ends[-1], np.float32), ends[:-1])
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]

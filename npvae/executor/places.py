@@ -41,6 +41,7 @@ class Places:
     gradient : (n_params,) float32 array, which the gradients go to, or None
     slots : dict, the start and size of each parameter in it
     sources : dict of Source by name: "x", and "context" and "weights" where there are some
+        Without "x" the rows of each step stand one after the other where else its noise does.
     threads : int, the most that may leave partial sums
     """
 
@@ -273,7 +274,7 @@ class Places:
                 work=0.4 * value.size,
                 constants=(self.sources[name].divisor,),
             )
-        elif name.startswith("eps"):
+        elif name in self._in_turn:
             offset, stride = 4 * self._noise_before(name), 4 * self.noise_size
             self.emit(
                 "noise",
@@ -286,13 +287,19 @@ class Places:
             raise NotCapturable(f"{name} is used in a way that has no compiled operation")
 
     @property
+    def _in_turn(self) -> list[str]:
+        """The inputs that stand step by step where the noise does: x too if it has no source."""
+        names = self.graph.inputs
+        return [n for n in names if n.startswith("eps") or (n == "x" and n not in self.sources)]
+
+    @property
     def noise_size(self) -> int:
         """The numbers in a step's noise."""
-        return sum(v.size for name, v in self.graph.inputs.items() if name.startswith("eps"))
+        return sum(self.graph.inputs[name].size for name in self._in_turn)
 
     def _noise_before(self, name: str) -> int:
         """The numbers of a step's noise before a level's."""
-        names = [n for n in self.graph.inputs if n.startswith("eps")]
+        names = self._in_turn
         return sum(self.graph.inputs[n].size for n in names[: names.index(name)])
 
     def _targets(self) -> dict[int, str]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import npvae as nv
+from npvae.executor.forward import BLOCK, FEW
 from npvae.executor.lower import RULES
 
 pytest.importorskip("numba")
@@ -61,9 +62,22 @@ def test_the_model_s_own_results(name, rows):
     np.testing.assert_allclose(mean, other, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("rows", [257, 600, 1024])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_every_call_gives_the_same_bits(rows):
+    """Calls take turns at two places in memory, and at the order of the weights."""
+    model = stirred(MODELS["long rows"]())
+    quick, x, z = nv.compiled(model, rows), rows_for(model, rows), np.ones((rows, 3), np.float32)
+    encoded, decoded = quick.encode(x), quick.decode(z)
+    for _ in range(3):
+        np.testing.assert_array_equal(quick.encode(x), encoded)
+        np.testing.assert_array_equal(quick.decode(z), decoded)
+        quick.encode(rows_for(model, rows, seed=7))
+
+
+@pytest.mark.parametrize("rows", [FEW + 1, BLOCK, 257, 600, 1024])
 def test_many_rows_in_blocks(rows, monkeypatch):
     monkeypatch.setattr("npvae.executor.forward.WORTHWHILE", 0)  # threads share even these few
+    monkeypatch.setattr("npvae.executor.forward.AT_ONCE", 2)
     model = stirred(MODELS["vae"]())
     x, z = rows_for(model, rows), np.random.default_rng(2).normal(size=(rows, model.z_dim))
     alone = nv.compiled(model, rows, threads=1)
@@ -75,6 +89,8 @@ def test_many_rows_in_blocks(rows, monkeypatch):
         np.testing.assert_array_equal(shared.encode(x), alone.encode(x))
         np.testing.assert_array_equal(shared.decode(z), alone.decode(z))
         np.testing.assert_array_equal(shared.decode(z, "draw", 4), alone.decode(z, "draw", 4))
+    by_column = np.asfortranarray(x)
+    np.testing.assert_array_equal(alone.encode(by_column), alone.encode(x))
 
 
 @pytest.mark.parametrize("posterior", ["bernoulli", "categorical:n=2,classes=4"])

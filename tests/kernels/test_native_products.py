@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import platform
 import re
+from itertools import pairwise
 
 import numba
 import numpy as np
 import pytest
 
 from npvae.executor.operations import products, tiles
-from npvae.executor.operations.products import K_BLOCK, ROW_BLOCK, WAY, WIDE, pack, product
+from npvae.executor.operations.products import (
+    K_BLOCK,
+    ROW_BLOCK,
+    TOGETHER,
+    WAY,
+    WIDE,
+    pack,
+    product,
+    product_of_rows,
+)
 from npvae.executor.operations.tiles import LANES, ROWS
 
 f32 = np.float32
@@ -241,3 +251,25 @@ def test_a_processor_that_is_not_known_gets_the_least_tile(monkeypatch):
     monkeypatch.setattr(tiles.llvm, "get_host_cpu_features", fail)
     monkeypatch.setattr(tiles.platform, "machine", lambda: "any")
     assert tiles._shape() == (4, 6)
+
+
+@pytest.mark.smoke(1)
+@pytest.mark.parametrize("k", EDGES)
+@pytest.mark.parametrize("m", [1, 2, TOGETHER - 1, TOGETHER, 3 * TOGETHER + 5])
+def test_rows_by_one_column(m, k):
+    """To float64's rounding, and to the same bits whoever computes which rows in which order."""
+    rng = np.random.default_rng([m, k])
+    a, b = rng.standard_normal((m + 2, k)).astype(f32), rng.standard_normal(k + LANES).astype(f32)
+    a[0] = a[-1] = b[k:] = np.nan
+    found = []
+    for ends, step in (([0, m], 0), ([0, m], 1), ([0, m // 3, m // 2, m], 0)):
+        c = np.full(m + 2, GUARD, f32)
+        for lo, hi in pairwise(ends):
+            addresses = a[1:].ctypes.data, b.ctypes.data, c[1:].ctypes.data
+            product_of_rows(*addresses, k, lo, hi, step)
+        assert c[0] == c[-1] == GUARD
+        found.append(c[1:-1])
+    wanted = a[1:-1].astype(float) @ b[:k].astype(float)
+    np.testing.assert_allclose(found[0], wanted, rtol=0, atol=2e-7 * (k + 8))
+    np.testing.assert_array_equal(found[1], found[0])
+    np.testing.assert_array_equal(found[2], found[0])

@@ -123,7 +123,8 @@ def _both(kind, function, slope, cost, keeps_s=False):
     count the channels of all places, backward those of one.
 
     Else sum and function are one loop: of a loop that gives some numbers back as it found them, as
-    ReLU alone would, LLVM makes stores of the others, which on AVX2 take four times as long.
+    ReLU alone would, LLVM makes stores of the others, which on AVX2 take four times as long. With
+    n = 1, one row of data, the loop is over the features.
     """
 
     @operation(
@@ -133,6 +134,11 @@ def _both(kind, function, slope, cost, keeps_s=False):
     @fast
     def forward(a, b, h, s, lo, hi, n, n_features, c):
         bias, constant = floats(b, n_features), f32(c)
+        if n == 1 and hi <= n_features and not keeps_s:
+            out = moved(a + 4 * lo, h + 4 * lo, hi - lo)
+            for j in range(hi - lo):
+                out[j] = function(out[j] + bias[lo + j], constant)
+            return
         for i in range(lo, hi):
             out, shift = moved(a + 4 * i * n, h + 4 * i * n, n), bias[i % n_features]
             if keeps_s:

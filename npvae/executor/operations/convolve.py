@@ -20,7 +20,6 @@ from .declare import operation
 from .options import LONG, fast, floats, instruction, longs
 from .squares import transposed
 from .tiles import (
-    INT,
     LANES,
     ROWS,
     VECTOR,
@@ -29,6 +28,7 @@ from .tiles import (
     apart,
     end,
     expect,
+    first_places,
     load,
     long,
     one_round,
@@ -68,7 +68,7 @@ def _tile(module: ir.Module, rows: int, vectors: int) -> ir.Function:
     )
     write = ir.IRBuilder(entry)
     expect(write, c, c_row, rows, vectors)
-    mask = _mask(write, columns) if vectors == 1 else None
+    mask = first_places(write, columns) if vectors == 1 else None
     last = write.add(runs, write.mul(n_runs, long(8 * RUN)))
     offsets = [long(0)]
     for _ in range(1, rows):
@@ -112,15 +112,6 @@ def _tile(module: ir.Module, rows: int, vectors: int) -> ir.Function:
 
 def _phis(write: ir.IRBuilder, rows: int, vectors: int) -> list[list[ir.Value]]:
     return [[write.phi(VECTOR) for _ in range(vectors)] for _ in range(rows)]
-
-
-def _mask(write: ir.IRBuilder, columns: ir.Value) -> ir.Value:
-    """Which places of a vector are among the first so many."""
-    kind = ir.VectorType(INT, LANES)
-    undefined = ir.Constant(kind, ir.Undefined)
-    first = write.insert_element(undefined, write.trunc(columns, INT), ir.Constant(INT, 0))
-    every = write.shuffle_vector(first, undefined, ir.Constant(kind, [0] * LANES))
-    return write.icmp_unsigned("<", ir.Constant(kind, list(range(LANES))), every)
 
 
 @fast

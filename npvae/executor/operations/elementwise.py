@@ -148,8 +148,19 @@ def transpose(source, out, lo, hi, rows, columns):
 @operation()
 @fast
 def noise(offset, out, n, stride, lo, hi, n_items, noise, step):
-    """Features lo to hi of this step's noise, which is drawn by row."""
+    """Features lo to hi of this step's noise, or of other numbers that lie by row."""
     transpose(noise + step * stride + offset, out, lo, hi, n, n_items)
+
+
+@operation()
+@fast
+def hand_out(source, out, n, lo, hi, n_items, step):
+    """Rows lo to hi, of n numbers, to where those of this step belong at `out`."""
+    size = (hi - lo) * n
+    given = floats(source + 4 * lo * n, size)
+    own = floats(out + 4 * (step * n_items + lo) * n, size)
+    for j in range(size):
+        own[j] = given[j]
 
 
 @operation(constants=dict(divisor=1.0))

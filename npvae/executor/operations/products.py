@@ -20,12 +20,23 @@ Source: Goto & van de Geijn 2008; Van Zee & van de Geijn 2015.
 
 from __future__ import annotations
 
-import numpy as np
 from llvmlite import ir
 
 from .declare import operation
-from .options import LONG, fast, floats, instruction
-from .tiles import LANES, ROWS, VECTOR, load, store, tile
+from .options import FLOAT, LONG, fast, floats, instruction
+from .tiles import (
+    LANES,
+    ROWS,
+    VECTOR,
+    ZERO,
+    first_places,
+    load,
+    long,
+    multiply_add,
+    store,
+    sum_of,
+    tile,
+)  # fmt: skip
 
 K_BLOCK = 1040
 """How much of k is run over at a time, at most: the sums of a batch of 1,024 in one turn; and as
@@ -37,6 +48,9 @@ WAY, WAYS, LINE = 4096, 8, 64
 of `LINE` bytes."""
 PACKED_ROWS = 128
 """How many rows A and C have at least where copies pay."""
+
+TOGETHER = 8
+"""How many rows a product with one column takes at a time."""
 
 WIDE = 2 * LANES
 """Columns of a panel of B."""
@@ -191,17 +205,55 @@ def product(a, a_row, a_k, b, b_k, b_panel, c, c_row, n, k, packed, lo, hi, scra
             )  # fmt: skip
 
 
+@instruction(f"void({', '.join(['int64'] * 6)})")
+def _times_column(builder, a, a_row, rows, column, k, out):
+    """The products of some rows, up to `TOGETHER`, and a column of k numbers; strides in bytes.
+
+    Each row has a vector of sums, and the last row stands for those that are not there.
+    """
+    last = builder.sub(rows, long(1))
+    found = [
+        builder.select(builder.icmp_signed("<", long(i), last), long(i), last)
+        for i in range(TOGETHER)
+    ]
+    begins = [builder.add(a, builder.mul(a_row, i)) for i in found]
+
+    def more(sums, at, mask=None):
+        numbers = load(builder, builder.add(column, at), VECTOR, mask)
+        vectors = [load(builder, builder.add(begin, at), VECTOR, mask) for begin in begins]
+        return [multiply_add(builder, v, numbers, s) for v, s in zip(vectors, sums, strict=True)]
+
+    entry, left = builder.block, builder.and_(k, long(LANES - 1))
+    end = builder.shl(builder.sub(k, left), long(2))
+    loop, rest = (builder.append_basic_block(name) for name in ("loop", "rest"))
+    builder.cbranch(builder.icmp_signed("!=", end, long(0)), loop, rest)
+    builder.position_at_end(loop)
+    at, old = builder.phi(LONG), [builder.phi(VECTOR) for _ in begins]
+    new, following = more(old, at), builder.add(at, long(4 * LANES))
+    builder.cbranch(builder.icmp_signed("!=", following, end), loop, rest)
+    builder.position_at_end(rest)
+    sums = [builder.phi(VECTOR) for _ in begins]
+    at.add_incoming(long(0), entry)
+    at.add_incoming(following, loop)
+    for phi, total in zip(old + sums, new + new, strict=True):
+        phi.add_incoming(ZERO, entry)
+        phi.add_incoming(total, loop)
+    for i, total in zip(found, more(sums, end, first_places(builder, left)), strict=True):
+        place = builder.add(out, builder.shl(i, long(2)))
+        builder.store(sum_of(builder, total), builder.inttoptr(place, FLOAT.as_pointer()))
+
+
 @operation()
 @fast
-def product_of_rows(a, b, c, k, lo, hi):
+def product_of_rows(a, b, c, k, lo, hi, step):
     """Numbers lo to hi of the column C = A B, for a column B and rows of A that are whole.
 
     The sum runs along a row, whose numbers lie side by side, and not over the columns of a tile,
-    all but one of which would be empty.
+    all but one of which would be empty. Some rows go together, since more comes from memory at a
+    time where more is asked for. Every second step goes from the last rows to the first, which
+    finds the last ones in a cache that does not hold all of A.
     """
-    column, out = floats(b, k), floats(c, hi)
-    for i in range(lo, hi):
-        row, total = floats(a + 4 * i * k, k), np.float32(0)
-        for j in range(k):
-            total += row[j] * column[j]
-        out[i] = total
+    groups = (hi - lo + TOGETHER - 1) // TOGETHER
+    for group in range(groups):
+        i = lo + TOGETHER * (group if step % 2 == 0 else groups - 1 - group)
+        _times_column(a + 4 * i * k, 4 * k, hi - i, b, k, c + 4 * i)

@@ -75,15 +75,28 @@ def _transposed(builder: ir.IRBuilder, rows: list[ir.Value]) -> list[ir.Value]:
 
 @fast
 def transposed(source, source_row, out, out_row, rows, columns):
-    """out (columns, rows), from source (rows, columns); strides are in bytes."""
-    whole_rows, whole_columns = rows // LANES * LANES, columns // LANES * LANES
-    for i in range(0, whole_rows, LANES):
-        for j in range(0, whole_columns, LANES):
-            _square(source + i * source_row + 4 * j, source_row, out + j * out_row + 4 * i, out_row)
-    for i in range(rows):
-        row = floats(source + i * source_row, columns)
-        for j in range(whole_columns if i < whole_rows else 0, columns):
-            floats(out + j * out_row + 4 * i, 1)[0] = row[j]
+    """out (columns, rows), from source (rows, columns); strides are in bytes.
+
+    The last squares begin early enough to end where the matrix does, and write anew what the ones
+    before them wrote. What is less than a square goes number by number, a single row as it is.
+    """
+    if rows >= LANES and columns >= LANES:
+        for from_row in range(0, rows, LANES):
+            i = min(from_row, rows - LANES)
+            for from_column in range(0, columns, LANES):
+                j = min(from_column, columns - LANES)
+                _square(
+                    source + i * source_row + 4 * j, source_row, out + j * out_row + 4 * i, out_row
+                )
+    elif (rows == 1 and out_row == 4) or (columns == 1 and source_row == 4):
+        old, new = floats(source, rows * columns), floats(out, rows * columns)
+        for j in range(rows * columns):
+            new[j] = old[j]
+    else:
+        for i in range(rows):
+            row = floats(source + i * source_row, columns)
+            for j in range(columns):
+                floats(out + j * out_row + 4 * i, 1)[0] = row[j]
 
 
 @instruction("void(int64)")

@@ -197,13 +197,17 @@ def one_round(
     """The sums with one k more: at `rows` stand the numbers of A, at b those of B."""
     vectors = range(len(old[0]))
     b_now = [load(write, write.add(b, long(4 * LANES * j)), VECTOR, mask) for j in vectors]
-    name = f"llvm.fmuladd.v{LANES}f32"
-    multiply_add = external(write.module, name, VECTOR, [VECTOR] * 3)
     new = []
     for sums, address in zip(old, rows, strict=True):
         number = spread(write, load(write, address, FLOAT))
-        new.append([write.call(multiply_add, [number, b_now[j], sums[j]]) for j in vectors])
+        new.append([multiply_add(write, number, b_now[j], sums[j]) for j in vectors])
     return new
+
+
+def multiply_add(write: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
+    """a b + c of vectors, rounded once where the processor has that."""
+    name = f"llvm.fmuladd.v{LANES}f32"
+    return write.call(external(write.module, name, VECTOR, [VECTOR] * 3), [a, b, c])
 
 
 def fetch(write: ir.IRBuilder, address: ir.Value, to_write: bool = False) -> None:
@@ -252,3 +256,19 @@ def spread(write: ir.IRBuilder, number: ir.Value) -> ir.Value:
     first = write.insert_element(undefined, number, ir.Constant(INT, 0))
     zeros = ir.Constant(ir.VectorType(INT, LANES), [ir.Constant(INT, 0)] * LANES)
     return write.shuffle_vector(first, undefined, zeros)
+
+
+def first_places(write: ir.IRBuilder, n: ir.Value) -> ir.Value:
+    """Which places of a vector are among the first so many."""
+    kind = ir.VectorType(INT, LANES)
+    undefined = ir.Constant(kind, ir.Undefined)
+    first = write.insert_element(undefined, write.trunc(n, INT), ir.Constant(INT, 0))
+    every = write.shuffle_vector(first, undefined, ir.Constant(kind, [0] * LANES))
+    return write.icmp_unsigned("<", ir.Constant(kind, list(range(LANES))), every)
+
+
+def sum_of(write: ir.IRBuilder, vector: ir.Value) -> ir.Value:
+    """The sum of a vector's numbers, by halves."""
+    name = f"llvm.vector.reduce.fadd.v{LANES}f32"
+    add = external(write.module, name, FLOAT, [FLOAT, VECTOR])
+    return write.call(add, [ir.Constant(FLOAT, 0.0), vector], fastmath=("reassoc",))
