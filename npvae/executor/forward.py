@@ -17,7 +17,7 @@ from ..models import Model
 from . import rules  # noqa: F401  (they enter themselves)
 from .graph import Graph, NotCapturable
 from .lower import Lowering
-from .memory import place
+from .memory import Ref, place
 from .operations import loop as executor
 from .operations import machine, sync
 from .program import tables
@@ -25,19 +25,18 @@ from .record import record_function
 
 Array = np.ndarray
 
-FEW = 16
-"""So many rows are copied in and results out, which takes less than telling where they lie."""
 BLOCK = 256
 """More rows are computed in blocks of so many, whose activations stay in the nearer caches."""
 AT_ONCE = 64
 """Blocks of one call of machine code."""
+_PLACES = [machine.PARAMETERS.index(name) for name in ("noise", "first_step", "last_step")]
 
 
 def forward(
     function: Callable[[Any, Any], Any], model: Model, shape: tuple[int, int], threads: int
 ) -> Forward | BlockedForward:
     """A function of a model and rows of this shape, in blocks where they are many."""
-    if shape[0] <= FEW:
+    if shape[0] <= BLOCK:
         return Forward(function, model, shape)
     return BlockedForward(function, model, shape, threads)
 
@@ -48,8 +47,9 @@ class Network:
     Attributes
     ----------
     shape : tuple, of a block's rows
-    shapes : list of tuple, of the arrays that the function gives for them
     form : what the function gives, in a tree of values
+    found : list of array, what it gave for the last block
+    loop, arguments : the machine code, and the arguments that it takes, by name
     """
 
     def __init__(
@@ -57,7 +57,6 @@ class Network:
     ) -> None:
         self.shape = shape
         graph, self.form = record_function(function, model, np.zeros(shape, np.float32))
-        self.shapes = [value.shape for value in graph.losses]
         self._prepare(graph)
         self._compare(lambda rows: function(model, rows))
 
@@ -66,43 +65,41 @@ class Network:
 
         All arrays are contiguous float32. Nobody else may use the network meanwhile.
         """
-        given = self.arguments(rows, out, first, last)
-        self.loop(ctypes.addressof(given))
-
-    def arguments(self, rows: Array, out: list[Array], first: int, last: int) -> Any:
-        """What the loop takes for that, up to the next call of this."""
-        for i, array in zip(self._hands_out, out, strict=True):
+        for i, array in enumerate(out, self.arguments["last_op"]):
             self._table[i, executor.FIRST_OPERAND + 1] = array.ctypes.data
-        blocks = dict(noise=rows.ctypes.data, first_step=first, last_step=last)
-        return machine.arguments(*(self._arguments | blocks).values())
+        self._given[_PLACES] = rows.ctypes.data, first, last
+        self.loop(self._given.ctypes.data)
 
     def _prepare(self, graph: Graph) -> None:
         """Make the tables of the executor, and the memory that they point to."""
         lowering = Lowering(graph, None, {}, {}, threads=1)
         lowering.checked = True  # there are results, and no losses to look at
         lowering.run()
-        for value in graph.losses:
-            n, width, source = value.shape[0], value.size // value.shape[0], lowering.by_row(value)
-            operands = dict(source=source, out=0, n=width)
-            lowering.emit("hand_out", n, operands, [(source, 4 * value.size, 0)])
+        results = [(lowering.by_row(value), value.shape) for value in graph.losses]
         for made in lowering.python_calls:
             raise NotCapturable(f"Python runs {made.call.kernel} ({made.why})")
         operations = lowering.operations
+        last_op = len(operations)  # where the results lie in the arena; then they are handed out
+        for ref, (n, *each) in results:
+            operands = dict(source=ref, out=0, n=math.prod(each))
+            lowering.emit("hand_out", n, operands, [(ref, ref.buffer.size - ref.offset, 0)])
         self._arena = place(operations)
+        self.found = [_numbers(ref, shape) for ref, shape in results]
         names = [operation.name for operation in operations]
-        self._hands_out = [i for i, name in enumerate(names) if name == "hand_out"]
         self._table, constants = tables(operations)
         addresses = machine.addresses({*names, machine.LOOP})
         self._table[:, executor.ADDRESS] = [addresses[name] for name in names]
         widest = max(v.per_feature for call in graph.calls for v in call.outputs if v.ndim)
         scratch = np.empty(executor.scratch_size(widest), np.float32)
         counters = np.zeros(sync.SIZE, np.int64)
-        self._arguments = dict.fromkeys(machine.PARAMETERS, 0) | dict(
+        self.arguments = dict.fromkeys(machine.PARAMETERS, 0) | dict(
             n_threads=1, table=self._table.ctypes.data, constants=constants.ctypes.data,
-            last_op=len(operations), counters=counters.ctypes.data, scratch=scratch.ctypes.data,
+            last_op=last_op, counters=counters.ctypes.data, scratch=scratch.ctypes.data,
             scratch_size=scratch.size,
         )  # fmt: skip
         self.loop = machine.loop()
+        whole = self.arguments | dict(last_op=len(operations))
+        self._given = np.array(list(whole.values()), np.int64)
         # The memory that the addresses point to
         self._kept = graph, lowering.constants, constants, scratch, counters
 
@@ -112,7 +109,7 @@ class Network:
         The memory is full of NaN, so that what is read before it is written shows.
         """
         rows = np.random.default_rng(0).random(self.shape, np.float32)
-        found = [np.empty(shape, np.float32) for shape in self.shapes]
+        found = [np.empty_like(array) for array in self.found]
         self._arena.view(np.float32)[:] = np.nan
         self.run(rows, found, 0, 1)
         for one, other in zip(found, leaves(function(rows)), strict=True):
@@ -132,30 +129,30 @@ class Forward:
     def __init__(
         self, function: Callable[[Any, Any], Any], model: Model, shape: tuple[int, int]
     ) -> None:
-        network = Network(function, model, shape)
+        self._network = network = Network(function, model, shape)
         self.shape, self.form, self._lock = shape, network.form, threading.Lock()
-        # Two places, which take turns: of two steps, that go over the weights in opposite orders.
-        rows = np.zeros((2, *shape), np.float32)
-        found = [np.zeros((2, *each), np.float32) for each in network.shapes]
-        given = [network.arguments(rows, found, step, step + 1) for step in range(2)]
-        turns = [(rows[i], ctypes.addressof(given[i]), [f[i] for f in found]) for i in range(2)]
-        self._turns, self._run = itertools.cycle(turns), network.loop
-        self._kept = network, given
+        # Two steps, which go over the weights in opposite orders, take turns.
+        rows, turns = np.zeros((2, *shape), np.float32), []
+        for i in range(2):
+            changes = dict(noise=rows.ctypes.data, first_step=i, last_step=i + 1)
+            given = machine.arguments(*(network.arguments | changes).values())
+            turns.append((rows[i], ctypes.addressof(given), given))
+        self._turns, self._run, self._found = itertools.cycle(turns), network.loop, network.found
 
     def __call__(self, rows: Array) -> list[Array]:
         """The arrays that the function gives."""
         with self._lock:
-            own, at, found = next(self._turns)
+            own, at, _ = next(self._turns)
             own[...] = rows
             self._run(at)
-            return [array.copy() for array in found]
+            return [array.copy() for array in self._found]
 
 
 class BlockedForward:
     """What `Forward` gives, of many rows: in blocks, which threads share.
 
-    All blocks have the same number of rows, `BLOCK` at most. Where these do not add up, the last
-    block begins earlier, and gives some rows anew.
+    All blocks have `BLOCK` rows. Where these do not add up, the last begins earlier, and gives some
+    rows anew.
 
     Parameters
     ----------
@@ -173,16 +170,15 @@ class BlockedForward:
     ) -> None:
         self.shape, self._lock = shape, threading.Lock()
         pays = shape[0] * model.flat.size >= WORTHWHILE
-        self._block = min(shape[0], BLOCK)
-        self._blocks = math.ceil(shape[0] / self._block)
+        self._blocks = math.ceil(shape[0] / BLOCK)
         most = min(threads, self._blocks) if pays else 1
-        self._each = [Network(function, model, (self._block, shape[1])) for _ in range(most)]
+        self._each = [Network(function, model, (BLOCK, shape[1])) for _ in range(most)]
         self.form = self._each[0].form
 
     def __call__(self, rows: Array) -> list[Array]:
         """The arrays that the function gives."""
         rows = np.ascontiguousarray(rows)
-        found = _empty([(len(rows), *shape[1:]) for shape in self._each[0].shapes])
+        found = _empty([(len(rows), *array.shape[1:]) for array in self._each[0].found])
         with self._lock:
             work = [(thread, rows, found) for thread in range(len(self._each))]
             others = [threading.Thread(target=self._share, args=each) for each in work[1:]]
@@ -197,11 +193,11 @@ class BlockedForward:
         """A thread's blocks, some at a time, between which Python may interrupt."""
         network, threads = self._each[thread], len(self._each)
         first, last = (self._blocks * t // threads for t in (thread, thread + 1))
-        whole = min(last, len(rows) // self._block)
+        whole = min(last, len(rows) // BLOCK)
         for block in range(first, whole, AT_ONCE):
             network.run(rows, found, block, min(block + AT_ONCE, whole))
         if whole < last:
-            network.run(rows[-self._block :], [array[-self._block :] for array in found], 0, 1)
+            network.run(rows[-BLOCK:], [array[-BLOCK:] for array in found], 0, 1)
 
 
 def _empty(shapes: list[tuple[int, ...]]) -> list[Array]:
@@ -210,6 +206,14 @@ def _empty(shapes: list[tuple[int, ...]]) -> list[Array]:
     What is freed at a time the C library keeps for the next call. Of several pieces of some hundred
     KiB it gives back to the system what it has to ask for again, page by page.
     """
-    ends = np.cumsum([math.prod(shape) for shape in shapes])
-    parts = np.split(np.empty(ends[-1], np.float32), ends[:-1])
-    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+    whole, begin, found = np.empty(sum(map(math.prod, shapes)), np.float32), 0, []
+    for shape in shapes:
+        found.append(whole[begin : begin + math.prod(shape)].reshape(shape))
+        begin += math.prod(shape)
+    return found
+
+
+def _numbers(ref: Ref, shape: tuple[int, ...]) -> Array:
+    """The float32 numbers at a place."""
+    memory: Any = (ctypes.c_float * math.prod(shape)).from_address(ref.address)
+    return np.frombuffer(memory, np.float32).reshape(shape)
