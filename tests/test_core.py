@@ -10,6 +10,7 @@ import pytest
 from npvae import VAE, Bernoulli, Gaussian, core
 from npvae.core import Part, Terms, bind, clone, initialise, layout, n_parameters, resolve
 from npvae.core.errors import ConfigError
+from npvae.core.parameters import flat_vector
 from npvae.layers import Dense, ReLU, Sequential, Softplus, mlp
 
 LIBRARY = {
@@ -372,3 +373,11 @@ def test_sequential_of_layers_has_numbered_names():
         "layers.1.W": (2, 3), "layers.1.b": (2,),
         "layers.2.W": (5, 2), "layers.2.b": (5,),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex128"])
+def test_parameters_begin_where_a_cache_line_does(dtype):
+    for n in (0, 1, 7, 1000):
+        flat = flat_vector(n, np.dtype(dtype))
+        assert (flat.dtype, flat.shape, flat.ctypes.data % 64) == (dtype, (n,), 0)
+    assert initialise(Toy(), np.random.default_rng(0), dtype).ctypes.data % 64 == 0

@@ -11,6 +11,7 @@ from ..core import Part, bind, clone, initialise, layout, n_parameters
 from ..core.aliases import call_meant
 from ..core.errors import ConfigError, ModelFileError, NotFitted
 from ..core.memory import NARROWER
+from ..core.parameters import flat_vector
 
 Array = np.ndarray
 AnyOwner = TypeVar("AnyOwner", bound="Owner")
@@ -70,7 +71,7 @@ class Owner(Part, abstract=True):
             return
         _check_parameters(self, parameters)
         slots = layout(self)
-        flat = np.empty(sum(slot.size for slot in slots.values()), dtype)
+        flat = flat_vector(sum(slot.size for slot in slots.values()), dtype)
         for name, slot in slots.items():
             slot.view(flat)[...] = parameters[name]
         self._hold(flat)
