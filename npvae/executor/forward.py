@@ -27,6 +27,8 @@ Array = np.ndarray
 
 BLOCK = 256
 """More rows are computed in blocks of so many, whose activations stay in the nearer caches."""
+VECTORS = 64
+"""The rows of a block are a multiple of this, whole vectors of any length."""
 AT_ONCE = 64
 """Blocks of one call of machine code."""
 _PLACES = [machine.PARAMETERS.index(name) for name in ("noise", "first_step", "last_step")]
@@ -36,9 +38,12 @@ def forward(
     function: Callable[[Any, Any], Any], model: Model, shape: tuple[int, int], threads: int
 ) -> Forward | BlockedForward:
     """A function of a model and rows of this shape, in blocks where they are many."""
-    if shape[0] <= BLOCK:
+    threads = threads if shape[0] * model.flat.size >= WORTHWHILE else 1
+    share = math.ceil(shape[0] / threads / VECTORS) * VECTORS
+    block = min(share, BLOCK)
+    if shape[0] <= block:
         return Forward(function, model, shape)
-    return BlockedForward(function, model, shape, threads)
+    return BlockedForward(function, model, shape, block, threads)
 
 
 class Network:
@@ -151,13 +156,14 @@ class Forward:
 class BlockedForward:
     """What `Forward` gives, of many rows: in blocks, which threads share.
 
-    All blocks have `BLOCK` rows. Where these do not add up, the last begins earlier, and gives some
-    rows anew.
+    All blocks have the same number of rows. Where these do not add up, the last begins earlier, and
+    what it gives anew is left out.
 
     Parameters
     ----------
     function, model, shape
         As for `Forward`.
+    block : int, the rows of a block
     threads : int, the most to use
     """
 
@@ -166,13 +172,13 @@ class BlockedForward:
         function: Callable[[Any, Any], Any],
         model: Model,
         shape: tuple[int, int],
+        block: int,
         threads: int,
     ) -> None:
-        self.shape, self._lock = shape, threading.Lock()
-        pays = shape[0] * model.flat.size >= WORTHWHILE
-        self._blocks = math.ceil(shape[0] / BLOCK)
-        most = min(threads, self._blocks) if pays else 1
-        self._each = [Network(function, model, (BLOCK, shape[1])) for _ in range(most)]
+        self.shape, self._block, self._lock = shape, block, threading.Lock()
+        self._blocks = math.ceil(shape[0] / block)
+        most = min(threads, self._blocks)
+        self._each = [Network(function, model, (block, shape[1])) for _ in range(most)]
         self.form = self._each[0].form
 
     def __call__(self, rows: Array) -> list[Array]:
@@ -193,11 +199,14 @@ class BlockedForward:
         """A thread's blocks, some at a time, between which Python may interrupt."""
         network, threads = self._each[thread], len(self._each)
         first, last = (self._blocks * t // threads for t in (thread, thread + 1))
-        whole = min(last, len(rows) // BLOCK)
+        whole = min(last, len(rows) // self._block)
         for block in range(first, whole, AT_ONCE):
             network.run(rows, found, block, min(block + AT_ONCE, whole))
         if whole < last:
-            network.run(rows[-BLOCK:], [array[-BLOCK:] for array in found], 0, 1)
+            ends = [np.empty_like(array) for array in network.found]
+            network.run(rows[-self._block :], ends, 0, 1)
+            for array, end in zip(found, ends, strict=True):
+                array[whole * self._block :] = end[whole * self._block - len(rows) :]
 
 
 def _empty(shapes: list[tuple[int, ...]]) -> list[Array]:

@@ -73,7 +73,7 @@ def test_every_call_gives_the_same_bits(rows):
         quick.encode(rows_for(model, rows, seed=7))
 
 
-@pytest.mark.parametrize("rows", [257, 600, 1024])
+@pytest.mark.parametrize("rows", [70, 257, 300, 600, 1024])
 def test_many_rows_in_blocks(rows, monkeypatch):
     monkeypatch.setattr("npvae.executor.forward.WORTHWHILE", 0)  # threads share even these few
     monkeypatch.setattr("npvae.executor.forward.AT_ONCE", 2)
