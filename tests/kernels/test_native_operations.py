@@ -14,7 +14,7 @@ from test_missing_entries import DENSITIES, N, given, with_gaps
 
 import npvae as nv
 from npvae import kernels
-from npvae.core import Part, layout
+from npvae.core import Part, bind, initialise, layout
 from npvae.executor import program
 from npvae.executor.graph import Graph, Value
 from npvae.executor.lower import RULES
@@ -56,8 +56,8 @@ class Weights(Part, abstract=True):
     def __init__(self, arrays):
         for name, array in arrays.items():
             self.parameter(name, array.shape, lambda rng, shape, array=array: array)
-        self.allocate(np.random.default_rng(0), np.float32)
-        self.flat = next(iter(vars(self)[name] for name in arrays)).base
+        self.flat = initialise(self, np.random.default_rng(0), np.float32)
+        bind(self, self.flat)
 
     def forward(self, *inputs):
         raise NotImplementedError
