@@ -21,8 +21,10 @@ def gaussian_heads(stats, mu, logvar, lo, hi, n_items, n, low, high):
         m, v = floats(mu + 4 * i * n, n), floats(logvar + 4 * i * n, n)
         for j in range(n):
             m[j] = centre[j]
+        for j in range(n):  # by two loops, of which each has a chain half as long
+            v[j] = soft_minimum(raw[j], most)
         for j in range(n):
-            v[j] = soft_maximum(soft_minimum(raw[j], most), least)
+            v[j] = soft_maximum(v[j], least)
 
 
 @operation(
@@ -41,8 +43,11 @@ def gaussian_heads_backward(dmu, dlogvar, stats, d_stats, lo, hi, n_items, n, lo
         for j in range(n):
             out[j] = dm[j]
         for j in range(n):
-            capped = soft_minimum(raw[j], most)
-            d_raw[j] = dv[j] * sigmoid(capped - least) * sigmoid(most - raw[j])
+            d_raw[j] = soft_minimum(raw[j], most)
+        for j in range(n):
+            d_raw[j] = dv[j] * sigmoid(d_raw[j] - least)
+        for j in range(n):
+            d_raw[j] *= sigmoid(most - raw[j])
 
 
 @operation(reads=dict(mu="BF", logvar="BF", eps="KBF"), writes=dict(z="KBF", std="BF"), cost=0.3)
