@@ -37,6 +37,10 @@ def by_digit():
         (lambda: nv.fit(vae(), x, y=y), "VAE predicts none"),
         (lambda: nv.fit(semi(), x, y=y + 2), "got 10"),
         (lambda: nv.fit(semi(), x, y=0 * y - 1), "no label at all"),
+        (
+            lambda: vae(posterior="sylvester:m=10000000000"),
+            "2 at most with a z_dim of 2; got 10,000",
+        ),
         (lambda: nv.fit(by_digit(), x, context=y + 3), "a label is one of 0, 1"),
         (lambda: nv.fit(by_digit(), x), "needs a context"),
         (lambda: by_digit().sample(3), "needs a context"),

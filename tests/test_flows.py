@@ -360,11 +360,6 @@ def test_sylvester_s_directions_are_at_right_angles(rng):
     assert np.linalg.matrix_rank(moved, tol=1e-10) == 2
 
 
-def test_sylvester_has_no_more_directions_than_there_are():
-    with pytest.raises(nv.ConfigError, match=r"5 at most with a z_dim of 5; got 10,000,000,000\."):
-        nv.VAE(7, 5, posterior="sylvester:m=10000000000")
-
-
 @pytest.mark.parametrize("prior", ["coupling:n=3,hidden=[8]", "flow:flows=[coupling,coupling]"])
 def test_a_prior_of_flows_is_a_density_and_draws_from_it(prior, rng):
     """By a sum over a grid; and the draws' mean and spread are those of the grid."""
