@@ -60,7 +60,7 @@ class Network:
     def __init__(
         self, function: Callable[[Any, Any], Any], model: Model, shape: tuple[int, int]
     ) -> None:
-        self.shape = shape
+        self.shape, self._lock = shape, threading.Lock()
         graph, self.form = record_function(function, model, np.zeros(shape, np.float32))
         self._prepare(graph)
         self._compare(lambda rows: function(model, rows))
@@ -68,12 +68,13 @@ class Network:
     def run(self, rows: Array, out: list[Array], first: int, last: int) -> None:
         """Put what the function gives for blocks first to last of the rows into those of `out`.
 
-        All arrays are contiguous float32. Nobody else may use the network meanwhile.
+        All arrays are contiguous float32. Whoever calls it meanwhile waits.
         """
-        for i, array in enumerate(out, self.arguments["last_op"]):
-            self._table[i, executor.FIRST_OPERAND + 1] = array.ctypes.data
-        self._given[_PLACES] = rows.ctypes.data, first, last
-        self.loop(self._given.ctypes.data)
+        with self._lock:
+            for i, array in enumerate(out, self.arguments["last_op"]):
+                self._table[i, executor.FIRST_OPERAND + 1] = array.ctypes.data
+            self._given[_PLACES] = rows.ctypes.data, first, last
+            self.loop(self._given.ctypes.data)
 
     def _prepare(self, graph: Graph) -> None:
         """Make the tables of the executor, and the memory that they point to."""
@@ -175,7 +176,7 @@ class BlockedForward:
         block: int,
         threads: int,
     ) -> None:
-        self.shape, self._block, self._lock = shape, block, threading.Lock()
+        self.shape, self._block = shape, block
         self._blocks = math.ceil(shape[0] / block)
         most = min(threads, self._blocks)
         self._each = [Network(function, model, (block, shape[1])) for _ in range(most)]
@@ -185,18 +186,20 @@ class BlockedForward:
         """The arrays that the function gives."""
         rows = np.ascontiguousarray(rows)
         found = _empty([(len(rows), *array.shape[1:]) for array in self._each[0].found])
-        with self._lock:
-            work = [(thread, rows, found) for thread in range(len(self._each))]
-            others = [threading.Thread(target=self._share, args=each) for each in work[1:]]
-            for other in others:
-                other.start()
-            self._share(*work[0])
-            for other in others:
-                other.join()
+        work = [(thread, rows, found) for thread in range(len(self._each))]
+        others = [threading.Thread(target=self._share, args=each) for each in work[1:]]
+        for other in others:
+            other.start()
+        self._share(*work[0])
+        for other in others:
+            other.join()
         return found
 
     def _share(self, thread: int, rows: Array, found: list[Array]) -> None:
-        """A thread's blocks, some at a time, between which Python may interrupt."""
+        """A thread's blocks, some at a time, between which Python may interrupt.
+
+        Other threads go on after an interrupt, so that the next call waits for their networks.
+        """
         network, threads = self._each[thread], len(self._each)
         first, last = (self._blocks * t // threads for t in (thread, thread + 1))
         whole = min(last, len(rows) // self._block)

@@ -92,6 +92,39 @@ def test_many_rows_in_blocks(rows, monkeypatch):
     np.testing.assert_array_equal(alone.encode(by_column), alone.encode(x))
 
 
+def test_what_an_interrupt_leaves_running_is_waited_for(monkeypatch):
+    """Else two threads would compute in one memory, at addresses of which some are the other's."""
+    monkeypatch.setattr("npvae.executor.forward.WORTHWHILE", 0)
+    model, rows = stirred(MODELS["vae"]()), 300
+    quick, x = nv.compiled(model, rows, 2), rows_for(model, rows)
+    expected, (own, other) = quick.encode(x), quick._posteriors._each
+    loop, run, inside = other.loop, own.run, []
+    running, go_on = threading.Event(), threading.Event()
+
+    def slow(given):
+        inside.append(len(inside))
+        running.set()
+        go_on.wait(10)
+        most.append(len(inside))
+        inside.pop()
+        return loop(given)
+
+    def interrupted(*given):
+        running.wait(10)
+        raise KeyboardInterrupt
+
+    most = []
+    monkeypatch.setattr(other, "loop", slow)
+    monkeypatch.setattr(own, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        quick.encode(x)
+    monkeypatch.setattr(own, "run", run)
+    threading.Timer(0.1, go_on.set).start()
+    for one, two in zip(quick.encode(x), expected, strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert most == [1, 1]
+
+
 @pytest.mark.parametrize("posterior", ["bernoulli", "categorical:n=2,classes=4"])
 def test_codes_are_encoded_as_their_probabilities(posterior):
     model = stirred(nv.VAE(9, 8, hidden=(8,), posterior=posterior))
