@@ -48,7 +48,7 @@ class Function(NamedTuple):
         else:
             low, high = self._between(x)
             y = low + share * (high - low)
-        return np.asarray(np.rint(y / self.step) * self.step if self.step else y)
+        return np.asarray(_rounded(y, self.step) if self.step else y)
 
     def is_sure(self, x: Array) -> Array:
         """Whether the rows say what is at x: on a line, or between two x with the same y."""
@@ -175,6 +175,12 @@ class Functions:
             if np.isnan(known[f.by]) and not f.line and (f.y == known[f.of]).any():
                 good &= f.at(x[:, f.by].astype(np.float64)) == known[f.of]
         return good
+
+
+def _rounded(y: Array, step: float) -> Array:
+    """The nearest multiples of a step: 0.3 and not 0.30000000000000004, which 3 · 0.1 is."""
+    n, per_unit = np.rint(y / step), round(1 / step)
+    return n / per_unit if abs(per_unit * step - 1) < 1e-9 else n * step
 
 
 def _function(
