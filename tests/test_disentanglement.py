@@ -59,3 +59,8 @@ def test_what_is_refused(factors):
         nv.disentanglement(z, factors * [1, 0, 1])
     with pytest.raises(nv.DataError, match="finite"):
         nv.disentanglement(z + np.nan, factors)
+    for value in (np.nan, np.inf, 0.5):
+        wrong = factors.astype(float)
+        wrong[7, 1] = value
+        with pytest.raises(nv.DataError, match=f"whole numbers.*got {value:g} in row 7, column 1"):
+            nv.disentanglement(z, wrong)

@@ -49,7 +49,7 @@ def disentanglement(z: Any, factors: Any, seed: int = 0) -> dict[str, float]:
     Raises
     ------
     DataError
-        If they are of other shapes, or a factor has one value alone.
+        If they are of other shapes or no whole numbers, or a factor has one value alone.
     MissingDependency
         Without scikit-learn, which has the forests.
     """
@@ -73,6 +73,14 @@ def _checked(z: Any, factors: Any) -> tuple[Array, Array]:
         )
     if not np.isfinite(z).all():
         raise DataError("z needs finite numbers; got NaN or infinity.")
+    if factors.dtype.kind == "f":
+        wrong = np.argwhere(~np.isfinite(factors) | (factors != np.rint(factors)))
+        for row, column in wrong[:1]:
+            raise DataError(
+                f"factors are whole numbers, such as the place of a value among its factor's; got "
+                f"{factors[row, column]:g} in row {row}, column {column} (counted from 0). Drop "
+                "such rows, or number the values."
+            )
     codes = [np.unique(column, return_inverse=True)[1].reshape(-1) for column in factors.T]
     alone = [i for i, code in enumerate(codes) if code.max(initial=0) == 0]
     if alone:
