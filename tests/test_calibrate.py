@@ -292,6 +292,25 @@ def test_few_rows_one_column_and_contexts():
         nv.calibrate(nv.VAE(4, 2, context_dim=1), x)
 
 
+@pytest.mark.parametrize("wrong", [np.zeros((30, 3)), np.zeros(4), np.full((30, 4), np.nan)])
+def test_rows_of_another_form_are_refused(wrong):
+    model, x = nv.VAE(4, 2, hidden=(4,), likelihood="gaussian"), data(60)
+    for given, what in (((wrong,), "x"), ((x, wrong), "valid")):
+        with pytest.raises(nv.DataError, match=f"^{what} needs"):
+            nv.calibrate(model, *given)
+
+
+def test_bytes_are_looked_at_as_the_model_has_them():
+    """Drawn rows reach from 0 to 1, and a function of a column from 0 to 255 is none of these."""
+    x = np.random.default_rng(7).integers(0, 256, (400, 3)).astype(np.uint8)
+    x[:, 2] = 255 * (x[:, 0] > 99)
+    model = nv.VAE(3, 2, hidden=(4,), likelihood="gaussian", scale=255)
+    nv.calibrate(model, x, x[:100])
+    (found,) = model.functions.columns
+    assert (found.of, found.by, found.y.max()) == (2, 0, 1.0)
+    assert found.x.max() <= 1.0
+
+
 def test_the_deviation_of_each_label_s_rows():
     """A flag that is rare and comes with a narrow range of a column."""
     rng = np.random.default_rng(9)

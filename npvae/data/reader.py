@@ -129,14 +129,23 @@ class Reader:
 
     def measured(self, real: Array, weights: Array | None = None) -> Units:
         """The units of these columns, found in two passes that check every number."""
-        wide = copy.copy(self)
-        wide.dtype, wide.units = np.dtype(np.float64), None
+        wide = self._wide()
 
         def batches() -> Iterator[tuple[Array, Array | None]]:
             for rows in wide.chunks():
                 yield wide.checked(rows), None if weights is None else weights[rows]
 
         return Units.of(batches, real)
+
+    def whole(self) -> Array:
+        """All rows in float64, (N, D), scaled and not standardised; every number is checked."""
+        return self._wide().checked(slice(0, len(self)))
+
+    def _wide(self) -> Reader:
+        """This one in float64 and in the units of the array."""
+        wide = copy.copy(self)
+        wide.dtype, wide.units = np.dtype(np.float64), None
+        return wide
 
     def chunks(self) -> list[slice]:
         """Slices that cover all rows in order."""

@@ -15,6 +15,7 @@ from ..data.gaussians import Gaussians, improved, started
 from ..gaps.guesses import fit_functions, fit_guesses
 from ..gaps.spread import fit_widths
 from ..models import Model
+from ..models.owner import CALIBRATED
 from ..priors import Mixture
 from .redraws import fit_redraws
 from .tilting import fit_tilt
@@ -75,7 +76,8 @@ def calibrate(model: Model, x: Any, valid: Any = None, seed: int = 0) -> Calibra
     model : Model, without a context
     x : (N, D) array
     valid : (M, D) array, optional
-        Rows that were held out; without them, a tenth of x judges the prior.
+        Rows that were held out; without them, a tenth of x judges the prior and which labels are
+        drawn anew, and the sixth is left out.
     seed : int
         Of the draws.
 
@@ -83,27 +85,35 @@ def calibrate(model: Model, x: Any, valid: Any = None, seed: int = 0) -> Calibra
     -------
     Calibration
         What it did, in figures.
+
+    Raises
+    ------
+    DataError
+        If x or valid are not such data as the model takes.
+    ConfigError
+        If the model has a context.
     """
     if model.context_dim:
         raise ConfigError("what a conditional model draws is not calibrated; leave it as it is.")
-    x, rng = as_array(x, "x"), np.random.default_rng([whole("seed", seed, least=0), 0])
-    nats = _fit_prior(model, x, valid, rng)
-    model.tilt = tilt = None
-    model.linear = model.neighbours = model.functions = model.widths = model.redraws = None
-    effective = 1.0
+    rng = np.random.default_rng([whole("seed", seed, least=0), 0])
+    rows = model.reader(x).whole()
+    held_out = None if valid is None or not len(valid) else model.reader(valid, "valid").whole()
+    nats = _fit_prior(model, rows, held_out, rng)
+    for name in CALIBRATED:
+        setattr(model, name, None)
+    tilt, effective = None, 1.0
     kept = inspect.signature(type(model)).parameters  # what its files would keep
     if "functions" in kept:
-        fit_functions(model, np.asarray(x, np.float64))
+        fit_functions(model, rows)
     if "redraws" in kept:
-        held_out = None if valid is None else np.asarray(as_array(valid, "valid"), np.float64)
-        model.redraws = fit_redraws(model, np.asarray(x, np.float64), held_out, seed)
+        model.redraws = fit_redraws(model, rows, held_out, seed)
     if "tilt" in kept:
-        tilt, effective = fit_tilt(model, np.asarray(x, np.float64), seed)
+        tilt, effective = fit_tilt(model, rows, seed)
         model.tilt = tilt
     if "linear" in kept:
-        fit_guesses(model, x, seed)
-        if valid is not None:
-            fit_widths(model, as_array(valid, "valid"), seed)
+        fit_guesses(model, rows, seed)
+    if "widths" in kept and held_out is not None:
+        fit_widths(model, held_out, seed)
     return Calibration(nats, 0 if tilt is None else len(tilt.terms), effective)
 
 
