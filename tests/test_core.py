@@ -382,3 +382,10 @@ def test_parameters_begin_where_a_cache_line_does(dtype):
         flat = flat_vector(n, np.dtype(dtype))
         assert (flat.dtype, flat.shape, flat.ctypes.data % 64) == (dtype, (n,), 0)
     assert initialise(Toy(), np.random.default_rng(0), dtype).ctypes.data % 64 == 0
+
+
+def test_copies_begin_where_a_cache_line_does_too():
+    model = VAE(4, 2, hidden=(3,))
+    copies = [model.astype(dtype) for dtype in ("float64", "float32") for _ in range(4)]
+    assert [copy.flat.ctypes.data % 64 for copy in copies] == [0] * 8
+    np.testing.assert_array_equal([copy.flat for copy in copies], [model.flat] * 8)

@@ -104,7 +104,9 @@ class Owner(Part, abstract=True):
         if not self.is_built:
             return _rebuilt(type(self), {**self.config, "dtype": dtype}, None)
         twin = clone(self)
-        twin._hold(self.flat.astype(dtype))
+        flat = flat_vector(self.n_params, dtype)
+        flat[...] = self.flat
+        twin._hold(flat)
         return twin
 
     def copy(self: AnyOwner) -> AnyOwner:
