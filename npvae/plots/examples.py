@@ -23,6 +23,7 @@ from .style import (
     Range,
     Shape,
     check_names,
+    each_called,
     house_style,
     label_columns,
     new_figure,
@@ -213,7 +214,7 @@ def attribute(
             f"decoded must be (rows, strengths, D) with two strengths or more; got {decoded.shape} "
             f"and strengths of shape {strengths.shape}."
         )
-    called = [f"row {i + 1}" for i in range(len(decoded))] if called is None else list(called)
+    called = each_called(called, len(decoded), "row")
     if image_shape is None:
         title = "Rows on their way to the attribute, by its strength"
         return walks(decoded, names, None, labels, formats, called, strengths, title)

@@ -10,7 +10,16 @@ from numpy.typing import ArrayLike
 
 from ..core.errors import DataError
 from .by_column import MOST_PANELS, Labels, column_panels, label_ticks, write_ticks
-from .style import PALETTE, Array, Formats, check_names, head, house_style, lettering
+from .style import (
+    PALETTE,
+    Array,
+    Formats,
+    check_names,
+    each_called,
+    head,
+    house_style,
+    lettering,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,7 +71,7 @@ def walks(
     check_names(names, d)
     names = [f"feature {j}" for j in range(d)] if names is None else names
     chosen = _most_moved(decoded)
-    named = [f"pair {pair + 1}" for pair in range(pairs)] if called is None else list(called)
+    named = each_called(called, pairs, "pair")
     figure, panels = column_panels(len(chosen))
     for j, axes in zip(chosen, panels, strict=True):
         rows = None if ends is None else ends[:, :, j]

@@ -161,6 +161,18 @@ def check_names(names: Sequence[str] | None, d: int) -> None:
         raise DataError(f"names must be one for each of the {d} columns; got {len(names)}.")
 
 
+def each_called(called: Sequence[str] | None, n: int, kind: str) -> list[str]:
+    """What each of n is called, "row 1" and so on by its kind where nobody says.
+
+    Raises `DataError` for another number of names.
+    """
+    if called is None:
+        return [f"{kind} {i + 1}" for i in range(n)]
+    if len(called) != n:
+        raise DataError(f"called must have a name for each of {n} {kind}s; got {len(called)}.")
+    return [str(name) for name in called]
+
+
 def lettering(text: object, most: int = 24) -> str:
     """A name or a label as pictures have it: short, and a $ in it begins no formula."""
     return short(str(text), most).replace("$", r"\$")

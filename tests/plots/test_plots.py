@@ -133,6 +133,11 @@ X = np.zeros((3, 64))
         (lambda: plots.interpolation(X[None], None, names=["a"]), "each of the 64 columns; got 1"),
         (lambda: plots.traversal(X, (8, 8), [0], [1.0]), "(1, 1, D) with two values or more"),
         (lambda: plots.attribute(X, (8, 8), [0, 1]), "got (3, 64) and strengths of shape (2,)"),
+        (
+            lambda: plots.attribute(X[None], (8, 8), [0, 1, 2], []),
+            "a name for each of 1 rows; got 0",
+        ),
+        (lambda: plots.walks(X[None], called=["a", "b"]), "a name for each of 1 pairs; got 2"),
         (lambda: plots.columns(X, X, ["a"]), "one for each of the 64 columns; got 1"),
         (lambda: plots.save(plots.latent(X), "picture.bmp"), "Try picture.png"),
     ],
