@@ -73,7 +73,7 @@ def test_the_config_comes_back_bit_by_bit():
     [{"scale": [1.0]}, {"scale": [0.0] * 5}, {"above": ["a"] * 5}, {"above": [np.inf] * 5},
      {"redrawn": 3}, {"redrawn": [[1, [0, 1], [[0, 0]]]]}, {"columns": [-1, 0, 1, 1, 2]},
      {"redrawn": [[1, [0], [[0]] * 6]]}, {"redrawn": [[3, [0, 1], [[0, 0]] * 6]]},
-     {"redrawn": [[1, [0, 1], [[0, np.nan]] * 6]]}],
+     {"redrawn": [[1, [0, 1], [[0, np.nan]] * 6]]}, {"redrawn": [[1.5, [0, 1], [[0, 0]] * 6]]}],
 )  # fmt: skip
 def test_redraws_that_are_none(changed):
     with pytest.raises(nv.ConfigError, match="redraws have"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,7 +55,7 @@ class Redraws(OfFeatures):
             self._take(columns, labels, mean, scale)
             self.above = numbers_or_nan(above)
             self.redrawn = [
-                OfColumn(int(column), np.array(its, np.float64), np.array(weights, np.float64))
+                OfColumn(index(column), np.array(its, np.float64), np.array(weights, np.float64))
                 for column, its, weights in redrawn
             ]
             self._check()
