@@ -13,6 +13,7 @@ from ..core.memory import check_memory
 from ..core.public import public
 from ..core.row_streams import row_streams
 from ..data.features import Guesses
+from ..data.functions import Functions
 from ..data.widths import ranks
 from .posterior import AT_ONCE, Samples, metropolis, weighted_samples
 
@@ -127,11 +128,16 @@ def impute(
         for guesses in guesses_of(model):
             filled[rows] = guesses.moved(filled[rows], x[rows])
     if n_draws is not None and functions is not None:
-        rows = np.flatnonzero(np.isnan(given).any(1))
-        streams = row_streams(given[rows], None, seed, _SHARES)
-        shares = np.stack([stream.random(n_draws) for stream in streams], axis=1)
-        filled[:, rows] = functions.drawn(filled[:, rows], given[rows], shares)
+        _draw_what_follows(functions, filled, given, seed)
     return (filled, effective) if diagnostics else filled
+
+
+def _draw_what_follows(functions: Functions, filled: Array, x: Array, seed: int) -> None:
+    """Have draws (M, N, D) of the gaps of rows x (N, D) follow the functions, in place."""
+    rows = np.flatnonzero(np.isnan(x).any(1))
+    streams = row_streams(x[rows], None, seed, _SHARES)
+    shares = np.stack([stream.random(len(filled)) for stream in streams], axis=1)
+    filled[:, rows] = functions.drawn(filled[:, rows], x[rows], shares)
 
 
 def guesses_of(model: Any) -> list[Guesses]:
@@ -246,7 +252,7 @@ class Block:
         pool = self._pool(streams)
         shares = np.stack([stream.random(n_draws) for stream in streams], axis=1)
         changed = self.model.widths.changed(drawn, pool, samples.weights, shares)
-        changed[:, few] = drawn[:, few]
+        changed[:, few] = drawn[:, few]  # whose pool is as poor as their weights
         return changed
 
     def _pool(self, streams: Streams) -> Array:
