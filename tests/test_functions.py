@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -77,13 +78,13 @@ def test_steps_and_lines():
     assert f.at(np.array([0.5, 100])).tolist() == [33.0, 102.0]  # 32.9, and the last of all
 
 
-@pytest.mark.parametrize("step", [0.01, 0.05, 1 / 86400, 2.5, 30.0])
+@pytest.mark.parametrize("step", ["1/100", "3/100", "7/86400", "5/2", "30"])
 def test_what_follows_is_to_the_last_bit_what_was_seen(step):
     """3 steps of 0.1 are 0.30000000000000004, which no cell says."""
-    per_unit = round(1 / step)
-    y = np.arange(-40, 60) / per_unit if per_unit else np.arange(-40, 60) * step
-    x = np.stack([y, np.exp(0.1 * y / step)], axis=1).repeat(3, 0)
-    functions = find(x, np.ones(2, bool), [step, 0.0])
+    n = np.arange(-40, 60)
+    y = np.array([float(Fraction(step) * int(i)) for i in n])
+    x = np.stack([y, np.exp(0.1 * n)], axis=1).repeat(3, 0)
+    functions = find(x, np.ones(2, bool), [float(Fraction(step)), 0.0])
     assert functions.columns[0].line
     gaps = x.copy()
     gaps[::2, 0] = gaps[1::2, 1] = NAN

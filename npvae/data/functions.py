@@ -20,6 +20,8 @@ _MANY = 20
 """Between so many values or more of a rising or falling function lies a line."""
 _FIRST, _MOST_COLUMNS = 200, 300
 """Rows by which most pairs of columns are seen to be none; columns of which pairs are looked at."""
+_PARTS = 1.0, 1e6, 86400.0
+"""Of which parts of 1 steps are so many: decimals, and seconds of a day."""
 
 
 class Function(NamedTuple):
@@ -179,8 +181,12 @@ class Functions:
 
 def _rounded(y: Array, step: float) -> Array:
     """The nearest multiples of a step: 0.3 and not 0.30000000000000004, which 3 · 0.1 is."""
-    n, per_unit = np.rint(y / step), round(1 / step)
-    return n / per_unit if abs(per_unit * step - 1) < 1e-9 else n * step
+    n = np.rint(y / step)
+    for parts in _PARTS:
+        whole = np.rint(step * parts)
+        if whole and abs(step * parts - whole) < 1e-9 * whole:
+            return n * whole / parts
+    return n * step
 
 
 def _function(
@@ -190,7 +196,7 @@ def _function(
     if not x.ndim == y.ndim == 1 or len(x) != len(y) or not len(x):
         raise ValueError("their numbers differ")
     steps = [step, by_step]
-    if not np.isfinite([*x, *y, *steps]).all() or min(steps) < 0 or (np.diff(x) <= 0).any():
+    if not np.isfinite([*x, *y, *steps]).all() or min(steps) < 0 or (x[1:] <= x[:-1]).any():
         raise ValueError("some are out of their range")
     if of != int(of) or by != int(by) or min(of, by) < 0 or of == by:
         raise ValueError("there are no such columns")
