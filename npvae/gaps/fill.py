@@ -113,7 +113,8 @@ def impute(
         gaps = np.isnan(x)
     shape = x.shape if n_draws is None else (n_draws, *x.shape)
     if n_draws is not None:
-        check_memory(f"{n_draws:,} draws of {len(x):,} rows", 8 * n_draws * x.size, "take fewer")
+        what = f"filling {len(x):,} rows {n_draws:,} times"
+        check_memory(what, 8 * n_draws * x.size, "take fewer draws")
     filled = np.broadcast_to(x, shape).astype(x.dtype if x.dtype.kind == "f" else np.float64)
     effective = np.full(len(x), float(n_samples))
     rows = np.flatnonzero(gaps.any(1))
@@ -184,7 +185,7 @@ class Blocks:
         n_outputs = self.model.likelihood.n_outputs(self.model.x_dim)
         widest = max(model.largest_row, model.z_dim, n_outputs, *model.hidden, *model.noise_widths)
         kept = n_samples * (sum(model.noise_widths) + n_outputs + 4) + n_draws * model.x_dim
-        check_memory(f"{n_samples:,} samples of a row", 16 * kept, "take fewer samples or draws")
+        check_memory(f"a row of {n_samples:,} samples", 16 * kept, "take fewer, or fewer draws")
         self.size = max(1, _BLOCK // max(AT_ONCE * widest, n_draws * widest, kept))
 
     def __iter__(self) -> Any:
