@@ -125,7 +125,8 @@ def test_what_is_modelled_is_given_beside_the_condition(by_town, npvae, refused,
 def test_every_command_reads_what_the_run_is_given(line, name, request, npvae, tmp_path):
     run = request.getfixturevalue(name)
     line = line.replace("RUN", str(run)).replace("OUT", str(tmp_path / "out"))
-    line = line.replace("HAS", {"by_town": "town=Oslo", "semi": "label=cat"}.get(name, "label=3"))
+    others = {"by_town": "town=Oslo", "by_digit": "label=3"}
+    line = line.replace("HAS", others.get(name, "label=cat"))
     line += f" --out {tmp_path / 'drawn.png'}" if "drawn" in line else ""
     code, out, err = npvae(line)
     assert (code, err) == (0, "")
