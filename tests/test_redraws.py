@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from scipy import optimize, special
+from scipy import optimize, special, stats
 
 import npvae as nv
 from npvae.data.functions import Functions
@@ -107,6 +107,19 @@ def test_the_fit_is_the_least_of_the_loss(ridge):
     np.testing.assert_allclose(mine, found.x.reshape(3, 3), atol=0.1 if ridge < 1 else 0.01)
 
 
+def test_labels_are_as_surprising_as_those_who_draw_them_expect():
+    rng = np.random.default_rng(3)
+    f = np.concatenate([np.ones((20_000, 1)), rng.normal(size=(20_000, 2))], axis=1)
+    w = np.array([[0.5, 0, -0.5], [1, 0, -1], [0, 2, 0]])
+    p = special.softmax(f @ w, axis=1)
+    y = (p.cumsum(1) < rng.random((len(p), 1))).sum(1).clip(0, 2)
+    surprise = redraws._excess((f, y), w)
+    np.testing.assert_allclose(surprise[:9], -np.log(p[range(9), y[:9]]) - stats.entropy(p[:9].T))
+    assert abs(surprise.mean()) < 4 * surprise.std() / np.sqrt(len(y))
+    blurred = np.where(rng.random(len(y)) < 0.1, rng.integers(3, size=len(y)), y)
+    assert redraws._excess((f, blurred), w).mean() > 0.05
+
+
 def with_labels(n, seed, sharp):
     """A number, a flag that is likely where it is high, and a label that is independent."""
     rng = np.random.default_rng(seed)
@@ -150,6 +163,7 @@ def test_a_column_is_drawn_anew_where_draws_say_less_of_it():
         p = special.expit(5 * (blurred[inside, 0] - 0.5)).mean()
         assert abs(drawn[inside, 1].mean() - p) < 0.08
     assert fit_redraws(drawing(with_labels(3000, 2, sharp=5.0)), x, None, 0) is None
+    assert fit_redraws(drawing(with_labels(3000, 2, sharp=3.0)), x, None, 0) is not None
     assert fit_redraws(drawing(blurred, log_p=-0.05), x, None, 0) is None, "it knows better"
     apart = with_labels(3000, 3, sharp=-5.0)
     assert fit_redraws(drawing(blurred), x, apart, 0) is None, "held-out rows are otherwise"

@@ -23,8 +23,9 @@ _RIDGES = 100.0, 30.0, 10.0, 3.0
 """In rows. Weights are held at 0 by less and less, until held-out labels are no likelier by it."""
 _STEPS, _EACH, _CLOSE = 300, 10, 1e-4
 """Of a fit, at most; and by how little the loss falls in so many of them at its end."""
-_SURE = 2.0
-"""By how many standard errors labels have to be likelier than drawn rows say."""
+_SURE = 1.0
+"""By how many standard errors labels of drawn rows have to surprise more; and by how many held-out
+ones may be less likely than to the model. Measured: docs/training.md."""
 _DECIMALS = 6
 """Of the weights in a model's file."""
 
@@ -51,12 +52,12 @@ def fit_redraws(model: Any, x: Array, valid: Array | None, seed: int) -> Redraws
 
     That is so where both hold:
 
-    * labels of one half of rows x (N, D) are likelier by what the other half says of them than by
-      what as many drawn rows say;
-    * labels of held-out rows are likelier by what x says of them than to the model itself,
-      which may know more of the other columns than sums of their features.
+    * what rows x (N, D) say of labels is surprised more by those of drawn rows than by those of
+      the half of x that it was not learnt from: a blurred label is where another was sure;
+    * labels of held-out rows are not clearly less likely by what x says of them than to the model
+      itself, which may know more of the other columns than sums of their features.
 
-    The column of which draws say the least is drawn last, as what is drawn last goes with all else.
+    The column whose draws surprise most is drawn last, as what is drawn last goes with all else.
     Columns that follow from others by a function are left to it. `valid` (M, D) are rows that the
     model was not trained on; without them a tenth of x is held out here.
     """
@@ -88,17 +89,16 @@ def fit_redraws(model: Any, x: Array, valid: Array | None, seed: int) -> Redraws
 def _better(
     model: Any, with_it: list[int], others: Array, real: _Rows, made: _Rows, held: _Rows, seed: int
 ) -> list[tuple[float, OfColumn]]:
-    """The first of these columns by the features `others` (1 + F,) bool, and by which share its
-    labels are less likely by drawn rows; none where draws or the model do as well."""
+    """The first of these columns by the features `others` (1 + F,) bool, and by which share of
+    -log p its drawn labels surprise more; none where draws or the model do as well."""
     j = with_it[0]
     labels = np.unique(real.x[~np.isnan(real.x[:, j]), j])
-    f, y = real.labelled(j, labels)
-    if not 1 < len(labels) <= _MOST_LABELS or len(y) < _FEWEST_ROWS:
+    (f, y), (g, v) = real.labelled(j, labels), made.labelled(j, labels)
+    if not 1 < len(labels) <= _MOST_LABELS or min(len(y), len(v)) < _FEWEST_ROWS:
         return []
-    g, v = made.labelled(j, labels)
-    errors, by_drawn, ridge = _errors((f[:, others], y), (g[:, others], v))
-    gain = by_drawn - errors
-    if gain.mean() <= _SURE * gain.std() / np.sqrt(len(gain)):
+    of_real, of_drawn, error, ridge = _surprise((f[:, others], y), (g[:, others], v))
+    more = float(of_drawn.mean() - of_real.mean())
+    if more <= _SURE * np.hypot(_standard_error(of_real), _standard_error(of_drawn)):
         return []
     weights = np.zeros((len(others), len(labels)))
     weights[others] = fitted(f[:, others], y, weights[others], ridge).round(_DECIMALS)
@@ -106,9 +106,14 @@ def _better(
     if not len(known):
         return []
     by_model = log_given(model, known, np.isin(places, with_it), places == j, seed)
-    if _log_p(held.labelled(j, labels), weights).mean() <= by_model.mean():
+    better = _log_p(held.labelled(j, labels), weights) - by_model
+    if better.mean() <= -_SURE * _standard_error(better):
         return []
-    return [(float(gain.mean() / errors.mean()), OfColumn(j, labels, weights))]
+    return [(more / error, OfColumn(j, labels, weights))]
+
+
+def _standard_error(a: Array) -> float:
+    return float(a.std() / np.sqrt(len(a)))
 
 
 def _following(model: Model, j: int) -> list[int] | None:
@@ -122,21 +127,44 @@ def _following(model: Model, j: int) -> list[int] | None:
     return with_it
 
 
-def _errors(real: tuple[Array, Array], drawn: tuple[Array, Array]) -> tuple[Array, Array, float]:
-    """-log p of the labels of every other real row, by what the rest of them say and by what drawn
-    rows say; and the ridge at which the real ones say most."""
-    (f, y), (g, v) = real, drawn
-    held = f[1::2], y[1::2]
-    w = np.zeros((f.shape[1], 1 + max(int(y.max()), int(v.max(initial=0)))))
-    errors, best = None, _RIDGES[0]
+def _surprise(
+    real: tuple[Array, Array], drawn: tuple[Array, Array]
+) -> tuple[Array, Array, float, float]:
+    """By how much -log p of labels exceeds what p itself expects of it, of real rows, p being what
+    the other half of them says, and of drawn rows; the mean of -log p of real ones; and the ridge
+    at which one half says most of the other."""
+    one, other = _halves(*real)
+    w, ridge = _best(one, other)
+    by_other = fitted(*other, np.zeros_like(w), ridge)
+    of_real = np.concatenate([_excess(other, w), _excess(one, by_other)])
+    of_drawn = (_excess(drawn, w) + _excess(drawn, by_other)) / 2
+    error = -float(np.concatenate([_log_p(other, w), _log_p(one, by_other)]).mean())
+    return of_real, of_drawn, error, ridge
+
+
+def _excess(labelled: tuple[Array, Array], w: Array) -> Array:
+    """-log p of the labels of rows less its mean under p, (n,)."""
+    f, y = labelled
+    log_p = log_shares(f, w)
+    return np.asarray((np.exp(log_p) * log_p).sum(1) - log_p[np.arange(len(y)), y])
+
+
+def _halves(f: Array, y: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    return (f[::2], y[::2]), (f[1::2], y[1::2])
+
+
+def _best(one: tuple[Array, Array], other: tuple[Array, Array]) -> tuple[Array, float]:
+    """The weights by which one half says most of the other, and their ridge."""
+    f, y = one
+    w = np.zeros((f.shape[1], 1 + int(max(y.max(), other[1].max()))))
+    best, most, best_ridge = w, -np.inf, _RIDGES[0]
     for ridge in _RIDGES:
-        w = fitted(f[::2], y[::2], w, ridge)
-        now = -_log_p(held, w)
-        if errors is not None and now.mean() > errors.mean():
+        w = fitted(f, y, w, ridge)
+        now = _log_p(other, w).mean()
+        if now < most:
             break
-        errors, best = now, ridge
-    assert errors is not None
-    return errors, -_log_p(held, fitted(g[::2], v[::2], np.zeros_like(w), best)), best
+        best, most, best_ridge = w, now, ridge
+    return best, best_ridge
 
 
 def _log_p(labelled: tuple[Array, Array], w: Array) -> Array:
