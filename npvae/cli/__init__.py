@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from ..core.errors import NpvaeError
-from ..executor.operations.compiler import start_early
 from .console import BAD_INPUT, DONE, INTERRUPTED, tell
 from .parser import parse
 
@@ -69,6 +68,8 @@ def _run(argv: list[str]) -> int:
     except SystemExit as stop:  # after --help and --version, and where the parser refuses
         return stop.code if isinstance(stop.code, int) else DONE
     if options.command == "train":
+        from ..executor.operations.compiler import start_early
+
         start_early()
     module = import_module(f".{COMMANDS[options.command]}", __name__)
     code = getattr(module, options.command)(options)
