@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import ConfigError
+from ..core.numerics import sigmoid
 
 Array = np.ndarray
 
@@ -77,7 +78,7 @@ class Widths:
             ordered = np.take_along_axis(pool[:, :, j], order, 0)
             below = np.cumsum(np.take_along_axis(weights, order, 0), axis=0)
             u = ranks(drawn[:, :, j], pool[:, :, j], weights, shares).clip(least, 1 - least)
-            wanted = 1 / (1 + np.exp(-self.columns[j] * np.log(u / (1 - u))))
+            wanted = sigmoid(self.columns[j] * np.log(u / (1 - u)))
             places = np.stack([(below < rank - 1e-12).sum(0) for rank in wanted])
             made[:, :, j] = np.take_along_axis(ordered, places.clip(0, len(pool) - 1), 0)
         return made
