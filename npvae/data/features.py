@@ -74,6 +74,35 @@ class OfFeatures:
         return self
 
 
+class OfThresholds(OfFeatures):
+    """What is said of features of which some are whether a column is above a threshold.
+
+    Attributes
+    ----------
+    above : (F,) array, the thresholds; NaN where a feature is a number or a label
+    """
+
+    above: Array
+
+    def _check_features(self) -> None:
+        """Raise `ValueError` if the features are not as many or not such as they are to be."""
+        of_each = (self.columns, self.labels, self.above, self.mean, self.scale)
+        if {a.shape for a in of_each} != {(len(self.columns),)}:
+            raise ValueError("their numbers differ")
+        if (
+            not (np.isfinite(self.mean).all() and np.isfinite(self.scale).all())
+            or np.isinf([self.labels, self.above]).any()
+        ):
+            raise ValueError("some are not finite")
+        if (self.scale <= 0).any() or (self.columns < 0).any():
+            raise ValueError("some are too small")
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """As JSON can hold it; the numbers come back bit by bit."""
+        return {**super().config, "above": numbers_or_none(self.above)}
+
+
 class Guesses(OfFeatures):
     """Guesses of missing numbers beside a model's: a gap that a model filled with v is moved to
     v + w (guess - v), w the column's weight.

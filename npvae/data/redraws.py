@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.errors import ConfigError
 from ..core.numerics import logsumexp
-from .features import OfFeatures, numbers_or_nan, numbers_or_none
+from .features import OfThresholds, numbers_or_nan
 from .functions import Functions
 from .tilt import features
 
@@ -24,7 +24,7 @@ class OfColumn(NamedTuple):
     weights: Array
 
 
-class Redraws(OfFeatures):
+class Redraws(OfThresholds):
     """p(label l given the other columns) = softmax_l(Σ_k f_k W_kl), over the features f of a tilt.
 
     f_0 = 1, and the features of the column itself have no weight. One after the other columns get
@@ -67,31 +67,21 @@ class Redraws(OfFeatures):
             ) from error
 
     def _check(self) -> None:
+        self._check_features()
         n = len(self.columns)
-        of_each = (self.columns, self.labels, self.above, self.mean, self.scale)
-        if {a.shape for a in of_each} != {(n,)}:
-            raise ValueError("their numbers differ")
-        finite = [self.mean, self.scale]
         for r in self.redrawn:
             if r.labels.ndim != 1 or r.weights.shape != (1 + n, len(r.labels)):
                 raise ValueError("a column has other weights than features and labels")
             if r.column not in self.columns or len(r.labels) < 2:
                 raise ValueError("a column has no feature, or fewer than two labels")
-            finite += [r.labels, r.weights]
-        if (
-            not all(np.isfinite(a).all() for a in finite)
-            or np.isinf([self.labels, self.above]).any()
-        ):
-            raise ValueError("some are not finite")
-        if (self.scale <= 0).any() or (self.columns < 0).any():
-            raise ValueError("some are out of their range")
+            if not (np.isfinite(r.labels).all() and np.isfinite(r.weights).all()):
+                raise ValueError("some are not finite")
 
     @property
     def config(self) -> dict[str, Any]:
         """As JSON can hold it; the numbers come back bit by bit."""
         return {
             **super().config,
-            "above": numbers_or_none(self.above),
             "redrawn": [[r.column, r.labels.tolist(), r.weights.tolist()] for r in self.redrawn],
         }
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import ConfigError
-from .features import OfFeatures, chosen, numbers_or_nan, numbers_or_none
+from .features import OfThresholds, chosen, numbers_or_nan
 
 Array = np.ndarray
 
@@ -15,7 +15,7 @@ MOST_DEVIATIONS = 4.0
 """Numbers further from their mean count as if they were there: no single row decides a moment."""
 
 
-class Tilt(OfFeatures):
+class Tilt(OfThresholds):
     """p'(x) = p(x) w(x) with log w(x) = Σ λ f_i(x) f_j(x) f_k(x) - log Z, over terms (i, j, k).
 
     f_0 = 1. The other f are standardised columns, or whether a column has a certain label, or
@@ -78,16 +78,12 @@ class Tilt(OfFeatures):
             ) from error
 
     def _check(self) -> None:
-        sizes = {a.shape for a in (self.columns, self.labels, self.above, self.mean, self.scale)}
-        finite = [self.mean, self.scale, self.weights, np.array([self.log_z, self.most])]
-        if sizes != {(len(self.columns),)} or self.weights.shape != (len(self.terms),):
+        self._check_features()
+        if self.weights.shape != (len(self.terms),):
             raise ValueError("their numbers differ")
-        if (
-            not all(np.isfinite(a).all() for a in finite)
-            or np.isinf([self.labels, self.above]).any()
-        ):
+        if not np.isfinite([*self.weights, self.log_z, self.most]).all():
             raise ValueError("some are not finite")
-        if (self.scale <= 0).any() or self.most < 1 or (self.columns < 0).any():
+        if self.most < 1:
             raise ValueError("some are too small")
         if self.terms.size and not 0 <= self.terms.min() <= self.terms.max() <= len(self.columns):
             raise ValueError("a term is of features that there are not")
@@ -101,7 +97,6 @@ class Tilt(OfFeatures):
             "weights": self.weights.tolist(),
             "log_z": self.log_z,
             "most": self.most,
-            "above": numbers_or_none(self.above),
         }
 
     def log_weight(self, x: Array) -> Array:
